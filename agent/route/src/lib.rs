@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What a route is, and its text form.
+//!
+//! A [`Route`] is one [`Path`] of one [`Prefix`]. As text it is the arguments of
+//! `route add`, in the words of iproute2:
+//!
+//! ```text
+//! [unicast|blackhole|unreachable|prohibit] PREFIX [via ADDRESS] [dev NAME] [metric NUMBER] [proto NAME|NUMBER]
+//! ```
+//!
+//! ```
+//! use nl31_route::{DeviceName, Route};
+//!
+//! let route: Route<DeviceName> = "10.0.0.0/8 via 192.0.2.1 dev eth0 metric 10".parse().unwrap();
+//! assert_eq!(route.to_string(), "10.0.0.0/8 via 192.0.2.1 dev eth0 metric 10");
+//!
+//! let error = "10.1.0.0/8 via 192.0.2.1".parse::<Route<DeviceName>>().unwrap_err();
+//! assert_eq!(error.column, 0);
+//! assert_eq!(error.to_string(), "bits are set beyond the prefix length, did you mean 10.0.0.0/8?");
+//! ```
+//!
+//! A device is a [`DeviceName`] in text and an interface index (`u32`) on
+//! netlink, so [`Route`], [`Path`] and [`Spec`] are generic over it.
+//!
+//! No allocation, no `std`: the crate builds for microcontrollers.
+#![no_std]
+
+#[cfg(test)]
+extern crate std;
+
+mod device;
+mod parse;
+mod prefix;
+mod protocol;
+mod route;
+
+pub use device::{DEVICE_NAME_MAX, DeviceName, InvalidDeviceName};
+pub use parse::{
+    Keyword, Match, ParseError, ParseErrorKind, Parsed, Part, Syntax, Value, Word, match_word,
+    words,
+};
+pub use prefix::{Family, Prefix, PrefixError};
+pub use protocol::Protocol;
+pub use route::{Path, PathKind, Route, Spec};
