@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Dumps: the table, or what a filter selects of it, in as many parts as fit.
+ *
+ * Each part begins with a walk down to where the last one ended, so a dump
+ * holds nothing while its reader takes its time, and goes on at the right place
+ * whatever has changed; that something has is said with NLM_F_DUMP_INTR. Only
+ * with NLM_F_ATOMIC it pins the version that it began with.
+ */
+#include <linux/slab.h>
+#include <net/netlink.h>
+#include <net/sock.h>
+
+#include "dump.h"
+#include "notify.h"
+#include "route.h"
+
+/**
+ * struct dump - state between the parts of a dump
+ * @filter: what is wanted
+ * @table: the table
+ * @pinned: the version, with NLM_F_ATOMIC
+ * @family: at which the next part goes on
+ * @begun: with @key
+ * @key: the prefix at which it goes on, in @family
+ * @paths: how many of its paths were sent
+ */
+struct dump {
+	struct nl31_route filter;
+	struct nl31_table *table;
+	struct nl31_version *pinned;
+	enum nl31_family family;
+	bool begun;
+	struct lpm_key key;
+	unsigned int paths;
+};
+
+static struct dump **dump_of(struct netlink_callback *cb)
+{
+	BUILD_BUG_ON(sizeof(struct dump *) > sizeof(cb->ctx));
+	return (struct dump **)cb->ctx;
+}
+
+static int dump_start(struct netlink_callback *cb)
+{
+	struct dump *dump;
+
+	dump = kmemdup(cb->data, sizeof(*dump), GFP_KERNEL_ACCOUNT);
+	cb->data = NULL;
+	if (!dump)
+		return -ENOMEM;
+	if (cb->nlh->nlmsg_flags & NLM_F_ATOMIC)
+		dump->pinned = nl31_version_pin(dump->table);
+	*dump_of(cb) = dump;
+	return 0;
+}
+
+static int dump_done(struct netlink_callback *cb)
+{
+	struct dump *dump = *dump_of(cb);
+
+	if (dump->pinned)
+		nl31_version_unpin(dump->pinned);
+	kfree(dump);
+	return 0;
+}
+
+/* The paths of one prefix from number dump->paths on. */
+static int dump_prefix(struct sk_buff *skb, struct netlink_callback *cb,
+		       struct dump *dump, const struct nl31_nexthop *nh)
+{
+	u16 flags = NLM_F_MULTI;
+
+	if (dump->filter.given)
+		flags |= NLM_F_DUMP_FILTERED;
+
+	for (; dump->paths < nh->count; dump->paths++) {
+		const struct nl31_path *path = &nh->path[dump->paths];
+		struct nlmsghdr *nlh;
+
+		if (nl31_path_dead(path) ||
+		    !nl31_route_selects(&dump->filter, path))
+			continue;
+		nlh = (struct nlmsghdr *)skb_tail_pointer(skb);
+		if (nl31_put_route(skb, NETLINK_CB(cb->skb).portid,
+				   cb->nlh->nlmsg_seq, NL31_MSG_NEWROUTE, flags,
+				   dump->family, &dump->key, path))
+			return -EMSGSIZE;
+		nl_dump_check_consistent(cb, nlh);
+	}
+	return 0;
+}
+
+static int dump_family(struct sk_buff *skb, struct netlink_callback *cb,
+		       struct dump *dump, const struct lpm *trie)
+{
+	struct nl31_nexthops *nhs = &dump->table->nexthops;
+	const struct nl31_route *filter = &dump->filter;
+	const struct lpm_key *from = NULL;
+	const struct nl31_nexthop *nh;
+	struct lpm_iter it;
+	int err;
+
+	if (dump->begun)
+		from = &dump->key;
+	else if (filter->given & BIT(NL31_ROUTE_DST))
+		from = &filter->key;
+
+	lpm_iter_start(&it, trie, from, false);
+	while (lpm_iter_next(&it)) {
+		if (filter->given & BIT(NL31_ROUTE_DST) &&
+		    !lpm_key_covers(&filter->key, &it.key))
+			break;
+		/* the prefix that the last part ended in may be gone */
+		if (!dump->begun || lpm_key_cmp(&it.key, &dump->key))
+			dump->paths = 0;
+		dump->begun = true;
+		dump->key = it.key;
+		nh = nl31_nexthop_by_id(nhs, it.value);
+		err = dump_prefix(skb, cb, dump, nh);
+		if (err)
+			return err;
+	}
+	dump->begun = false;
+	return 0;
+}
+
+static int dump_part(struct sk_buff *skb, struct netlink_callback *cb)
+{
+	struct dump *dump = *dump_of(cb);
+	const struct nl31_version *v;
+	int err = 0;
+
+	rcu_read_lock();
+	v = dump->pinned;
+	if (!v) {
+		v = nl31_table_version(dump->table);
+	} else if (READ_ONCE(dump->pinned->lost)) {
+		rcu_read_unlock();
+		NL_SET_ERR_MSG(cb->extack,
+			       "too much has changed to keep the snapshot; dump again, faster or without NLM_F_ATOMIC");
+		return -ESTALE;
+	}
+	/* never 0, which means that it does not matter */
+	cb->seq = (u32)v->id << 1 | 1;
+
+	for (; dump->family < NL31_FAMILIES; dump->family++) {
+		if (!nl31_route_selects_family(&dump->filter, dump->family))
+			continue;
+		err = dump_family(skb, cb, dump, &v->trie[dump->family]);
+		if (err)
+			break;
+	}
+	rcu_read_unlock();
+	return err && !skb->len ? err : skb->len;
+}
+
+/**
+ * nl31_dump - NL31_MSG_GETROUTE with NLM_F_ROOT or NLM_F_MATCH
+ * @req: the request
+ *
+ * Context: without the table's lock
+ * Return: 0 when the dump has begun and will end with NLMSG_DONE, or an error
+ */
+int nl31_dump(struct nl31_request *req)
+{
+	struct nl31_table *t = req->table;
+	struct dump dump = { .table = t };
+	struct netlink_dump_control control = {
+		.start = dump_start,
+		.dump = dump_part,
+		.done = dump_done,
+		.data = &dump,
+	};
+	int err;
+
+	err = nl31_route_parse_filter(req, &dump.filter);
+	if (err)
+		return err;
+
+	err = netlink_dump_start(t->sock, req->skb, req->nlh, &control);
+	if (err == -EINTR)
+		return 0;
+	if (err == -EBUSY)
+		return nl31_refuse(req, err,
+				   "a dump is in progress on this socket");
+	return err;
+}

@@ -1,0 +1,1266 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Longest prefix match: a persistent multibit trie. See lpm.h for the idea.
+ *
+ * The prefixes of length 0 to 7 within a node are numbered in pre-order of the
+ * binary tree they form: a prefix comes before what it covers, and addresses
+ * ascend. So the numbers along one path ascend with the length, the longest
+ * match among them is the highest bit set, and walking the bitmap yields the
+ * entries sorted. The number has a closed form, see prefix_number().
+ *
+ * A slot is 64 bits wide on every machine; its two lowest bits are a tag:
+ *
+ *	node	pointer to the node that continues the address
+ *	fringe	bits 8..39 value; the prefix ends with the child's byte
+ *	inline	bits 8..39 value, 3..7 length, 40..63 address: a prefix that goes
+ *		on for 1 to 24 bits behind the child's byte
+ *	leaf	pointer to a struct lpm_leaf: a prefix that goes on further
+ *
+ * A prefix that ends with a child's byte is a fringe only as long as there is
+ * no node below that child; there it is the node's prefix number 0. So a /128
+ * is a fringe of a node 15 bytes down, and no node is deeper than that.
+ *
+ * Other than at the root, a node holds at least two entries.
+ */
+#include <linux/bitops.h>
+#include <linux/minmax.h>
+#include <linux/sched.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+
+#include "lpm.h"
+
+#define LPM_STRIDE	8
+#define LPM_FANOUT	256
+#define LPM_WORDS	(LPM_FANOUT / 64)
+#define LPM_INLINE_BITS	24
+
+/* One chunk of freeing before others get the CPU. */
+#define LPM_FREE_CHUNK	256
+
+enum lpm_tag {
+	LPM_NODE,
+	LPM_FRINGE,
+	LPM_INLINE,
+	LPM_LEAF,
+};
+
+#define LPM_TAG_MASK	3
+
+struct lpm_leaf {
+	struct lpm_block block;
+	u64 word[2];
+	u32 value;
+	u8 len;
+};
+
+/**
+ * struct lpm_node - eight bits of the address
+ * @block: must be first
+ * @child_rank: children in the words of @child before word 1, 2 and 3
+ * @prefix_rank: the same for @prefix
+ * @size: allocated
+ * @child: which children exist, by the byte of the address
+ * @prefix: which prefixes exist, by prefix_number()
+ * @slot: the children, then the values of the prefixes, a u32 each
+ */
+struct lpm_node {
+	struct lpm_block block;
+	u8 child_rank[LPM_WORDS - 1];
+	u8 prefix_rank[LPM_WORDS - 1];
+	u16 size;
+	u64 child[LPM_WORDS];
+	u64 prefix[LPM_WORDS];
+	u64 slot[];
+};
+
+/* By the upper seven bits of a byte: the prefixes that cover it. */
+static u64 lpm_covering[LPM_FANOUT / 2][LPM_WORDS] __ro_after_init;
+
+/* By prefix number: first byte and length. */
+static struct {
+	u8 byte;
+	u8 len;
+} lpm_prefix[LPM_FANOUT] __ro_after_init;
+
+/*
+ * Number of the prefix made of the first @len bits of @byte, @len < 8. Going
+ * down to a left child adds 1; to a right child, 1 and the size of the left
+ * subtree, which is the value of the bit in @byte.
+ */
+static unsigned int prefix_number(u8 byte, unsigned int len)
+{
+	u8 bits = byte & (0xff00 >> len);
+
+	return bits + len - hweight8(bits);
+}
+
+void lpm_init_tables(void)
+{
+	unsigned int byte, len, nr;
+
+	for (byte = 0; byte < LPM_FANOUT; byte++) {
+		for (len = 0; len < LPM_STRIDE; len++) {
+			nr = prefix_number(byte, len);
+			lpm_covering[byte / 2][nr / 64] |= BIT_ULL(nr % 64);
+			if (!(byte & (0xff >> len))) {
+				lpm_prefix[nr].byte = byte;
+				lpm_prefix[nr].len = len;
+			}
+		}
+	}
+}
+
+/* Keys */
+
+static u8 key_byte(const u64 word[2], unsigned int depth)
+{
+	return word[depth / 8] >> (56 - depth % 8 * 8);
+}
+
+/* The first @len bits of word @nr of an address. */
+static u64 word_mask(unsigned int nr, unsigned int len)
+{
+	if (len <= nr * 64)
+		return 0;
+	if (len >= nr * 64 + 64)
+		return U64_MAX;
+	return ~(U64_MAX >> (len - nr * 64));
+}
+
+void lpm_key_truncate(struct lpm_key *key, u8 len)
+{
+	key->word[0] &= word_mask(0, len);
+	key->word[1] &= word_mask(1, len);
+	key->len = len;
+}
+
+bool lpm_key_covers(const struct lpm_key *key, const struct lpm_key *other)
+{
+	return key->len <= other->len &&
+	       !((key->word[0] ^ other->word[0]) & word_mask(0, key->len)) &&
+	       !((key->word[1] ^ other->word[1]) & word_mask(1, key->len));
+}
+
+int lpm_key_cmp(const struct lpm_key *a, const struct lpm_key *b)
+{
+	if (a->word[0] != b->word[0])
+		return a->word[0] < b->word[0] ? -1 : 1;
+	if (a->word[1] != b->word[1])
+		return a->word[1] < b->word[1] ? -1 : 1;
+	return (int)a->len - (int)b->len;
+}
+
+/* Slots */
+
+static enum lpm_tag slot_tag(u64 slot)
+{
+	return slot & LPM_TAG_MASK;
+}
+
+static struct lpm_node *slot_node(u64 slot)
+{
+	return (struct lpm_node *)(unsigned long)slot;
+}
+
+static struct lpm_leaf *slot_leaf(u64 slot)
+{
+	return (struct lpm_leaf *)(unsigned long)(slot & ~(u64)LPM_TAG_MASK);
+}
+
+static u64 node_slot(const struct lpm_node *node)
+{
+	return (unsigned long)node;
+}
+
+static u64 leaf_slot(const struct lpm_leaf *leaf)
+{
+	return (unsigned long)leaf | LPM_LEAF;
+}
+
+static u32 slot_value(u64 slot)
+{
+	if (slot_tag(slot) == LPM_LEAF)
+		return slot_leaf(slot)->value;
+	return slot >> 8;
+}
+
+/* Key of an entry found in a slot below the first @depth bytes of @path. */
+static void slot_key(u64 slot, const u64 path[2], unsigned int depth,
+		     struct lpm_key *key)
+{
+	unsigned int bits = depth * LPM_STRIDE;
+
+	if (slot_tag(slot) == LPM_LEAF) {
+		const struct lpm_leaf *leaf = slot_leaf(slot);
+
+		key->word[0] = leaf->word[0];
+		key->word[1] = leaf->word[1];
+		key->len = leaf->len;
+		return;
+	}
+
+	key->word[0] = path[0] & word_mask(0, bits);
+	key->word[1] = path[1] & word_mask(1, bits);
+	key->len = bits;
+	if (slot_tag(slot) == LPM_INLINE) {
+		u64 tail = slot & ~(U64_MAX >> LPM_INLINE_BITS);
+
+		key->len += slot >> 3 & 0x1f;
+		if (bits >= 64) {
+			key->word[1] |= tail >> (bits - 64);
+		} else {
+			key->word[0] |= tail >> bits;
+			if (bits > 64 - LPM_INLINE_BITS)
+				key->word[1] |= tail << (64 - bits);
+		}
+	}
+}
+
+/* The 64 bits of an address behind its first @bits, which are 1 to 127. */
+static u64 key_tail(const u64 word[2], unsigned int bits)
+{
+	if (bits >= 64)
+		return word[1] << (bits - 64);
+	return word[0] << bits | word[1] >> (64 - bits);
+}
+
+/* The slot for a key below its first @depth bytes, where it needs no leaf. */
+static u64 make_slot(const struct lpm_key *key, unsigned int depth, u32 value)
+{
+	unsigned int bits = depth * LPM_STRIDE;
+
+	if (key->len == bits)
+		return (u64)value << 8 | LPM_FRINGE;
+
+	return (key_tail(key->word, bits) & ~(U64_MAX >> LPM_INLINE_BITS)) |
+	       (u64)value << 8 | (key->len - bits) << 3 | LPM_INLINE;
+}
+
+static bool needs_leaf(const struct lpm_key *key, unsigned int depth)
+{
+	return key->len > depth * LPM_STRIDE + LPM_INLINE_BITS;
+}
+
+/* Does the prefix in @slot, which is no node, cover @key? */
+static bool slot_covers(u64 slot, const struct lpm_key *key,
+			unsigned int depth, u8 *len)
+{
+	unsigned int bits = depth * LPM_STRIDE;
+	const struct lpm_leaf *leaf;
+	u64 tail;
+
+	switch (slot_tag(slot)) {
+	case LPM_FRINGE:
+		*len = bits;
+		return true;
+	case LPM_INLINE:
+		*len = bits + (slot >> 3 & 0x1f);
+		if (*len > key->len)
+			return false;
+		tail = key_tail(key->word, bits) ^ slot;
+		return !(tail & ~(U64_MAX >> (*len - bits)));
+	case LPM_LEAF:
+		leaf = slot_leaf(slot);
+		*len = leaf->len;
+		return leaf->len <= key->len &&
+		       !((key->word[0] ^ leaf->word[0]) &
+			 word_mask(0, leaf->len)) &&
+		       !((key->word[1] ^ leaf->word[1]) &
+			 word_mask(1, leaf->len));
+	default:
+		return false;
+	}
+}
+
+/* Nodes */
+
+static bool test_nr(const u64 map[LPM_WORDS], unsigned int nr)
+{
+	return map[nr / 64] >> (nr % 64) & 1;
+}
+
+static unsigned int rank_of(const u64 map[LPM_WORDS],
+			    const u8 rank[LPM_WORDS - 1], unsigned int nr)
+{
+	unsigned int word = nr / 64;
+
+	return (word ? rank[word - 1] : 0) +
+	       hweight64(map[word] & (BIT_ULL(nr % 64) - 1));
+}
+
+/* First bit set at or behind @nr, LPM_FANOUT if there is none. */
+static unsigned int next_nr(const u64 map[LPM_WORDS], unsigned int nr)
+{
+	unsigned int word = nr / 64;
+	u64 bits;
+
+	if (nr >= LPM_FANOUT)
+		return LPM_FANOUT;
+	bits = map[word] & (U64_MAX << (nr % 64));
+	while (!bits) {
+		if (++word == LPM_WORDS)
+			return LPM_FANOUT;
+		bits = map[word];
+	}
+	return word * 64 + __ffs64(bits);
+}
+
+static unsigned int count_all(const u64 map[LPM_WORDS],
+			      const u8 rank[LPM_WORDS - 1])
+{
+	return rank[LPM_WORDS - 2] + hweight64(map[LPM_WORDS - 1]);
+}
+
+static unsigned int node_children(const struct lpm_node *node)
+{
+	return count_all(node->child, node->child_rank);
+}
+
+static unsigned int node_prefixes(const struct lpm_node *node)
+{
+	return count_all(node->prefix, node->prefix_rank);
+}
+
+static u32 *node_values(const struct lpm_node *node)
+{
+	return (u32 *)&node->slot[node_children(node)];
+}
+
+static u64 *node_child(const struct lpm_node *node, unsigned int byte)
+{
+	return (u64 *)&node->slot[rank_of(node->child, node->child_rank, byte)];
+}
+
+static u32 *node_value(const struct lpm_node *node, unsigned int nr)
+{
+	return &node_values(node)[rank_of(node->prefix, node->prefix_rank, nr)];
+}
+
+static size_t node_bytes(unsigned int children, unsigned int prefixes)
+{
+	return sizeof(struct lpm_node) + children * sizeof(u64) +
+	       prefixes * sizeof(u32);
+}
+
+static void set_nr(u64 map[LPM_WORDS], u8 rank[LPM_WORDS - 1], unsigned int nr)
+{
+	unsigned int word = nr / 64;
+
+	map[word] |= BIT_ULL(nr % 64);
+	for (; word < LPM_WORDS - 1; word++)
+		rank[word]++;
+}
+
+static void clear_nr(u64 map[LPM_WORDS], u8 rank[LPM_WORDS - 1],
+		     unsigned int nr)
+{
+	unsigned int word = nr / 64;
+
+	map[word] &= ~BIT_ULL(nr % 64);
+	for (; word < LPM_WORDS - 1; word++)
+		rank[word]--;
+}
+
+/* The caller has made sure that there is room. */
+static void node_add_child(struct lpm_node *node, unsigned int byte, u64 slot)
+{
+	unsigned int at = rank_of(node->child, node->child_rank, byte);
+	size_t tail = (node_children(node) - at) * sizeof(u64) +
+		      node_prefixes(node) * sizeof(u32);
+
+	memmove(&node->slot[at + 1], &node->slot[at], tail);
+	node->slot[at] = slot;
+	set_nr(node->child, node->child_rank, byte);
+}
+
+static void node_del_child(struct lpm_node *node, unsigned int byte)
+{
+	unsigned int at = rank_of(node->child, node->child_rank, byte);
+	size_t tail = (node_children(node) - at - 1) * sizeof(u64) +
+		      node_prefixes(node) * sizeof(u32);
+
+	memmove(&node->slot[at], &node->slot[at + 1], tail);
+	clear_nr(node->child, node->child_rank, byte);
+}
+
+static void node_add_prefix(struct lpm_node *node, unsigned int nr, u32 value)
+{
+	u32 *at = node_value(node, nr);
+	u32 *end = node_values(node) + node_prefixes(node);
+
+	memmove(at + 1, at, (end - at) * sizeof(*at));
+	*at = value;
+	set_nr(node->prefix, node->prefix_rank, nr);
+}
+
+static void node_del_prefix(struct lpm_node *node, unsigned int nr)
+{
+	u32 *at = node_value(node, nr);
+	u32 *end = node_values(node) + node_prefixes(node);
+
+	memmove(at, at + 1, (end - at - 1) * sizeof(*at));
+	clear_nr(node->prefix, node->prefix_rank, nr);
+}
+
+/* Longest of the node's own prefixes that covers the first @len bits of @byte. */
+static int node_match(const struct lpm_node *node, u8 byte, unsigned int len)
+{
+	const u64 *covering = lpm_covering[byte / 2];
+	unsigned int last = prefix_number(byte, min(len, LPM_STRIDE - 1U));
+	int word = last / 64;
+	u64 bits;
+
+	bits = node->prefix[word] & covering[word] &
+	       (U64_MAX >> (63 - last % 64));
+	while (!bits) {
+		if (--word < 0)
+			return -1;
+		bits = node->prefix[word] & covering[word];
+	}
+	return word * 64 + fls64(bits) - 1;
+}
+
+/* Reading */
+
+/**
+ * lpm_lookup - longest match
+ * @lpm: the trie
+ * @key: an address (its length the family's), or a prefix
+ * @len: where to put the length of the prefix found
+ *
+ * Context: RCU read side, or the trie is pinned otherwise.
+ * Return: value of the longest prefix that covers @key, or LPM_NO_VALUE
+ */
+u32 lpm_lookup(const struct lpm *lpm, const struct lpm_key *key, u8 *len)
+{
+	const struct lpm_node *way[LPM_MAX_DEPTH];
+	const struct lpm_node *node = slot_node(lpm->root);
+	int depth = 0;
+
+	if (!node)
+		return LPM_NO_VALUE;
+
+	for (;;) {
+		u8 byte;
+		u64 slot;
+
+		way[depth] = node;
+		if (key->len < (depth + 1) * LPM_STRIDE)
+			break;
+		byte = key_byte(key->word, depth);
+		if (!test_nr(node->child, byte))
+			break;
+		slot = *node_child(node, byte);
+		if (slot_tag(slot) != LPM_NODE) {
+			if (slot_covers(slot, key, depth + 1, len))
+				return slot_value(slot);
+			break;
+		}
+		node = slot_node(slot);
+		depth++;
+	}
+
+	for (; depth >= 0; depth--) {
+		unsigned int bits = depth * LPM_STRIDE;
+		int nr = node_match(way[depth], key_byte(key->word, depth),
+				    key->len - bits);
+
+		if (nr >= 0) {
+			*len = bits + lpm_prefix[nr].len;
+			return *node_value(way[depth], nr);
+		}
+	}
+	return LPM_NO_VALUE;
+}
+
+/**
+ * lpm_get - exact match
+ * @lpm: the trie
+ * @key: the prefix
+ *
+ * Context: as lpm_lookup()
+ * Return: its value, or LPM_NO_VALUE
+ */
+u32 lpm_get(const struct lpm *lpm, const struct lpm_key *key)
+{
+	const struct lpm_node *node = slot_node(lpm->root);
+	unsigned int depth;
+
+	for (depth = 0; node; depth++) {
+		unsigned int left = key->len - depth * LPM_STRIDE;
+		u8 byte = key_byte(key->word, depth);
+		u64 slot;
+		u8 len;
+
+		if (left < LPM_STRIDE) {
+			unsigned int nr = prefix_number(byte, left);
+
+			if (!test_nr(node->prefix, nr))
+				return LPM_NO_VALUE;
+			return *node_value(node, nr);
+		}
+		if (!test_nr(node->child, byte))
+			return LPM_NO_VALUE;
+		slot = *node_child(node, byte);
+		if (slot_tag(slot) != LPM_NODE) {
+			if (slot_covers(slot, key, depth + 1, &len) &&
+			    len == key->len)
+				return slot_value(slot);
+			return LPM_NO_VALUE;
+		}
+		node = slot_node(slot);
+	}
+	return LPM_NO_VALUE;
+}
+
+static void iter_push(struct lpm_iter *it, const struct lpm_node *node)
+{
+	struct lpm_iter_frame *frame = &it->frame[++it->depth];
+
+	frame->node = node;
+	frame->prefix = next_nr(node->prefix, 0);
+	frame->child = next_nr(node->child, 0);
+}
+
+/*
+ * Describe what comes next without going there: an entry (@node NULL) or a node
+ * with the prefix that all in it is covered by. False at the end.
+ */
+static bool lpm_iter_peek(struct lpm_iter *it)
+{
+	struct lpm_iter_frame *frame;
+	unsigned int shift;
+	u64 slot;
+
+	for (;; it->depth--) {
+		if (it->depth < 0)
+			return false;
+		frame = &it->frame[it->depth];
+		if (frame->prefix < LPM_FANOUT || frame->child < LPM_FANOUT)
+			break;
+	}
+
+	shift = 56 - it->depth % 8 * 8;
+	it->node = NULL;
+
+	if (frame->prefix < LPM_FANOUT &&
+	    lpm_prefix[frame->prefix].byte <= frame->child) {
+		u64 *word = &it->key.word[it->depth / 8];
+
+		it->key.word[0] = it->path[0];
+		it->key.word[1] = it->path[1];
+		it->key.len = it->depth * LPM_STRIDE;
+		lpm_key_truncate(&it->key, it->key.len);
+		*word |= (u64)lpm_prefix[frame->prefix].byte << shift;
+		it->key.len += lpm_prefix[frame->prefix].len;
+		it->value = *node_value(frame->node, frame->prefix);
+		return true;
+	}
+
+	it->path[it->depth / 8] &= word_mask(0, it->depth % 8 * 8);
+	if (it->depth < 8)
+		it->path[1] = 0;
+	it->path[it->depth / 8] |= (u64)frame->child << shift;
+
+	slot = *node_child(frame->node, frame->child);
+	if (slot_tag(slot) == LPM_NODE) {
+		it->node = slot_node(slot);
+		it->key.word[0] = it->path[0];
+		it->key.word[1] = it->path[1];
+		it->key.len = (it->depth + 1) * LPM_STRIDE;
+	} else {
+		slot_key(slot, it->path, it->depth + 1, &it->key);
+		it->value = slot_value(slot);
+	}
+	return true;
+}
+
+/* Go past what lpm_iter_peek() showed. */
+static void lpm_iter_skip(struct lpm_iter *it)
+{
+	struct lpm_iter_frame *frame = &it->frame[it->depth];
+
+	if (frame->prefix < LPM_FANOUT &&
+	    lpm_prefix[frame->prefix].byte <= frame->child)
+		frame->prefix = next_nr(frame->node->prefix,
+					frame->prefix + 1);
+	else
+		frame->child = next_nr(frame->node->child, frame->child + 1);
+}
+
+/* Go into the node that lpm_iter_peek() showed. */
+static void lpm_iter_enter(struct lpm_iter *it)
+{
+	const struct lpm_node *node = it->node;
+
+	lpm_iter_skip(it);
+	iter_push(it, node);
+}
+
+/**
+ * lpm_iter_start - begin a walk
+ * @it: the iterator
+ * @lpm: the trie, which must not change under the walk
+ * @from: where to begin, or NULL for the first entry
+ * @after: begin behind @from instead of at it
+ */
+void lpm_iter_start(struct lpm_iter *it, const struct lpm *lpm,
+		    const struct lpm_key *from, bool after)
+{
+	const struct lpm_node *node = slot_node(lpm->root);
+
+	it->depth = -1;
+	it->path[0] = 0;
+	it->path[1] = 0;
+	if (!node)
+		return;
+	if (!from) {
+		iter_push(it, node);
+		return;
+	}
+
+	it->path[0] = from->word[0];
+	it->path[1] = from->word[1];
+	for (;;) {
+		struct lpm_iter_frame *frame = &it->frame[++it->depth];
+		unsigned int left = from->len - it->depth * LPM_STRIDE;
+		u8 byte = key_byte(from->word, it->depth);
+		u64 slot;
+
+		frame->node = node;
+		if (left < LPM_STRIDE) {
+			frame->prefix = prefix_number(byte, left) + after;
+			frame->prefix = next_nr(node->prefix, frame->prefix);
+			frame->child = next_nr(node->child, byte);
+			return;
+		}
+
+		/* what covers @from comes before it */
+		frame->prefix = prefix_number(byte, LPM_STRIDE - 1) + 1;
+		frame->prefix = next_nr(node->prefix, frame->prefix);
+		frame->child = next_nr(node->child, byte);
+		if (frame->child != byte)
+			return;
+		slot = *node_child(node, byte);
+		if (slot_tag(slot) != LPM_NODE) {
+			int cmp;
+
+			slot_key(slot, from->word, it->depth + 1, &it->key);
+			cmp = lpm_key_cmp(&it->key, from);
+			if (cmp < 0 || (cmp == 0 && after))
+				frame->child = next_nr(node->child, byte + 1);
+			return;
+		}
+		frame->child = next_nr(node->child, byte + 1);
+		node = slot_node(slot);
+	}
+}
+
+/**
+ * lpm_iter_next - go to the next entry
+ * @it: the iterator; on success its key and value are those of the entry
+ *
+ * Return: false at the end
+ */
+bool lpm_iter_next(struct lpm_iter *it)
+{
+	while (lpm_iter_peek(it)) {
+		if (!it->node) {
+			lpm_iter_skip(it);
+			return true;
+		}
+		lpm_iter_enter(it);
+	}
+	return false;
+}
+
+/**
+ * lpm_diff - compare two versions of a trie
+ * @old: the one
+ * @new: the other
+ * @fn: called in order for each prefix whose values differ, LPM_NO_VALUE
+ *	standing for its absence; a non-zero return ends the walk
+ * @ctx: passed to @fn
+ *
+ * Nodes that both versions share are not looked into, so the cost is that of
+ * the change, not of the table.
+ *
+ * Return: what @fn returned last, or 0
+ */
+int lpm_diff(const struct lpm *old, const struct lpm *new, lpm_diff_fn fn,
+	     void *ctx)
+{
+	struct lpm_iter a, b;
+	int err = 0;
+
+	if (old->root == new->root)
+		return 0;
+	lpm_iter_start(&a, old, NULL, false);
+	lpm_iter_start(&b, new, NULL, false);
+	while (!err) {
+		bool more_a = lpm_iter_peek(&a);
+		bool more_b = lpm_iter_peek(&b);
+		int cmp;
+
+		if (!more_a && !more_b)
+			break;
+		if (!more_a || !more_b)
+			cmp = more_a ? -1 : 1;
+		else
+			cmp = lpm_key_cmp(&a.key, &b.key);
+
+		if (more_a && more_b && a.node && a.node == b.node) {
+			lpm_iter_skip(&a);
+			lpm_iter_skip(&b);
+		} else if (more_a && a.node && cmp <= 0) {
+			lpm_iter_enter(&a);
+		} else if (more_b && b.node && cmp >= 0) {
+			lpm_iter_enter(&b);
+		} else if (cmp < 0) {
+			err = fn(ctx, &a.key, a.value, LPM_NO_VALUE);
+			lpm_iter_skip(&a);
+		} else if (cmp > 0) {
+			err = fn(ctx, &b.key, LPM_NO_VALUE, b.value);
+			lpm_iter_skip(&b);
+		} else {
+			if (a.value != b.value)
+				err = fn(ctx, &a.key, a.value, b.value);
+			lpm_iter_skip(&a);
+			lpm_iter_skip(&b);
+		}
+	}
+	return err;
+}
+
+/* Editing */
+
+static bool is_private(const struct lpm_edit *edit,
+		       const struct lpm_block *block)
+{
+	return block->edit == edit->id;
+}
+
+static struct lpm_node *node_alloc(struct lpm_edit *edit, size_t bytes)
+{
+	size_t size = kmalloc_size_roundup(bytes);
+	struct lpm_node *node;
+
+	node = kmalloc(size, GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
+	if (!node)
+		return NULL;
+	memset(node, 0, sizeof(*node));
+	node->block.edit = edit->id;
+	node->size = size;
+	edit->lpm.bytes += size;
+	return node;
+}
+
+static size_t leaf_size(void)
+{
+	return kmalloc_size_roundup(sizeof(struct lpm_leaf));
+}
+
+static struct lpm_leaf *leaf_alloc(struct lpm_edit *edit)
+{
+	struct lpm_leaf *leaf;
+
+	leaf = kmalloc(sizeof(*leaf), GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
+	if (!leaf)
+		return NULL;
+	leaf->block.edit = edit->id;
+	edit->lpm.bytes += leaf_size();
+	return leaf;
+}
+
+/* Take a block out of the trie: readers may still be in it, unless it is new. */
+static void block_drop(struct lpm_edit *edit, struct lpm_block *block,
+		       size_t size)
+{
+	edit->lpm.bytes -= size;
+	if (is_private(edit, block)) {
+		kfree(block);
+	} else {
+		block->next = edit->garbage.blocks;
+		edit->garbage.blocks = block;
+		edit->garbage.bytes += size;
+	}
+}
+
+static void node_drop(struct lpm_edit *edit, struct lpm_node *node)
+{
+	block_drop(edit, &node->block, node->size);
+}
+
+static void slot_drop_leaf(struct lpm_edit *edit, u64 slot)
+{
+	if (slot_tag(slot) == LPM_LEAF)
+		block_drop(edit, &slot_leaf(slot)->block, leaf_size());
+}
+
+/*
+ * Make the node in @slot one that this edit may change, with room for @children
+ * and @prefixes more. On failure the trie holds what it held.
+ */
+static struct lpm_node *node_writable(struct lpm_edit *edit, u64 *slot,
+				      unsigned int children,
+				      unsigned int prefixes)
+{
+	struct lpm_node *old = slot_node(*slot), *new;
+	size_t used, need;
+
+	used = node_bytes(node_children(old), node_prefixes(old));
+	need = used + children * sizeof(u64) + prefixes * sizeof(u32);
+	if (is_private(edit, &old->block) && need <= old->size)
+		return old;
+
+	new = node_alloc(edit, need);
+	if (!new)
+		return NULL;
+	memcpy(new->child_rank, old->child_rank, sizeof(new->child_rank));
+	memcpy(new->prefix_rank, old->prefix_rank, sizeof(new->prefix_rank));
+	memcpy(new->child, old->child, sizeof(new->child));
+	memcpy(new->prefix, old->prefix, sizeof(new->prefix));
+	memcpy(new->slot, old->slot, used - sizeof(*old));
+	*slot = node_slot(new);
+	node_drop(edit, old);
+	return new;
+}
+
+/* Slot for an entry below the first @depth bytes of its key; 0 on ENOMEM. */
+static u64 entry_slot(struct lpm_edit *edit, const struct lpm_key *key,
+		      unsigned int depth, u32 value)
+{
+	struct lpm_leaf *leaf;
+
+	if (!needs_leaf(key, depth))
+		return make_slot(key, depth, value);
+
+	leaf = leaf_alloc(edit);
+	if (!leaf)
+		return 0;
+	leaf->word[0] = key->word[0];
+	leaf->word[1] = key->word[1];
+	leaf->len = key->len;
+	leaf->value = value;
+	return leaf_slot(leaf);
+}
+
+/* Put an entry into a node that is @depth bytes down and has room for it. */
+static int node_add_entry(struct lpm_edit *edit, struct lpm_node *node,
+			  const struct lpm_key *key, unsigned int depth,
+			  u32 value)
+{
+	unsigned int left = key->len - depth * LPM_STRIDE;
+	u8 byte = key_byte(key->word, depth);
+	u64 slot;
+
+	if (left < LPM_STRIDE) {
+		node_add_prefix(node, prefix_number(byte, left), value);
+		return 0;
+	}
+	slot = entry_slot(edit, key, depth + 1, value);
+	if (!slot)
+		return -ENOMEM;
+	node_add_child(node, byte, slot);
+	return 0;
+}
+
+/* Free what only this edit knows of the tree below @slot, itself included. */
+static void free_private(struct lpm_edit *edit, u64 slot)
+{
+	struct {
+		struct lpm_node *node;
+		unsigned int next;
+	} way[LPM_MAX_DEPTH];
+	unsigned int freed = 0;
+	int depth = 0;
+
+	way[0].node = slot_node(slot);
+	way[0].next = 0;
+	if (!slot || !is_private(edit, &way[0].node->block))
+		return;
+
+	while (depth >= 0) {
+		struct lpm_node *node = way[depth].node, *child;
+
+		if (way[depth].next == node_children(node)) {
+			edit->lpm.bytes -= node->size;
+			kfree(node);
+			depth--;
+			if (!(++freed % LPM_FREE_CHUNK))
+				cond_resched();
+			continue;
+		}
+		slot = node->slot[way[depth].next++];
+		if (slot_tag(slot) == LPM_LEAF) {
+			if (is_private(edit, &slot_leaf(slot)->block)) {
+				edit->lpm.bytes -= leaf_size();
+				kfree(slot_leaf(slot));
+			}
+		} else if (slot_tag(slot) == LPM_NODE) {
+			child = slot_node(slot);
+			if (is_private(edit, &child->block)) {
+				depth++;
+				way[depth].node = child;
+				way[depth].next = 0;
+			}
+		}
+	}
+}
+
+/*
+ * A tree for two keys that share their first @depth bytes, the deepest node of
+ * it where they part. Returns its slot, 0 on ENOMEM.
+ */
+static u64 split(struct lpm_edit *edit, unsigned int depth,
+		 const struct lpm_key *a, u32 value_a,
+		 const struct lpm_key *b, u32 value_b)
+{
+	unsigned int shorter = min(a->len, b->len);
+	unsigned int at = depth;
+	struct lpm_node *node;
+	u64 slot;
+
+	while (shorter >= (at + 1) * LPM_STRIDE &&
+	       key_byte(a->word, at) == key_byte(b->word, at))
+		at++;
+
+	node = node_alloc(edit, node_bytes(2, 0));
+	if (!node)
+		return 0;
+	slot = node_slot(node);
+	if (node_add_entry(edit, node, a, at, value_a) ||
+	    node_add_entry(edit, node, b, at, value_b))
+		goto fail;
+
+	while (at-- > depth) {
+		node = node_alloc(edit, node_bytes(1, 0));
+		if (!node)
+			goto fail;
+		node_add_child(node, key_byte(a->word, at), slot);
+		slot = node_slot(node);
+	}
+	return slot;
+
+fail:
+	free_private(edit, slot);
+	return 0;
+}
+
+/**
+ * lpm_set - add a prefix, or give it another value
+ * @edit: the edit
+ * @key: the prefix
+ * @value: anything but LPM_NO_VALUE
+ *
+ * Return: 0, or -ENOMEM with the same entries as before
+ */
+int lpm_set(struct lpm_edit *edit, const struct lpm_key *key, u32 value)
+{
+	u64 *ref = &edit->lpm.root;
+	unsigned int depth;
+
+	if (!*ref) {
+		struct lpm_node *root = node_alloc(edit, node_bytes(1, 0));
+
+		if (!root)
+			return -ENOMEM;
+		*ref = node_slot(root);
+	}
+
+	for (depth = 0;; depth++) {
+		unsigned int left = key->len - depth * LPM_STRIDE;
+		u8 byte = key_byte(key->word, depth);
+		struct lpm_node *node = slot_node(*ref);
+		struct lpm_key other;
+		u64 slot, new;
+
+		if (left < LPM_STRIDE) {
+			unsigned int nr = prefix_number(byte, left);
+			bool there = test_nr(node->prefix, nr);
+
+			node = node_writable(edit, ref, 0, !there);
+			if (!node)
+				return -ENOMEM;
+			if (there) {
+				*node_value(node, nr) = value;
+			} else {
+				node_add_prefix(node, nr, value);
+				edit->lpm.entries++;
+			}
+			return 0;
+		}
+
+		if (!test_nr(node->child, byte)) {
+			node = node_writable(edit, ref, 1, 0);
+			if (!node || node_add_entry(edit, node, key, depth,
+						    value))
+				return -ENOMEM;
+			edit->lpm.entries++;
+			return 0;
+		}
+
+		node = node_writable(edit, ref, 0, 0);
+		if (!node)
+			return -ENOMEM;
+		ref = node_child(node, byte);
+		slot = *ref;
+		if (slot_tag(slot) == LPM_NODE)
+			continue;
+
+		slot_key(slot, key->word, depth + 1, &other);
+		if (lpm_key_cmp(&other, key)) {
+			new = split(edit, depth + 1, &other, slot_value(slot),
+				    key, value);
+			if (!new)
+				return -ENOMEM;
+			edit->lpm.entries++;
+		} else {
+			new = entry_slot(edit, key, depth + 1, value);
+			if (!new)
+				return -ENOMEM;
+		}
+		*ref = new;
+		slot_drop_leaf(edit, slot);
+		return 0;
+	}
+}
+
+/* If a node holds a single entry: its key and value, and true. */
+static bool single_entry(const struct lpm_node *node, const u64 path[2],
+			 unsigned int depth, struct lpm_key *key, u32 *value)
+{
+	unsigned int children = node_children(node);
+	unsigned int prefixes = node_prefixes(node);
+	struct lpm lpm = { .root = node_slot(node) };
+	struct lpm_iter it;
+
+	if (children + prefixes != 1)
+		return false;
+	if (children && slot_tag(node->slot[0]) == LPM_NODE)
+		return false;
+
+	/* as if it stood at the same depth of a walk along @path */
+	lpm_iter_start(&it, &lpm, NULL, false);
+	it.frame[depth] = it.frame[0];
+	it.depth = depth;
+	it.path[0] = path[0] & word_mask(0, depth * LPM_STRIDE);
+	it.path[1] = path[1] & word_mask(1, depth * LPM_STRIDE);
+	lpm_iter_peek(&it);
+	*key = it.key;
+	*value = it.value;
+	return true;
+}
+
+/**
+ * lpm_remove - remove a prefix
+ * @edit: the edit
+ * @key: the prefix
+ *
+ * Return: 0, -ENOENT if it is not there, or -ENOMEM with the same entries as
+ *	before
+ */
+int lpm_remove(struct lpm_edit *edit, const struct lpm_key *key)
+{
+	u64 *ref[LPM_MAX_DEPTH], spare = 0;
+	struct lpm_node *node;
+	struct lpm_key last;
+	unsigned int depth, left;
+	u32 value;
+	u64 slot;
+	u8 byte;
+
+	if (lpm_get(&edit->lpm, key) == LPM_NO_VALUE)
+		return -ENOENT;
+
+	ref[0] = &edit->lpm.root;
+	for (depth = 0;; depth++) {
+		node = node_writable(edit, ref[depth], 0, 0);
+		if (!node)
+			return -ENOMEM;
+		left = key->len - depth * LPM_STRIDE;
+		byte = key_byte(key->word, depth);
+		if (left < LPM_STRIDE)
+			break;
+		slot = *node_child(node, byte);
+		if (slot_tag(slot) != LPM_NODE)
+			break;
+		ref[depth + 1] = node_child(node, byte);
+	}
+
+	/*
+	 * What remains alone in the node moves up, where it may not fit into a
+	 * slot any more. From here on nothing can fail.
+	 */
+	if (depth && node_children(node) + node_prefixes(node) == 2) {
+		struct lpm_leaf *leaf = leaf_alloc(edit);
+
+		if (!leaf)
+			return -ENOMEM;
+		spare = leaf_slot(leaf);
+	}
+
+	if (left < LPM_STRIDE) {
+		node_del_prefix(node, prefix_number(byte, left));
+	} else {
+		slot = *node_child(node, byte);
+		node_del_child(node, byte);
+		slot_drop_leaf(edit, slot);
+	}
+	edit->lpm.entries--;
+
+	for (; depth; depth--) {
+		node = slot_node(*ref[depth]);
+		if (!single_entry(node, key->word, depth, &last, &value))
+			break;
+		slot = node_children(node) ? node->slot[0] : 0;
+		if (slot_tag(slot) != LPM_LEAF) {
+			if (needs_leaf(&last, depth)) {
+				struct lpm_leaf *leaf = slot_leaf(spare);
+
+				leaf->word[0] = last.word[0];
+				leaf->word[1] = last.word[1];
+				leaf->len = last.len;
+				leaf->value = value;
+				slot = spare;
+				spare = 0;
+			} else {
+				slot = make_slot(&last, depth, value);
+			}
+		}
+		*ref[depth] = slot;
+		node_drop(edit, node);
+	}
+	slot_drop_leaf(edit, spare);
+
+	node = slot_node(edit->lpm.root);
+	if (!edit->lpm.entries) {
+		node_drop(edit, node);
+		edit->lpm.root = 0;
+	}
+	return 0;
+}
+
+/* The blocks stay in the base version after all. */
+static void unretire(struct lpm_edit *edit)
+{
+	struct lpm_block *block, *next;
+
+	for (block = edit->garbage.blocks; block; block = next) {
+		next = block->next;
+		block->edit = 0;
+	}
+	edit->garbage.blocks = NULL;
+	edit->garbage.bytes = 0;
+}
+
+/**
+ * lpm_edit_begin - begin to change a trie
+ * @edit: the edit
+ * @base: the current version
+ * @id: never used before, not 0
+ */
+void lpm_edit_begin(struct lpm_edit *edit, const struct lpm *base, u64 id)
+{
+	edit->lpm = *base;
+	edit->base = *base;
+	edit->id = id;
+	memset(&edit->garbage, 0, sizeof(edit->garbage));
+}
+
+/**
+ * lpm_clear - remove all entries
+ * @edit: the edit
+ */
+void lpm_clear(struct lpm_edit *edit)
+{
+	free_private(edit, edit->lpm.root);
+	unretire(edit);
+	edit->garbage.tree = edit->base.root;
+	edit->garbage.bytes = edit->base.bytes;
+	memset(&edit->lpm, 0, sizeof(edit->lpm));
+}
+
+/**
+ * lpm_edit_abort - forget the changes
+ * @edit: the edit
+ */
+void lpm_edit_abort(struct lpm_edit *edit)
+{
+	free_private(edit, edit->lpm.root);
+	unretire(edit);
+}
+
+/**
+ * lpm_edit_commit - end an edit whose trie is going to be published
+ * @edit: the edit
+ *
+ * Return: to be freed when no reader can be in the base version any more
+ */
+struct lpm_garbage lpm_edit_commit(struct lpm_edit *edit)
+{
+	return edit->garbage;
+}
+
+/**
+ * lpm_garbage_free - free what an edit took out
+ * @garbage: from lpm_edit_commit()
+ *
+ * Context: process; takes its time in chunks
+ */
+void lpm_garbage_free(struct lpm_garbage *garbage)
+{
+	struct lpm_block *block = garbage->blocks;
+	struct lpm tree = { .root = garbage->tree };
+	unsigned int freed = 0;
+
+	while (block) {
+		struct lpm_block *next = block->next;
+
+		kfree(block);
+		block = next;
+		if (!(++freed % LPM_FREE_CHUNK))
+			cond_resched();
+	}
+	lpm_free(&tree);
+	memset(garbage, 0, sizeof(*garbage));
+}
+
+/**
+ * lpm_free - free a whole trie
+ * @lpm: the trie, without readers and without an edit
+ *
+ * Context: as lpm_garbage_free()
+ */
+void lpm_free(struct lpm *lpm)
+{
+	struct {
+		struct lpm_node *node;
+		unsigned int next;
+	} way[LPM_MAX_DEPTH];
+	unsigned int freed = 0;
+	int depth = -1;
+	u64 slot = lpm->root;
+
+	for (;;) {
+		if (slot && slot_tag(slot) == LPM_NODE) {
+			depth++;
+			way[depth].node = slot_node(slot);
+			way[depth].next = 0;
+		} else if (slot_tag(slot) == LPM_LEAF) {
+			kfree(slot_leaf(slot));
+		}
+
+		while (depth >= 0 && way[depth].next ==
+				     node_children(way[depth].node)) {
+			kfree(way[depth--].node);
+			if (!(++freed % LPM_FREE_CHUNK))
+				cond_resched();
+		}
+		if (depth < 0)
+			break;
+		slot = way[depth].node->slot[way[depth].next++];
+	}
+	memset(lpm, 0, sizeof(*lpm));
+}

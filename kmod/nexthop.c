@@ -1,0 +1,325 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Next hops: lists of paths, each distinct list stored once. See nexthop.h. */
+#include <linux/jhash.h>
+#include <linux/rhashtable.h>
+#include <linux/sched.h>
+#include <linux/slab.h>
+#include <net/netlink.h>
+#include <uapi/linux/nl31.h>
+
+#include "lpm.h"
+#include "nexthop.h"
+
+#define PATH_IDENTITY	offsetof(struct nl31_path, state)
+
+/* What a list is looked up by. */
+struct path_list {
+	const struct nl31_path *path;
+	unsigned int count;
+};
+
+static u32 hash_paths(const struct nl31_path *path, unsigned int count,
+		      u32 seed)
+{
+	unsigned int i;
+
+	for (i = 0; i < count; i++)
+		seed = jhash(&path[i], PATH_IDENTITY, seed);
+	return seed;
+}
+
+static u32 hash_key(const void *data, u32 len, u32 seed)
+{
+	const struct path_list *key = data;
+
+	return hash_paths(key->path, key->count, seed);
+}
+
+static u32 hash_nexthop(const void *data, u32 len, u32 seed)
+{
+	const struct nl31_nexthop *nh = data;
+
+	return hash_paths(nh->path, nh->count, seed);
+}
+
+static int cmp_nexthop(struct rhashtable_compare_arg *arg, const void *obj)
+{
+	const struct path_list *key = arg->key;
+	const struct nl31_nexthop *nh = obj;
+	unsigned int i;
+
+	if (key->count != nh->count)
+		return 1;
+	for (i = 0; i < key->count; i++)
+		if (!nl31_path_equal(&key->path[i], &nh->path[i]))
+			return 1;
+	return 0;
+}
+
+static const struct rhashtable_params nexthop_params = {
+	.head_offset = offsetof(struct nl31_nexthop, node),
+	.hashfn = hash_key,
+	.obj_hashfn = hash_nexthop,
+	.obj_cmpfn = cmp_nexthop,
+	.automatic_shrinking = true,
+};
+
+/* Do two paths go the same way, installed by the same with the same metric? */
+bool nl31_path_equal(const struct nl31_path *a, const struct nl31_path *b)
+{
+	return !memcmp(a, b, PATH_IDENTITY);
+}
+
+static void put_attr(struct nl31_path *path, u16 type, const void *data,
+		     u16 len)
+{
+	struct nlattr attr = {
+		.nla_len = nla_attr_size(len),
+		.nla_type = type,
+	};
+	u8 *to = path->attrs + path->attrs_len;
+
+	memset(to, 0, nla_total_size(len));
+	memcpy(to, &attr, sizeof(attr));
+	memcpy(to + NLA_HDRLEN, data, len);
+	path->attrs_len += nla_total_size(len);
+}
+
+static void encode_path(struct nl31_path *path)
+{
+	path->attrs_len = 0;
+	put_attr(path, NL31_ROUTE_TYPE, &path->type, sizeof(path->type));
+	if (path->gateway_len)
+		put_attr(path, NL31_ROUTE_GATEWAY, path->gateway,
+			 path->gateway_len);
+	if (path->oif)
+		put_attr(path, NL31_ROUTE_OIF, &path->oif, sizeof(path->oif));
+	put_attr(path, NL31_ROUTE_METRIC, &path->metric, sizeof(path->metric));
+	put_attr(path, NL31_ROUTE_PROTOCOL, &path->protocol,
+		 sizeof(path->protocol));
+}
+
+static size_t nexthop_size(unsigned int count)
+{
+	struct nl31_nexthop *nh;
+
+	return kmalloc_size_roundup(struct_size(nh, path, count));
+}
+
+static void touch(struct nl31_nexthops *nhs, struct nl31_nexthop *nh,
+		  int routes)
+{
+	nh->pending += routes;
+	if (list_empty(&nh->list))
+		list_add_tail(&nh->list, &nhs->touched);
+}
+
+/**
+ * nl31_nexthop_get - find or make a list of paths for one more prefix
+ * @nhs: the next hops
+ * @path: the paths in order; only what makes up their identity and the state
+ *	of their device need be set
+ * @count: how many, 1 to NL31_PATHS_MAX
+ *
+ * Context: the table's lock. Takes effect with nl31_nexthops_commit().
+ * Return: the list, or NULL without memory
+ */
+struct nl31_nexthop *nl31_nexthop_get(struct nl31_nexthops *nhs,
+				      const struct nl31_path *path,
+				      unsigned int count)
+{
+	struct path_list key = { .path = path, .count = count };
+	struct nl31_nexthop *nh;
+	unsigned int i;
+
+	nh = rhashtable_lookup_fast(&nhs->hash, &key, nexthop_params);
+	if (nh) {
+		touch(nhs, nh, 1);
+		return nh;
+	}
+
+	nh = kzalloc(nexthop_size(count), GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
+	if (!nh)
+		return NULL;
+	INIT_LIST_HEAD(&nh->list);
+	nh->count = count;
+	for (i = 0; i < count; i++) {
+		nh->path[i] = path[i];
+		encode_path(&nh->path[i]);
+	}
+
+	if (xa_alloc(&nhs->ids, &nh->id, nh, XA_LIMIT(0, LPM_NO_VALUE - 1),
+		     GFP_KERNEL_ACCOUNT | __GFP_NOWARN))
+		goto err_free;
+	if (rhashtable_insert_fast(&nhs->hash, &nh->node, nexthop_params))
+		goto err_id;
+	nh->hashed = true;
+	nhs->count++;
+	nhs->bytes += nexthop_size(count);
+	touch(nhs, nh, 1);
+	return nh;
+
+err_id:
+	xa_erase(&nhs->ids, nh->id);
+err_free:
+	kfree(nh);
+	return NULL;
+}
+
+/**
+ * nl31_nexthop_put - one prefix less uses a list
+ * @nhs: the next hops
+ * @nh: the list
+ *
+ * Context: the table's lock. Takes effect with nl31_nexthops_commit().
+ */
+void nl31_nexthop_put(struct nl31_nexthops *nhs, struct nl31_nexthop *nh)
+{
+	touch(nhs, nh, -1);
+}
+
+/**
+ * nl31_nexthops_put_all - no prefix uses any list
+ * @nhs: the next hops
+ *
+ * Context: the table's lock. Takes effect with nl31_nexthops_commit().
+ */
+void nl31_nexthops_put_all(struct nl31_nexthops *nhs)
+{
+	struct nl31_nexthop *nh;
+	unsigned long id;
+
+	xa_for_each(&nhs->ids, id, nh) {
+		if (nh->routes + nh->pending)
+			touch(nhs, nh, -(int)(nh->routes + nh->pending));
+		cond_resched();
+	}
+}
+
+static void unhash(struct nl31_nexthops *nhs, struct nl31_nexthop *nh)
+{
+	if (!nh->hashed)
+		return;
+	rhashtable_remove_fast(&nhs->hash, &nh->node, nexthop_params);
+	nh->hashed = false;
+}
+
+static void end_use(struct nl31_nexthops *nhs, struct nl31_nexthop *nh)
+{
+	unhash(nhs, nh);
+	nhs->count--;
+	nhs->bytes -= nexthop_size(nh->count);
+}
+
+/**
+ * nl31_nexthops_commit - make the counts of an edit the counts
+ * @nhs: the next hops
+ * @unused: takes the lists that no prefix of the new version uses; readers of
+ *	older versions may
+ *
+ * Context: the table's lock
+ */
+void nl31_nexthops_commit(struct nl31_nexthops *nhs, struct list_head *unused)
+{
+	struct nl31_nexthop *nh, *next;
+
+	list_for_each_entry_safe(nh, next, &nhs->touched, list) {
+		nh->routes += nh->pending;
+		nh->pending = 0;
+		if (nh->routes) {
+			list_del_init(&nh->list);
+		} else {
+			end_use(nhs, nh);
+			list_move_tail(&nh->list, unused);
+		}
+		cond_resched();
+	}
+}
+
+/**
+ * nl31_nexthops_abort - forget the counts of an edit
+ * @nhs: the next hops
+ *
+ * Context: the table's lock
+ */
+void nl31_nexthops_abort(struct nl31_nexthops *nhs)
+{
+	struct nl31_nexthop *nh, *next;
+
+	list_for_each_entry_safe(nh, next, &nhs->touched, list) {
+		nh->pending = 0;
+		list_del_init(&nh->list);
+		if (!nh->routes) {
+			end_use(nhs, nh);
+			nl31_nexthop_free(nhs, nh);
+		}
+		cond_resched();
+	}
+}
+
+/**
+ * nl31_nexthop_free - free a list
+ * @nhs: the next hops
+ * @nh: the list, in no version that a reader could hold
+ */
+void nl31_nexthop_free(struct nl31_nexthops *nhs, struct nl31_nexthop *nh)
+{
+	xa_erase(&nhs->ids, nh->id);
+	kfree(nh);
+}
+
+/**
+ * nl31_nexthops_set_device - tell the paths what became of their device
+ * @nhs: the next hops
+ * @oif: the device
+ * @state: 0, NL31_PATH_DOWN or NL31_PATH_DEAD
+ *
+ * Context: the table's lock
+ * Return: whether there are paths over that device
+ */
+bool nl31_nexthops_set_device(struct nl31_nexthops *nhs, u32 oif, u8 state)
+{
+	struct nl31_nexthop *nh;
+	bool found = false;
+	unsigned long id;
+	unsigned int i;
+
+	xa_for_each(&nhs->ids, id, nh) {
+		for (i = 0; i < nh->count; i++) {
+			struct nl31_path *path = &nh->path[i];
+
+			if (path->oif != oif || nl31_path_dead(path))
+				continue;
+			WRITE_ONCE(path->state, state);
+			found = true;
+			if (state & NL31_PATH_DEAD) {
+				/* the index may come back as another device */
+				nh->dead = true;
+				unhash(nhs, nh);
+			}
+		}
+		cond_resched();
+	}
+	return found;
+}
+
+int nl31_nexthops_init(struct nl31_nexthops *nhs)
+{
+	xa_init_flags(&nhs->ids, XA_FLAGS_ALLOC);
+	INIT_LIST_HEAD(&nhs->touched);
+	return rhashtable_init(&nhs->hash, &nexthop_params);
+}
+
+/* Context: no readers, no edit in progress */
+void nl31_nexthops_exit(struct nl31_nexthops *nhs)
+{
+	struct nl31_nexthop *nh;
+	unsigned long id;
+
+	rhashtable_destroy(&nhs->hash);
+	xa_for_each(&nhs->ids, id, nh) {
+		kfree(nh);
+		cond_resched();
+	}
+	xa_destroy(&nhs->ids);
+}

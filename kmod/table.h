@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The table of a network namespace: the published version, and the edit that
+ * makes the next one.
+ */
+#ifndef _NL31_TABLE_H
+#define _NL31_TABLE_H
+
+#include <linux/list.h>
+#include <linux/mutex.h>
+#include <linux/refcount.h>
+#include <linux/u64_stats_sync.h>
+#include <linux/workqueue.h>
+
+#include "lpm.h"
+#include "nexthop.h"
+
+/* Prefixes that a table takes until told otherwise. */
+#define NL31_MAX_ROUTES_DEFAULT	(4U << 20)
+
+enum nl31_family {
+	NL31_IPV4,
+	NL31_IPV6,
+	NL31_FAMILIES
+};
+
+/**
+ * struct nl31_version - the table between two changes
+ * @trie: prefixes to ids of next hops
+ * @paths: number of paths
+ * @id: unique, ascending
+ * @generation: number of the last change in it; known, and read, under the lock
+ * @table: the table
+ * @list: in nl31_table.versions
+ * @ref: one for the table, one for each pin
+ * @pins: readers that look at it for longer than an RCU read side
+ * @lost: its garbage is being freed in spite of pins
+ * @garbage: what the next version does not use any more
+ * @nexthops: the same
+ * @rwork: frees these
+ */
+struct nl31_version {
+	struct lpm trie[NL31_FAMILIES];
+	u32 paths[NL31_FAMILIES];
+	u64 id;
+	u64 generation;
+	struct nl31_table *table;
+	struct list_head list;
+	refcount_t ref;
+	unsigned int pins;
+	bool lost;
+	struct lpm_garbage garbage[NL31_FAMILIES];
+	struct list_head nexthops;
+	struct rcu_work rwork;
+};
+
+/**
+ * struct nl31_edit - changes on their way to the next version
+ * @next: the version that publishes them; NULL where no edit is in progress
+ * @trie: the tries with the changes
+ * @paths: number of paths with the changes
+ * @id: of the edit
+ * @prefixes: prefixes changed so far
+ * @changes: paths changed so far
+ * @max_routes: limit from then on
+ * @family: with @key, @old, @new: the first prefix that was changed
+ */
+struct nl31_edit {
+	struct nl31_version *next;
+	struct lpm_edit trie[NL31_FAMILIES];
+	u32 paths[NL31_FAMILIES];
+	u64 id;
+	u32 prefixes;
+	u32 changes;
+	u32 max_routes;
+	enum nl31_family family;
+	struct lpm_key key;
+	struct nl31_nexthop *old;
+	struct nl31_nexthop *new;
+};
+
+enum nl31_count {
+	NL31_COUNT_HIT,
+	NL31_COUNT_MISS,
+	NL31_COUNT_ERROR,
+	NL31_COUNTS
+};
+
+struct nl31_stats {
+	u64_stats_t count[NL31_COUNTS];
+	struct u64_stats_sync syncp;
+};
+
+/**
+ * struct nl31_table - everything of a network namespace
+ * @net: the namespace
+ * @sock: its kernel socket of protocol 31
+ * @lock: held by whoever changes anything below; readers of @current_version use RCU
+ * @current_version: the published version
+ * @versions: that one last, behind older ones that readers may still hold
+ * @retired: bytes of garbage not freed yet
+ * @nexthops: the path lists
+ * @edit: the edit in progress
+ * @transaction: whose edit it is, or NULL where it ends with its datagram
+ * @transactions: of all sockets
+ * @transaction_timer: ends an abandoned one
+ * @purge: paths of a vanished device are still in the table
+ * @purge_work: tries again where memory was short
+ * @max_routes: limit
+ * @stats: per CPU
+ */
+struct nl31_table {
+	struct net *net;
+	struct sock *sock;
+	struct mutex lock; /* see above */
+	struct nl31_version __rcu *current_version;
+	struct list_head versions;
+	atomic_long_t retired;
+	struct nl31_nexthops nexthops;
+	struct nl31_edit edit;
+	struct nl31_transaction *transaction;
+	struct list_head transactions;
+	struct delayed_work transaction_timer;
+	bool purge;
+	struct delayed_work purge_work;
+	u32 max_routes;
+	struct nl31_stats __percpu *stats;
+};
+
+struct nl31_events;
+
+int nl31_table_init(struct nl31_table *t, struct net *net);
+void nl31_table_release(struct nl31_table *t);
+void nl31_table_exit(struct nl31_table *t);
+int nl31_table_workqueue_init(void);
+void nl31_table_workqueue_flush(void);
+void nl31_table_workqueue_exit(void);
+
+/* Context: RCU read side, or the table's lock */
+struct nl31_version *nl31_table_version(struct nl31_table *t);
+struct nl31_version *nl31_version_pin(struct nl31_table *t);
+void nl31_version_unpin(struct nl31_version *v);
+
+void nl31_table_count(struct nl31_table *t, enum nl31_count what);
+u64 nl31_table_counted(struct nl31_table *t, enum nl31_count what);
+
+int nl31_edit_begin(struct nl31_table *t);
+int nl31_edit_set(struct nl31_table *t, enum nl31_family family,
+		  const struct lpm_key *key, const struct nl31_path *path,
+		  unsigned int count);
+void nl31_edit_clear(struct nl31_table *t);
+void nl31_edit_publish(struct nl31_table *t, struct nl31_events *events);
+void nl31_edit_abort(struct nl31_table *t);
+
+static inline bool nl31_edit_open(const struct nl31_table *t)
+{
+	return t->edit.next;
+}
+
+#endif /* _NL31_TABLE_H */
