@@ -1,0 +1,572 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! A kernel in memory for tests: takes and gives the real bytes, as the ABI
+//! header says, and can be told to fail.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::io;
+use std::time::Instant;
+
+use nix::libc;
+use nl31_route::{Path, PathKind, Prefix, PrefixError, Protocol, Route, Spec};
+
+use crate::abi::*;
+use crate::client::{ReceiveError, Transport};
+use crate::message::{self, Header, Message};
+use crate::request::Datagram;
+use crate::socket::Inbox;
+
+type Paths = BTreeMap<Prefix, Vec<Path<u32>>>;
+
+/// Port id that the fake kernel gives its only socket.
+const PORT: u32 = 1234;
+/// Messages of a dump in one datagram.
+const DUMP_BATCH: usize = 16;
+
+/// Why a request is refused: error number, offset of the attribute in the
+/// message, text.
+type Refusal = (i32, Option<usize>, &'static str);
+
+/// A kernel in memory. As a [`Transport`] it is the socket too.
+#[derive(Debug)]
+pub struct FakeKernel {
+    paths: Paths,
+    generation: u64,
+    /// Devices that exist, by index.
+    pub devices: Vec<u32>,
+    /// Whether the client may make changes.
+    pub admin: bool,
+    /// Most prefixes.
+    pub max_routes: u32,
+    /// Requests are taken and not answered.
+    pub mute: bool,
+    /// The next receive reports that messages were lost.
+    pub overrun: bool,
+    /// A change comes between the parts of the next dump.
+    pub interrupt_dump: bool,
+    /// Datagrams sent to it.
+    pub datagrams: usize,
+    transaction: Option<Transaction>,
+    dump: Option<FakeDump>,
+    out: VecDeque<Vec<u8>>,
+    events: VecDeque<Vec<u8>>,
+    inbox: Inbox,
+}
+
+#[derive(Debug)]
+struct Transaction {
+    before: Paths,
+    events: usize,
+    generation: u64,
+    changes: i32,
+    failed: bool,
+}
+
+#[derive(Debug)]
+struct FakeDump {
+    seq: u32,
+    routes: VecDeque<Route<u32>>,
+    filtered: bool,
+    interrupted: bool,
+}
+
+impl Default for FakeKernel {
+    fn default() -> Self {
+        Self {
+            paths: Paths::new(),
+            generation: 0,
+            devices: vec![1, 2],
+            admin: true,
+            max_routes: u32::MAX,
+            mute: false,
+            overrun: false,
+            interrupt_dump: false,
+            datagrams: 0,
+            transaction: None,
+            dump: None,
+            out: VecDeque::new(),
+            events: VecDeque::new(),
+            inbox: Inbox::default(),
+        }
+    }
+}
+
+impl Transport for FakeKernel {
+    fn send(&mut self, datagram: &[u8]) -> io::Result<()> {
+        self.datagrams += 1;
+        let mut rest = datagram;
+        while !rest.is_empty() {
+            let (header, payload, next) = message::split(rest).expect("clients send whole headers");
+            self.request(&header, payload);
+            rest = &rest[next..];
+        }
+        if self.mute {
+            self.out.clear();
+        }
+        Ok(())
+    }
+
+    fn receive(&mut self, _deadline: Instant) -> Result<Option<Message>, ReceiveError> {
+        if std::mem::take(&mut self.overrun) {
+            self.out.clear();
+            self.dump = None;
+            return Err(ReceiveError::Overrun);
+        }
+        loop {
+            if let Some(message) = self.inbox.take()? {
+                return Ok(Some(message));
+            }
+            if self.out.is_empty() {
+                self.continue_dump();
+            }
+            let Some(datagram) = self.out.pop_front() else {
+                return Ok(None);
+            };
+            self.inbox.put(&datagram);
+        }
+    }
+}
+
+impl FakeKernel {
+    /// The table, a path a line.
+    pub fn routes(&self) -> Vec<Route<u32>> {
+        let routes = self.paths.iter();
+        routes
+            .flat_map(|(&prefix, paths)| paths.iter().map(move |&path| Route { prefix, path }))
+            .collect()
+    }
+
+    /// The next event that the multicast group would have got.
+    pub fn event(&mut self) -> Option<Message> {
+        let bytes = self.events.pop_front()?;
+        Some(message::decode(&bytes).expect("own events can be read").0)
+    }
+
+    /// A message to the client that it did not ask for.
+    pub fn inject(&mut self, datagram: Vec<u8>) {
+        self.out.push_back(datagram);
+    }
+
+    fn request(&mut self, header: &Header, payload: &[u8]) {
+        let in_transaction = header.flags & NLM_F_MULTI != 0;
+        if in_transaction && self.transaction.is_none() {
+            self.transaction = Some(Transaction {
+                before: self.paths.clone(),
+                events: self.events.len(),
+                generation: self.generation,
+                changes: 0,
+                failed: false,
+            });
+        }
+        if in_transaction && header.kind == NLMSG_DONE {
+            let transaction = self.transaction.take().expect("opened above");
+            if !transaction.failed {
+                self.reply(header, NLMSG_DONE, 0, |out| {
+                    out.put(&transaction.changes.to_ne_bytes())
+                });
+            }
+            return;
+        }
+        if self
+            .transaction
+            .as_ref()
+            .is_some_and(|transaction| in_transaction && transaction.failed)
+        {
+            return;
+        }
+        let result = if header.flags & NLM_F_REQUEST == 0 {
+            Err((libc::EINVAL, None, "NLM_F_REQUEST is not set"))
+        } else {
+            self.dispatch(header, payload)
+        };
+        match result {
+            Ok(()) => {
+                if let Some(transaction) = self.transaction.as_mut().filter(|_| in_transaction) {
+                    transaction.changes += 1;
+                } else if header.flags & NLM_F_ACK != 0 {
+                    self.ack(header, payload, (0, None, ""));
+                }
+            }
+            Err(refusal) => {
+                if let Some(transaction) = self.transaction.as_mut().filter(|_| in_transaction) {
+                    transaction.failed = true;
+                    self.paths = std::mem::take(&mut transaction.before);
+                    self.events.truncate(transaction.events);
+                    self.generation = transaction.generation;
+                }
+                self.ack(header, payload, refusal);
+            }
+        }
+    }
+
+    fn dispatch(&mut self, header: &Header, payload: &[u8]) -> Result<(), Refusal> {
+        if matches!(header.kind, MSG_NEWROUTE | MSG_DELROUTE | MSG_NEWTABLE) && !self.admin {
+            return Err((libc::EPERM, None, "CAP_NET_ADMIN is needed"));
+        }
+        match header.kind {
+            NLMSG_NOOP => {
+                self.reply(header, NLMSG_DONE, 0, |out| out.put(&0i32.to_ne_bytes()));
+                Ok(())
+            }
+            MSG_GREET => self.greet(header, payload),
+            MSG_NEWROUTE => {
+                let spec = self.spec(payload)?;
+                self.new_route(header, spec)
+            }
+            MSG_DELROUTE => {
+                let spec = self.spec(payload)?;
+                self.del_route(header, &spec)
+            }
+            MSG_GETROUTE => {
+                let spec = self.spec(payload)?;
+                self.get_route(header, spec)
+            }
+            MSG_GETTABLE => {
+                self.table(header);
+                Ok(())
+            }
+            _ => Err((libc::EOPNOTSUPP, None, "unknown message type")),
+        }
+    }
+
+    fn greet(&mut self, header: &Header, payload: &[u8]) -> Result<(), Refusal> {
+        let mut text = String::from("world");
+        for attribute in message::attributes(payload).map(|attribute| attribute.expect("whole")) {
+            assert_eq!(attribute.kind, GREET_TEXT);
+            let bytes = attribute
+                .payload
+                .strip_suffix(b"\0")
+                .unwrap_or(attribute.payload);
+            text = String::from_utf8_lossy(bytes).into_owned();
+        }
+        let text = format!("hello, port {PORT}: {text}");
+        self.reply(header, MSG_GREET, 0, |out| {
+            out.string(GREET_TEXT, &text)?;
+            out.attribute(GREET_PORTID, &PORT.to_ne_bytes())?;
+            out.string(GREET_VERSION, "0.0-fake")?;
+            out.attribute(GREET_ABI, &ABI_VERSION.to_ne_bytes())
+        });
+        Ok(())
+    }
+
+    /// Reads route attributes strictly.
+    fn spec(&self, payload: &[u8]) -> Result<Spec<u32>, Refusal> {
+        let mut spec = Spec::default();
+        let (mut address, mut len) = (None, None);
+        for attribute in message::attributes(payload) {
+            let attribute = attribute.map_err(|_| (libc::EINVAL, None, "malformed attribute"))?;
+            let at = Some(HEADER_LEN + attribute.offset);
+            let bad = |_| (libc::EINVAL, at, "wrong length");
+            let bytes = attribute.payload;
+            let number = || message::array(bytes).map(u32::from_ne_bytes).map_err(bad);
+            let byte = || message::array(bytes).map(u8::from_ne_bytes).map_err(bad);
+            match attribute.kind {
+                ROUTE_DST => address = Some((message::address(bytes).map_err(bad)?, at)),
+                ROUTE_DST_LEN => len = Some((byte()?, at)),
+                ROUTE_TYPE => {
+                    let kind = PathKind::try_from(byte()?);
+                    spec.kind = Some(kind.map_err(|()| (libc::EINVAL, at, "unknown route type"))?);
+                }
+                ROUTE_GATEWAY => spec.gateway = Some(message::address(bytes).map_err(bad)?),
+                ROUTE_OIF => {
+                    let index = number()?;
+                    if !self.devices.contains(&index) {
+                        return Err((libc::ENODEV, at, "no such device"));
+                    }
+                    spec.device = Some(index);
+                }
+                ROUTE_METRIC => spec.metric = Some(number()?),
+                ROUTE_PROTOCOL => spec.protocol = Some(Protocol(byte()?)),
+                _ => return Err((libc::EINVAL, at, "unknown attribute")),
+            }
+        }
+        if let Some((address, at)) = address {
+            spec.prefix = Some(match len {
+                None => Prefix::host(address),
+                Some((len, len_at)) => Prefix::new(address, len).map_err(|error| match error {
+                    PrefixError::HostBits(_) => {
+                        (libc::EINVAL, at, "bits set beyond the prefix length")
+                    }
+                    _ => (libc::EINVAL, len_at, "prefix length too long"),
+                })?,
+            });
+        }
+        Ok(spec)
+    }
+
+    fn new_route(&mut self, header: &Header, spec: Spec<u32>) -> Result<(), Refusal> {
+        let prefix = spec
+            .prefix
+            .ok_or((libc::EINVAL, None, "destination is missing"))?;
+        let path = spec.path();
+        let known = self.paths.contains_key(&prefix);
+        if !known && self.paths.len() >= self.max_routes as usize {
+            return Err((libc::ENOSPC, None, "table is full"));
+        }
+        let paths = self.paths.entry(prefix).or_default();
+        let first = paths.iter().position(|other| other.metric == path.metric);
+        let behind = paths.partition_point(|other| other.metric <= path.metric);
+        let result = if header.flags & NLM_F_REPLACE != 0 {
+            match first {
+                Some(index) => {
+                    paths[index] = path;
+                    Ok(NLM_F_REPLACE)
+                }
+                None if header.flags & NLM_F_CREATE == 0 => {
+                    Err((libc::ENOENT, None, "no such path"))
+                }
+                None => {
+                    paths.insert(behind, path);
+                    Ok(0)
+                }
+            }
+        } else if header.flags & NLM_F_APPEND != 0 {
+            if paths.contains(&path) {
+                Err((libc::EEXIST, None, "path is there"))
+            } else {
+                paths.insert(behind, path);
+                Ok(0)
+            }
+        } else if first.is_some() {
+            Err((libc::EEXIST, None, "prefix has a path of this metric"))
+        } else {
+            paths.insert(behind, path);
+            Ok(0)
+        };
+        if paths.is_empty() {
+            self.paths.remove(&prefix);
+        }
+        self.notify(MSG_NEWROUTE, result?, Route { prefix, path });
+        Ok(())
+    }
+
+    fn del_route(&mut self, header: &Header, spec: &Spec<u32>) -> Result<(), Refusal> {
+        let bulk = header.flags & NLM_F_BULK != 0;
+        let mut gone = Vec::new();
+        if bulk {
+            self.paths.retain(|&prefix, paths| {
+                let covered = spec.prefix.is_none_or(|filter| filter.covers(prefix));
+                paths.retain(|path| {
+                    let keep = !covered || !spec.matches_path(path);
+                    if !keep {
+                        gone.push(Route {
+                            prefix,
+                            path: *path,
+                        });
+                    }
+                    keep
+                });
+                !paths.is_empty()
+            });
+        } else {
+            let prefix = spec
+                .prefix
+                .ok_or((libc::EINVAL, None, "destination is missing"))?;
+            let missing = (libc::ESRCH, None, "");
+            let paths = self.paths.get_mut(&prefix).ok_or(missing)?;
+            if spec.has_path() {
+                let index = paths
+                    .iter()
+                    .position(|path| spec.matches_path(path))
+                    .ok_or(missing)?;
+                gone.push(Route {
+                    prefix,
+                    path: paths.remove(index),
+                });
+            } else if header.flags & NLM_F_NONREC != 0 && paths.len() > 1 {
+                return Err((libc::ENOTEMPTY, None, "prefix has several paths"));
+            } else {
+                gone.extend(paths.drain(..).map(|path| Route { prefix, path }));
+            }
+            if paths.is_empty() {
+                self.paths.remove(&prefix);
+            }
+        }
+        for route in gone {
+            self.notify(MSG_DELROUTE, 0, route);
+        }
+        Ok(())
+    }
+
+    fn get_route(&mut self, header: &Header, spec: Spec<u32>) -> Result<(), Refusal> {
+        if header.flags & NLM_F_DUMP == 0 {
+            let wanted = spec
+                .prefix
+                .ok_or((libc::EINVAL, None, "destination is missing"))?;
+            let covering = self
+                .paths
+                .iter()
+                .filter(|(prefix, _)| prefix.covers(wanted));
+            let (&prefix, paths) = covering.max_by_key(|(prefix, _)| prefix.len()).ok_or((
+                libc::ENETUNREACH,
+                None,
+                "",
+            ))?;
+            let route = Route {
+                prefix,
+                path: paths[0],
+            };
+            self.reply(header, MSG_NEWROUTE, 0, |out| put_route(out, &route));
+            return Ok(());
+        }
+        if self.dump.is_some() {
+            return Err((libc::EBUSY, None, "a dump is under way"));
+        }
+        let routes = self.routes().into_iter().filter(|route| {
+            spec.prefix.is_none_or(|prefix| prefix.covers(route.prefix))
+                && spec.matches_path(&route.path)
+        });
+        self.dump = Some(FakeDump {
+            seq: header.seq,
+            routes: routes.collect(),
+            filtered: spec != Spec::default(),
+            interrupted: std::mem::take(&mut self.interrupt_dump),
+        });
+        Ok(())
+    }
+
+    fn continue_dump(&mut self) {
+        let Some(mut dump) = self.dump.take() else {
+            return;
+        };
+        let mut flags = NLM_F_MULTI;
+        flags |= if dump.filtered {
+            NLM_F_DUMP_FILTERED
+        } else {
+            0
+        };
+        flags |= if dump.interrupted { NLM_F_DUMP_INTR } else { 0 };
+        let mut datagram = Datagram::new(DUMP_BATCH * 128);
+        let ended = dump.routes.is_empty();
+        if ended {
+            encode(&mut datagram, NLMSG_DONE, flags, dump.seq, PORT, |out| {
+                out.put(&[0; 4])
+            });
+        }
+        for route in dump.routes.drain(..dump.routes.len().min(DUMP_BATCH)) {
+            encode(&mut datagram, MSG_NEWROUTE, flags, dump.seq, PORT, |out| {
+                put_route(out, &route)
+            });
+        }
+        self.out.push_back(datagram.bytes().to_vec());
+        self.dump = (!ended).then_some(dump);
+    }
+
+    fn table(&mut self, header: &Header) {
+        let count = |v4: bool| {
+            let of_family = self
+                .paths
+                .iter()
+                .filter(|(prefix, _)| prefix.address().is_ipv4() == v4);
+            of_family.fold((0u32, 0u32), |(routes, paths), (_, list)| {
+                (routes + 1, paths + list.len() as u32)
+            })
+        };
+        let ((routes4, paths4), (routes6, paths6)) = (count(true), count(false));
+        let (generation, max_routes) = (self.generation, self.max_routes);
+        self.reply(header, MSG_NEWTABLE, 0, |out| {
+            out.attribute(TABLE_GENERATION, &generation.to_ne_bytes())?;
+            out.attribute(TABLE_ROUTES4, &routes4.to_ne_bytes())?;
+            out.attribute(TABLE_ROUTES6, &routes6.to_ne_bytes())?;
+            out.attribute(TABLE_PATHS4, &paths4.to_ne_bytes())?;
+            out.attribute(TABLE_PATHS6, &paths6.to_ne_bytes())?;
+            out.attribute(TABLE_MAX_ROUTES, &max_routes.to_ne_bytes())
+        });
+    }
+
+    fn notify(&mut self, kind: u16, flags: u16, route: Route<u32>) {
+        self.generation += 1;
+        let generation = self.generation;
+        let mut datagram = Datagram::new(Datagram::ONE);
+        encode(&mut datagram, kind, flags, 0, 0, |out| {
+            put_route(out, &route)?;
+            out.attribute(ROUTE_GENERATION, &generation.to_ne_bytes())
+        });
+        self.events.push_back(datagram.bytes().to_vec());
+    }
+
+    fn reply(
+        &mut self,
+        header: &Header,
+        kind: u16,
+        flags: u16,
+        payload: impl FnOnce(&mut Datagram) -> Result<(), crate::Full>,
+    ) {
+        let mut datagram = Datagram::new(1024);
+        encode(&mut datagram, kind, flags, header.seq, PORT, payload);
+        self.out.push_back(datagram.bytes().to_vec());
+    }
+
+    /// An ack as a socket with `NETLINK_CAP_ACK` and `NETLINK_EXT_ACK` gets it.
+    fn ack(&mut self, header: &Header, payload: &[u8], (errno, offset, text): Refusal) {
+        let mut flags = NLM_F_CAPPED;
+        if offset.is_some() || !text.is_empty() {
+            flags |= NLM_F_ACK_TLVS;
+        }
+        let len = (HEADER_LEN + payload.len()) as u32;
+        let request = *header;
+        self.reply(header, NLMSG_ERROR, flags, |out| {
+            out.put(&(-errno).to_ne_bytes())?;
+            put_header(out, len, &request)?;
+            if !text.is_empty() {
+                out.string(NLMSGERR_ATTR_MSG, text)?;
+            }
+            if let Some(offset) = offset {
+                out.attribute(NLMSGERR_ATTR_OFFS, &(offset as u32).to_ne_bytes())?;
+            }
+            Ok(())
+        });
+    }
+}
+
+fn put_header(out: &mut Datagram, len: u32, header: &Header) -> Result<(), crate::Full> {
+    out.put(&len.to_ne_bytes())?;
+    out.put(&header.kind.to_ne_bytes())?;
+    out.put(&header.flags.to_ne_bytes())?;
+    out.put(&header.seq.to_ne_bytes())?;
+    out.put(&header.port.to_ne_bytes())
+}
+
+/// A route as the kernel writes it: with every attribute that has a value.
+fn put_route(out: &mut Datagram, route: &Route<u32>) -> Result<(), crate::Full> {
+    let path = &route.path;
+    let put_address = |out: &mut Datagram, kind, address| match address {
+        std::net::IpAddr::V4(address) => out.attribute(kind, &address.octets()),
+        std::net::IpAddr::V6(address) => out.attribute(kind, &address.octets()),
+    };
+    put_address(out, ROUTE_DST, route.prefix.address())?;
+    out.attribute(ROUTE_DST_LEN, &[route.prefix.len()])?;
+    out.attribute(ROUTE_TYPE, &[path.kind as u8])?;
+    if let Some(gateway) = path.gateway {
+        put_address(out, ROUTE_GATEWAY, gateway)?;
+    }
+    if let Some(index) = path.device {
+        out.attribute(ROUTE_OIF, &index.to_ne_bytes())?;
+    }
+    out.attribute(ROUTE_METRIC, &path.metric.to_ne_bytes())?;
+    out.attribute(ROUTE_PROTOCOL, &[path.protocol.0])
+}
+
+fn encode(
+    out: &mut Datagram,
+    kind: u16,
+    flags: u16,
+    seq: u32,
+    port: u32,
+    payload: impl FnOnce(&mut Datagram) -> Result<(), crate::Full>,
+) {
+    let mut message = Datagram::new(1024);
+    payload(&mut message).expect("fits");
+    let len = (HEADER_LEN + message.bytes().len()) as u32;
+    put_header(
+        out,
+        len,
+        &Header {
+            kind,
+            flags,
+            seq,
+            port,
+        },
+    )
+    .expect("fits");
+    out.put(message.bytes()).expect("fits");
+}

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Client of nl31, the routing table behind netlink protocol 31.
+//!
+//! ```no_run
+//! use nl31_netlink::{Client, Connection, Spec, Step};
+//!
+//! let mut client = Client::new(Connection::open()?);
+//! println!("{}", client.greet(Some("hello"))?.text);
+//! let mut dump = client.dump(&Spec::default())?;
+//! while let Step::Route(route) = client.next(&mut dump)? {
+//!     println!("{route}");
+//! }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! [`Request`]s become bytes in a [`Datagram`], bytes become [`Message`]s, a
+//! [`Socket`] moves them, and a [`Client`] says which answer belongs to which
+//! request. A client works over any [`Transport`]: a [`Connection`] that reads
+//! the socket itself, a thread that receives, or the `FakeKernel` of the feature
+//! `fake-kernel`, which speaks the same bytes.
+//!
+//! Nothing waits forever, every buffer has a fixed size, and a device is an
+//! interface index.
+
+pub mod abi;
+mod client;
+mod error;
+#[cfg(any(test, feature = "fake-kernel"))]
+mod fake;
+mod load;
+mod message;
+mod request;
+mod socket;
+
+pub use client::{Add, Client, Dump, ReceiveError, Step, Transport};
+pub use error::{Error, ErrorKind, Op};
+#[cfg(any(test, feature = "fake-kernel"))]
+pub use fake::FakeKernel;
+pub use load::{Load, Loaded, Mode};
+pub use message::{
+    Body, Greeting, Header, KernelError, KernelText, Malformed, Message, RouteMessage, Table,
+    decode,
+};
+pub use nl31_route::{Path, PathKind, Prefix, Protocol, Route, Spec};
+pub use request::{Datagram, Full, Request};
+pub use socket::{Connection, Inbox, Socket};

@@ -1,0 +1,371 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Many routes at once.
+
+use std::time::Instant;
+
+use nix::libc;
+use nl31_route::{Route, Spec};
+
+use crate::abi::*;
+use crate::client::{Add, Client, Transport, refused};
+use crate::error::{Error, ErrorKind, Op};
+use crate::message::Body;
+use crate::request::{Datagram, Full, Request};
+
+/// Bytes sent at once: some 600 routes. Well below the send buffer, and their
+/// answers fit the receive buffer should every one of them fail.
+const BATCH: usize = 32 * 1024;
+
+/// What a load does with a table that is not empty.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// All of it or nothing is applied, as one transaction.
+    Transaction,
+    /// What is there already is left alone, what is missing is added.
+    Missing,
+}
+
+/// What a load did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Loaded {
+    /// Paths that were added.
+    pub added: u32,
+    /// Paths that were there.
+    pub present: u32,
+}
+
+/// A load under way. Each route carries a tag, say its line in a file, by which
+/// an error names it: see [`Load::tag`].
+#[derive(Debug)]
+pub struct Load {
+    mode: Mode,
+    batch: Datagram,
+    /// Sequence number of tag 0.
+    base: u32,
+    /// Sequence number of the DONE.
+    done: u32,
+    /// Where in `batch` its last message starts.
+    last_offset: usize,
+    /// Messages in `batch`.
+    in_batch: u32,
+    pushed: bool,
+    loaded: Loaded,
+}
+
+impl Load {
+    /// Starts a load whose tags are below `tags`.
+    pub fn new<T: Transport>(client: &mut Client<T>, mode: Mode, tags: u32) -> Self {
+        let tags = tags.min(u32::MAX / 2);
+        let base = client.reserve(tags + 1);
+        Self {
+            mode,
+            batch: Datagram::new(BATCH),
+            base,
+            done: base + tags,
+            last_offset: 0,
+            in_batch: 0,
+            pushed: false,
+            loaded: Loaded::default(),
+        }
+    }
+
+    /// The tag of the route that an error of this load is about.
+    pub fn tag(&self, error: &Error) -> Option<u32> {
+        match error.kind {
+            ErrorKind::Kernel(_) => error.seq.checked_sub(self.base),
+            _ => None,
+        }
+    }
+
+    /// Adds a route. After an error the load is over, and a transaction undone.
+    pub fn push<T: Transport>(
+        &mut self,
+        client: &mut Client<T>,
+        tag: u32,
+        route: &Route<u32>,
+    ) -> Result<(), Error> {
+        let flags = match self.mode {
+            Mode::Transaction => Add::Append.flags() | NLM_F_MULTI,
+            Mode::Missing => Add::Append.flags(),
+        };
+        let seq = self.base.saturating_add(tag);
+        self.pushed = true;
+        if self
+            .batch_push(&Request::NewRoute(route), flags, seq)
+            .is_err()
+        {
+            self.flush(client)?;
+            self.batch_push(&Request::NewRoute(route), flags, seq)
+                .expect("an empty batch has room");
+        }
+        Ok(())
+    }
+
+    /// Applies what is not applied yet, and ends the load.
+    pub fn finish<T: Transport>(&mut self, client: &mut Client<T>) -> Result<Loaded, Error> {
+        match self.mode {
+            // A DONE alone closes no transaction.
+            _ if !self.pushed => {}
+            Mode::Missing => self.flush(client)?,
+            Mode::Transaction => self.commit(client)?,
+        }
+        Ok(self.loaded)
+    }
+
+    /// Gives a load up. A transaction is undone.
+    pub fn abort<T: Transport>(mut self, client: &mut Client<T>) -> Result<(), Error> {
+        if self.mode == Mode::Missing || !self.pushed {
+            return Ok(());
+        }
+        // Netlink has no message for it: a change that cannot be made, here one
+        // without a prefix, fails the transaction.
+        self.batch.clear();
+        let seq = self.done;
+        self.batch
+            .push(&Request::DelRoute(&Spec::default()), NLM_F_MULTI, seq)
+            .expect("an empty batch has room");
+        match self.commit(client) {
+            Err(Error {
+                kind: ErrorKind::Kernel(_),
+                ..
+            }) => Ok(()),
+            Err(error) => Err(error),
+            Ok(()) => Err(Error {
+                op: Op::Load,
+                seq,
+                kind: ErrorKind::Unexpected,
+            }),
+        }
+    }
+
+    fn batch_push(&mut self, request: &Request<'_>, flags: u16, seq: u32) -> Result<(), Full> {
+        let offset = self.batch.len();
+        self.batch.push(request, flags, seq)?;
+        self.last_offset = offset;
+        self.in_batch += 1;
+        Ok(())
+    }
+
+    fn flush<T: Transport>(&mut self, client: &mut Client<T>) -> Result<(), Error> {
+        if self.batch.is_empty() {
+            return Ok(());
+        }
+        match self.mode {
+            Mode::Transaction => {
+                client.send(Op::Load, self.base, self.batch.bytes())?;
+                self.batch.clear();
+                self.in_batch = 0;
+                self.early_error(client)
+            }
+            Mode::Missing => self.flush_missing(client),
+        }
+    }
+
+    /// Sends the batch with an ack on its last message, and counts the errors.
+    fn flush_missing<T: Transport>(&mut self, client: &mut Client<T>) -> Result<(), Error> {
+        self.batch.set_flags(self.last_offset, NLM_F_ACK);
+        let header = &self.batch.bytes()[self.last_offset..];
+        let last = u32::from_ne_bytes([header[8], header[9], header[10], header[11]]);
+        client.send(Op::Load, last, self.batch.bytes())?;
+        self.batch.clear();
+        let count = std::mem::take(&mut self.in_batch);
+        let mut present = 0;
+        let mut failed = None;
+        loop {
+            let message = client.receive(Op::Load, last, client.deadline())?;
+            let seq = message.header.seq;
+            if seq < self.base || seq > last {
+                continue;
+            }
+            match message.body {
+                Body::Ack => {}
+                Body::Error(error) if error.is(libc::EEXIST) => present += 1,
+                // The others of the batch are applied; report the first.
+                other => {
+                    failed.get_or_insert(refused(Op::Load, seq, other));
+                }
+            }
+            if seq == last {
+                break;
+            }
+        }
+        self.loaded.present += present;
+        self.loaded.added += count - present;
+        failed.map_or(Ok(()), Err)
+    }
+
+    /// The answer to a transaction is its only one, so before its end it can only
+    /// be an error: then the rest need not be sent.
+    fn early_error<T: Transport>(&mut self, client: &mut Client<T>) -> Result<(), Error> {
+        while let Some(message) = client.try_receive(Op::Load, self.base, Instant::now())? {
+            let seq = message.header.seq;
+            if seq < self.base || seq > self.done {
+                continue;
+            }
+            // The kernel discards all up to the DONE, which it must get.
+            self.batch.clear();
+            self.batch
+                .push(&Request::Done, NLM_F_MULTI, self.done)
+                .expect("an empty batch has room");
+            client.send(Op::Load, seq, self.batch.bytes())?;
+            return Err(refused(Op::Load, seq, message.body));
+        }
+        Ok(())
+    }
+
+    fn commit<T: Transport>(&mut self, client: &mut Client<T>) -> Result<(), Error> {
+        let done = self.done;
+        if self.batch_push(&Request::Done, NLM_F_MULTI, done).is_err() {
+            self.flush(client)?;
+            self.batch_push(&Request::Done, NLM_F_MULTI, done)
+                .expect("an empty batch has room");
+        }
+        client.send(Op::Load, done, self.batch.bytes())?;
+        loop {
+            let message = client.receive(Op::Load, done, client.deadline())?;
+            let seq = message.header.seq;
+            if seq < self.base || seq > done {
+                continue;
+            }
+            return match message.body {
+                Body::Done(count) => {
+                    self.loaded.added = u32::try_from(count).unwrap_or(0);
+                    Ok(())
+                }
+                other => Err(refused(Op::Load, seq, other)),
+            };
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::FakeKernel;
+    use std::time::Duration;
+
+    const MANY: u32 = 3000;
+
+    fn client() -> Client<FakeKernel> {
+        Client::with_timeout(FakeKernel::default(), Duration::ZERO)
+    }
+
+    /// The route of a tag.
+    fn route(tag: u32) -> Route<u32> {
+        let text = format!("10.{}.{}.0/24 via 192.0.2.1", tag / 256, tag % 256);
+        text.parse::<Route<nl31_route::DeviceName>>()
+            .unwrap()
+            .with_device(None)
+    }
+
+    fn load(
+        client: &mut Client<FakeKernel>,
+        mode: Mode,
+        tags: &[u32],
+    ) -> Result<Loaded, (u32, i32)> {
+        let mut load = Load::new(client, mode, MANY);
+        for &tag in tags {
+            if let Err(error) = load.push(client, tag, &route(tag)) {
+                return Err((load.tag(&error).unwrap(), error.errno().unwrap()));
+            }
+        }
+        load.finish(client)
+            .map_err(|error| (load.tag(&error).unwrap(), error.errno().unwrap()))
+    }
+
+    fn all() -> Vec<u32> {
+        (0..MANY).collect()
+    }
+
+    #[test]
+    fn a_transaction_spans_datagrams_and_answers_once() {
+        let mut client = client();
+        let loaded = load(&mut client, Mode::Transaction, &all());
+        assert_eq!(
+            loaded,
+            Ok(Loaded {
+                added: MANY,
+                present: 0
+            })
+        );
+        assert_eq!(client.transport().routes().len(), MANY as usize);
+        assert!((3..10).contains(&client.transport().datagrams));
+        client.ping().unwrap();
+    }
+
+    #[test]
+    fn a_transaction_that_fails_names_its_route_and_changes_nothing() {
+        for position in [0, 1, MANY as usize / 2, MANY as usize - 1] {
+            let mut client = client();
+            client.add(Add::Add, &route(7)).unwrap();
+            let mut tags: Vec<_> = all().into_iter().filter(|&tag| tag != 7).collect();
+            tags.insert(position, 7);
+            let result = load(&mut client, Mode::Transaction, &tags);
+            assert_eq!(result, Err((7, libc::EEXIST)));
+            assert_eq!(client.transport().routes(), [route(7)]);
+            // The kernel got its DONE: the next change is not part of it.
+            client.add(Add::Add, &route(8)).unwrap();
+            assert_eq!(client.transport().routes().len(), 2);
+        }
+    }
+
+    #[test]
+    fn a_transaction_given_up_is_undone() {
+        let mut client = client();
+        let mut load = Load::new(&mut client, Mode::Transaction, MANY);
+        for tag in 0..MANY {
+            load.push(&mut client, tag, &route(tag)).unwrap();
+        }
+        load.abort(&mut client).unwrap();
+        assert!(client.transport().routes().is_empty());
+        client.add(Add::Add, &route(8)).unwrap();
+    }
+
+    #[test]
+    fn only_what_is_missing_is_added() {
+        let mut client = client();
+        let some: Vec<_> = all().into_iter().filter(|tag| tag % 3 == 0).collect();
+        load(&mut client, Mode::Missing, &some).unwrap();
+        while client.transport().event().is_some() {}
+        let loaded = load(&mut client, Mode::Missing, &all()).unwrap();
+        assert_eq!(
+            loaded,
+            Loaded {
+                added: 2000,
+                present: 1000
+            }
+        );
+        assert_eq!(
+            std::iter::from_fn(|| client.transport().event()).count(),
+            2000
+        );
+        let loaded = load(&mut client, Mode::Missing, &all()).unwrap();
+        assert_eq!(
+            loaded,
+            Loaded {
+                added: 0,
+                present: MANY
+            }
+        );
+        assert!(client.transport().event().is_none());
+    }
+
+    #[test]
+    fn adding_what_is_missing_reports_the_first_failure() {
+        let mut client = client();
+        client.transport().max_routes = 5;
+        let result = load(&mut client, Mode::Missing, &[1, 2, 3, 4, 5, 6, 7]);
+        assert_eq!(result, Err((6, libc::ENOSPC)));
+        assert_eq!(client.transport().routes().len(), 5);
+    }
+
+    #[test]
+    fn nothing_to_load_is_nothing_to_say() {
+        for mode in [Mode::Transaction, Mode::Missing] {
+            let mut client = client();
+            assert_eq!(load(&mut client, mode, &[]), Ok(Loaded::default()));
+            Load::new(&mut client, mode, 1).abort(&mut client).unwrap();
+            assert_eq!(client.transport().datagrams, 0);
+        }
+    }
+}
