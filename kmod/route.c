@@ -168,11 +168,18 @@ static int parse_prefix(struct nl31_request *req, struct nl31_route *route)
 {
 	int err = nl31_route_parse_filter(req, route);
 
-	if (!err && !(route->given & GIVEN(DST)))
-		err = nl31_refuse(req, -EINVAL,
-				  "the message names no prefix (attribute %d)",
-				  NL31_ROUTE_DST);
-	return err;
+	if (err || route->given & GIVEN(DST))
+		return err;
+	req->extack.miss_type = NL31_ROUTE_DST;
+	return nl31_refuse(req, -EINVAL,
+			   "the message names no prefix (attribute %d)",
+			   NL31_ROUTE_DST);
+}
+
+/* The attribute of a message that has been parsed, to point at in an error. */
+static const struct nlattr *find_attr(const struct nl31_request *req, int type)
+{
+	return nlmsg_find_attr(req->nlh, 0, type);
 }
 
 /**
@@ -196,8 +203,10 @@ int nl31_route_parse(struct nl31_request *req, struct nl31_route *route)
 		path->type = NL31_TYPE_UNICAST;
 	if (path->type != NL31_TYPE_UNICAST) {
 		if (path->gateway_len || path->oif)
-			return nl31_refuse(req, -EINVAL,
-					   "only a unicast path has a gateway or a device");
+			return nl31_refuse_attr(req,
+						find_attr(req, NL31_ROUTE_TYPE),
+						-EINVAL,
+						"only a unicast path has a gateway or a device");
 		return 0;
 	}
 	if (!path->gateway_len && !path->oif)
@@ -209,8 +218,9 @@ int nl31_route_parse(struct nl31_request *req, struct nl31_route *route)
 	rcu_read_lock();
 	dev = dev_get_by_index_rcu(req->table->net, path->oif);
 	if (!dev)
-		err = nl31_refuse(req, -ENODEV, "there is no device %u",
-				  path->oif);
+		err = nl31_refuse_attr(req, find_attr(req, NL31_ROUTE_OIF),
+				       -ENODEV, "there is no device %u",
+				       path->oif);
 	else if (!(dev->flags & IFF_UP))
 		path->state = NL31_PATH_DOWN;
 	rcu_read_unlock();
