@@ -8,7 +8,7 @@ use nl31_route::{Prefix, Route, Spec};
 
 use crate::abi::*;
 use crate::error::{Error, ErrorKind, Op};
-use crate::message::{Body, Greeting, KernelError, Malformed, Message, Table};
+use crate::message::{self, Body, Greeting, KernelError, Malformed, Message, Table};
 use crate::request::{Datagram, Request};
 
 /// Moves datagrams to the kernel and messages back.
@@ -277,6 +277,16 @@ impl<T: Transport> Client<T> {
                 other => Err(refused(Op::Dump, dump.seq, other)),
             };
         }
+    }
+
+    /// The attribute of the last request that an error's offset points at.
+    pub fn attribute_at(&self, offset: u32) -> Option<u16> {
+        let (_, payload, _) = message::split(self.datagram.bytes()).ok()?;
+        let wanted = (offset as usize).checked_sub(HEADER_LEN)?;
+        let found = message::attributes(payload)
+            .flatten()
+            .find(|attribute| attribute.offset == wanted);
+        found.map(|attribute| attribute.kind)
     }
 
     /// Skips what came for requests that were given up.

@@ -113,7 +113,7 @@ impl Load {
     }
 
     /// Gives a load up. A transaction is undone.
-    pub fn abort<T: Transport>(mut self, client: &mut Client<T>) -> Result<(), Error> {
+    pub fn abort<T: Transport>(&mut self, client: &mut Client<T>) -> Result<(), Error> {
         if self.mode == Mode::Missing || !self.pushed {
             return Ok(());
         }

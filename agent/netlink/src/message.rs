@@ -161,9 +161,7 @@ pub(crate) fn split(datagram: &[u8]) -> Result<(Header, &[u8], usize), Malformed
 pub(crate) struct Attribute<'a> {
     pub kind: u16,
     pub payload: &'a [u8],
-    /// Where it starts in the bytes that were split. Only whoever answers
-    /// requests needs it.
-    #[cfg_attr(not(any(test, feature = "fake-kernel")), allow(dead_code))]
+    /// Where it starts in the bytes that were split.
     pub offset: usize,
 }
 

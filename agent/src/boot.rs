@@ -1,0 +1,403 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Brings the config into the kernel when the agent starts.
+//!
+//! The kernel holds the truth. A config is loaded once for each life of the
+//! kernel's table: the agent then leaves a mark with the table's generation in
+//! `/run`, which a reboot empties. An agent that finds its mark, and a table no
+//! younger than it, changes nothing: what was added or deleted on the console
+//! since then stays so, however the last agent ended.
+//!
+//! Without the mark (first start, or the last agent was killed before it could
+//! leave one) an empty table is filled in one transaction, all or nothing. Into a
+//! table that is not empty the routes that are missing are added, and no others
+//! are touched.
+
+use std::fs::{self, File};
+use std::io::{self, BufReader, Read, Write};
+use std::path::{Path, PathBuf};
+
+use nl31_netlink::{Client, Error, Loaded, Mode, Transport};
+
+use crate::config::{ConfigError, Loading};
+use crate::device::Devices;
+
+/// The config that the appliance's owner made.
+const OWN: &str = "/data/nl31/routes.conf";
+/// The config that the image came with.
+const FACTORY: &str = "/etc/nl31/routes.conf";
+
+/// The configs to try, and where the mark is.
+#[derive(Debug)]
+pub struct Boot {
+    /// In order; the first one without a mistake is loaded.
+    configs: Vec<Config>,
+    mark: PathBuf,
+    state: State,
+    /// Configs that were refused.
+    refused: usize,
+}
+
+#[derive(Debug)]
+struct Config {
+    path: PathBuf,
+    /// Where a copy of it is kept once it was loaded.
+    good: Option<PathBuf>,
+}
+
+#[derive(Debug)]
+enum State {
+    /// The kernel was not asked yet.
+    Start,
+    /// The config of this index comes next, in this mode.
+    Next(usize, Mode),
+    Loading(usize, Mode, Box<Loading>),
+    Done,
+}
+
+/// What a step of the boot has to tell.
+#[derive(Debug)]
+pub enum News {
+    /// Nothing; there is more to do.
+    None,
+    /// The mark was there; the table has so many paths.
+    Kept(u64),
+    /// A config was loaded.
+    Loaded(PathBuf, Loaded),
+    /// A config was refused; the next one is tried.
+    Refused(ConfigError),
+    /// There is no config, or none that could be loaded.
+    Empty,
+    /// The kernel failed; the boot starts over when it is called again.
+    Failed(Error),
+}
+
+impl Boot {
+    /// With the config of the command line, or those of the appliance. `run` is
+    /// the folder for the mark.
+    pub fn new(config: Option<&Path>, run: &Path) -> Self {
+        let own = config.unwrap_or(Path::new(OWN));
+        let good = own.with_extension("good");
+        let mut configs = vec![
+            Config {
+                path: own.into(),
+                good: Some(good.clone()),
+            },
+            Config {
+                path: good,
+                good: None,
+            },
+        ];
+        if config.is_none() {
+            configs.push(Config {
+                path: FACTORY.into(),
+                good: None,
+            });
+        }
+        // Only a config that was asked for must be there.
+        configs.retain(|candidate| {
+            config == Some(candidate.path.as_path()) || candidate.path.exists()
+        });
+        Self {
+            configs,
+            mark: run.join("loaded"),
+            state: State::Start,
+            refused: 0,
+        }
+    }
+
+    /// Whether there is nothing more to do.
+    pub fn done(&self) -> bool {
+        matches!(self.state, State::Done)
+    }
+
+    /// Starts over: the kernel's side is new.
+    pub fn restart(&mut self) {
+        self.state = State::Start;
+        self.refused = 0;
+    }
+
+    /// Goes on for a moment.
+    pub fn step<T: Transport>(&mut self, client: &mut Client<T>, devices: &dyn Devices) -> News {
+        match std::mem::replace(&mut self.state, State::Start) {
+            State::Start => {
+                let table = match client.table() {
+                    Ok(table) => table,
+                    Err(error) => return News::Failed(error),
+                };
+                let paths = u64::from(table.paths4) + u64::from(table.paths6);
+                if self
+                    .marked()
+                    .is_some_and(|generation| generation <= table.generation)
+                {
+                    self.state = State::Done;
+                    return News::Kept(paths);
+                }
+                let mode = if paths == 0 {
+                    Mode::Transaction
+                } else {
+                    Mode::Missing
+                };
+                self.state = State::Next(0, mode);
+                News::None
+            }
+            State::Next(index, mode) => {
+                let Some(config) = self.configs.get(index) else {
+                    self.state = State::Done;
+                    self.leave_mark(client);
+                    return News::Empty;
+                };
+                match Loading::open(&config.path, mode) {
+                    Ok(loading) => {
+                        self.state = State::Loading(index, mode, Box::new(loading));
+                        News::None
+                    }
+                    Err(error) => self.refuse(index, mode, error),
+                }
+            }
+            State::Loading(index, mode, mut loading) => match loading.step(client, devices) {
+                Ok(None) => {
+                    self.state = State::Loading(index, mode, loading);
+                    News::None
+                }
+                Ok(Some(loaded)) => {
+                    self.state = State::Done;
+                    self.leave_mark(client);
+                    let Config { path, good } = &self.configs[index];
+                    if let Some(good) = good {
+                        keep_good(path, good);
+                    }
+                    News::Loaded(path.clone(), loaded)
+                }
+                Err(error) if error.is_of_config() => self.refuse(index, mode, error),
+                Err(error) => match error.kind {
+                    crate::config::ConfigErrorKind::Kernel(error) => News::Failed(error),
+                    _ => self.refuse(index, mode, error),
+                },
+            },
+            State::Done => {
+                self.state = State::Done;
+                News::None
+            }
+        }
+    }
+
+    /// Whether a config was refused before the one that was loaded.
+    pub fn fell_back(&self) -> bool {
+        self.refused > 0
+    }
+
+    fn refuse(&mut self, index: usize, mode: Mode, error: ConfigError) -> News {
+        self.refused += 1;
+        self.state = State::Next(index + 1, mode);
+        News::Refused(error)
+    }
+
+    /// The generation in the mark.
+    fn marked(&self) -> Option<u64> {
+        fs::read_to_string(&self.mark).ok()?.trim().parse().ok()
+    }
+
+    fn leave_mark<T: Transport>(&self, client: &mut Client<T>) {
+        let result = client
+            .table()
+            .map_err(|error| error.to_string())
+            .and_then(|table| {
+                let mark = format!("{}\n", table.generation);
+                write_whole(&self.mark, &mut mark.as_bytes()).map_err(|error| error.to_string())
+            });
+        if let Err(error) = result {
+            // The next agent then compares the table with the config.
+            log::warn!("{}: {error}", self.mark.display());
+        }
+    }
+}
+
+/// Keeps a copy of a config that was loaded, for the boot after the one that
+/// breaks it. Writes nothing if the copy is the same: this is flash.
+fn keep_good(path: &Path, good: &Path) {
+    let result = same(path, good).and_then(|same| {
+        if same {
+            Ok(())
+        } else {
+            write_whole(good, &mut File::open(path)?)
+        }
+    });
+    if let Err(error) = result {
+        log::warn!("{}: {error}", good.display());
+    }
+}
+
+fn same(a: &Path, b: &Path) -> io::Result<bool> {
+    let b = match File::open(b) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        b => b?,
+    };
+    let (a, b) = (BufReader::new(File::open(a)?), BufReader::new(b));
+    let (mut a, mut b) = (a.bytes(), b.bytes());
+    loop {
+        match (a.next().transpose()?, b.next().transpose()?) {
+            (None, None) => return Ok(true),
+            (x, y) if x != y => return Ok(false),
+            _ => {}
+        }
+    }
+}
+
+/// Writes a file that is there whole or not at all, also after a power cut.
+fn write_whole(path: &Path, content: &mut impl Read) -> io::Result<()> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    fs::create_dir_all(folder)?;
+    let temporary = path.with_extension("new");
+    let mut file = File::create(&temporary)?;
+    let mut buffer = [0; 4096];
+    loop {
+        match content.read(&mut buffer)? {
+            0 => break,
+            len => file.write_all(&buffer[..len])?,
+        }
+    }
+    file.sync_all()?;
+    fs::rename(&temporary, path)?;
+    File::open(folder)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::tests::Folder;
+    use crate::device::tests::TestDevices;
+    use nl31_netlink::{FakeKernel, Spec};
+    use std::time::Duration;
+
+    type Kernel = Client<FakeKernel>;
+
+    fn kernel() -> Kernel {
+        Client::with_timeout(FakeKernel::default(), Duration::ZERO)
+    }
+
+    fn routes(kernel: &mut Kernel) -> Vec<String> {
+        kernel
+            .transport()
+            .routes()
+            .iter()
+            .map(ToString::to_string)
+            .collect()
+    }
+
+    /// Starts an agent: what it has to tell.
+    fn start(folder: &Folder, kernel: &mut Kernel) -> Vec<String> {
+        let config = folder.0.join("routes.conf");
+        let mut boot = Boot::new(Some(&config), &folder.0.join("run"));
+        let mut news = Vec::new();
+        while !boot.done() {
+            let name = |path: &Path| path.file_name().unwrap().to_str().unwrap().to_string();
+            news.push(match boot.step(kernel, &TestDevices::default()) {
+                News::None => continue,
+                News::Kept(paths) => format!("kept {paths}"),
+                News::Loaded(path, loaded) => {
+                    format!("loaded {} {}+{}", name(&path), loaded.added, loaded.present)
+                }
+                News::Refused(error) => format!("refused {} {:?}", name(&error.path), error.place),
+                News::Empty => "empty".into(),
+                News::Failed(error) => {
+                    news.push(error.kind.to_string());
+                    break;
+                }
+            });
+        }
+        news
+    }
+
+    #[test]
+    fn a_config_is_loaded_once_and_the_console_has_the_last_word() {
+        let folder = Folder::new("boot-once");
+        folder.file("routes.conf", "10.0.0.0/8 dev eth0\n11.0.0.0/8 dev eth0\n");
+        let mut kernel = kernel();
+        assert_eq!(start(&folder, &mut kernel), ["loaded routes.conf 2+0"]);
+        let ten = Spec {
+            prefix: Some("10.0.0.0/8".parse().unwrap()),
+            ..Spec::default()
+        };
+        kernel.delete(&ten).unwrap();
+        assert_eq!(start(&folder, &mut kernel), ["kept 1"]);
+        assert_eq!(routes(&mut kernel), ["11.0.0.0/8 dev 2"]);
+    }
+
+    #[test]
+    fn without_the_mark_only_what_is_missing_is_added() {
+        let folder = Folder::new("boot-killed");
+        folder.file("routes.conf", "10.0.0.0/8 dev eth0\n11.0.0.0/8 dev eth0\n");
+        let mut kernel = kernel();
+        start(&folder, &mut kernel);
+        fs::remove_file(folder.0.join("run/loaded")).unwrap();
+        while kernel.transport().event().is_some() {}
+        assert_eq!(start(&folder, &mut kernel), ["loaded routes.conf 0+2"]);
+        assert!(
+            kernel.transport().event().is_none(),
+            "nothing was right and changed"
+        );
+    }
+
+    #[test]
+    fn a_new_table_is_filled_again() {
+        let folder = Folder::new("boot-new-table");
+        folder.file("routes.conf", "10.0.0.0/8 dev eth0\n");
+        start(&folder, &mut kernel());
+        assert_eq!(start(&folder, &mut kernel()), ["loaded routes.conf 1+0"]);
+    }
+
+    #[test]
+    fn a_bad_config_boots_with_the_last_good_one() {
+        let folder = Folder::new("boot-good");
+        folder.file("routes.conf", "10.0.0.0/8 dev eth0\n");
+        start(&folder, &mut kernel());
+        folder.file("routes.conf", "11.0.0.0/8 dev eth0\nnonsense\n");
+        let mut kernel = kernel();
+        assert_eq!(
+            start(&folder, &mut kernel),
+            ["refused routes.conf Some((2, 1))", "loaded routes.good 1+0"]
+        );
+        assert_eq!(routes(&mut kernel), ["10.0.0.0/8 dev 2"]);
+        // Repaired, but the table is the console's now until the next boot.
+        folder.file("routes.conf", "11.0.0.0/8 dev eth0\n");
+        assert_eq!(start(&folder, &mut kernel), ["kept 1"]);
+    }
+
+    #[test]
+    fn a_bad_config_without_a_good_one_boots_empty() {
+        let folder = Folder::new("boot-bad");
+        folder.file("routes.conf", "nonsense\n");
+        let mut kernel = kernel();
+        assert_eq!(
+            start(&folder, &mut kernel),
+            ["refused routes.conf Some((1, 1))", "empty"]
+        );
+        assert!(routes(&mut kernel).is_empty());
+    }
+
+    #[test]
+    fn the_copy_is_written_only_when_it_differs() {
+        let folder = Folder::new("boot-copy");
+        let path = folder.file("routes.conf", "10.0.0.0/8 dev eth0\n");
+        let good = folder.0.join("routes.good");
+        assert!(!same(&path, &good).unwrap());
+        keep_good(&path, &good);
+        assert!(same(&path, &good).unwrap());
+        folder.file("routes.conf", "10.0.0.0/8 dev eth0\n\n");
+        assert!(!same(&path, &good).unwrap());
+    }
+
+    #[test]
+    fn a_kernel_that_fails_is_asked_again() {
+        let folder = Folder::new("boot-fails");
+        folder.file("routes.conf", "10.0.0.0/8 dev eth0\n");
+        let mut kernel = kernel();
+        kernel.transport().mute = true;
+        assert_eq!(
+            start(&folder, &mut kernel),
+            ["the kernel did not answer in time"]
+        );
+        kernel.transport().mute = false;
+        assert_eq!(start(&folder, &mut kernel), ["loaded routes.conf 1+0"]);
+    }
+}

@@ -1,0 +1,479 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The config: lines with the arguments of `route add`.
+//!
+//! A file is read twice, line by line: once to check all of it, once to apply it.
+//! So a mistake anywhere applies nothing, and the memory it takes does not grow
+//! with the file.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader};
+use std::path::{Path, PathBuf};
+
+use nl31_netlink::{Client, ErrorKind, Load, Loaded, Mode, Route, Transport};
+use nl31_route::{DeviceName, ParseErrorKind, Parsed, Part, Syntax, words};
+
+use crate::device::{Cached, Devices};
+
+/// Longest line in bytes, with what is behind `#`.
+const LINE_MAX: usize = 512;
+
+/// Lines handled before the serial line is looked after again.
+const LINES_PER_STEP: usize = 512;
+
+/// What is wrong with a config. Shown as `FILE:LINE:COLUMN: what`, counted from 1.
+#[derive(Debug)]
+pub struct ConfigError {
+    /// The file.
+    pub path: PathBuf,
+    /// Line and column from 1, if a place in the file is at fault. Columns count
+    /// bytes.
+    pub place: Option<(u32, usize)>,
+    /// What is wrong.
+    pub kind: ConfigErrorKind,
+}
+
+/// What is wrong with a config.
+#[derive(Debug)]
+pub enum ConfigErrorKind {
+    /// The file cannot be read.
+    Io(io::Error),
+    /// A line is longer than 512 bytes.
+    LineTooLong,
+    /// A line is no UTF-8.
+    NoText,
+    /// A line is no route.
+    Parse(ParseErrorKind),
+    /// There is no such device.
+    NoDevice(DeviceName),
+    /// The kernel refused.
+    Kernel(nl31_netlink::Error),
+}
+
+/// The lines of a file, one at a time in a buffer of fixed size.
+#[derive(Debug)]
+struct Lines {
+    reader: BufReader<File>,
+    line: heapless::Vec<u8, LINE_MAX>,
+    number: u32,
+}
+
+type Fault = (usize, ConfigErrorKind);
+
+impl Lines {
+    fn open(path: &Path) -> io::Result<Self> {
+        let reader = BufReader::new(File::open(path)?);
+        Ok(Self {
+            reader,
+            line: heapless::Vec::new(),
+            number: 0,
+        })
+    }
+
+    /// Reads the next line; says whether there was one.
+    fn advance(&mut self) -> Result<bool, Fault> {
+        self.line.clear();
+        self.number = self.number.saturating_add(1);
+        let mut any = false;
+        loop {
+            let bytes = match self.reader.fill_buf() {
+                Ok(bytes) => bytes,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err((0, ConfigErrorKind::Io(error))),
+            };
+            if bytes.is_empty() {
+                return Ok(any);
+            }
+            any = true;
+            let end = bytes.iter().position(|&byte| byte == b'\n');
+            let part = &bytes[..end.unwrap_or(bytes.len())];
+            if self.line.extend_from_slice(part).is_err() {
+                return Err((LINE_MAX, ConfigErrorKind::LineTooLong));
+            }
+            let used = part.len() + usize::from(end.is_some());
+            self.reader.consume(used);
+            if end.is_some() {
+                return Ok(true);
+            }
+        }
+    }
+
+    /// What the line says, unless it is empty or a comment.
+    fn parse(&self) -> Result<Option<Parsed>, Fault> {
+        let line = std::str::from_utf8(&self.line)
+            .map_err(|error| (error.valid_up_to(), ConfigErrorKind::NoText))?;
+        // A `#` begins a comment where it begins a word.
+        let comment = words(line, 0).find(|word| word.text.starts_with('#'));
+        let line = comment.map_or(line, |comment| &line[..comment.column]);
+        if line.trim_ascii().is_empty() {
+            return Ok(None);
+        }
+        let fault =
+            |error: nl31_route::ParseError| (error.column, ConfigErrorKind::Parse(error.kind));
+        let parsed = Syntax::CONFIG.parse(line, 0).map_err(fault)?;
+        parsed.route().map_err(fault)?;
+        Ok(Some(parsed))
+    }
+
+    /// The route of the line.
+    fn route(&self, devices: &mut Cached<'_>) -> Result<Option<Route<u32>>, Fault> {
+        let Some(parsed) = self.parse()? else {
+            return Ok(None);
+        };
+        let device = parsed.span(Part::Device);
+        let spec = devices.indexed(parsed.spec).map_err(|name| {
+            (
+                device.map_or(0, |(column, _)| column),
+                ConfigErrorKind::NoDevice(name),
+            )
+        })?;
+        let prefix = spec.prefix.expect("parse() checked that it is a route");
+        Ok(Some(Route {
+            prefix,
+            path: spec.path(),
+        }))
+    }
+}
+
+#[derive(Debug)]
+enum Pass {
+    Check,
+    Apply(Box<Load>),
+}
+
+/// A config on its way into the kernel, a few lines at a step.
+#[derive(Debug)]
+pub struct Loading {
+    path: PathBuf,
+    mode: Mode,
+    lines: Lines,
+    pass: Pass,
+}
+
+impl Loading {
+    /// Opens a config.
+    pub fn open(path: &Path, mode: Mode) -> Result<Self, ConfigError> {
+        let lines = Lines::open(path).map_err(|error| ConfigError {
+            path: path.into(),
+            place: None,
+            kind: ConfigErrorKind::Io(error),
+        })?;
+        Ok(Self {
+            path: path.into(),
+            mode,
+            lines,
+            pass: Pass::Check,
+        })
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Goes on for some lines. `Some` at the end; an error is the end too, and
+    /// then nothing is applied (with [`Mode::Missing`], nothing more).
+    pub fn step<T: Transport>(
+        &mut self,
+        client: &mut Client<T>,
+        devices: &dyn Devices,
+    ) -> Result<Option<Loaded>, ConfigError> {
+        let result = self.lines(client, &mut Cached::new(devices));
+        result.map_err(|(column, kind)| {
+            if let (Pass::Apply(load), false) = (&mut self.pass, is_kernel(&kind)) {
+                // The file changed between the passes. Leave nothing half done; if
+                // that fails too, the kernel's own time limit does it.
+                if let Err(error) = load.abort(client) {
+                    log::error!("{}: {error}", self.path.display());
+                }
+            }
+            let whole_file = matches!(kind, ConfigErrorKind::Io(_));
+            let mut place = (!whole_file).then_some((self.lines.number, column + 1));
+            if let (ConfigErrorKind::Kernel(error), Pass::Apply(load)) = (&kind, &self.pass) {
+                // The sequence number tells the line.
+                place = load.tag(error).map(|line| (line, 1));
+            }
+            ConfigError {
+                path: self.path.clone(),
+                place,
+                kind,
+            }
+        })
+    }
+
+    fn lines<T: Transport>(
+        &mut self,
+        client: &mut Client<T>,
+        devices: &mut Cached<'_>,
+    ) -> Result<Option<Loaded>, Fault> {
+        for _ in 0..LINES_PER_STEP {
+            let more = self.lines.advance()?;
+            let route = if more {
+                self.lines.route(devices)?
+            } else {
+                None
+            };
+            match &mut self.pass {
+                Pass::Check if more => {}
+                Pass::Check => {
+                    let count = self.lines.number;
+                    self.lines =
+                        Lines::open(&self.path).map_err(|error| (0, ConfigErrorKind::Io(error)))?;
+                    self.pass = Pass::Apply(Box::new(Load::new(client, self.mode, count)));
+                }
+                Pass::Apply(load) if more => {
+                    let Some(route) = route else { continue };
+                    load.push(client, self.lines.number, &route)
+                        .map_err(|error| (0, ConfigErrorKind::Kernel(error)))?;
+                }
+                Pass::Apply(load) => {
+                    let loaded = load.finish(client);
+                    return Ok(Some(
+                        loaded.map_err(|error| (0, ConfigErrorKind::Kernel(error)))?,
+                    ));
+                }
+            }
+        }
+        Ok(None)
+    }
+}
+
+fn is_kernel(kind: &ConfigErrorKind) -> bool {
+    matches!(kind, ConfigErrorKind::Kernel(_))
+}
+
+impl ConfigError {
+    /// Whether the config itself is at fault, so that another one may do.
+    pub fn is_of_config(&self) -> bool {
+        match &self.kind {
+            ConfigErrorKind::Kernel(error) => matches!(error.kind, ErrorKind::Kernel(_)),
+            _ => true,
+        }
+    }
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:", self.path.display())?;
+        if let Some((line, column)) = self.place {
+            write!(f, "{line}:{column}:")?;
+        }
+        f.write_str(" ")?;
+        match &self.kind {
+            ConfigErrorKind::Io(error) => error.fmt(f),
+            ConfigErrorKind::LineTooLong => write!(f, "the line is longer than {LINE_MAX} bytes"),
+            ConfigErrorKind::NoText => f.write_str("the line is not UTF-8 text"),
+            ConfigErrorKind::Parse(kind) => kind.fmt(f),
+            ConfigErrorKind::NoDevice(name) => write!(f, "there is no device {name}"),
+            ConfigErrorKind::Kernel(error) => error.kind.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::device::tests::TestDevices;
+    use nl31_netlink::FakeKernel;
+    use std::time::Duration;
+
+    /// A folder of its own for each test, gone with it.
+    pub(crate) struct Folder(pub PathBuf);
+
+    impl Folder {
+        pub(crate) fn new(name: &str) -> Self {
+            let path = std::env::temp_dir().join(format!("nl31-{}-{name}", std::process::id()));
+            std::fs::create_dir_all(&path).unwrap();
+            Self(path)
+        }
+
+        pub(crate) fn file(&self, name: &str, text: impl AsRef<[u8]>) -> PathBuf {
+            let path = self.0.join(name);
+            std::fs::write(&path, text).unwrap();
+            path
+        }
+    }
+
+    impl Drop for Folder {
+        fn drop(&mut self) {
+            let _ = std::fs::remove_dir_all(&self.0);
+        }
+    }
+
+    fn client() -> Client<FakeKernel> {
+        Client::with_timeout(FakeKernel::default(), Duration::ZERO)
+    }
+
+    fn load(client: &mut Client<FakeKernel>, path: &Path, mode: Mode) -> Result<Loaded, String> {
+        let mut run = || {
+            let mut loading = Loading::open(path, mode)?;
+            loop {
+                if let Some(loaded) = loading.step(client, &TestDevices::default())? {
+                    return Ok(loaded);
+                }
+            }
+        };
+        run()
+            .map_err(|error: ConfigError| error.to_string().replace(path.to_str().unwrap(), "FILE"))
+    }
+
+    #[track_caller]
+    fn refused(name: &str, text: impl AsRef<[u8]>, message: &str) {
+        let folder = Folder::new(name);
+        let path = folder.file("routes.conf", text);
+        let mut client = client();
+        assert_eq!(
+            load(&mut client, &path, Mode::Transaction),
+            Err(message.into())
+        );
+        assert!(client.transport().routes().is_empty());
+        assert_eq!(client.transport().event(), None);
+        client.ping().unwrap();
+    }
+
+    #[test]
+    fn comments_and_empty_lines_are_skipped() {
+        let folder = Folder::new("comments");
+        let path = folder.file(
+            "routes.conf",
+            "# routes\n\n10.0.0.0/8 via 192.0.2.1 dev eth0 # uplink\r\n \t\n  blackhole 2001:db8::/32\n#",
+        );
+        let mut client = client();
+        let loaded = load(&mut client, &path, Mode::Transaction);
+        assert_eq!(
+            loaded,
+            Ok(Loaded {
+                added: 2,
+                present: 0
+            })
+        );
+        let routes: Vec<_> = client
+            .transport()
+            .routes()
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        assert_eq!(
+            routes,
+            ["10.0.0.0/8 via 192.0.2.1 dev 2", "blackhole 2001:db8::/32"]
+        );
+    }
+
+    #[test]
+    fn an_empty_config_is_one() {
+        let folder = Folder::new("empty");
+        for text in ["", "\n", "# nothing"] {
+            let path = folder.file("routes.conf", text);
+            assert_eq!(
+                load(&mut client(), &path, Mode::Transaction),
+                Ok(Loaded::default())
+            );
+        }
+    }
+
+    #[test]
+    fn a_mistake_names_its_place_and_nothing_is_applied() {
+        refused(
+            "host-bits",
+            "10.0.0.0/8 dev eth0\n 10.1.2.3/8 dev eth0\n",
+            "FILE:2:2: bits are set beyond the prefix length, did you mean 10.0.0.0/8?",
+        );
+        refused(
+            "length",
+            "10.0.0.0/33 dev eth0",
+            "FILE:1:10: the length of an IPv4 prefix is a number from 0 to 32",
+        );
+        refused(
+            "word",
+            "\n\n10.0.0.0/8 vai 192.0.2.1",
+            "FILE:3:12: expected via, dev, metric or proto",
+        );
+        refused(
+            "device",
+            "10.0.0.0/8 dev eth7",
+            "FILE:1:16: there is no device eth7",
+        );
+        refused(
+            "utf8",
+            b"10.0.0.0/8 \xff",
+            "FILE:1:12: the line is not UTF-8 text",
+        );
+        let long = format!("10.0.0.0/8 dev eth0\n# {}", "x".repeat(LINE_MAX));
+        refused(
+            "long",
+            long,
+            "FILE:2:513: the line is longer than 512 bytes",
+        );
+        refused(
+            "late",
+            format!("{}x", "blackhole 10.0.0.0/8\n".repeat(2000)),
+            "FILE:2001:1: expected a prefix like 10.0.0.0/8, unicast, blackhole, unreachable, prohibit, \
+             via, dev, metric or proto",
+        );
+    }
+
+    #[test]
+    fn what_the_kernel_refuses_names_its_line() {
+        refused(
+            "twice",
+            "10.0.0.0/8 dev eth0\n\n# again\n10.0.0.0/8 dev eth0\n11.0.0.0/8 dev eth0\n",
+            "FILE:4:1: path is there (File exists (os error 17))",
+        );
+    }
+
+    #[test]
+    fn no_file_is_an_error() {
+        let error = Loading::open(Path::new("/no/such"), Mode::Transaction).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "/no/such: No such file or directory (os error 2)"
+        );
+    }
+
+    #[test]
+    fn a_file_that_changes_while_it_is_read_is_not_applied() {
+        let folder = Folder::new("changes");
+        let path = folder.file(
+            "routes.conf",
+            "blackhole 10.0.0.0/8\n".repeat(LINES_PER_STEP),
+        );
+        let mut client = client();
+        let mut loading = Loading::open(&path, Mode::Transaction).unwrap();
+        assert_eq!(
+            loading.step(&mut client, &TestDevices::default()).unwrap(),
+            None
+        );
+        folder.file("routes.conf", "blackhole 11.0.0.0/8\nnonsense\n");
+        let error = loading
+            .step(&mut client, &TestDevices::default())
+            .unwrap_err();
+        assert_eq!(error.place, Some((2, 1)));
+        assert!(client.transport().routes().is_empty());
+        client.ping().unwrap();
+    }
+
+    #[test]
+    fn a_large_config_is_loaded_in_steps() {
+        let folder = Folder::new("large");
+        let line = |i: u32| format!("10.{}.{}.0/24 via 192.0.2.1\n", i / 256, i % 256);
+        let path = folder.file("routes.conf", (0..5000).map(line).collect::<String>());
+        let mut client = client();
+        assert_eq!(
+            load(&mut client, &path, Mode::Transaction),
+            Ok(Loaded {
+                added: 5000,
+                present: 0
+            })
+        );
+        assert_eq!(
+            load(&mut client, &path, Mode::Missing),
+            Ok(Loaded {
+                added: 0,
+                present: 5000
+            })
+        );
+        assert_eq!(client.transport().routes().len(), 5000);
+    }
+}

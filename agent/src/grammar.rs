@@ -1,0 +1,732 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What can be said to the agent: one table, from which lines are parsed,
+//! completed and explained, and the README's list is made.
+
+use std::fmt;
+
+use nl31_netlink::abi::TEXT_MAX;
+use nl31_route::{Keyword, Match, Protocol, Syntax, Value, Word, match_word, words};
+
+use crate::device::Devices;
+
+/// What a command does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Action {
+    Greet,
+    Ping,
+    RouteAdd,
+    RouteReplace,
+    RouteChange,
+    RouteAppend,
+    RouteDel,
+    RouteGet,
+    RouteShow,
+    RouteFlush,
+    Monitor,
+    Stats,
+    Log,
+    Version,
+    Help,
+}
+
+/// What may follow a command's words.
+#[derive(Debug)]
+pub enum Arguments {
+    /// Nothing.
+    None,
+    /// Text up to the end of the line, or nothing.
+    Text,
+    /// One of these words, or nothing.
+    Word(&'static [Keyword]),
+    /// An address or prefix.
+    Address,
+    /// The words of a route, from its prefix on.
+    Route(&'static Syntax),
+    /// Any words of a route, or none.
+    Filter(&'static Syntax),
+    /// The words of a command, or `codes`, or nothing.
+    Command,
+}
+
+/// A command.
+#[derive(Debug)]
+pub struct Command {
+    /// Its words, one or two.
+    pub words: &'static [&'static str],
+    /// What it does.
+    pub action: Action,
+    /// What follows.
+    pub arguments: Arguments,
+    /// One line for a person.
+    pub help: &'static str,
+}
+
+const fn flag(word: &'static str, help: &'static str) -> Keyword {
+    Keyword {
+        word,
+        value: Value::None,
+        help,
+    }
+}
+
+/// The words of a route, which may be abbreviated.
+static ROUTE: Syntax = Syntax {
+    flags: &[],
+    abbreviations: true,
+};
+
+/// The same with the flag [`LONGER`].
+static SHOW: Syntax = Syntax {
+    flags: &[LONGER_WORD],
+    abbreviations: true,
+};
+
+/// The same with the flags [`LONGER`] and [`ALL`].
+static FLUSH: Syntax = Syntax {
+    flags: &[LONGER_WORD, flag("all", "every route there is")],
+    abbreviations: true,
+};
+
+const LONGER_WORD: Keyword = flag("longer", "with all longer prefixes inside of this one");
+
+/// Bit of the word `longer` in [`nl31_route::Parsed::flags`].
+pub const LONGER: u8 = 1;
+/// Bit of the word `all`.
+pub const ALL: u8 = 2;
+
+static ON_OFF: [Keyword; 2] = [
+    flag("on", "show changes as they happen"),
+    flag("off", "no more"),
+];
+
+/// Word of `help` for the table of codes.
+pub const CODES: &str = "codes";
+
+macro_rules! commands {
+    ($($($word:literal)+ => $action:ident, $arguments:expr, $help:literal;)*) => {
+        /// Every command there is.
+        pub static COMMANDS: &[Command] = &[$(Command {
+            words: &[$($word),+],
+            action: Action::$action,
+            arguments: $arguments,
+            help: $help,
+        }),*];
+    };
+}
+
+commands! {
+    "greet" => Greet, Arguments::Text, "say hello to the kernel; it answers and names this client";
+    "ping" => Ping, Arguments::None, "ask whether the kernel's side is alive";
+    "route" "add" => RouteAdd, Arguments::Route(&ROUTE), "add a route; fails if the prefix has one of this metric";
+    "route" "replace" => RouteReplace, Arguments::Route(&ROUTE), "put a route in place of the one of this metric, or add it";
+    "route" "change" => RouteChange, Arguments::Route(&ROUTE), "put a route in place of the one of this metric, which must be there";
+    "route" "append" => RouteAppend, Arguments::Route(&ROUTE), "add a further path behind those of this metric";
+    "route" "del" => RouteDel, Arguments::Route(&ROUTE), "delete a route; name the path if the prefix has several";
+    "route" "get" => RouteGet, Arguments::Address, "show the route in use for an address";
+    "route" "show" => RouteShow, Arguments::Filter(&SHOW), "list routes: all, or those that have what is given";
+    "route" "flush" => RouteFlush, Arguments::Filter(&FLUSH), "delete all routes that have what is given";
+    "monitor" => Monitor, Arguments::Word(&ON_OFF), "show changes of the table as they happen, until `monitor off`";
+    "stats" => Stats, Arguments::None, "counters of the table and the agent";
+    "log" => Log, Arguments::None, "the agent's log, the last lines";
+    "version" => Version, Arguments::None, "versions of the agent and the kernel module";
+    "help" => Help, Arguments::Command, "list the commands, or explain one, or the reply codes";
+}
+
+/// A line that is not understood.
+#[derive(Debug, PartialEq, Eq)]
+pub struct GrammarError {
+    /// Byte offset into the line.
+    pub column: usize,
+    /// Bytes that are wrong; 0 at the end of the line.
+    pub len: usize,
+    /// What is wrong and what to do.
+    pub kind: GrammarErrorKind,
+}
+
+/// Why a line is not understood.
+#[derive(Debug, PartialEq, Eq)]
+pub enum GrammarErrorKind {
+    /// No command has this word here; the words before it.
+    Unknown(Level),
+    /// More than one command has a word that starts so.
+    Ambiguous(Level),
+    /// The command goes on.
+    Incomplete(Level),
+    /// The command takes nothing more.
+    Excess,
+    /// Not one of the words of the argument.
+    NotOneOf(&'static [Keyword]),
+}
+
+/// How far into the table a line has come: the commands that are still possible
+/// are those that share their first `depth` words with the one at `index`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Level {
+    index: usize,
+    depth: usize,
+}
+
+impl Level {
+    const TOP: Self = Self { index: 0, depth: 0 };
+
+    fn commands(self) -> impl Iterator<Item = (usize, &'static Command)> {
+        let before = &COMMANDS[self.index].words[..self.depth];
+        COMMANDS
+            .iter()
+            .enumerate()
+            .filter(move |(_, command)| command.words.len() > self.depth)
+            .filter(move |(_, command)| &command.words[..self.depth] == before)
+    }
+
+    /// The words that may come next, each with the index of its first command.
+    fn words(self) -> impl Iterator<Item = (usize, &'static str)> {
+        let mut last = "";
+        // Commands that share a word stand together in the table.
+        self.commands().filter_map(move |(index, command)| {
+            let word = command.words[self.depth];
+            let new = word != last;
+            last = word;
+            new.then_some((index, word))
+        })
+    }
+}
+
+/// Finds the command of a line: with its index in [`COMMANDS`], and the byte where
+/// its arguments start. `None` if the line is empty.
+pub fn command(line: &str) -> Result<Option<(&'static Command, usize)>, GrammarError> {
+    let mut level = Level::TOP;
+    for word in words(line, 0) {
+        level = descend(level, word)?;
+        let command = &COMMANDS[level.index];
+        if level.depth == command.words.len() {
+            return Ok(Some((command, word.column + word.text.len())));
+        }
+    }
+    if level == Level::TOP {
+        return Ok(None);
+    }
+    let column = line.trim_ascii_end().len();
+    Err(GrammarError {
+        column,
+        len: 0,
+        kind: GrammarErrorKind::Incomplete(level),
+    })
+}
+
+fn descend(level: Level, word: Word<'_>) -> Result<Level, GrammarError> {
+    let error = |kind| GrammarError {
+        column: word.column,
+        len: word.text.len(),
+        kind,
+    };
+    match match_word(word.text, level.words().map(|(_, word)| word), true) {
+        Match::One(nth) => {
+            let (index, _) = level.words().nth(nth).expect("it was just found there");
+            Ok(Level {
+                index,
+                depth: level.depth + 1,
+            })
+        }
+        Match::None => Err(error(GrammarErrorKind::Unknown(level))),
+        Match::Many => Err(error(GrammarErrorKind::Ambiguous(level))),
+    }
+}
+
+/// The one word that may follow a command, as its index in `keywords`.
+pub fn one_of(
+    line: &str,
+    start: usize,
+    keywords: &'static [Keyword],
+) -> Result<Option<usize>, GrammarError> {
+    let mut words = words(line, start);
+    let Some(word) = words.next() else {
+        return Ok(None);
+    };
+    let error = |word: Word<'_>, kind| GrammarError {
+        column: word.column,
+        len: word.text.len(),
+        kind,
+    };
+    if let Some(excess) = words.next() {
+        return Err(error(excess, GrammarErrorKind::Excess));
+    }
+    match match_word(word.text, keywords.iter().map(|keyword| keyword.word), true) {
+        Match::One(index) => Ok(Some(index)),
+        _ => Err(error(word, GrammarErrorKind::NotOneOf(keywords))),
+    }
+}
+
+/// Refuses anything behind a command that takes nothing.
+pub fn nothing(line: &str, start: usize) -> Result<(), GrammarError> {
+    match words(line, start).next() {
+        None => Ok(()),
+        Some(word) => Err(GrammarError {
+            column: word.column,
+            len: line.trim_ascii_end().len() - word.column,
+            kind: GrammarErrorKind::Excess,
+        }),
+    }
+}
+
+/// Something that may stand at a place of a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Candidate<'a> {
+    /// The word, or a placeholder like `PREFIX`.
+    pub text: &'a str,
+    /// One line for a person; may be empty.
+    pub help: &'a str,
+    /// Whether `text` itself may be typed there.
+    pub literal: bool,
+}
+
+/// Calls `each` with all that may stand where `left`, the line left of the cursor,
+/// ends. A word that is begun is not looked at: the caller keeps what starts so.
+/// Gives the column of that word, or the end.
+///
+/// `devices` names the network devices.
+pub fn candidates(left: &str, devices: &dyn Devices, each: &mut dyn FnMut(Candidate<'_>)) -> usize {
+    let begun = left
+        .rfind(|c: char| c.is_ascii_whitespace())
+        .map_or(0, |space| space + 1);
+    let mut before = words(&left[..begun], 0);
+    let mut level = Level::TOP;
+    let mut literal = |text: &str, help: &str| {
+        each(Candidate {
+            text,
+            help,
+            literal: true,
+        })
+    };
+    let arguments = loop {
+        let command = &COMMANDS[level.index];
+        if level.depth > 0 && level.depth == command.words.len() {
+            break &command.arguments;
+        }
+        let Some(word) = before.next() else {
+            for (index, word) in level.words() {
+                let command = &COMMANDS[index];
+                let group = command.words.len() > level.depth + 1;
+                literal(word, if group { "…" } else { command.help });
+            }
+            return begun;
+        };
+        match descend(level, word) {
+            Ok(next) => level = next,
+            Err(_) => return begun,
+        }
+    };
+    match arguments {
+        Arguments::None => {}
+        Arguments::Text => each(Candidate {
+            text: "TEXT",
+            help: "up to 255 bytes",
+            literal: false,
+        }),
+        Arguments::Word(keywords) => {
+            if before.next().is_none() {
+                keywords
+                    .iter()
+                    .for_each(|keyword| literal(keyword.word, keyword.help));
+            }
+        }
+        Arguments::Address => {
+            if before.next().is_none() {
+                let help = "an address like 192.0.2.1, or a prefix";
+                each(Candidate {
+                    text: "ADDRESS",
+                    help,
+                    literal: false,
+                });
+            }
+        }
+        Arguments::Command => {
+            let mut level = Level::TOP;
+            let mut first = true;
+            for word in before {
+                let Ok(next) = descend(level, word) else {
+                    return begun;
+                };
+                level = next;
+                first = false;
+                if level.depth == COMMANDS[level.index].words.len() {
+                    return begun;
+                }
+            }
+            for (index, word) in level.words() {
+                literal(word, COMMANDS[index].help);
+            }
+            if first {
+                literal(CODES, "the codes that replies begin with");
+            }
+        }
+        Arguments::Route(syntax) | Arguments::Filter(syntax) => {
+            route_candidates(syntax, before, devices, each);
+        }
+    }
+    begun
+}
+
+fn route_candidates<'a>(
+    syntax: &'static Syntax,
+    mut before: impl Iterator<Item = Word<'a>>,
+    devices: &dyn Devices,
+    each: &mut dyn FnMut(Candidate<'_>),
+) {
+    let all = || Syntax::keywords().iter().chain(syntax.flags);
+    // One bit for each of `all`, and whether the prefix was there.
+    let mut used = 0u32;
+    let mut prefix = false;
+    while let Some(word) = before.next() {
+        let found = match_word(
+            word.text,
+            all().map(|keyword| keyword.word),
+            syntax.abbreviations,
+        );
+        let Match::One(index) = found else {
+            prefix = true;
+            continue;
+        };
+        used |= 1 << index;
+        let value = all()
+            .nth(index)
+            .map_or(Value::None, |keyword| keyword.value);
+        if value != Value::None && before.next().is_none() {
+            match value {
+                Value::Device => devices.names(&mut |text| {
+                    each(Candidate {
+                        text,
+                        help: "",
+                        literal: true,
+                    });
+                }),
+                Value::Protocol => Protocol::names().for_each(|text| {
+                    each(Candidate {
+                        text,
+                        help: "",
+                        literal: true,
+                    });
+                }),
+                Value::Address | Value::Number | Value::None => each(Candidate {
+                    text: value.placeholder(),
+                    help: value.expected(),
+                    literal: false,
+                }),
+            }
+            return;
+        }
+    }
+    if !prefix {
+        let help = "like 10.0.0.0/8 or 2001:db8::/32";
+        each(Candidate {
+            text: "PREFIX",
+            help,
+            literal: false,
+        });
+        each(Candidate {
+            text: "default",
+            help: "every address",
+            literal: true,
+        });
+    }
+    for (index, keyword) in all().enumerate() {
+        let kind = keyword.value == Value::None && index < Syntax::keywords().len();
+        // One kind at most, and only before the prefix.
+        let kinds_over = prefix || used & kinds() != 0;
+        if used & (1 << index) == 0 && !(kind && kinds_over) {
+            each(Candidate {
+                text: keyword.word,
+                help: keyword.help,
+                literal: true,
+            });
+        }
+    }
+}
+
+/// The bits of the kinds among [`Syntax::keywords`].
+fn kinds() -> u32 {
+    let keywords = Syntax::keywords().iter().enumerate();
+    keywords
+        .filter(|(_, keyword)| keyword.value == Value::None)
+        .fold(0, |bits, (i, _)| bits | 1 << i)
+}
+
+/// Whether `?` at the end of `left` is text and no question.
+pub fn in_text(left: &str) -> bool {
+    matches!(
+        command(left),
+        Ok(Some((Command { arguments: Arguments::Text, .. }, start))) if start < left.len()
+    )
+}
+
+/// How the command is written.
+impl fmt::Display for Command {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, word) in self.words.iter().enumerate() {
+            write!(f, "{}{word}", if index > 0 { " " } else { "" })?;
+        }
+        match &self.arguments {
+            Arguments::None => Ok(()),
+            Arguments::Text => f.write_str(" [TEXT]"),
+            Arguments::Word(keywords) => alternatives(f, keywords.iter()),
+            Arguments::Address => f.write_str(" ADDRESS"),
+            Arguments::Command => write!(f, " [COMMAND|{CODES}]"),
+            Arguments::Route(syntax) => route_synopsis(f, syntax, " PREFIX"),
+            Arguments::Filter(syntax) => route_synopsis(f, syntax, " [PREFIX]"),
+        }
+    }
+}
+
+fn alternatives<'a>(
+    f: &mut fmt::Formatter<'_>,
+    keywords: impl Iterator<Item = &'a Keyword>,
+) -> fmt::Result {
+    for (index, keyword) in keywords.enumerate() {
+        write!(f, "{}{}", if index == 0 { " [" } else { "|" }, keyword.word)?;
+    }
+    f.write_str("]")
+}
+
+fn route_synopsis(f: &mut fmt::Formatter<'_>, syntax: &Syntax, prefix: &str) -> fmt::Result {
+    let (kinds, others): (Vec<_>, Vec<_>) = Syntax::keywords()
+        .iter()
+        .partition(|keyword| keyword.value == Value::None);
+    alternatives(f, kinds.into_iter())?;
+    f.write_str(prefix)?;
+    for keyword in syntax.flags {
+        write!(f, " [{}]", keyword.word)?;
+    }
+    for keyword in others {
+        write!(f, " [{} {}]", keyword.word, keyword.value.placeholder())?;
+    }
+    Ok(())
+}
+
+impl fmt::Display for GrammarErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let list = |f: &mut fmt::Formatter<'_>, words: &mut dyn Iterator<Item = &'static str>| {
+            let mut words = words.peekable();
+            let mut first = true;
+            while let Some(word) = words.next() {
+                let separator = match (first, words.peek()) {
+                    (true, _) => "",
+                    (false, Some(_)) => ", ",
+                    (false, None) => " or ",
+                };
+                write!(f, "{separator}{word}")?;
+                first = false;
+            }
+            Ok(())
+        };
+        match self {
+            Self::Unknown(level) | Self::Incomplete(level) => f
+                .write_str("expected ")
+                .and_then(|()| list(f, &mut level.words().map(|(_, word)| word))),
+            Self::Ambiguous(level) => f
+                .write_str("ambiguous, write more of it: expected ")
+                .and_then(|()| list(f, &mut level.words().map(|(_, word)| word))),
+            Self::Excess => f.write_str("expected the end of the line"),
+            Self::NotOneOf(keywords) => {
+                f.write_str("expected ")?;
+                list(f, &mut keywords.iter().map(|keyword| keyword.word))
+            }
+        }
+    }
+}
+
+/// The commands and codes as Markdown, for the README.
+pub fn markdown() -> impl fmt::Display {
+    struct Markdown;
+    impl fmt::Display for Markdown {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            writeln!(f, "| command | does |\n| --- | --- |")?;
+            for command in COMMANDS {
+                let synopsis = command.to_string().replace('|', "\\|");
+                writeln!(f, "| `{synopsis}` | {} |", command.help)?;
+            }
+            writeln!(f, "\n| code | means |\n| --- | --- |")?;
+            for code in crate::codes::ALL {
+                writeln!(f, "| `{code}` | {} |", code.meaning)?;
+            }
+            Ok(())
+        }
+    }
+    Markdown
+}
+
+/// Longest text of a greeting.
+pub const GREETING_MAX: usize = TEXT_MAX;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::device::tests::TestDevices;
+    use proptest::prelude::*;
+
+    fn found(line: &str) -> Result<Option<(Action, usize)>, String> {
+        match command(line) {
+            Ok(found) => Ok(found.map(|(command, start)| (command.action, start))),
+            Err(error) => Err(format!("{}+{}: {}", error.column, error.len, error.kind)),
+        }
+    }
+
+    fn offered(left: &str) -> (usize, String) {
+        let mut all = Vec::new();
+        let begun = candidates(left, &TestDevices::default(), &mut |candidate| {
+            all.push(candidate.text.to_string())
+        });
+        (begun, all.join(" "))
+    }
+
+    #[test]
+    fn commands_are_found_by_their_words() {
+        assert_eq!(found(""), Ok(None));
+        assert_eq!(found("  \t"), Ok(None));
+        assert_eq!(found("ping"), Ok(Some((Action::Ping, 4))));
+        assert_eq!(
+            found(" route  add 10.0.0.0/8"),
+            Ok(Some((Action::RouteAdd, 11)))
+        );
+        for command in COMMANDS {
+            let line = command.words.join(" ");
+            assert_eq!(found(&line), Ok(Some((command.action, line.len()))));
+        }
+    }
+
+    #[test]
+    fn abbreviations_are_unique_or_refused() {
+        assert_eq!(found("r sh"), Ok(Some((Action::RouteShow, 4))));
+        assert_eq!(found("h"), Ok(Some((Action::Help, 1))));
+        assert_eq!(
+            found("r a"),
+            Err("2+1: ambiguous, write more of it: expected add, replace, change, append, del, get, show or flush".into())
+        );
+    }
+
+    #[test]
+    fn errors_say_what_was_expected_where() {
+        let top = "expected greet, ping, route, monitor, stats, log, version or help";
+        assert_eq!(found("foo bar"), Err(format!("0+3: {top}")));
+        assert_eq!(
+            found("route  "),
+            Err("5+0: expected add, replace, change, append, del, get, show or flush".into())
+        );
+        assert_eq!(nothing("ping a b ", 4).unwrap_err().column, 5);
+        assert_eq!(nothing("ping a b ", 4).unwrap_err().len, 3);
+        let error = one_of("monitor x", 7, &ON_OFF).unwrap_err();
+        assert_eq!(error.kind.to_string(), "expected on or off");
+        assert_eq!(one_of("monitor of", 7, &ON_OFF), Ok(Some(1)));
+        assert_eq!(one_of("monitor on x", 7, &ON_OFF).unwrap_err().column, 11);
+    }
+
+    #[test]
+    fn every_place_offers_what_may_stand_there() {
+        assert_eq!(
+            offered(""),
+            (0, "greet ping route monitor stats log version help".into())
+        );
+        assert_eq!(offered("ro").0, 0);
+        assert_eq!(
+            offered("route "),
+            (6, "add replace change append del get show flush".into())
+        );
+        assert_eq!(offered("r sh dev "), (9, "lo eth0".into()));
+        assert_eq!(
+            offered("route add 10.0.0.0/8 "),
+            (21, "via dev metric proto".into())
+        );
+        assert_eq!(offered("route add 10.0.0.0/8 via "), (25, "ADDRESS".into()));
+        assert_eq!(
+            offered("route add 10.0.0.0/8 via 192.0.2.1 d").1,
+            "dev metric proto"
+        );
+        assert_eq!(
+            offered("route show "),
+            (
+                11,
+                "PREFIX default unicast blackhole unreachable prohibit via dev metric proto longer"
+                    .into()
+            )
+        );
+        assert_eq!(
+            offered("route show blackhole ").1,
+            "PREFIX default via dev metric proto longer"
+        );
+        assert!(offered("route add 10.0.0.0/8 proto ").1.contains("static"));
+        assert_eq!(offered("monitor "), (8, "on off".into()));
+        assert_eq!(offered("monitor on "), (11, "".into()));
+        assert_eq!(
+            offered("help route "),
+            (11, "add replace change append del get show flush".into())
+        );
+        assert!(offered("help ").1.ends_with("help codes"));
+        assert_eq!(offered("ping "), (5, "".into()));
+        assert_eq!(offered("nonsense "), (9, "".into()));
+    }
+
+    #[test]
+    fn a_question_mark_is_text_where_text_is() {
+        assert!(in_text("greet how are you"));
+        assert!(in_text("greet "));
+        for question in ["", "greet", "route ", "ping "] {
+            assert!(!in_text(question), "{question:?}");
+        }
+    }
+
+    #[test]
+    fn synopses() {
+        let synopsis = |line: &str| command(line).unwrap().unwrap().0.to_string();
+        assert_eq!(synopsis("ping"), "ping");
+        assert_eq!(synopsis("monitor"), "monitor [on|off]");
+        assert_eq!(
+            synopsis("route flush"),
+            "route flush [unicast|blackhole|unreachable|prohibit] [PREFIX] [longer] [all] \
+             [via ADDRESS] [dev NAME] [metric NUMBER] [proto NAME|NUMBER]"
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn any_line_is_answered(line in "[a-z0-9 ./:?éß]{0,60}") {
+            if let Err(error) = command(&line) {
+                prop_assert!(line.is_char_boundary(error.column + error.len));
+                prop_assert!(!error.kind.to_string().is_empty());
+            }
+            let (begun, _) = offered(&line);
+            prop_assert!(line.is_char_boundary(begun));
+        }
+
+        #[test]
+        fn what_is_offered_is_understood(
+            choices in proptest::collection::vec(any::<proptest::sample::Index>(), 1..8),
+        ) {
+            let mut line = String::new();
+            for choice in choices {
+                let offered = offered(&line).1;
+                let words: Vec<_> = offered.split(' ').filter(|word| !word.is_empty()).collect();
+                if words.is_empty() {
+                    break;
+                }
+                let word = match *choice.get(&words) {
+                    "PREFIX" => "10.0.0.0/8",
+                    "ADDRESS" => "192.0.2.1",
+                    "NUMBER" => "7",
+                    "TEXT" => "hi",
+                    word => word,
+                };
+                line.push_str(word);
+                line.push(' ');
+            }
+            match command(&line) {
+                Ok(Some((Command { arguments: Arguments::Route(syntax) | Arguments::Filter(syntax), .. }, start))) => {
+                    // The last keyword may lack its value.
+                    if let Err(error) = syntax.parse(&line, start) {
+                        prop_assert!(matches!(error.kind, nl31_route::ParseErrorKind::NoValue(_)), "{line}: {error}");
+                    }
+                }
+                Ok(_) => {}
+                Err(error) => prop_assert!(matches!(error.kind, GrammarErrorKind::Incomplete(_)), "{line}: {:?}", error),
+            }
+        }
+    }
+}

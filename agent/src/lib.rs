@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The resident agent of nl31: loads the config, then serves the serial console.
+//!
+//! - [`console`] is a session: [`editor`] turns keys into lines, [`grammar`] lines
+//!   into commands, [`codes`] are what replies begin with.
+//! - [`boot`] brings a [`config`] into the kernel.
+//! - [`serial`] is the terminal, [`receiver`] the thread that hears the kernel, and
+//!   [`agent`] the loop that ties them together. The rest does no input or output,
+//!   so it is tested without either.
+
+pub mod agent;
+pub mod boot;
+pub mod codes;
+pub mod config;
+pub mod console;
+pub mod device;
+pub mod editor;
+pub mod grammar;
+pub mod history;
+pub mod keys;
+pub mod log_ring;
+pub mod output;
+pub mod receiver;
+pub mod serial;

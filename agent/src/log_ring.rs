@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The agent's log: the last lines, in memory. It never goes to the console,
+//! where people and programs talk; the command `log` shows it.
+
+use std::io::{self, Write};
+use std::sync::{Mutex, PoisonError};
+
+use nix::time::{ClockId, clock_gettime};
+
+/// Longest line in bytes; the rest is cut.
+const LINE_MAX: usize = 160;
+/// Lines kept.
+const LINES: usize = 64;
+
+/// A line of the log.
+pub type LogLine = heapless::String<LINE_MAX>;
+
+struct Ring {
+    lines: heapless::Deque<LogLine, LINES>,
+    /// Number of the first line in `lines`, counted from the start.
+    first: u64,
+}
+
+static RING: Mutex<Ring> = Mutex::new(Ring {
+    lines: heapless::Deque::new(),
+    first: 0,
+});
+
+/// Sends what is logged to the ring. `NL31_LOG` in the environment chooses the
+/// level, as `RUST_LOG` does elsewhere.
+pub fn init() {
+    let environment = env_logger::Env::default().filter_or("NL31_LOG", "info");
+    // A second call, which only tests make, changes nothing.
+    let _ = env_logger::Builder::from_env(environment)
+        .format(|line, record| {
+            let uptime = clock_gettime(ClockId::CLOCK_BOOTTIME)?;
+            let (seconds, millis) = (uptime.tv_sec(), uptime.tv_nsec() / 1_000_000);
+            writeln!(
+                line,
+                "[{seconds:5}.{millis:03}] {} {}",
+                record.level(),
+                record.args()
+            )
+        })
+        .target(env_logger::Target::Pipe(Box::new(RingWriter)))
+        .try_init();
+}
+
+/// The first line from number `from` on that is still there, and its number.
+pub fn line(from: u64) -> Option<(u64, LogLine)> {
+    let ring = RING.lock().unwrap_or_else(PoisonError::into_inner);
+    let number = from.max(ring.first);
+    let index = usize::try_from(number - ring.first).ok()?;
+    ring.lines
+        .iter()
+        .nth(index)
+        .map(|line| (number, line.clone()))
+}
+
+struct RingWriter;
+
+impl Write for RingWriter {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut ring = RING.lock().unwrap_or_else(PoisonError::into_inner);
+        for text in bytes
+            .split(|&byte| byte == b'\n')
+            .filter(|text| !text.is_empty())
+        {
+            let mut line = LogLine::new();
+            for c in String::from_utf8_lossy(text).chars() {
+                let c = if c.is_control() { '?' } else { c };
+                if line.push(c).is_err() {
+                    break;
+                }
+            }
+            if ring.lines.is_full() {
+                ring.lines.pop_front();
+                ring.first += 1;
+            }
+            let _ = ring.lines.push_back(line);
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keeps_the_last_lines() {
+        init();
+        for i in 0..2 * LINES {
+            log::info!("line {i} {}\x1b", "x".repeat(200));
+        }
+        let mut next = 0;
+        let mut lines = Vec::new();
+        while let Some((number, line)) = line(next) {
+            next = number + 1;
+            lines.push(line);
+        }
+        assert_eq!(lines.len(), LINES);
+        assert!(
+            lines
+                .iter()
+                .all(|line| line.len() <= LINE_MAX && !line.contains('\x1b'))
+        );
+        assert!(lines.iter().any(|line| line.contains("INFO line 127 ")));
+    }
+}

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! `nl31-agent`: see the library for what it does.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+use nl31_agent::agent::{self, Options};
+use nl31_agent::serial::Choice;
+use nl31_agent::{grammar, log_ring};
+
+/// Loads routes into the kernel's nl31 table and serves it on a serial line.
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {
+    /// Terminal to serve: a device, `auto` for the kernel's console, or `-` for
+    /// standard input and output. With `-` and input that is no terminal each line
+    /// is a command, and the exit status is 1 if one of them failed.
+    #[arg(long, value_name = "auto|PATH|-", default_value = "auto")]
+    serial: Choice,
+
+    /// Routes to load, instead of /data/nl31/routes.conf or else
+    /// /etc/nl31/routes.conf.
+    #[arg(long, value_name = "PATH")]
+    config: Option<PathBuf>,
+
+    /// Folder for what lasts until the next boot.
+    #[arg(long, value_name = "PATH", default_value = "/run/nl31")]
+    run: PathBuf,
+
+    /// Print the console's commands and reply codes as Markdown, and exit.
+    #[arg(long)]
+    print_commands: bool,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    if arguments.print_commands {
+        print!("{}", grammar::markdown());
+        return ExitCode::SUCCESS;
+    }
+    log_ring::init();
+    let Arguments {
+        serial,
+        config,
+        run,
+        ..
+    } = arguments;
+    match agent::run(Options {
+        serial,
+        config,
+        run,
+    }) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("nl31-agent: {error}");
+            ExitCode::from(2)
+        }
+    }
+}
