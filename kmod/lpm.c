@@ -35,6 +35,9 @@
 #define LPM_WORDS	(LPM_FANOUT / 64)
 #define LPM_INLINE_BITS	24
 
+/* A table that grows too large is refused; nobody is killed for it. */
+#define GFP_LPM		(GFP_KERNEL_ACCOUNT | __GFP_RETRY_MAYFAIL | __GFP_NOWARN)
+
 /* One chunk of freeing before others get the CPU. */
 #define LPM_FREE_CHUNK	256
 
@@ -746,7 +749,7 @@ static struct lpm_node *node_alloc(struct lpm_edit *edit, size_t bytes)
 	size_t size = kmalloc_size_roundup(bytes);
 	struct lpm_node *node;
 
-	node = kmalloc(size, GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
+	node = kmalloc(size, GFP_LPM);
 	if (!node)
 		return NULL;
 	memset(node, 0, sizeof(*node));
@@ -765,7 +768,7 @@ static struct lpm_leaf *leaf_alloc(struct lpm_edit *edit)
 {
 	struct lpm_leaf *leaf;
 
-	leaf = kmalloc(sizeof(*leaf), GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
+	leaf = kmalloc(sizeof(*leaf), GFP_LPM);
 	if (!leaf)
 		return NULL;
 	leaf->block.edit = edit->id;

@@ -12,6 +12,9 @@
 
 #define PATH_IDENTITY	offsetof(struct nl31_path, state)
 
+/* A table that grows too large is refused; nobody is killed for it. */
+#define GFP_NEXTHOP	(GFP_KERNEL_ACCOUNT | __GFP_RETRY_MAYFAIL | __GFP_NOWARN)
+
 /* What a list is looked up by. */
 struct path_list {
 	const struct nl31_path *path;
@@ -138,7 +141,7 @@ struct nl31_nexthop *nl31_nexthop_get(struct nl31_nexthops *nhs,
 		return nh;
 	}
 
-	nh = kzalloc(nexthop_size(count), GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
+	nh = kzalloc(nexthop_size(count), GFP_NEXTHOP);
 	if (!nh)
 		return NULL;
 	INIT_LIST_HEAD(&nh->list);
@@ -149,11 +152,12 @@ struct nl31_nexthop *nl31_nexthop_get(struct nl31_nexthops *nhs,
 	}
 
 	if (xa_alloc(&nhs->ids, &nh->id, nh, XA_LIMIT(0, LPM_NO_VALUE - 1),
-		     GFP_KERNEL_ACCOUNT | __GFP_NOWARN))
+		     GFP_NEXTHOP))
 		goto err_free;
 	if (rhashtable_insert_fast(&nhs->hash, &nh->node, nexthop_params))
 		goto err_id;
 	nh->hashed = true;
+	list_add_tail(&nh->in_use, &nhs->in_use);
 	nhs->count++;
 	nhs->bytes += nexthop_size(count);
 	touch(nhs, nh, 1);
@@ -187,9 +191,8 @@ void nl31_nexthop_put(struct nl31_nexthops *nhs, struct nl31_nexthop *nh)
 void nl31_nexthops_put_all(struct nl31_nexthops *nhs)
 {
 	struct nl31_nexthop *nh;
-	unsigned long id;
 
-	xa_for_each(&nhs->ids, id, nh) {
+	list_for_each_entry(nh, &nhs->in_use, in_use) {
 		if (nh->routes + nh->pending)
 			touch(nhs, nh, -(int)(nh->routes + nh->pending));
 		cond_resched();
@@ -207,6 +210,7 @@ static void unhash(struct nl31_nexthops *nhs, struct nl31_nexthop *nh)
 static void end_use(struct nl31_nexthops *nhs, struct nl31_nexthop *nh)
 {
 	unhash(nhs, nh);
+	list_del(&nh->in_use);
 	nhs->count--;
 	nhs->bytes -= nexthop_size(nh->count);
 }
@@ -281,10 +285,9 @@ bool nl31_nexthops_set_device(struct nl31_nexthops *nhs, u32 oif, u8 state)
 {
 	struct nl31_nexthop *nh;
 	bool found = false;
-	unsigned long id;
 	unsigned int i;
 
-	xa_for_each(&nhs->ids, id, nh) {
+	list_for_each_entry(nh, &nhs->in_use, in_use) {
 		for (i = 0; i < nh->count; i++) {
 			struct nl31_path *path = &nh->path[i];
 
@@ -306,6 +309,7 @@ bool nl31_nexthops_set_device(struct nl31_nexthops *nhs, u32 oif, u8 state)
 int nl31_nexthops_init(struct nl31_nexthops *nhs)
 {
 	xa_init_flags(&nhs->ids, XA_FLAGS_ALLOC);
+	INIT_LIST_HEAD(&nhs->in_use);
 	INIT_LIST_HEAD(&nhs->touched);
 	return rhashtable_init(&nhs->hash, &nexthop_params);
 }

@@ -54,6 +54,7 @@ struct nl31_path {
  * @count: paths
  * @node: in nl31_nexthops.hash
  * @list: in nl31_nexthops.touched, later in nl31_version.nexthops
+ * @in_use: in nl31_nexthops.in_use
  * @path: the paths, by metric; among equals the earliest first
  */
 struct nl31_nexthop {
@@ -65,20 +66,23 @@ struct nl31_nexthop {
 	u16 count;
 	struct rhash_head node;
 	struct list_head list;
+	struct list_head in_use;
 	struct nl31_path path[];
 };
 
 /**
  * struct nl31_nexthops - the next hops of a table
  * @hash: by their paths
- * @ids: by id
+ * @ids: by id; those that only older versions know are in it, too
+ * @in_use: those that are used, or were until the edit in progress
  * @touched: those with changes pending
- * @bytes: allocated for those in use
- * @count: in use
+ * @bytes: allocated for those
+ * @count: how many these are
  */
 struct nl31_nexthops {
 	struct rhashtable hash;
 	struct xarray ids;
+	struct list_head in_use;
 	struct list_head touched;
 	size_t bytes;
 	u32 count;
