@@ -98,7 +98,7 @@ static const struct nla_policy greet_policy[NL31_GREET_MAX + 1] = {
 	[NL31_GREET_ABI] = { .type = NLA_REJECT },
 };
 
-static int greet(struct nl31_request *req)
+static noinline_for_stack int greet(struct nl31_request *req)
 {
 	static const char greeting[] = "hello, port 4294967295, you said: ";
 	const u32 portid = NETLINK_CB(req->skb).portid;
@@ -354,7 +354,7 @@ static void answer(struct nl31_request *req, int err)
  * would copy as much as the length says, and can leave out the request only for
  * sockets that have asked for that; here the header is all there is.
  */
-static void refuse_rest(struct datagram *d, struct sk_buff *skb)
+static noinline_for_stack void refuse_rest(struct datagram *d, struct sk_buff *skb)
 {
 	const u32 portid = NETLINK_CB(skb).portid;
 	struct nl31_table *t = d->table;
