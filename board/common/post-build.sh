@@ -1,0 +1,25 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT OR Apache-2.0
+# Last hand on the root filesystem, by Buildroot's contract for post-build
+# scripts: the first argument is the target's root. What it does can be done twice.
+set -eu
+
+target=$1
+
+die() {
+	echo "post-build: $*" >&2
+	exit 1
+}
+
+[ -x "$target/usr/sbin/nl31-agent" ] || die "no /usr/sbin/nl31-agent in $target"
+[ -e "$target/etc/inittab" ] || die "no /etc/inittab in $target"
+
+# The console belongs to the agent, and nobody logs in with an empty password.
+if grep -Eq '^[^#]*(getty|askfirst|/bin/sh|login)' "$target/etc/inittab"; then
+	die "/etc/inittab starts something else on a console"
+fi
+if [ -e "$target/etc/shadow" ]; then
+	sed -i 's/^root:[^:]*:/root:*:/' "$target/etc/shadow"
+fi
+chmod 0755 "$target/etc/init.d/rcS" "$target/etc/init.d/rcK"
+chmod 0644 "$target/etc/nl31/routes.conf"

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Checks of what the Rust compiler does not see: shell scripts, and kmod/ by the
+//! kernel's own measures.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use crate::progress::Step;
+use crate::{cache, host, kernel};
+
+/// Kernel series whose headers the module must build against.
+const SERIES: &[&str] = &["6.1.", "6.12."];
+
+/// All checks, the cheapest first.
+pub fn all() -> Result<()> {
+    host::require(host::IMAGE)?;
+    host::require(host::CHECK)?;
+    let step = Step::new("check");
+    step.say("shellcheck");
+    shellcheck()?;
+    for series in SERIES {
+        step.say(&format!("module against {series} at W=1, with sparse"));
+        module(series)?;
+    }
+    step.say("checkpatch --strict");
+    checkpatch(&step)?;
+    step.done("passed");
+    Ok(())
+}
+
+fn shellcheck() -> Result<()> {
+    let mut scripts = Vec::new();
+    for dir in [
+        ".ci",
+        "board",
+        "buildroot",
+        "kmod",
+        "rootfs-overlay",
+        "tests/guest",
+    ] {
+        let dir = crate::project().join(dir);
+        if dir.is_dir() {
+            scripts.extend(cache::files_below(&dir, &is_script)?);
+        }
+    }
+    passes(
+        Command::new("shellcheck").arg("--").args(&scripts),
+        "shellcheck",
+    )
+}
+
+fn is_script(file: &Path) -> bool {
+    let content = fs::read(file).unwrap_or_default();
+    let first = content
+        .split(|&byte| byte == b'\n')
+        .next()
+        .unwrap_or_default();
+    first.starts_with(b"#!") && (first.ends_with(b"sh") || first.ends_with(b"bash"))
+}
+
+fn checkpatch(step: &Step) -> Result<()> {
+    let source = kernel::unpacked_source(step)?;
+    let mut files = kernel::kmod_files()?;
+    files.retain(|file| file.extension().is_some_and(|end| end == "c" || end == "h"));
+    let mut checkpatch = Command::new("perl");
+    checkpatch.current_dir(&source);
+    checkpatch.args([
+        "scripts/checkpatch.pl",
+        "--strict",
+        "--no-summary",
+        "--show-types",
+        "--file",
+    ]);
+    passes(checkpatch.args(&files), "checkpatch")
+}
+
+/// Builds kmod/ out of tree, in a folder of its own, and takes no warning.
+fn module(series: &str) -> Result<()> {
+    let headers = headers(series)?;
+    let work = tempfile::tempdir()?;
+    for file in kernel::kmod_files()? {
+        let copy = work
+            .path()
+            .join(file.strip_prefix(crate::project().join("kmod"))?);
+        fs::create_dir_all(copy.parent().context("a file has a folder")?)?;
+        fs::copy(&file, copy).with_context(|| format!("cannot copy {}", file.display()))?;
+    }
+    let output = Command::new("make")
+        .env_remove("MAKEFLAGS")
+        .arg("-C")
+        .arg(&headers)
+        .arg(format!("M={}", work.path().display()))
+        .args(["CONFIG_NL31=m", "W=1", "C=2", "CHECK=sparse", "modules"])
+        .output()
+        .context("cannot run make")?;
+    let messages = String::from_utf8_lossy(&output.stderr);
+    if !output.status.success() || messages.to_lowercase().contains("warning") {
+        bail!(
+            "kmod/ does not build cleanly against {}:\n{messages}",
+            headers.display()
+        );
+    }
+    Ok(())
+}
+
+/// The newest installed headers of `series`.
+fn headers(series: &str) -> Result<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir("/usr/src")? {
+        let name = entry?.file_name().to_string_lossy().into_owned();
+        if name.starts_with(&format!("linux-headers-{series}")) && name.ends_with("-amd64") {
+            found.push(PathBuf::from("/usr/src").join(name));
+        }
+    }
+    found.sort();
+    found
+        .pop()
+        .with_context(|| format!("no kernel headers {series}x-amd64 in /usr/src"))
+}
+
+fn passes(command: &mut Command, name: &str) -> Result<()> {
+    let output = command
+        .output()
+        .with_context(|| format!("cannot run {name}"))?;
+    if !output.status.success() {
+        let said = [output.stdout, output.stderr].concat();
+        bail!(
+            "{name} found something:\n{}",
+            String::from_utf8_lossy(&said)
+        );
+    }
+    Ok(())
+}

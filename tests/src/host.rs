@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What the lab needs on the machine it runs on: Debian packages and a Rust target.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+
+use crate::progress::Step;
+
+/// What building and booting an image takes.
+pub const IMAGE: &[&str] = &[
+    "bc",
+    "bison",
+    "busybox-static",
+    "flex",
+    "gcc",
+    "libc6-dev",
+    "libelf-dev",
+    "linux-source-6.12",
+    "make",
+    "qemu-system-x86",
+    "xz-utils",
+];
+
+/// What `lab check` takes beside it.
+pub const CHECK: &[&str] = &[
+    "linux-headers-6.12-amd64",
+    "linux-headers-amd64",
+    "perl",
+    "shellcheck",
+    "sparse",
+];
+
+/// Sees to it that the packages are installed. As root it installs what lacks; others
+/// are told the one command that does.
+pub fn require(packages: &[&str]) -> Result<()> {
+    let lacking = lacking(packages)?;
+    if lacking.is_empty() {
+        return Ok(());
+    }
+    let list = lacking.join(" ");
+    if !nix::unistd::geteuid().is_root() {
+        bail!(
+            "these Debian packages are missing; install them and try again:\n    \
+             sudo apt-get install --no-install-recommends {list}"
+        );
+    }
+
+    let step = Step::new("packages");
+    step.say(&format!("installing {list}"));
+    if !lists_present() {
+        apt(&step, &["update"])?;
+    }
+    if !apt_knows(&lacking)? {
+        // the lists may be older than the packages
+        apt(&step, &["update"])?;
+    }
+    if !apt_knows(&lacking)? {
+        bail!(
+            "this distribution does not offer all of {list}; the lab needs Debian 12 with its \
+             security updates, or Debian 13"
+        );
+    }
+    let mut install = vec!["install", "--yes", "--no-install-recommends"];
+    install.extend(&lacking);
+    apt(&step, &install)?;
+    step.done("installed");
+    Ok(())
+}
+
+fn lacking<'a>(packages: &[&'a str]) -> Result<Vec<&'a str>> {
+    let output = Command::new("dpkg-query")
+        .args(["--show", "--showformat=${Package} ${db:Status-Status}\n"])
+        .args(packages)
+        .output()
+        .context("cannot run dpkg-query; the lab works on Debian and its derivatives")?;
+    let known = String::from_utf8_lossy(&output.stdout);
+    let installed = |package: &&str| {
+        known
+            .lines()
+            .any(|line| line == format!("{package} installed"))
+    };
+    Ok(packages
+        .iter()
+        .copied()
+        .filter(|package| !installed(package))
+        .collect())
+}
+
+fn lists_present() -> bool {
+    let lists = std::fs::read_dir("/var/lib/apt/lists");
+    lists.is_ok_and(|dir| {
+        dir.flatten()
+            .any(|entry| entry.file_name().to_string_lossy().contains("_Packages"))
+    })
+}
+
+fn apt_knows(packages: &[&str]) -> Result<bool> {
+    let output = Command::new("apt-get")
+        .args(["install", "--simulate", "--no-install-recommends"])
+        .args(packages)
+        .output()
+        .context("cannot run apt-get")?;
+    Ok(output.status.success())
+}
+
+fn apt(step: &Step, args: &[&str]) -> Result<()> {
+    let mut child = Command::new("apt-get")
+        .args(args)
+        .env("DEBIAN_FRONTEND", "noninteractive")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .context("cannot run apt-get")?;
+    for line in BufReader::new(child.stdout.take().expect("piped")).lines() {
+        step.at(line?.trim());
+    }
+    let status = child.wait()?;
+    if !status.success() {
+        bail!(
+            "apt-get {} failed ({status}); its messages are above",
+            args[0]
+        );
+    }
+    Ok(())
+}
+
+/// Sees to it that the Rust toolchain can build for `target`.
+pub fn require_target(target: &str) -> Result<()> {
+    let output = Command::new("rustc")
+        .args(["--print", "target-libdir", "--target", target])
+        .output()
+        .context("cannot run rustc")?;
+    let dir = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+    if output.status.success() && std::path::Path::new(&dir).is_dir() {
+        return Ok(());
+    }
+    let step = Step::new("rust target");
+    step.say(&format!("adding {target}"));
+    let added = Command::new("rustup")
+        .args(["--quiet", "target", "add", target])
+        .status();
+    match added {
+        Ok(status) if status.success() => step.done("added"),
+        Ok(status) => bail!("rustup target add {target} failed ({status})"),
+        Err(error) => {
+            bail!("the Rust target {target} is missing, and rustup cannot be run: {error}")
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,332 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Kernels, built from the distribution's source with nl31 in it.
+//!
+//! A kernel is a name and a list of config fragments on top of allnoconfig. Its
+//! outcome is kept under a key of all that went in. The source and the object files
+//! are kept as well, so that a change in kmod/ or a fragment compiles only what
+//! depends on it: that much is make's own work.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+
+use crate::cache::{self, Key};
+use crate::progress::Step;
+
+/// Debian's package with the source; the series is the product's.
+const PACKAGE: &str = "linux-source-6.12";
+
+/// Variables that would change what make does; the lab's builds do not depend on the
+/// shell they are started from.
+const FOREIGN: &[&str] = &[
+    "ARCH",
+    "CROSS_COMPILE",
+    "INSTALL_MOD_PATH",
+    "KAFLAGS",
+    "KBUILD_OUTPUT",
+    "KCFLAGS",
+    "KCONFIG_ALLCONFIG",
+    "KCONFIG_CONFIG",
+    "LDFLAGS",
+    "LOCALVERSION",
+    "MAKEFLAGS",
+    "MAKELEVEL",
+    "MFLAGS",
+    "O",
+];
+
+/// A kernel to build.
+pub struct Spec {
+    /// Part of the name in the cache.
+    pub name: &'static str,
+    /// Kernels with the same one share their object files. Worth it where the
+    /// configurations differ in a few options only.
+    pub objects: &'static str,
+    /// Config fragments, relative to the project.
+    pub fragments: &'static [&'static str],
+}
+
+/// What ships.
+pub const SHIPPED: Spec = Spec {
+    name: "qemu_x86_64",
+    objects: "qemu_x86_64",
+    fragments: &[
+        "board/common/linux.fragment",
+        "board/qemu_x86_64/linux.fragment",
+    ],
+};
+
+/// What ships, and what the lab's channels into the guest need.
+pub const LAB: Spec = Spec {
+    name: "lab",
+    objects: "qemu_x86_64",
+    fragments: &[
+        "board/common/linux.fragment",
+        "board/qemu_x86_64/linux.fragment",
+        "tests/linux/lab.fragment",
+    ],
+};
+
+/// A built kernel: a folder with `bzImage`, `config` and `System.map`.
+pub struct Kernel {
+    dir: PathBuf,
+}
+
+impl Kernel {
+    /// The image to boot.
+    pub fn image(&self) -> PathBuf {
+        self.dir.join("bzImage")
+    }
+}
+
+impl Spec {
+    /// The kernel, built if it is not in the cache.
+    pub fn build(&self) -> Result<Kernel> {
+        let cache = cache::shared()?;
+        let version = source_version()?;
+        let compiler = compiler_version()?;
+        let dir = cache.join(format!(
+            "kernel-{}-{}",
+            self.name,
+            self.key(&version, &compiler)?
+        ));
+        let kernel = Kernel { dir: dir.clone() };
+        if dir.is_dir() {
+            cache::touch(&dir);
+            return Ok(kernel);
+        }
+
+        let step = Step::new("kernel");
+        let _lock = cache::lock(&cache.join("kernel.lock"), &step)?;
+        if dir.is_dir() {
+            return Ok(kernel);
+        }
+        step.say(&format!("building {} from {PACKAGE} {version}", self.name));
+        let source = source(&cache, &version, &step)?;
+        let mut objects_key = Key::default();
+        objects_key
+            .add("source", &version)
+            .add("compiler", &compiler);
+        let objects = format!("objects-{}-{}", self.objects, objects_key.name());
+        let objects = cache.join(objects);
+        self.compile(&source, &objects, &step)?;
+        cache::publish(&dir, |dir| {
+            for (from, to) in [
+                ("arch/x86/boot/bzImage", "bzImage"),
+                (".config", "config"),
+                ("System.map", "System.map"),
+            ] {
+                fs::copy(objects.join(from), dir.join(to))
+                    .with_context(|| format!("cannot copy {from} into {}", dir.display()))?;
+            }
+            Ok(())
+        })?;
+        cache::touch(&objects);
+        cache::prune(&cache, &format!("kernel-{}-", self.name), 8)?;
+        cache::prune(&cache, &format!("objects-{}-", self.objects), 1)?;
+        cache::prune(&cache, "linux-", 1)?;
+        step.done(&format!("built {}", self.name));
+        Ok(kernel)
+    }
+
+    /// Names everything the outcome depends on: source, compiler, fragments, kmod/, and
+    /// how this file builds them.
+    fn key(&self, version: &str, compiler: &str) -> Result<String> {
+        let project = crate::project();
+        let mut key = Key::default();
+        key.add("source", version)
+            .add("compiler", compiler)
+            .add("recipe", include_str!("kernel.rs"));
+        for fragment in self.fragments {
+            key.add_file(project, &project.join(fragment))?;
+        }
+        for file in kmod_files()? {
+            key.add_file(project, &file)?;
+        }
+        Ok(key.name())
+    }
+
+    fn compile(&self, source: &Path, objects: &Path, step: &Step) -> Result<()> {
+        // make trusts an object file that is newer than its source. One that was cut
+        // off in the middle of being written is, too: start anew after a crash.
+        let building = objects.with_extension("building");
+        if building.exists() {
+            step.say("the last build was interrupted; starting from nothing");
+            let _ = fs::remove_dir_all(objects);
+        }
+        fs::create_dir_all(objects)?;
+        cache::require_space(objects, 1024, "building a kernel")?;
+        fs::write(&building, "")?;
+        let outcome = self.configure_and_make(source, objects, step);
+        fs::remove_file(&building)?;
+        outcome
+    }
+
+    fn configure_and_make(&self, source: &Path, objects: &Path, step: &Step) -> Result<()> {
+        let script = crate::project().join("kmod/add-to-kernel.sh");
+        run(Command::new(script).arg(source), "kmod/add-to-kernel.sh")?;
+
+        let mut wanted = String::new();
+        for fragment in self.fragments {
+            wanted += &fs::read_to_string(crate::project().join(fragment))
+                .with_context(|| format!("cannot read {fragment}"))?;
+        }
+        let merged = objects.join("fragments");
+        fs::write(&merged, &wanted)?;
+        let mut configure = make(source, objects);
+        configure
+            .arg("allnoconfig")
+            .env("KCONFIG_ALLCONFIG", &merged);
+        run(&mut configure, "make allnoconfig")?;
+        self.check_survivors(&fs::read_to_string(objects.join(".config"))?)?;
+
+        let jobs = std::thread::available_parallelism()?.get();
+        let mut build = make(source, objects);
+        build.arg(format!("-j{jobs}")).arg("bzImage");
+        run_showing(&mut build, step)
+    }
+
+    /// Kconfig drops what it does not know and what depends on something absent, without
+    /// a word.
+    fn check_survivors(&self, config: &str) -> Result<()> {
+        for fragment in self.fragments {
+            let text = fs::read_to_string(crate::project().join(fragment))?;
+            for (number, line) in text.lines().enumerate() {
+                let off = line
+                    .strip_suffix("=n")
+                    .map(|name| format!("# {name} is not set"));
+                let lost = line.starts_with("CONFIG_") && !config.lines().any(|have| have == line);
+                let absent = off.is_some() && !config.contains(&line.replace("=n", "="));
+                if lost && !absent {
+                    bail!(
+                        "{fragment}:{}: {line} did not survive into the kernel's config: the \
+                         symbol is unknown, or something it depends on is missing, or a later \
+                         fragment says otherwise",
+                        number + 1
+                    );
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The files that kmod/add-to-kernel.sh takes, and itself.
+pub fn kmod_files() -> Result<Vec<PathBuf>> {
+    cache::files_below(&crate::project().join("kmod"), &|file| {
+        let name = file.file_name().unwrap_or_default().to_string_lossy();
+        let code = name.ends_with(".c") || name.ends_with(".h");
+        (code && !name.ends_with(".mod.c"))
+            || ["Kconfig", "Kbuild", "add-to-kernel.sh"].contains(&&*name)
+    })
+}
+
+fn source_version() -> Result<String> {
+    let mut query = Command::new("dpkg-query");
+    query.args(["--show", "--showformat=${Version}", PACKAGE]);
+    run(&mut query, "dpkg-query").with_context(|| format!("the package {PACKAGE} is missing"))
+}
+
+fn compiler_version() -> Result<String> {
+    run(Command::new("gcc").arg("--version"), "gcc --version")
+}
+
+/// The unpacked source.
+pub fn unpacked_source(step: &Step) -> Result<PathBuf> {
+    let cache = cache::shared()?;
+    let _lock = cache::lock(&cache.join("kernel.lock"), step)?;
+    source(&cache, &source_version()?, step)
+}
+
+/// The unpacked source, with nothing of ours in it yet or an older kmod/.
+fn source(cache: &Path, version: &str, step: &Step) -> Result<PathBuf> {
+    let dir = cache.join(format!("linux-{}", version.replace(['/', ':'], "_")));
+    if dir.is_dir() {
+        cache::touch(&dir);
+        return Ok(dir);
+    }
+    let tarball = PathBuf::from(format!("/usr/src/{PACKAGE}.tar.xz"));
+    if !tarball.is_file() {
+        bail!(
+            "{} is missing, though the package {PACKAGE} is installed; try\n    \
+             apt-get install --reinstall {PACKAGE}",
+            tarball.display()
+        );
+    }
+    cache::require_space(cache, 3 * 1024, "the kernel's source")?;
+    step.say(&format!("unpacking {}", tarball.display()));
+    cache::publish(&dir, |dir| {
+        let mut tar = Command::new("tar");
+        tar.arg("-xf")
+            .arg(&tarball)
+            .arg("--strip-components=1")
+            .arg("-C")
+            .arg(dir);
+        run(&mut tar, "tar").map(drop)
+    })?;
+    Ok(dir)
+}
+
+/// make in `source`, with a clean environment and output that does not depend on who
+/// builds where and when.
+fn make(source: &Path, objects: &Path) -> Command {
+    let mut make = Command::new("make");
+    for name in FOREIGN {
+        make.env_remove(name);
+    }
+    make.arg("-C")
+        .arg(source)
+        .arg(format!("O={}", objects.display()))
+        .args([
+            "ARCH=x86_64",
+            "KBUILD_BUILD_TIMESTAMP=1970-01-01 00:00:00 UTC",
+            "KBUILD_BUILD_USER=nl31",
+            "KBUILD_BUILD_HOST=lab",
+            "KBUILD_BUILD_VERSION=1",
+        ]);
+    make.stdin(Stdio::null());
+    make
+}
+
+/// Runs `command` and returns its output; an error carries what it said.
+fn run(command: &mut Command, name: &str) -> Result<String> {
+    let output = command
+        .output()
+        .with_context(|| format!("cannot run {name}"))?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    if !output.status.success() {
+        bail!(
+            "{name} failed ({}):\n{text}{}",
+            output.status,
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
+    Ok(text)
+}
+
+/// Runs make, showing what it compiles; an error carries what the compiler said.
+fn run_showing(make: &mut Command, step: &Step) -> Result<()> {
+    let mut child = make.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    let mut errors = child.stderr.take().expect("piped");
+    let errors = std::thread::spawn(move || {
+        let mut text = Vec::new();
+        let _ = errors.read_to_end(&mut text);
+        String::from_utf8_lossy(&text).into_owned()
+    });
+    let mut count = 0;
+    for line in BufReader::new(child.stdout.take().expect("piped")).lines() {
+        if let Some(object) = line?.strip_prefix("  CC      ") {
+            count += 1;
+            step.at(&format!("{count} files compiled, now {object}"));
+        }
+    }
+    let status = child.wait()?;
+    let errors = errors.join().unwrap_or_default();
+    if !status.success() {
+        bail!("the kernel does not build ({status}):\n{errors}");
+    }
+    Ok(())
+}

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The command `cargo lab`, and `cargo qemu`, which is `cargo lab qemu`.
+
+use std::io::{IsTerminal, Write, stderr, stdin, stdout};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use clap::{Parser, Subcommand};
+use nl31_lab::figures::{Boot, Sizes};
+use nl31_lab::{Guest, Image, Setup, attach, check, feed, prefixes};
+
+/// Builds the nl31 image from distribution packages and boots it in QEMU.
+///
+/// It is the image that Buildroot makes but for who compiled the kernel and BusyBox.
+#[derive(Parser)]
+#[command(name = "cargo lab")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Subject,
+}
+
+#[derive(Subcommand)]
+enum Subject {
+    /// Builds the image and prints its figures, one `name=value` a line.
+    Image {
+        /// Take the routes of the measured boot from these files (one prefix a line, gzip'd
+        /// or not) instead of making them.
+        #[arg(long, num_args = 1.., value_name = "FILE")]
+        prefixes: Vec<PathBuf>,
+        /// Routes in the config of the measured boot.
+        #[arg(long, default_value_t = 1000)]
+        routes: usize,
+    },
+    /// Builds the image and boots it with the console attached. With standard input not a
+    /// terminal, types its lines and prints the replies: exits with 0 if each succeeded,
+    /// with 1 if one failed, with 2 if the guest did not answer.
+    Qemu,
+    /// Boots the image and runs a shell command in it as root; exits with its status, or with 125
+    /// if the lab itself failed.
+    Exec {
+        /// A folder for /mnt/share in the guest, read-only.
+        #[arg(long, value_name = "DIR")]
+        share: Option<PathBuf>,
+        /// The command; several words are joined by spaces.
+        #[arg(last = true, required = true)]
+        command: Vec<String>,
+    },
+    /// Checks the shell scripts and kmod/ (shellcheck, checkpatch, sparse, W=1 builds).
+    Check,
+    /// Prints a made routing table, one prefix a line, the same each time.
+    Prefixes {
+        /// How many.
+        count: usize,
+    },
+}
+
+fn main() -> ExitCode {
+    let subject = Arguments::parse().command;
+    // a code that the command in the guest hardly has, as docker and timeout do
+    let failure = if let Subject::Exec { .. } = subject {
+        125
+    } else {
+        2
+    };
+    run(subject).unwrap_or_else(|error| {
+        // nobody to tell if standard error is closed
+        let _ = writeln!(stderr(), "lab: {error:#}");
+        ExitCode::from(failure)
+    })
+}
+
+fn run(subject: Subject) -> Result<ExitCode> {
+    match subject {
+        Subject::Image { prefixes, routes } => image(&prefixes, routes),
+        Subject::Qemu => qemu(),
+        Subject::Exec { share, command } => exec(share, &command.join(" ")),
+        Subject::Check => check::all().map(|()| ExitCode::SUCCESS),
+        Subject::Prefixes { count } => {
+            let mut out = stdout().lock();
+            for prefix in prefixes::made(count) {
+                writeln!(out, "{prefix}")?;
+            }
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+fn image(files: &[PathBuf], count: usize) -> Result<ExitCode> {
+    let mut table = Vec::new();
+    for file in files {
+        table.extend(prefixes::read(file)?);
+    }
+    if files.is_empty() {
+        table = prefixes::made(count);
+    }
+    let image = Image::build()?;
+    println!("image={}", image.dir().display());
+    println!("{}", Sizes::of(&image)?);
+    let routes = prefixes::routes(&prefixes::sample(&table, count));
+    println!("{}", Boot::measure(&image, &routes)?);
+    Ok(ExitCode::SUCCESS)
+}
+
+fn qemu() -> Result<ExitCode> {
+    let image = Image::build()?;
+    if stdin().is_terminal() {
+        let mut guest = Guest::launch_shipped(&image, None)?;
+        attach::attach(guest.console.channel_mut())?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut guest = Guest::boot_shipped(&image, None)?;
+    let succeeded = feed::feed(&mut guest, stdin().lock(), &mut stdout().lock())?;
+    Ok(if succeeded {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+fn exec(share: Option<PathBuf>, command: &str) -> Result<ExitCode> {
+    if let Some(dir) = &share {
+        std::fs::read_dir(dir).with_context(|| format!("cannot share {}", dir.display()))?;
+    }
+    let share = share.map(std::fs::canonicalize).transpose()?;
+    let image = Image::build()?;
+    let mut guest = Guest::start(
+        &image,
+        &Setup {
+            share,
+            ..Setup::default()
+        },
+    )?;
+    let status = guest.exec_into(command, &mut stdout().lock(), &mut stderr().lock())?;
+    stdout().flush()?;
+    Ok(ExitCode::from(u8::try_from(status).unwrap_or(u8::MAX)))
+}

@@ -1,0 +1,327 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! A QEMU process: the board, its channels to the lab, and an end with the lab's own.
+
+use std::fs::{self, File};
+use std::io::Read;
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use nix::fcntl::{FcntlArg, FdFlag, Flock, FlockArg, fcntl};
+use nix::sys::{prctl, signal::Signal};
+
+use crate::cache;
+use crate::channel::Channel;
+use crate::qmp::{self, Qmp};
+
+const PROGRAM: &str = "qemu-system-x86_64";
+
+/// What the image promises to run in.
+const MEMORY_MIB: u32 = 64;
+
+/// Guests at a time, whatever number of tests and processes wants one.
+const GUESTS: usize = 2;
+
+/// A machine to start.
+pub struct Machine<'a> {
+    /// The kernel.
+    pub kernel: &'a Path,
+    /// The initramfs.
+    pub initrd: &'a Path,
+    /// Added to the kernel's command line.
+    pub append: &'a str,
+    /// With the lab's own devices: channels for the log and for commands, and the
+    /// folder that the guest can mount.
+    pub lab: Option<&'a Path>,
+    /// State to start with instead of booting; of a machine that is the same otherwise.
+    pub state: Option<&'a Path>,
+}
+
+/// A running machine. It ends when this is dropped, and with the thread that
+/// started it.
+pub struct Qemu {
+    child: Child,
+    messages: File,
+    /// The monitor.
+    pub qmp: Qmp,
+    /// The serial console.
+    pub console: Channel,
+    /// The lab's own channels.
+    pub lab: Option<LabChannels>,
+    _slot: Flock<File>,
+}
+
+/// The virtio ports of [`crate::exec`] and [`crate::klog`].
+pub struct LabChannels {
+    /// Records of the kernel's log.
+    pub kmsg: Channel,
+    /// Commands to the guest.
+    pub request: Channel,
+    /// Their standard output.
+    pub stdout: Channel,
+    /// Their standard error.
+    pub stderr: Channel,
+}
+
+impl Qemu {
+    /// Starts `machine`, waiting while too many others run.
+    pub fn start(machine: &Machine) -> Result<Self> {
+        let slot = slot()?;
+        let mut messages = tempfile::tempfile().context("cannot make a temporary file")?;
+        let mut board = Board::new(accelerator(machine.kernel)?);
+        board
+            .arg("-kernel", machine.kernel)
+            .arg("-initrd", machine.initrd);
+        // A crash ends the machine, and shows the whole log on the console first.
+        let append = format!(
+            "console=ttyS0 quiet panic=-1 oops=panic panic_print=32 {}",
+            machine.append
+        );
+        board.arg("-append", append.trim_end());
+        board.arg("-device", "virtio-net-pci,netdev=net,romfile=");
+        board.arg("-netdev", "user,id=net,restrict=on");
+        let console = board.chardev("console")?;
+        board.arg("-serial", "chardev:console");
+        let qmp = board.chardev("qmp")?;
+        board.arg("-mon", "chardev=qmp,mode=control");
+        let lab = machine.lab.map(|share| board.lab(share)).transpose()?;
+        if let Some(state) = machine.state {
+            board.arg("-incoming", qmp::incoming(state)?);
+        }
+
+        let child = board.spawn(&messages)?;
+        let mut child = Reaper(Some(child));
+        match Qmp::new(qmp) {
+            Ok(qmp) => {
+                let child = child.0.take().expect("not taken yet");
+                let mut qemu = Self {
+                    child,
+                    messages,
+                    qmp,
+                    console,
+                    lab,
+                    _slot: slot,
+                };
+                if machine.state.is_some() {
+                    qemu.qmp.resume()?;
+                }
+                Ok(qemu)
+            }
+            Err(error) => {
+                drop(child);
+                Err(error.context(said(&mut messages)))
+            }
+        }
+    }
+
+    /// Its exit status, once it has ended.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().ok().flatten()
+    }
+
+    /// What QEMU wrote to its own standard output and error.
+    pub fn said(&mut self) -> String {
+        said(&mut self.messages)
+    }
+}
+
+impl Drop for Qemu {
+    fn drop(&mut self) {
+        end(&mut self.child);
+    }
+}
+
+/// Ends a QEMU that did not come up.
+struct Reaper(Option<Child>);
+
+impl Drop for Reaper {
+    fn drop(&mut self) {
+        if let Some(child) = &mut self.0 {
+            end(child);
+        }
+    }
+}
+
+fn end(child: &mut Child) {
+    // fails only if it has ended already
+    let _ = child.kill();
+    let _ = child.wait();
+}
+
+fn said(messages: &mut File) -> String {
+    use std::io::Seek;
+    let mut text = Vec::new();
+    let _ = messages.rewind();
+    let _ = messages.read_to_end(&mut text);
+    String::from_utf8_lossy(&text).trim().to_owned()
+}
+
+/// The command line.
+struct Board {
+    command: Command,
+    inherited: Vec<OwnedFd>,
+}
+
+impl Board {
+    fn new(accelerator: &str) -> Self {
+        let mut board = Self {
+            command: Command::new(PROGRAM),
+            inherited: Vec::new(),
+        };
+        board.command.args([
+            "-nodefaults",
+            "-no-user-config",
+            "-display",
+            "none",
+            "-no-reboot",
+        ]);
+        board.arg("-machine", "q35").arg("-accel", accelerator);
+        board.arg("-cpu", "max").arg("-m", MEMORY_MIB.to_string());
+        board
+    }
+
+    fn arg(&mut self, name: &str, value: impl AsRef<std::ffi::OsStr>) -> &mut Self {
+        self.command.arg(name).arg(value);
+        self
+    }
+
+    /// A character device that is a channel to us.
+    fn chardev(&mut self, name: &str) -> Result<Channel> {
+        let (ours, theirs) = Channel::pair().context("cannot make a socket pair")?;
+        self.arg(
+            "-chardev",
+            format!("socket,id={name},fd={}", theirs.as_raw_fd()),
+        );
+        self.inherited.push(theirs);
+        Ok(ours)
+    }
+
+    fn lab(&mut self, share: &Path) -> Result<LabChannels> {
+        let share = share
+            .to_str()
+            .with_context(|| format!("{} is not UTF-8", share.display()))?;
+        self.arg("-device", "virtio-serial-pci");
+        let mut port = |name: &str| {
+            let channel = self.chardev(name)?;
+            self.arg(
+                "-device",
+                format!("virtserialport,chardev={name},name=nl31.{name}"),
+            );
+            anyhow::Ok(channel)
+        };
+        let channels = LabChannels {
+            kmsg: port("kmsg")?,
+            request: port("request")?,
+            stdout: port("stdout")?,
+            stderr: port("stderr")?,
+        };
+        let path = share.replace(',', ",,");
+        self.arg(
+            "-fsdev",
+            format!("local,id=share,path={path},security_model=none,readonly=on"),
+        );
+        self.arg("-device", "virtio-9p-pci,fsdev=share,mount_tag=share");
+        Ok(channels)
+    }
+
+    fn spawn(mut self, messages: &File) -> Result<Child> {
+        self.command.stdin(Stdio::null());
+        self.command
+            .stdout(messages.try_clone()?)
+            .stderr(messages.try_clone()?);
+        let fds: Vec<RawFd> = self.inherited.iter().map(AsRawFd::as_raw_fd).collect();
+        let lab = nix::unistd::getpid();
+        // SAFETY: between fork and exec only fcntl, prctl and getppid are called, which
+        // are safe there, and nothing is allocated.
+        unsafe {
+            self.command.pre_exec(move || {
+                prctl::set_pdeathsig(Signal::SIGKILL)?;
+                if nix::unistd::getppid() != lab {
+                    return Err(std::io::ErrorKind::BrokenPipe.into());
+                }
+                for &fd in &fds {
+                    let fd = std::os::fd::BorrowedFd::borrow_raw(fd);
+                    fcntl(fd, FcntlArg::F_SETFD(FdFlag::empty()))?;
+                }
+                Ok(())
+            });
+        }
+        self.command
+            .spawn()
+            .with_context(|| format!("cannot run {PROGRAM}"))
+    }
+}
+
+/// A right to run one more guest on this machine. Who has one must not wait for another.
+fn slot() -> Result<Flock<File>> {
+    let dir = cache::local()?;
+    loop {
+        for number in 0..GUESTS {
+            let path = dir.join(format!("guest-{number}.lock"));
+            let file = File::options().create(true).append(true).open(&path)?;
+            match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+                Ok(lock) => return Ok(lock),
+                Err((_, nix::Error::EWOULDBLOCK)) => {}
+                Err((_, error)) => bail!("cannot lock {}: {error}", path.display()),
+            }
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// KVM where it works, else TCG. /dev/kvm can be there and open and yet hang every
+/// guest, so it is tried, with `kernel` and once each time the host has
+/// booted. `NL31_ACCEL` overrides.
+pub fn accelerator(kernel: &Path) -> Result<&'static str> {
+    match std::env::var("NL31_ACCEL").as_deref() {
+        Ok("kvm") => return Ok("kvm"),
+        Ok("tcg") => return Ok("tcg"),
+        Ok(other) => bail!("NL31_ACCEL is {other:?}; it can be kvm or tcg"),
+        Err(_) => {}
+    }
+    if File::options()
+        .read(true)
+        .write(true)
+        .open("/dev/kvm")
+        .is_err()
+    {
+        return Ok("tcg");
+    }
+    let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id")?;
+    let known = cache::shared()?.join("kvm-probe");
+    let answer = fs::read_to_string(&known).unwrap_or_default();
+    let works = match answer.strip_prefix(boot.trim()) {
+        Some(works) => works.trim() == "works",
+        None => {
+            let works = probe_kvm(kernel)?;
+            let word = if works { "works" } else { "hangs" };
+            fs::write(known, format!("{} {word}\n", boot.trim()))?;
+            works
+        }
+    };
+    Ok(if works { "kvm" } else { "tcg" })
+}
+
+/// Boots `kernel` without a root filesystem: it gives up within a second, and so ends the
+/// machine, or never. (Firmware alone proves nothing: it runs where kernels hang.)
+fn probe_kvm(kernel: &Path) -> Result<bool> {
+    let mut board = Board::new("kvm");
+    board.arg("-kernel", kernel).arg("-append", "panic=-1");
+    let mut child = Reaper(Some(board.spawn(&tempfile::tempfile()?)?));
+    let started = Instant::now();
+    while started.elapsed() < Duration::from_secs(10) {
+        std::thread::sleep(Duration::from_millis(50));
+        if let Some(status) = child
+            .0
+            .as_mut()
+            .and_then(|child| child.try_wait().ok())
+            .flatten()
+        {
+            return Ok(status.success());
+        }
+    }
+    Ok(false)
+}

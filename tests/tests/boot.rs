@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What the appliance does from power on, with a config and through the agent's death.
+
+use std::path::Path;
+
+use nl31_lab::prefixes::{self, Route};
+use nl31_lab::{Guest, Image, Setup, client, console, figures};
+
+/// A guest with the client, and `config`.
+fn guest(config: &str) -> Guest {
+    let setup = Setup {
+        config: Some(config.to_owned()),
+        share: Some(client::build().expect("the client")),
+    };
+    Guest::start(Image::shared(), &setup).expect("a guest")
+}
+
+/// The kernel's table, by the independent client.
+fn dump(guest: &mut Guest) -> Vec<String> {
+    let output = guest
+        .exec("/mnt/share/nl31 dump")
+        .expect("to run the client");
+    assert_eq!(
+        output.status,
+        0,
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    String::from_utf8(output.stdout)
+        .expect("text")
+        .lines()
+        .map(str::to_owned)
+        .collect()
+}
+
+/// What [`dump`] must say for `routes`.
+fn expected(guest: &mut Guest, routes: &[Route]) -> Vec<String> {
+    let index = guest
+        .exec("cat /sys/class/net/eth0/ifindex")
+        .expect("to run");
+    let index = String::from_utf8(index.stdout).expect("text");
+    let mut routes = routes.to_vec();
+    routes.sort();
+    let line = |route: &Route| {
+        let Route {
+            prefix,
+            gateway,
+            metric,
+        } = route;
+        format!(
+            "{prefix} type 1 via {gateway} oif {} metric {metric}",
+            index.trim()
+        )
+    };
+    routes.iter().map(line).collect()
+}
+
+fn assert_same(found: &[String], expected: &[String]) {
+    for (number, (found, expected)) in found.iter().zip(expected).enumerate() {
+        assert_eq!(found, expected, "route {number} of {}", expected.len());
+    }
+    assert_eq!(found.len(), expected.len());
+}
+
+fn boots_with(table: &[prefixes::Prefix]) {
+    let routes = prefixes::routes(table);
+    let mut guest = guest(&prefixes::config(&routes));
+    let expected = expected(&mut guest, &routes);
+    assert_same(&dump(&mut guest), &expected);
+}
+
+#[test]
+fn a_config_with_1000_routes_is_in_the_kernel_at_the_prompt() {
+    boots_with(&prefixes::made(1000));
+}
+
+#[test]
+fn a_config_with_1000_routes_of_the_real_table_is_in_the_kernel_at_the_prompt() {
+    // the real table is not part of the project: without it, a larger made one
+    let table = match std::env::var_os("NL31_PREFIXES") {
+        Some(file) => prefixes::read(Path::new(&file)).expect("the file NL31_PREFIXES names"),
+        None => prefixes::made(5000),
+    };
+    boots_with(&prefixes::sample(&table, 1000));
+}
+
+#[test]
+fn a_killed_agent_is_back_and_the_table_is_untouched() {
+    let routes = prefixes::routes(&prefixes::made(1000));
+    let mut guest = guest(&prefixes::config(&routes));
+    let added = guest
+        .command("route add 198.51.100.0/24 via 192.0.2.1 dev eth0")
+        .expect("a reply");
+    assert!(added.succeeded(), "{added}");
+    let before = dump(&mut guest);
+    let old = guest.exec("pidof nl31-agent").expect("to run").stdout;
+
+    let events =
+        "kill -9 $(pidof nl31-agent); while [ \"$(pidof nl31-agent)\" = \"\" ]; do :; done";
+    guest.exec(events).expect("the agent's return");
+    guest
+        .expect("the new agent's prompt", |screen| {
+            screen
+                .last()
+                .is_some_and(|line| line == console::PROMPT)
+                .then_some(())
+        })
+        .expect("a prompt");
+    let new = guest.exec("pidof nl31-agent").expect("to run").stdout;
+    assert_ne!(old, new);
+    assert_same(&dump(&mut guest), &before);
+    let reply = guest.command("route get 198.51.100.7").expect("a reply");
+    assert!(reply.succeeded(), "{reply}");
+    assert_same(&dump(&mut guest), &before);
+}
+
+#[test]
+fn a_wrong_line_in_the_config_is_named_by_line_and_column_and_the_prompt_comes_up() {
+    let config = "# comment\n10.0.0.0/8 via 192.0.2.1 dev eth0\n11.0.0.0/8 via nonsense\n";
+    let mut guest = Guest::boot_shipped(Image::shared(), Some(config)).expect("a boot");
+    let screen = console::render(guest.console.transcript());
+    let place = "/etc/nl31/routes.conf:3:16:";
+    assert!(
+        screen.iter().any(|line| line.contains(place)),
+        "{place} is not in {screen:#?}"
+    );
+    assert!(guest.command("ping").expect("a reply").succeeded());
+}
+
+#[test]
+fn the_image_keeps_to_its_sizes() {
+    let sizes = figures::Sizes::of(Image::shared()).expect("the sizes");
+    assert!(sizes.agent <= 800 * 1024, "{sizes}");
+    assert!(sizes.kernel + sizes.rootfs <= 4 * 1024 * 1024, "{sizes}");
+}
+
+#[test]
+fn the_agent_stays_within_its_memory_with_1000_routes() {
+    let routes = prefixes::routes(&prefixes::made(1000));
+    let resident = figures::resident_kib(&mut guest(&prefixes::config(&routes))).expect("a figure");
+    assert!(resident <= 1536, "{resident} KiB");
+}
