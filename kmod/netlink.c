@@ -287,8 +287,6 @@ static int transact(struct datagram *d, struct nl31_request *req)
 
 	if (!(req->nlh->nlmsg_flags & NLM_F_REQUEST)) {
 		err = nl31_refuse(req, -EINVAL, "NLM_F_REQUEST is not set");
-		if (!txn)
-			return err;
 	} else if (done) {
 		err = nl31_transaction_commit(req) ? : ANSWERED;
 	} else if (!is_change(req->nlh->nlmsg_type)) {
