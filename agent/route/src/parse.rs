@@ -299,15 +299,18 @@ impl Syntax {
                 })
             };
             let possible = || self.possible(&parsed);
-            // Behind the prefix, kinds and `default` stand in nobody's way; before
-            // it, an abbreviation of both `default` and `dev` is ambiguous.
             let prefix_known = default || parsed.spec.prefix.is_some();
+            if word.text == "default" && !prefix_known {
+                default = true;
+                parsed.spans[Part::Prefix as usize] = Some(word.into());
+                continue;
+            }
+            // Behind the prefix, the kinds stand in no abbreviation's way.
             let first = if prefix_known { KINDS } else { 0 };
             let all = KEYWORDS[first..]
                 .iter()
                 .chain(self.flags)
                 .map(|keyword| keyword.word);
-            let all = all.chain((!prefix_known).then_some("default"));
             let index = match match_word(word.text, all, self.abbreviations) {
                 Match::One(index) => first + index,
                 Match::Many => return error(ParseErrorKind::Ambiguous(possible())),
@@ -321,11 +324,6 @@ impl Syntax {
                 }
                 Match::None => return error(ParseErrorKind::UnknownWord(possible())),
             };
-            if index == KEYWORDS.len() + self.flags.len() {
-                default = true;
-                parsed.spans[Part::Prefix as usize] = Some(word.into());
-                continue;
-            }
             if let Some(flag) = index.checked_sub(KEYWORDS.len()) {
                 parsed.flags |= 1 << flag;
                 continue;
@@ -833,13 +831,17 @@ mod tests {
             parsed.route().unwrap().to_string(),
             "blackhole 10.0.0.0/8 metric 5 proto static"
         );
-        for ambiguous in ["d eth0", "un 10.0.0.0/8", "p 10.0.0.0/8"] {
+        for ambiguous in ["un 10.0.0.0/8", "p 10.0.0.0/8"] {
             let error = CONSOLE.parse(ambiguous, 0).unwrap_err();
             assert!(
                 matches!(error.kind, ParseErrorKind::Ambiguous(_)),
                 "{ambiguous}: {error:?}"
             );
         }
+        assert_eq!(
+            CONSOLE.parse("d eth0", 0).unwrap().span(Part::Device),
+            Some((2, 4))
+        );
         assert!(CONSOLE.parse("beef::/16 dev e", 0).unwrap().route().is_ok());
     }
 
