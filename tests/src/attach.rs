@@ -75,10 +75,8 @@ fn pass(console: &mut Channel) -> Result<()> {
             }
             unsent.extend_from_slice(&buffer[..count]);
         }
-        if !unsent.is_empty() {
-            let sent = console.send(&unsent)?;
-            unsent.drain(..sent);
-        }
+        let sent = console.send(&unsent);
+        unsent.drain(..sent);
     }
     Ok(())
 }

@@ -51,15 +51,18 @@ impl Channel {
         count
     }
 
-    /// Sends as much of `bytes` as goes without waiting; the number of bytes.
-    pub fn send(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        loop {
+    /// Sends as much of `bytes` as goes without waiting; the number of bytes. None go once
+    /// QEMU has closed its end.
+    pub fn send(&mut self, bytes: &[u8]) -> usize {
+        while self.open && !bytes.is_empty() {
             match self.stream.write(bytes) {
+                Ok(count) => return count,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(0),
-                outcome => return outcome,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(_) => self.open = false,
             }
         }
+        0
     }
 }
 

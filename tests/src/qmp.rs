@@ -56,7 +56,7 @@ impl Qmp {
     pub fn call(&mut self, command: &str, arguments: Value) -> Result<Value> {
         let mut request = json!({ "execute": command, "arguments": arguments }).to_string();
         request.push('\n');
-        if self.channel.send(request.as_bytes())? != request.len() {
+        if self.channel.send(request.as_bytes()) != request.len() {
             bail!("QEMU's monitor does not read");
         }
         loop {
