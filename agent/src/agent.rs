@@ -111,11 +111,11 @@ pub fn run(options: Options) -> Result<bool, Box<dyn std::error::Error>> {
         terminated: false,
     };
     log::info!("agent {} started", env!("CARGO_PKG_VERSION"));
-    agent.open_kernel();
     if let Some(serial) = &agent.serial {
         agent.console.set_width(serial.width());
     }
     agent.console.start();
+    agent.open_kernel();
     agent.serve()?;
     Ok(agent.console.failures() == 0)
 }

@@ -84,6 +84,8 @@ pub struct Console<T> {
     /// A person at a terminal: prompt, echo, line editor. Else lines of a script.
     interactive: bool,
     editor: Editor,
+    /// The prompt was drawn: from then on there is a line to be kept.
+    prompted: bool,
     /// The line of a script, as far as it has come.
     script: heapless::Vec<u8, LINE_MAX>,
     script_overflowed: bool,
@@ -107,6 +109,7 @@ impl<T: Transport> Console<T> {
             boot,
             interactive,
             editor: Editor::new(PROMPT),
+            prompted: false,
             script: heapless::Vec::new(),
             script_overflowed: false,
             input: heapless::Deque::new(),
@@ -121,24 +124,26 @@ impl<T: Transport> Console<T> {
         }
     }
 
-    /// Greets whoever is at the terminal.
+    /// Greets whoever is at the terminal. The prompt follows when the config is
+    /// loaded, or at the first key.
     pub fn start(&mut self) {
         if self.interactive {
             self.data(format_args!(
                 "\nnl31 agent {}: help lists the commands, Tab and ? help with them",
                 env!("CARGO_PKG_VERSION")
             ));
-            self.editor.prompt(&mut self.out);
         }
     }
 
     /// The terminal is another one, or the same one back again.
     pub fn restart(&mut self) {
-        self.stop_running();
         self.running = Running::Nothing;
+        self.stop = false;
+        self.monitoring = false;
         self.input.clear();
         self.out.clear();
         self.editor = Editor::new(PROMPT);
+        self.prompted = false;
         self.start();
     }
 
@@ -238,6 +243,10 @@ impl<T: Transport> Console<T> {
     /// waiting for.
     pub fn work(&mut self) -> bool {
         let booting = self.boot_step();
+        if self.interactive && !self.prompted && !(booting && self.input.is_empty()) {
+            self.prompted = true;
+            self.editor.prompt(&mut self.out);
+        }
         while self.out.room(REPLY_MAX) {
             match std::mem::replace(&mut self.running, Running::Nothing) {
                 Running::Nothing => match self.input.pop_front() {
@@ -318,7 +327,7 @@ impl<T: Transport> Console<T> {
 
     /// Tells something that was not asked for.
     pub fn notice(&mut self, text: fmt::Arguments<'_>) {
-        let at_prompt = self.interactive && matches!(self.running, Running::Nothing);
+        let at_prompt = self.prompted && matches!(self.running, Running::Nothing);
         if at_prompt {
             self.editor.erase(&mut self.out);
         }
@@ -1058,11 +1067,6 @@ impl<T: Transport> Console<T> {
         if self.interactive {
             self.editor.prompt(&mut self.out);
         }
-    }
-
-    fn stop_running(&mut self) {
-        self.stop = false;
-        self.monitoring = false;
     }
 
     fn data(&mut self, line: fmt::Arguments<'_>) {

@@ -560,7 +560,7 @@ fn tab_completes_and_lists() {
     shows(&mut session, "gr\t\x15", &["nl31>"]);
     shows(
         &mut session,
-        "rou\tsh\tdev eth\t",
+        "rou\tsh\tdev e\t",
         &["nl31> route show dev eth"],
     );
     shows(
