@@ -247,7 +247,8 @@ static int change(struct datagram *d, struct nl31_request *req)
 	alone = nlh->nlmsg_type == NL31_MSG_NEWTABLE ||
 		(nlh->nlmsg_type == NL31_MSG_DELROUTE &&
 		 nlh->nlmsg_flags & NLM_F_BULK);
-	if (alone)
+	/* and nothing that is not to be echoed */
+	if (alone || nlh->nlmsg_flags & NLM_F_ECHO)
 		settle(d);
 	err = nl31_edit_begin(t);
 	if (err)
@@ -361,13 +362,16 @@ static noinline_for_stack void refuse_rest(struct datagram *d, struct sk_buff *s
 	struct sk_buff *reply;
 	char text[96];
 
+	memcpy(&error.msg, skb->data, min_t(size_t, skb->len, NLMSG_HDRLEN));
 	lock(d);
 	settle(d);
-	if (t->transaction && t->transaction->portid == portid)
+	/* or what is still to come of a transaction would be all of it */
+	if ((t->transaction && t->transaction->portid == portid) ||
+	    (skb->len >= NLMSG_HDRLEN &&
+	     error.msg.nlmsg_flags & NLM_F_MULTI))
 		nl31_transaction_fail(t, portid);
 	nl31_table_count(t, NL31_COUNT_ERROR);
 
-	memcpy(&error.msg, skb->data, min_t(size_t, skb->len, NLMSG_HDRLEN));
 	if (skb->len < NLMSG_HDRLEN)
 		snprintf(text, sizeof(text),
 			 "%u bytes are left of the datagram, too few for a header",
