@@ -132,10 +132,15 @@ struct nl31_nexthop *nl31_nexthop_get(struct nl31_nexthops *nhs,
 				      unsigned int count)
 {
 	struct path_list key = { .path = path, .count = count };
-	struct nl31_nexthop *nh;
+	struct nl31_nexthop *nh = NULL;
+	bool dead = false;
 	unsigned int i;
 
-	nh = rhashtable_lookup_fast(&nhs->hash, &key, nexthop_params);
+	/* a path that is dead is another than one like it over a new device */
+	for (i = 0; i < count; i++)
+		dead |= nl31_path_dead(&path[i]);
+	if (!dead)
+		nh = rhashtable_lookup_fast(&nhs->hash, &key, nexthop_params);
 	if (nh) {
 		touch(nhs, nh, 1);
 		return nh;
@@ -154,9 +159,12 @@ struct nl31_nexthop *nl31_nexthop_get(struct nl31_nexthops *nhs,
 	if (xa_alloc(&nhs->ids, &nh->id, nh, XA_LIMIT(0, LPM_NO_VALUE - 1),
 		     GFP_NEXTHOP))
 		goto err_free;
-	if (rhashtable_insert_fast(&nhs->hash, &nh->node, nexthop_params))
-		goto err_id;
-	nh->hashed = true;
+	if (!dead) {
+		if (rhashtable_insert_fast(&nhs->hash, &nh->node,
+					   nexthop_params))
+			goto err_id;
+		nh->hashed = true;
+	}
 	list_add_tail(&nh->in_use, &nhs->in_use);
 	nhs->count++;
 	nhs->bytes += nexthop_size(count);
@@ -295,11 +303,9 @@ bool nl31_nexthops_set_device(struct nl31_nexthops *nhs, u32 oif, u8 state)
 				continue;
 			WRITE_ONCE(path->state, state);
 			found = true;
-			if (state & NL31_PATH_DEAD) {
-				/* the index may come back as another device */
-				nh->dead = true;
+			/* the index may come back as another device */
+			if (state & NL31_PATH_DEAD)
 				unhash(nhs, nh);
-			}
 		}
 		cond_resched();
 	}

@@ -50,7 +50,6 @@ struct nl31_path {
  * @routes: prefixes that use it, in the published table
  * @pending: what the edit in progress adds to @routes
  * @hashed: can be found by its paths
- * @dead: has a path whose device is gone
  * @count: paths
  * @node: in nl31_nexthops.hash
  * @list: in nl31_nexthops.touched, later in nl31_version.nexthops
@@ -62,7 +61,6 @@ struct nl31_nexthop {
 	u32 routes;
 	int pending;
 	bool hashed;
-	bool dead;
 	u16 count;
 	struct rhash_head node;
 	struct list_head list;
