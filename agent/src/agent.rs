@@ -2,6 +2,7 @@
 //! The main thread: one loop over the serial line, signals, timers and what the
 //! receiver thread heard. It alone changes state and sends.
 
+use std::io;
 use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -72,7 +73,7 @@ struct Agent {
 
 /// Serves until a signal ends it, or the end of standard input. Gives whether
 /// every command succeeded.
-pub fn run(options: Options) -> Result<bool, Box<dyn std::error::Error>> {
+pub fn run(options: Options) -> io::Result<bool> {
     let mut signals = SigSet::empty();
     for signal in [
         Signal::SIGTERM,
@@ -92,7 +93,7 @@ pub fn run(options: Options) -> Result<bool, Box<dyn std::error::Error>> {
     let serial = match Serial::open(&options.serial) {
         Ok(serial) => Some(serial),
         // Nobody would come and plug standard input in.
-        Err(error) if standard => return Err(error.into()),
+        Err(error) if standard => return Err(error),
         Err(error) => {
             log::error!("serial line: {error}");
             None
@@ -121,7 +122,7 @@ pub fn run(options: Options) -> Result<bool, Box<dyn std::error::Error>> {
 }
 
 impl Agent {
-    fn serve(&mut self) -> nix::Result<()> {
+    fn serve(&mut self) -> io::Result<()> {
         loop {
             let busy = self.work();
             self.write();
@@ -286,7 +287,7 @@ impl Agent {
     }
 
     /// Waits for something to do; handles input and signals.
-    fn wait(&mut self, busy: bool) -> nix::Result<()> {
+    fn wait(&mut self, busy: bool) -> io::Result<()> {
         let timeout = if busy {
             PollTimeout::ZERO
         } else {
@@ -325,7 +326,7 @@ impl Agent {
         }
         match poll(&mut fds, timeout) {
             Ok(_) | Err(Errno::EINTR) => {}
-            Err(error) => return Err(error),
+            Err(error) => return Err(error.into()),
         }
         let ready = |index: usize| fds[index].any().unwrap_or(false);
         let signalled = ready(signals);
@@ -355,7 +356,7 @@ impl Agent {
         }
     }
 
-    fn signal(&mut self) -> nix::Result<()> {
+    fn signal(&mut self) -> io::Result<()> {
         while let Some(info) = self.signals.read_signal()? {
             if info.ssi_signo == Signal::SIGWINCH as u32 {
                 if let Some(serial) = &self.serial {

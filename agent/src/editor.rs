@@ -377,15 +377,15 @@ impl Editor {
         at + self.line[at..].chars().next().map_or(0, char::len_utf8)
     }
 
-    /// Start of the word left of the cursor; a word is letters and digits.
+    /// Start of the word left of the cursor; see [`in_word`].
     fn word_start(&self) -> usize {
-        let left = self.left().trim_end_matches(|c: char| !c.is_alphanumeric());
-        left.trim_end_matches(char::is_alphanumeric).len()
+        let left = self.left().trim_end_matches(|c| !in_word(c));
+        left.trim_end_matches(in_word).len()
     }
 
     fn word_end(&self) -> usize {
-        let right = self.line[self.cursor..].trim_start_matches(|c: char| !c.is_alphanumeric());
-        self.line.len() - right.trim_start_matches(char::is_alphanumeric).len()
+        let right = self.line[self.cursor..].trim_start_matches(|c| !in_word(c));
+        self.line.len() - right.trim_start_matches(in_word).len()
     }
 
     /// Start of what stands between spaces left of the cursor.
@@ -476,6 +476,11 @@ impl Editor {
         }
         self.column = column;
     }
+}
+
+/// Whether a character is part of a word, for the keys that move by words.
+fn in_word(c: char) -> bool {
+    c.is_ascii_alphanumeric() || !c.is_ascii()
 }
 
 #[cfg(test)]
