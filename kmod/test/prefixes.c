@@ -198,6 +198,9 @@ static bool parse(const char *line, size_t size, struct lpm_key *key,
 	const char *end;
 	u8 len;
 
+	/* written under another system */
+	if (size && line[size - 1] == '\r')
+		size--;
 	if (!slash || line + size - slash - 1 >= sizeof(digits))
 		return false;
 	memcpy(digits, slash + 1, line + size - slash - 1);
