@@ -1,41 +1,36 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The client that checks the agent's and the kernel's work without sharing a line with
-//! either but the ABI's header: clients/nl31.c, a static program for the guest.
+//! Clients that share nothing with the agent or the kernel but the ABI's header, static
+//! programs for the guest: clients/nl31.c checks what the two have done, clients/bench.c
+//! measures.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
 use crate::cache::{self, Key};
 
-/// A folder with the program `nl31` in it, to be shared with a guest.
+/// The programs.
+const PROGRAMS: &[&str] = &["nl31", "bench"];
+
+/// A folder with the programs in it, to be shared with a guest.
 pub fn build() -> Result<PathBuf> {
     let project = crate::project();
-    let source = project.join("tests/clients/nl31.c");
+    let source = |program| project.join(format!("tests/clients/{program}.c"));
     let headers = project.join("kmod/include/uapi");
     let mut key = Key::default();
     key.add("recipe", include_str!("client.rs"));
-    key.add_file(project, &source)?
-        .add_file(project, &headers.join("linux/nl31.h"))?;
+    key.add_file(project, &headers.join("linux/nl31.h"))?;
+    for program in PROGRAMS {
+        key.add_file(project, &source(program))?;
+    }
     let lab = cache::local()?;
     let dir = lab.join(format!("client-{}", key.name()));
     if !dir.is_dir() {
         cache::publish(&dir, |dir| {
-            let output = Command::new("gcc")
-                .args(["-static", "-O2", "-Wall", "-Wextra", "-Werror", "-I"])
-                .arg(&headers)
-                .arg("-o")
-                .arg(dir.join("nl31"))
-                .arg(&source)
-                .output()
-                .context("cannot run gcc")?;
-            if !output.status.success() {
-                bail!(
-                    "the client does not build:\n{}",
-                    String::from_utf8_lossy(&output.stderr)
-                );
+            for program in PROGRAMS {
+                compile(&source(program), &headers, &dir.join(program))?;
             }
             // tempfile made it for its owner only; a program in the guest is for everyone
             use std::os::unix::fs::PermissionsExt;
@@ -44,4 +39,20 @@ pub fn build() -> Result<PathBuf> {
         cache::prune(&lab, "client-", 2)?;
     }
     Ok(dir)
+}
+
+fn compile(source: &Path, headers: &Path, program: &Path) -> Result<()> {
+    let output = Command::new("gcc")
+        .args(["-static", "-O2", "-Wall", "-Wextra", "-Werror", "-I"])
+        .arg(headers)
+        .arg("-o")
+        .arg(program)
+        .arg(source)
+        .output()
+        .context("cannot run gcc")?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        bail!("{} does not build:\n{said}", source.display());
+    }
+    Ok(())
 }

@@ -17,7 +17,7 @@ use crate::exec::{Output, Request};
 use crate::image::Image;
 use crate::klog::KernelLog;
 use crate::progress::Step;
-use crate::qemu::{Machine, Qemu, accelerator};
+use crate::qemu::{MEMORY_MIB, Machine, Qemu, accelerator};
 
 /// A guest that has said nothing for this many times the length of a boot hangs. The
 /// boot was measured on this machine, perhaps in a quieter minute.
@@ -36,6 +36,8 @@ pub struct Setup {
     pub config: Option<String>,
     /// A folder of the host for /mnt/share, read-only.
     pub share: Option<PathBuf>,
+    /// Memory, where it is not what the image promises to run in.
+    pub memory_mib: Option<u32>,
 }
 
 /// A running guest. It ends when dropped, and with the thread that started it.
@@ -105,6 +107,7 @@ impl Guest {
             initrd: initrd.path(),
             append: "panic_on_warn=1",
             lab: None,
+            memory_mib: MEMORY_MIB,
             state: None,
         };
         Self::on(Qemu::start(&machine)?, Duration::ZERO, Share::None)
@@ -118,6 +121,7 @@ impl Guest {
             initrd: initrd.path(),
             append: "panic_on_warn=1",
             lab: Some(setup.share.as_deref().unwrap_or(nothing.path())),
+            memory_mib: setup.memory_mib.unwrap_or(MEMORY_MIB),
             state,
         };
         let share = if setup.share.is_some() {
@@ -390,6 +394,7 @@ impl State {
         let mut key = Key::default();
         key.add("config", setup.config.as_deref().unwrap_or_default());
         key.add("is a config", [u8::from(setup.config.is_some())]);
+        key.add("memory", format!("{:?}", setup.memory_mib));
         key.add("accelerator", accelerator(&image.lab_kernel())?);
         for source in [
             include_str!("guest.rs"),

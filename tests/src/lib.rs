@@ -8,6 +8,7 @@
 //! test, whatever the test was about.
 
 pub mod attach;
+pub mod bench;
 pub mod cache;
 pub mod channel;
 pub mod check;
@@ -27,6 +28,7 @@ pub mod progress;
 pub mod qemu;
 pub mod qmp;
 pub mod rootfs;
+pub mod wire;
 
 pub use console::{Console, Reply, Severity};
 pub use exec::Output;

@@ -5,10 +5,12 @@ use std::io::{IsTerminal, Write, stderr, stdin, stdout};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::{Parser, Subcommand};
+use nl31_lab::bench::Bench;
 use nl31_lab::figures::{Boot, Sizes};
-use nl31_lab::{Guest, Image, Setup, attach, check, feed, prefixes};
+use nl31_lab::prefixes::Prefix;
+use nl31_lab::{Guest, Image, Setup, attach, cache, check, feed, prefixes};
 
 /// Builds the nl31 image from distribution packages and boots it in QEMU.
 ///
@@ -46,6 +48,23 @@ enum Subject {
         #[arg(last = true, required = true)]
         command: Vec<String>,
     },
+    /// Measures nl31 beside Linux's own table, in one guest: a table with ratios, and a chart
+    /// in target/lab/bench.svg.
+    Bench {
+        /// Take the routes from these files (one prefix a line, gzip'd or not) instead of
+        /// making them.
+        #[arg(long, num_args = 1.., value_name = "FILE")]
+        prefixes: Vec<PathBuf>,
+        /// Routes to make where no file is given.
+        #[arg(long, default_value_t = 240_000)]
+        routes: usize,
+        /// How often to measure each.
+        #[arg(long, default_value_t = 5)]
+        runs: usize,
+        /// Print JSON, a line a measure, instead of the table.
+        #[arg(long)]
+        json: bool,
+    },
     /// Checks the shell scripts and kmod/ (shellcheck, checkpatch, sparse, W=1 builds).
     Check,
     /// Prints a made routing table, one prefix a line, the same each time.
@@ -75,6 +94,12 @@ fn run(subject: Subject) -> Result<ExitCode> {
         Subject::Image { prefixes, routes } => image(&prefixes, routes),
         Subject::Qemu => qemu(),
         Subject::Exec { share, command } => exec(share, &command.join(" ")),
+        Subject::Bench {
+            prefixes,
+            routes,
+            runs,
+            json,
+        } => bench(&prefixes, routes, runs, json),
         Subject::Check => check::all().map(|()| ExitCode::SUCCESS),
         Subject::Prefixes { count } => {
             let mut out = stdout().lock();
@@ -86,14 +111,38 @@ fn run(subject: Subject) -> Result<ExitCode> {
     }
 }
 
-fn image(files: &[PathBuf], count: usize) -> Result<ExitCode> {
+/// The prefixes in `files`, or `count` made ones where there is no file.
+fn table(files: &[PathBuf], count: usize) -> Result<Vec<Prefix>> {
+    if files.is_empty() {
+        return Ok(prefixes::made(count));
+    }
     let mut table = Vec::new();
     for file in files {
         table.extend(prefixes::read(file)?);
     }
-    if files.is_empty() {
-        table = prefixes::made(count);
+    Ok(table)
+}
+
+fn bench(files: &[PathBuf], count: usize, runs: usize, json: bool) -> Result<ExitCode> {
+    if runs == 0 {
+        bail!("--runs: at least 1");
     }
+    let mut table = table(files, count)?;
+    table.sort_unstable();
+    table.dedup();
+    let bench = Bench::run(&Image::build()?, &table, runs)?;
+    let chart = cache::local()?.join("bench.svg");
+    std::fs::write(&chart, bench.svg())?;
+    if json {
+        print!("{}", bench.json());
+    } else {
+        println!("{bench}\nchart: {}", chart.display());
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn image(files: &[PathBuf], count: usize) -> Result<ExitCode> {
+    let table = table(files, count)?;
     let image = Image::build()?;
     println!("image={}", image.dir().display());
     println!("{}", Sizes::of(&image)?);

@@ -20,7 +20,7 @@ use crate::qmp::{self, Qmp};
 const PROGRAM: &str = "qemu-system-x86_64";
 
 /// What the image promises to run in.
-const MEMORY_MIB: u32 = 64;
+pub const MEMORY_MIB: u32 = 64;
 
 /// Guests at a time, whatever number of tests and processes wants one.
 const GUESTS: usize = 2;
@@ -36,6 +36,8 @@ pub struct Machine<'a> {
     /// With the lab's own devices: channels for the log and for commands, and the
     /// folder that the guest can mount.
     pub lab: Option<&'a Path>,
+    /// Its memory.
+    pub memory_mib: u32,
     /// State to start with instead of booting; of a machine that is the same otherwise.
     pub state: Option<&'a Path>,
 }
@@ -71,7 +73,7 @@ impl Qemu {
     pub fn start(machine: &Machine) -> Result<Self> {
         let slot = slot()?;
         let mut messages = tempfile::tempfile().context("cannot make a temporary file")?;
-        let mut board = Board::new(accelerator(machine.kernel)?);
+        let mut board = Board::new(accelerator(machine.kernel)?, machine.memory_mib);
         board
             .arg("-kernel", machine.kernel)
             .arg("-initrd", machine.initrd);
@@ -166,7 +168,7 @@ struct Board {
 }
 
 impl Board {
-    fn new(accelerator: &str) -> Self {
+    fn new(accelerator: &str, memory_mib: u32) -> Self {
         let mut board = Self {
             command: Command::new(PROGRAM),
             inherited: Vec::new(),
@@ -179,7 +181,7 @@ impl Board {
             "-no-reboot",
         ]);
         board.arg("-machine", "q35").arg("-accel", accelerator);
-        board.arg("-cpu", "max").arg("-m", MEMORY_MIB.to_string());
+        board.arg("-cpu", "max").arg("-m", memory_mib.to_string());
         board
     }
 
@@ -308,7 +310,7 @@ pub fn accelerator(kernel: &Path) -> Result<&'static str> {
 /// Boots `kernel` without a root filesystem: it gives up within a second, and so ends the
 /// machine, or never. (Firmware alone proves nothing: it runs where kernels hang.)
 fn probe_kvm(kernel: &Path) -> Result<bool> {
-    let mut board = Board::new("kvm");
+    let mut board = Board::new("kvm", MEMORY_MIB);
     board.arg("-kernel", kernel).arg("-append", "panic=-1");
     let mut child = Reaper(Some(board.spawn(&tempfile::tempfile()?)?));
     let started = Instant::now();

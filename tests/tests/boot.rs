@@ -11,6 +11,7 @@ fn guest(config: &str) -> Guest {
     let setup = Setup {
         config: Some(config.to_owned()),
         share: Some(client::build().expect("the client")),
+        ..Setup::default()
     };
     Guest::start(Image::shared(), &setup).expect("a guest")
 }
