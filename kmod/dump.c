@@ -12,6 +12,7 @@
 #include <net/sock.h>
 
 #include "dump.h"
+#include "netlink.h"
 #include "notify.h"
 #include "route.h"
 
@@ -20,6 +21,7 @@
  * @filter: what is wanted
  * @table: the table
  * @pinned: the version, with NLM_F_ATOMIC
+ * @started: it goes on until its NLMSG_DONE, whatever happens
  * @family: at which the next part goes on
  * @begun: with @key
  * @key: the prefix at which it goes on, in @family
@@ -29,6 +31,7 @@ struct dump {
 	struct nl31_route filter;
 	struct nl31_table *table;
 	struct nl31_version *pinned;
+	bool started;
 	enum nl31_family family;
 	bool begun;
 	struct lpm_key key;
@@ -43,12 +46,13 @@ static struct dump **dump_of(struct netlink_callback *cb)
 
 static int dump_start(struct netlink_callback *cb)
 {
-	struct dump *dump;
+	struct dump *template = cb->data, *dump;
 
-	dump = kmemdup(cb->data, sizeof(*dump), GFP_KERNEL_ACCOUNT);
+	dump = kmemdup(template, sizeof(*dump), GFP_KERNEL_ACCOUNT);
 	cb->data = NULL;
 	if (!dump)
 		return -ENOMEM;
+	template->started = true;
 	if (cb->nlh->nlmsg_flags & NLM_F_ATOMIC)
 		dump->pinned = nl31_version_pin(dump->table);
 	*dump_of(cb) = dump;
@@ -181,6 +185,10 @@ int nl31_dump(struct nl31_request *req)
 	err = netlink_dump_start(t->sock, req->skb, req->nlh, &control);
 	if (err == -EINTR)
 		return 0;
+	if (dump.started) {
+		nl31_wake_receiver(req);
+		return 0;
+	}
 	if (err == -EBUSY)
 		return nl31_refuse(req, err,
 				   "a dump is in progress on this socket");

@@ -78,6 +78,27 @@ struct sk_buff *nl31_done_new(const struct nl31_request *req, int value)
 	return skb;
 }
 
+/**
+ * nl31_wake_receiver - make the requester receive, for the sake of its dump
+ * @req: a dump that is in progress, but found no memory for its first part
+ *
+ * The next part is made when something has been received: an NLMSG_NOOP, which is
+ * to be ignored. An error would be a second end beside the dump's own.
+ */
+void nl31_wake_receiver(const struct nl31_request *req)
+{
+	const u32 portid = NETLINK_CB(req->skb).portid;
+	struct sk_buff *skb = nlmsg_new(0, GFP_KERNEL);
+
+	if (!skb) {
+		WRITE_ONCE(NETLINK_CB(req->skb).sk->sk_err, ENOBUFS);
+		sk_error_report(NETLINK_CB(req->skb).sk);
+		return;
+	}
+	nlmsg_put(skb, portid, req->nlh->nlmsg_seq, NLMSG_NOOP, 0, 0);
+	nlmsg_unicast(req->table->sock, skb, portid);
+}
+
 static int noop(struct nl31_request *req)
 {
 	struct sk_buff *skb;
