@@ -250,7 +250,14 @@ impl<T: Transport> Console<T> {
         while self.out.room(REPLY_MAX) {
             match std::mem::replace(&mut self.running, Running::Nothing) {
                 Running::Nothing => match self.input.pop_front() {
-                    Some(byte) => self.byte(byte),
+                    Some(byte) => {
+                        let commands = self.commands;
+                        self.byte(byte);
+                        if self.monitoring && self.commands != commands {
+                            // What the command changed is shown before the next one.
+                            return true;
+                        }
+                    }
                     None if self.ended && !self.script.is_empty() => self.byte(b'\n'),
                     None => return booting,
                 },
@@ -522,14 +529,14 @@ impl<T: Transport> Console<T> {
                     format_args!("greeted as port {}", greeting.port),
                 );
             }
-            Err(error) => self.failed(&error, format_args!("{}", error.kind)),
+            Err(error) => self.failed(&error, format_args!("{}", Reason(&error))),
         }
     }
 
     fn ping(&mut self) {
         match self.ask(Client::ping) {
             Ok(()) => self.status(codes::DONE, format_args!("the kernel is alive")),
-            Err(error) => self.failed(&error, format_args!("{}", error.kind)),
+            Err(error) => self.failed(&error, format_args!("{}", Reason(&error))),
         }
     }
 
@@ -571,7 +578,7 @@ impl<T: Transport> Console<T> {
                     (codes::NO_ROUTE, _) => self.failed(&error, format_args!(
                         "no such route: {prefix} of metric {metric}"
                     )),
-                    _ => self.failed(&error, format_args!("{}", error.kind)),
+                    _ => self.failed(&error, format_args!("{}", Reason(&error))),
                 }
             }
         }
@@ -597,7 +604,7 @@ impl<T: Transport> Console<T> {
                     codes::SEVERAL => self.failed(&error, format_args!(
                         "{prefix} has several paths: say via, dev or metric, or `route flush {prefix}`"
                     )),
-                    _ => self.failed(&error, format_args!("{}", error.kind)),
+                    _ => self.failed(&error, format_args!("{}", Reason(&error))),
                 }
             }
         }
@@ -637,7 +644,7 @@ impl<T: Transport> Console<T> {
             Err(error) if Code::of(&error) == codes::NO_ROUTE => {
                 self.failed(&error, format_args!("no route to {prefix}"));
             }
-            Err(error) => self.failed(&error, format_args!("{}", error.kind)),
+            Err(error) => self.failed(&error, format_args!("{}", Reason(&error))),
         }
     }
 
@@ -662,7 +669,7 @@ impl<T: Transport> Console<T> {
                     shown: 0,
                 })
             }
-            Err(error) => self.failed(&error, format_args!("{}", error.kind)),
+            Err(error) => self.failed(&error, format_args!("{}", Reason(&error))),
         }
     }
 
@@ -703,7 +710,7 @@ impl<T: Transport> Console<T> {
                 Err(error) => {
                     self.failed(
                         &error,
-                        format_args!("{} after {}", error.kind, Count(show.shown)),
+                        format_args!("{} after {}", Reason(&error), Count(show.shown)),
                     );
                     return true;
                 }
@@ -756,7 +763,7 @@ impl<T: Transport> Console<T> {
             }
             Err(error) => {
                 self.point(line, &parsed, &error);
-                self.failed(&error, format_args!("{}", error.kind));
+                self.failed(&error, format_args!("{}", Reason(&error)));
             }
         }
     }
@@ -788,7 +795,7 @@ impl<T: Transport> Console<T> {
                 }
                 self.status(codes::DONE, format_args!("stats"));
             }
-            Err(error) => self.failed(&error, format_args!("{}", error.kind)),
+            Err(error) => self.failed(&error, format_args!("{}", Reason(&error))),
         }
     }
 
@@ -802,7 +809,7 @@ impl<T: Transport> Console<T> {
                 ));
                 self.status(codes::DONE, format_args!("version"));
             }
-            Err(error) => self.failed(&error, format_args!("{}", error.kind)),
+            Err(error) => self.failed(&error, format_args!("{}", Reason(&error))),
         }
     }
 
@@ -1090,6 +1097,19 @@ fn delete_each<T: Transport>(client: &mut Client<T>, spec: &Spec<u32>) -> Result
 fn is_status(line: &str) -> bool {
     let bytes = line.as_bytes();
     matches!(bytes, [b'I' | b'W' | b'E', a, b, c, b' ', ..] if [a, b, c].iter().all(|d| d.is_ascii_digit()))
+}
+
+/// Why a request failed, for a person: the kernel's own words where it has some.
+/// The log has the rest.
+struct Reason<'a>(&'a Error);
+
+impl fmt::Display for Reason<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0.kind {
+            ErrorKind::Kernel(error) if !error.text.is_empty() => f.write_str(&error.text),
+            kind => kind.fmt(f),
+        }
+    }
 }
 
 /// `1 route`, `2 routes`.

@@ -235,8 +235,10 @@ fn receive(shared: &Shared) -> io::Result<()> {
     // An answer that found no room.
     let mut waiting: Option<Answer> = None;
     while !shared.closing.load(Ordering::Acquire) {
+        // Events first: the kernel sends that of a change before its answer, and
+        // so it shall be known here.
+        drain_events(shared, &mut events)?;
         hand_over(shared, &mut answers, &mut waiting);
-        take_events(shared, &mut events);
 
         let mut fds = [
             PollFd::new(shared.room.as_fd(), PollFlags::POLLIN),
@@ -249,18 +251,8 @@ fn receive(shared: &Shared) -> io::Result<()> {
             Err(Errno::EINTR) => continue,
             Err(error) => return Err(error.into()),
         }
-        let ready = fds.map(|fd| fd.any().unwrap_or(false));
-        if ready[0] {
-            shared.room.reset();
-        }
-        if ready[1] {
-            match events.fill(&shared.events) {
-                Ok(_) => {}
-                Err(ReceiveError::Io(error)) => return Err(error),
-                Err(_) => mark_lost(shared),
-            }
-        }
-        if watched == 3 && ready[2] {
+        shared.room.reset();
+        if watched == 3 && fds[2].any().unwrap_or(false) {
             match answers.fill(&shared.requests) {
                 Ok(_) => {}
                 Err(ReceiveError::Io(error)) => return Err(error),
@@ -294,6 +286,21 @@ fn hand_over(shared: &Shared, answers: &mut Inbox, waiting: &mut Option<Answer>)
             }
         }
     }
+}
+
+/// Moves the events that are there into the queue. Ends although more may come:
+/// a flood of them must not keep answers waiting.
+fn drain_events(shared: &Shared, events: &mut Inbox) -> io::Result<()> {
+    for _ in 0..EVENTS {
+        match events.fill(&shared.events) {
+            Ok(true) => {}
+            Ok(false) => return Ok(()),
+            Err(ReceiveError::Io(error)) => return Err(error),
+            Err(_) => mark_lost(shared),
+        }
+        take_events(shared, events);
+    }
+    Ok(())
 }
 
 fn take_events(shared: &Shared, events: &mut Inbox) {
