@@ -14,7 +14,7 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nl31_netlink::{Client, Error, ErrorKind};
 
 use crate::boot::Boot;
-use crate::console::Console;
+use crate::console::{Console, Peer};
 use crate::device::SystemDevices;
 use crate::receiver::{Events, Receiver};
 use crate::serial::{Choice, Input, Serial};
@@ -99,9 +99,13 @@ pub fn run(options: Options) -> io::Result<bool> {
             None
         }
     };
-    let interactive = serial.as_ref().is_none_or(Serial::is_terminal);
+    let peer = match &serial {
+        Some(serial) if standard && !serial.is_terminal() => Peer::Script,
+        _ if standard => Peer::Shell,
+        _ => Peer::Line,
+    };
     let mut agent = Agent {
-        console: Console::new(Box::new(SystemDevices), Some(boot), interactive),
+        console: Console::new(Box::new(SystemDevices), Some(boot), peer),
         options,
         serial,
         serial_retry: Retry::now(),
@@ -127,8 +131,7 @@ impl Agent {
             let busy = self.work();
             self.write();
             let ended = match self.options.serial {
-                Choice::Standard => self.serial.is_none() || self.console.finished(),
-                // Ctrl-D means nothing on a line that has no other session.
+                Choice::Standard => self.console.finished() && !busy,
                 _ => false,
             };
             if ended || self.terminated {

@@ -47,6 +47,17 @@ const LINES_PER_STEP: usize = 64;
 /// Candidates listed for `?` and Tab.
 const CANDIDATES_MAX: usize = 40;
 
+/// Who is at the other end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Peer {
+    /// A script: each line is a command; no prompt, no echo.
+    Script,
+    /// A person, who ends the session with Ctrl-D.
+    Shell,
+    /// Whoever is on the serial line, which has no end.
+    Line,
+}
+
 /// What goes on after a command's line.
 #[derive(Debug)]
 enum Running {
@@ -81,8 +92,7 @@ pub struct Console<T> {
     client: Option<Client<T>>,
     devices: Box<dyn Devices>,
     boot: Option<Boot>,
-    /// A person at a terminal: prompt, echo, line editor. Else lines of a script.
-    interactive: bool,
+    peer: Peer,
     editor: Editor,
     /// The prompt was drawn: from then on there is a line to be kept.
     prompted: bool,
@@ -102,18 +112,18 @@ pub struct Console<T> {
 
 impl<T: Transport> Console<T> {
     /// A session that says nothing yet, see [`Console::start`].
-    pub fn new(devices: Box<dyn Devices>, boot: Option<Boot>, interactive: bool) -> Self {
+    pub fn new(devices: Box<dyn Devices>, boot: Option<Boot>, peer: Peer) -> Self {
         Self {
             client: None,
             devices,
             boot,
-            interactive,
+            peer,
             editor: Editor::new(PROMPT),
             prompted: false,
             script: heapless::Vec::new(),
             script_overflowed: false,
             input: heapless::Deque::new(),
-            out: Output::new(interactive),
+            out: Output::new(peer != Peer::Script),
             running: Running::Nothing,
             stop: false,
             monitoring: false,
@@ -127,7 +137,7 @@ impl<T: Transport> Console<T> {
     /// Greets whoever is at the terminal. The prompt follows when the config is
     /// loaded, or at the first key.
     pub fn start(&mut self) {
-        if self.interactive {
+        if self.interactive() {
             self.data(format_args!(
                 "\nnl31 agent {}: help lists the commands, Tab and ? help with them",
                 env!("CARGO_PKG_VERSION")
@@ -171,6 +181,11 @@ impl<T: Transport> Console<T> {
         }
     }
 
+    /// Whether there is a prompt, an echo and the line editor.
+    fn interactive(&self) -> bool {
+        self.peer != Peer::Script
+    }
+
     /// Whether the kernel's side is there.
     pub fn attached(&self) -> bool {
         self.client.is_some()
@@ -190,7 +205,7 @@ impl<T: Transport> Console<T> {
     pub fn feed(&mut self, bytes: &[u8]) {
         for &byte in bytes {
             let running = !matches!(self.running, Running::Nothing);
-            if byte == 0x03 && self.interactive && running {
+            if byte == 0x03 && self.interactive() && running {
                 // As a terminal does it: what was typed ahead is dropped too.
                 self.stop = true;
                 self.input.clear();
@@ -243,7 +258,7 @@ impl<T: Transport> Console<T> {
     /// waiting for.
     pub fn work(&mut self) -> bool {
         let booting = self.boot_step();
-        if self.interactive && !self.prompted && !(booting && self.input.is_empty()) {
+        if self.interactive() && !self.prompted && !(booting && self.input.is_empty()) {
             self.prompted = true;
             self.editor.prompt(&mut self.out);
         }
@@ -403,14 +418,18 @@ impl<T: Transport> Console<T> {
     }
 
     fn byte(&mut self, byte: u8) {
-        if self.interactive {
+        if self.interactive() {
             match self.editor.byte(byte, &mut self.out) {
                 None => {}
                 Some(Request::Execute) => self.entered(),
                 Some(Request::Complete) => self.complete(),
                 Some(Request::Help) => self.explain(),
                 Some(Request::Cancel) => self.editor.prompt(&mut self.out),
-                Some(Request::End) => self.ended = true,
+                Some(Request::End) if self.peer == Peer::Shell => {
+                    self.editor.leave(&mut self.out);
+                    self.ended = true;
+                }
+                Some(Request::End) => {}
             }
             return;
         }
@@ -957,7 +976,7 @@ impl<T: Transport> Console<T> {
     /// Draws carets under a part of the line, which is shown again if the terminal
     /// does not show it as it was typed.
     fn caret(&mut self, line: &str, column: usize, len: usize) {
-        let shown = if self.interactive {
+        let shown = if self.interactive() {
             self.editor.shown_at(column)
         } else {
             None
@@ -1071,7 +1090,7 @@ impl<T: Transport> Console<T> {
     fn ready(&mut self) {
         self.running = Running::Nothing;
         self.stop = false;
-        if self.interactive {
+        if self.interactive() {
             self.editor.prompt(&mut self.out);
         }
     }

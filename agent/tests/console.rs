@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use nl31_agent::boot::Boot;
-use nl31_agent::console::{Console, PROMPT};
+use nl31_agent::console::{Console, PROMPT, Peer};
 use nl31_agent::device::Devices;
 use nl31_netlink::{Client, FakeKernel};
 use nl31_route::DeviceName;
@@ -54,7 +54,15 @@ impl Session {
 
     fn without_kernel(interactive: bool) -> Self {
         Self {
-            console: Console::new(Box::new(TestDevices), None, interactive),
+            console: Console::new(
+                Box::new(TestDevices),
+                None,
+                if interactive {
+                    Peer::Line
+                } else {
+                    Peer::Script
+                },
+            ),
             failures: 0,
         }
     }
@@ -664,6 +672,16 @@ fn ctrl_c_stops_a_long_list_and_drops_what_was_typed_ahead() {
 }
 
 #[test]
+fn ctrl_d_ends_a_shell_and_not_the_serial_line() {
+    for (peer, ends) in [(Peer::Shell, true), (Peer::Line, false)] {
+        let mut console = Console::<FakeKernel>::new(Box::new(TestDevices), None, peer);
+        console.feed(b"x\x04\x03\x04");
+        console.work();
+        assert_eq!(console.input_ended(), ends);
+    }
+}
+
+#[test]
 fn a_data_line_never_looks_like_a_status_line() {
     let mut session = Session::new(false);
     for text in ["E404 x", "I200 done", "* x"] {
@@ -686,7 +704,7 @@ fn commands_on_routes_wait_for_the_config() {
     let config = folder.join("routes.conf");
     std::fs::write(&config, script(3_000).replace("route add ", "")).unwrap();
     let boot = Boot::new(Some(&config), &folder.join("run"));
-    let mut console = Console::new(Box::new(TestDevices), Some(boot), false);
+    let mut console = Console::new(Box::new(TestDevices), Some(boot), Peer::Script);
     console.attach(Client::with_timeout(FakeKernel::default(), Duration::ZERO));
     let mut session = Session {
         console,
@@ -708,7 +726,7 @@ fn a_bad_config_is_told_and_the_console_works() {
     let config: PathBuf = folder.join("routes.conf");
     std::fs::write(&config, "10.0.0.0/8 dev eth0\n10.0.0.0/8 via\n").unwrap();
     let boot = Boot::new(Some(&config), &folder.join("run"));
-    let mut console = Console::new(Box::new(TestDevices), Some(boot), false);
+    let mut console = Console::new(Box::new(TestDevices), Some(boot), Peer::Script);
     console.attach(Client::with_timeout(FakeKernel::default(), Duration::ZERO));
     let mut session = Session {
         console,
