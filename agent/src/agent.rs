@@ -122,7 +122,8 @@ pub fn run(options: Options) -> io::Result<bool> {
     agent.console.start();
     agent.open_kernel();
     agent.serve()?;
-    Ok(agent.console.failures() == 0)
+    // A script that was cut short did not succeed.
+    Ok(agent.console.failures() == 0 && !(standard && agent.terminated))
 }
 
 impl Agent {
@@ -137,7 +138,7 @@ impl Agent {
             if ended || self.terminated {
                 return Ok(());
             }
-            self.wait(busy)?;
+            self.wait(busy || self.console.may_go_on())?;
         }
     }
 
@@ -155,6 +156,8 @@ impl Agent {
             if self.kernel_retry.due() {
                 self.open_kernel();
             }
+        } else if !self.console.booting() {
+            self.kernel_retry = Retry::now();
         }
         let more = self.take_events();
         self.console.work() || more
@@ -169,6 +172,7 @@ impl Agent {
         for _ in 0..64 {
             if !self.console.listens() {
                 // Goes on when the terminal has taken some of the output.
+                events.again();
                 return false;
             }
             match events.take() {
@@ -200,7 +204,6 @@ impl Agent {
                 }
                 self.events = Some(events);
                 self.console.attach(client);
-                self.kernel_retry = Retry::now();
             }
             Err(error) => {
                 self.kernel_retry.later();

@@ -143,7 +143,11 @@ impl Boot {
             State::Next(index, mode) => {
                 let Some(config) = self.configs.get(index) else {
                     self.state = State::Done;
-                    self.leave_mark(client);
+                    // A config that was refused may be better when the agent is
+                    // started again.
+                    if self.refused == 0 {
+                        self.leave_mark(client);
+                    }
                     return News::Empty;
                 };
                 match Loading::open(&config.path, mode) {
@@ -373,6 +377,8 @@ mod tests {
             ["refused routes.conf Some((1, 1))", "empty"]
         );
         assert!(routes(&mut kernel).is_empty());
+        folder.file("routes.conf", "10.0.0.0/8 dev eth0\n");
+        assert_eq!(start(&folder, &mut kernel), ["loaded routes.conf 1+0"]);
     }
 
     #[test]

@@ -10,7 +10,8 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
-use nl31_netlink::{Client, ErrorKind, Load, Loaded, Mode, Route, Transport};
+use nix::libc;
+use nl31_netlink::{Client, Load, Loaded, Mode, Route, Transport};
 use nl31_route::{DeviceName, ParseErrorKind, Parsed, Part, Syntax, words};
 
 use crate::device::{Cached, Devices};
@@ -246,7 +247,11 @@ impl ConfigError {
     /// Whether the config itself is at fault, so that another one may do.
     pub fn is_of_config(&self) -> bool {
         match &self.kind {
-            ConfigErrorKind::Kernel(error) => matches!(error.kind, ErrorKind::Kernel(_)),
+            ConfigErrorKind::Kernel(error) => match error.errno() {
+                // These pass: another's transaction, memory, a pause too long.
+                Some(libc::EBUSY | libc::ENOMEM | libc::ENOBUFS | libc::ETIMEDOUT) => false,
+                errno => errno.is_some(),
+            },
             _ => true,
         }
     }

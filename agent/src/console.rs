@@ -359,7 +359,21 @@ impl<T: Transport> Console<T> {
         }
     }
 
-    fn booting(&self) -> bool {
+    /// Whether there is work that waits for nothing but a call of
+    /// [`Console::work`]: it had to stop while the output was full.
+    pub fn may_go_on(&self) -> bool {
+        self.out.room(REPLY_MAX)
+            && match self.running {
+                Running::Nothing => !self.input.is_empty() || self.booting(),
+                Running::Log(_) => true,
+                // Woken by the kernel's answers.
+                Running::Show(_) => self.stop || self.booting(),
+                Running::Held(_) => true,
+            }
+    }
+
+    /// Whether the config is being loaded.
+    pub fn booting(&self) -> bool {
         self.client.is_some() && self.boot.as_ref().is_some_and(|boot| !boot.done())
     }
 

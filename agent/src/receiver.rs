@@ -205,6 +205,11 @@ impl Events {
         self.shared.failed.load(Ordering::Acquire)
     }
 
+    /// There are events left to take.
+    pub fn again(&self) {
+        self.shared.events_queue.ready.wake();
+    }
+
     /// To be called before events are taken after a wake-up.
     pub fn reset(&self) {
         self.shared.events_queue.ready.reset();

@@ -178,6 +178,17 @@ fn a_paste_loses_nothing() {
 }
 
 #[test]
+fn output_that_had_to_wait_comes_without_a_further_key() {
+    let mut line = Line::new("wait");
+    line.hears("nl31> ");
+    // More replies than fit any buffer, and nobody reads while this is typed.
+    line.types("help\r".repeat(500).as_bytes());
+    for _ in 0..500 {
+        line.hears("I200 help\r\nnl31> ");
+    }
+}
+
+#[test]
 fn a_hangup_is_no_end() {
     let mut line = Line::new("hangup");
     line.hears("nl31> ");
