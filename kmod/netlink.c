@@ -7,8 +7,8 @@
  * wrong, all without a word. Here each message gets its answer.
  *
  * Changes that follow each other in a datagram share one edit as long as nobody
- * can tell: it is published before anything is answered, and with each change
- * while somebody listens to the events.
+ * can tell: it is published before anything is answered, and while it still
+ * knows what became of each prefix, for the events.
  */
 #include <linux/module.h>
 #include <net/netlink.h>
@@ -129,8 +129,7 @@ static noinline_for_stack int greet(struct nl31_request *req)
 	struct sk_buff *skb;
 	int err, len;
 
-	err = nlmsg_parse(req->nlh, 0, tb, NL31_GREET_MAX, greet_policy,
-			  &req->extack);
+	err = nl31_request_parse(req, tb, NL31_GREET_MAX, greet_policy);
 	if (err)
 		return err;
 
@@ -173,8 +172,7 @@ static int get_table(struct nl31_request *req)
 	struct sk_buff *skb;
 	int err;
 
-	err = nlmsg_parse(req->nlh, 0, tb, NL31_TABLE_MAX, no_table_policy,
-			  &req->extack);
+	err = nl31_request_parse(req, tb, NL31_TABLE_MAX, no_table_policy);
 	if (err)
 		return err;
 	if (req->nlh->nlmsg_flags & NLM_F_DUMP)
@@ -203,8 +201,7 @@ static int new_table(struct nl31_request *req)
 	struct nl31_table *t = req->table;
 	int err;
 
-	err = nlmsg_parse(req->nlh, 0, tb, NL31_TABLE_MAX, table_policy,
-			  &req->extack);
+	err = nl31_request_parse(req, tb, NL31_TABLE_MAX, table_policy);
 	if (err)
 		return err;
 	if (flags & (NLM_F_CREATE | NLM_F_EXCL | NLM_F_APPEND))
@@ -281,11 +278,13 @@ static int change(struct datagram *d, struct nl31_request *req)
 		return err;
 	}
 
-	nl31_events_init(&events, t);
-	if (nlh->nlmsg_flags & NLM_F_ECHO)
-		nl31_events_echo(&events, req->skb, nlh->nlmsg_seq);
-	if (alone || nlh->nlmsg_flags & NLM_F_ACK || nl31_events_wanted(&events))
+	if (alone || nlh->nlmsg_flags & (NLM_F_ACK | NLM_F_ECHO) ||
+	    t->edit.prefixes >= NL31_EDIT_LOG) {
+		nl31_events_init(&events, t);
+		if (nlh->nlmsg_flags & NLM_F_ECHO)
+			nl31_events_echo(&events, req->skb, nlh->nlmsg_seq);
 		nl31_edit_publish(t, &events);
+	}
 	return 0;
 }
 

@@ -126,18 +126,17 @@ static const struct nl31_path *find_replaced(const struct nl31_nexthop *nh,
 }
 
 typedef void (*change_fn)(struct nl31_events *events, u16 type, u16 flags,
-			  const struct lpm_key *key,
+			  const struct nl31_change *change,
 			  const struct nl31_path *path);
 
 /*
  * What became of the paths of a prefix, an event each: a path is gone, is new,
  * or took the place of another. The last is one event, not two.
  */
-static unsigned int walk_changes(const struct nl31_nexthop *old,
-				 const struct nl31_nexthop *new, change_fn fn,
-				 struct nl31_events *events,
-				 const struct lpm_key *key)
+static unsigned int walk_changes(const struct nl31_change *change,
+				 change_fn fn, struct nl31_events *events)
 {
+	const struct nl31_nexthop *old = change->old, *new = change->new;
 	const struct nl31_path *path, *other;
 	unsigned int i, changes = 0;
 
@@ -150,7 +149,7 @@ static unsigned int walk_changes(const struct nl31_nexthop *old,
 			continue;
 		changes++;
 		if (fn)
-			fn(events, NL31_MSG_DELROUTE, 0, key, path);
+			fn(events, NL31_MSG_DELROUTE, 0, change, path);
 	}
 	for (i = 0; new && i < new->count; i++) {
 		u16 flags = NLM_F_CREATE;
@@ -163,7 +162,7 @@ static unsigned int walk_changes(const struct nl31_nexthop *old,
 			flags = NLM_F_REPLACE;
 		changes++;
 		if (fn)
-			fn(events, NL31_MSG_NEWROUTE, flags, key, path);
+			fn(events, NL31_MSG_NEWROUTE, flags, change, path);
 	}
 	return changes;
 }
@@ -176,7 +175,9 @@ static unsigned int walk_changes(const struct nl31_nexthop *old,
 unsigned int nl31_paths_changed(const struct nl31_nexthop *old,
 				const struct nl31_nexthop *new)
 {
-	return walk_changes(old, new, NULL, NULL, NULL);
+	const struct nl31_change change = { .old = old, .new = new };
+
+	return walk_changes(&change, NULL, NULL);
 }
 
 /**
@@ -188,7 +189,6 @@ void nl31_events_init(struct nl31_events *events, struct nl31_table *t)
 {
 	memset(events, 0, sizeof(*events));
 	events->table = t;
-	events->listeners = netlink_has_listeners(t->sock, NL31_GRP_ROUTE);
 }
 
 /**
@@ -252,7 +252,8 @@ static struct sk_buff *room_for(struct nl31_events *events, int to, size_t size)
 }
 
 static void add_to(struct nl31_events *events, int to, u16 type, u16 flags,
-		   const struct lpm_key *key, const struct nl31_path *path)
+		   const struct nl31_change *change,
+		   const struct nl31_path *path)
 {
 	struct sk_buff *skb = room_for(events, to, NL31_ROUTE_MSG_MAX);
 	u32 portid = to == TO_GROUP ? 0 : events->portid;
@@ -263,7 +264,8 @@ static void add_to(struct nl31_events *events, int to, u16 type, u16 flags,
 		return;
 	nlh = (struct nlmsghdr *)skb_tail_pointer(skb);
 	if (WARN_ON_ONCE(nl31_put_route(skb, portid, seq, type, flags,
-					events->family, key, path) ||
+					change->family, &change->key,
+					path) ||
 			 nla_put_u64_64bit(skb, NL31_ROUTE_GENERATION,
 					   events->generation,
 					   NL31_ROUTE_PAD)))
@@ -282,30 +284,44 @@ static void add_table(struct nl31_events *events, int to)
 }
 
 static void add_change(struct nl31_events *events, u16 type, u16 flags,
-		       const struct lpm_key *key, const struct nl31_path *path)
+		       const struct nl31_change *change,
+		       const struct nl31_path *path)
 {
 	events->generation++;
 	if (events->listeners)
-		add_to(events, TO_GROUP, type, flags, key, path);
+		add_to(events, TO_GROUP, type, flags, change, path);
 	if (events->echo)
-		add_to(events, TO_REQUESTER, type, flags, key, path);
+		add_to(events, TO_REQUESTER, type, flags, change, path);
+}
+
+/**
+ * nl31_events_begin - find out who wants the events
+ * @events: the events
+ *
+ * Called when the new version is published: who joins later dumps it, who has
+ * dumped the old one before is heard of here.
+ */
+void nl31_events_begin(struct nl31_events *events)
+{
+	smp_mb(); /* the new version is to be seen before we look who is there */
+	/* a table that is tested by itself has no socket */
+	events->listeners = events->table->sock &&
+			    netlink_has_listeners(events->table->sock,
+						  NL31_GRP_ROUTE);
 }
 
 /**
  * nl31_events_add - a prefix has changed
  * @events: takes an event for each path changed
- * @key: the prefix, of the family set in @events
- * @old: the paths it had, or NULL
- * @new: the paths it has, or NULL
+ * @change: the prefix and its paths
  *
  * Sends what does not fit into one datagram any more. A listener that does not
  * keep up gets ENOBUFS, nobody else.
  */
-void nl31_events_add(struct nl31_events *events, const struct lpm_key *key,
-		     const struct nl31_nexthop *old,
-		     const struct nl31_nexthop *new)
+void nl31_events_add(struct nl31_events *events,
+		     const struct nl31_change *change)
 {
-	walk_changes(old, new, add_change, events, key);
+	walk_changes(change, add_change, events);
 }
 
 /**

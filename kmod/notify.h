@@ -18,7 +18,6 @@
  * @skb: events that wait to be sent to the group, and to the requester
  * @table_changed: the limits are among what changed
  * @generation: of the last event
- * @family: of the prefixes that nl31_events_add() is called for
  */
 struct nl31_events {
 	struct nl31_table *table;
@@ -30,7 +29,6 @@ struct nl31_events {
 	struct sk_buff *skb[2];
 	bool table_changed;
 	u64 generation;
-	enum nl31_family family;
 };
 
 /* Largest route message. */
@@ -55,9 +53,9 @@ unsigned int nl31_paths_changed(const struct nl31_nexthop *old,
 void nl31_events_init(struct nl31_events *events, struct nl31_table *t);
 void nl31_events_echo(struct nl31_events *events, const struct sk_buff *request,
 		      u32 seq);
-void nl31_events_add(struct nl31_events *events, const struct lpm_key *key,
-		     const struct nl31_nexthop *old,
-		     const struct nl31_nexthop *new);
+void nl31_events_begin(struct nl31_events *events);
+void nl31_events_add(struct nl31_events *events,
+		     const struct nl31_change *change);
 void nl31_events_send(struct nl31_events *events);
 
 static inline bool nl31_events_wanted(const struct nl31_events *events)

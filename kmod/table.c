@@ -7,6 +7,7 @@
  * older version does not share with the newer is freed a grace period later,
  * but not before all versions that are older still.
  */
+#include <linux/mm.h>
 #include <linux/netdevice.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
@@ -21,6 +22,13 @@
  * changes, little enough for a board with 64 MiB.
  */
 #define RETIRED_MAX	(4L << 20)
+
+/*
+ * What a growing table leaves to everybody else. Small allocations in the kernel
+ * do not fail until there is nothing left, and then it is others who die.
+ */
+#define RESERVE_MAX	(64UL << (20 - PAGE_SHIFT))
+#define RESERVE_CHECK	64	/* prefixes between two looks */
 
 static struct workqueue_struct *nl31_free_wq;
 
@@ -184,6 +192,16 @@ int nl31_edit_begin(struct nl31_table *t)
 	return 0;
 }
 
+static bool memory_is_short(struct nl31_edit *edit)
+{
+	if (edit->sets++ % RESERVE_CHECK)
+		return false;
+	if (si_mem_available() > min(totalram_pages() / 16, RESERVE_MAX))
+		return false;
+	edit->sets = 0; /* look again the next time */
+	return true;
+}
+
 /**
  * nl31_edit_set - give a prefix its paths
  * @t: the table, its edit begun
@@ -206,6 +224,8 @@ int nl31_edit_set(struct nl31_table *t, enum nl31_family family,
 
 	if (id != LPM_NO_VALUE)
 		old = nl31_nexthop_by_id(&t->nexthops, id);
+	if (count > (old ? old->count : 0) && memory_is_short(edit))
+		return -ENOMEM;
 	if (count) {
 		new = nl31_nexthop_get(&t->nexthops, path, count);
 		if (!new)
@@ -227,12 +247,14 @@ int nl31_edit_set(struct nl31_table *t, enum nl31_family family,
 	edit->paths[family] += count;
 	if (new == old)
 		return 0;
-	if (!edit->prefixes++) {
-		edit->family = family;
-		edit->key = *key;
-		edit->old = old;
-		edit->new = new;
-	}
+	if (edit->prefixes < NL31_EDIT_LOG)
+		edit->log[edit->prefixes] = (struct nl31_change){
+			.family = family,
+			.key = *key,
+			.old = old,
+			.new = new,
+		};
+	edit->prefixes++;
 	edit->changes += nl31_paths_changed(old, new);
 	return 0;
 }
@@ -249,23 +271,29 @@ void nl31_edit_clear(struct nl31_table *t)
 	nl31_nexthops_put_all(&t->nexthops);
 	for (f = 0; f < NL31_FAMILIES; f++) {
 		edit->changes += edit->paths[f];
-		/* more than one, or the events would show just the first */
-		edit->prefixes += edit->trie[f].lpm.entries + 2;
+		/* more than the log holds, which does not tell of this */
+		edit->prefixes += edit->trie[f].lpm.entries + NL31_EDIT_LOG;
 		lpm_clear(&edit->trie[f]);
 		edit->paths[f] = 0;
 	}
 }
 
+struct diff {
+	struct nl31_events *events;
+	enum nl31_family family;
+};
+
 static int diff_prefix(void *ctx, const struct lpm_key *key, u32 old, u32 new)
 {
-	struct nl31_events *events = ctx;
-	struct nl31_nexthops *nhs = &events->table->nexthops;
+	struct diff *diff = ctx;
+	struct nl31_nexthops *nhs = &diff->events->table->nexthops;
+	struct nl31_change change = { .family = diff->family, .key = *key };
 
-	nl31_events_add(events, key,
-			old == LPM_NO_VALUE ? NULL :
-					      nl31_nexthop_by_id(nhs, old),
-			new == LPM_NO_VALUE ? NULL :
-					      nl31_nexthop_by_id(nhs, new));
+	if (old != LPM_NO_VALUE)
+		change.old = nl31_nexthop_by_id(nhs, old);
+	if (new != LPM_NO_VALUE)
+		change.new = nl31_nexthop_by_id(nhs, new);
+	nl31_events_add(diff->events, &change);
 	cond_resched();
 	return 0;
 }
@@ -282,6 +310,8 @@ void nl31_edit_publish(struct nl31_table *t, struct nl31_events *events)
 	struct nl31_version *old = nl31_table_version(t);
 	struct nl31_edit *edit = &t->edit;
 	struct nl31_version *new = edit->next;
+	struct diff diff = { .events = events };
+	unsigned int i;
 	int f;
 
 	if (edit->max_routes != t->max_routes) {
@@ -291,6 +321,7 @@ void nl31_edit_publish(struct nl31_table *t, struct nl31_events *events)
 	events->generation = old->generation;
 	if (!edit->prefixes) {
 		nl31_edit_abort(t);
+		nl31_events_begin(events);
 		nl31_events_send(events);
 		return;
 	}
@@ -305,16 +336,17 @@ void nl31_edit_publish(struct nl31_table *t, struct nl31_events *events)
 	list_add_tail(&new->list, &t->versions);
 	rcu_assign_pointer(t->current_version, new);
 
+	nl31_events_begin(events);
 	if (!nl31_events_wanted(events)) {
 		events->generation += edit->changes;
-	} else if (edit->prefixes == 1) {
-		events->family = edit->family;
-		nl31_events_add(events, &edit->key, edit->old, edit->new);
+	} else if (edit->prefixes <= NL31_EDIT_LOG) {
+		for (i = 0; i < edit->prefixes; i++)
+			nl31_events_add(events, &edit->log[i]);
 	} else {
 		for (f = 0; f < NL31_FAMILIES; f++) {
-			events->family = f;
+			diff.family = f;
 			lpm_diff(&old->trie[f], &new->trie[f], diff_prefix,
-				 events);
+				 &diff);
 		}
 	}
 	new->generation = events->generation;

@@ -54,6 +54,23 @@ struct nl31_version {
 	struct rcu_work rwork;
 };
 
+/* Prefixes that an edit remembers the changes of. */
+#define NL31_EDIT_LOG	64
+
+/**
+ * struct nl31_change - what an edit did to a prefix
+ * @family: of @key
+ * @key: the prefix
+ * @old: the paths it had, or NULL
+ * @new: the paths it got, or NULL
+ */
+struct nl31_change {
+	enum nl31_family family;
+	struct lpm_key key;
+	const struct nl31_nexthop *old;
+	const struct nl31_nexthop *new;
+};
+
 /**
  * struct nl31_edit - changes on their way to the next version
  * @next: the version that publishes them; NULL where no edit is in progress
@@ -62,8 +79,9 @@ struct nl31_version {
  * @id: of the edit
  * @prefixes: prefixes changed so far
  * @changes: paths changed so far
+ * @sets: calls of nl31_edit_set() since the last look at the free memory
  * @max_routes: limit from then on
- * @family: with @key, @old, @new: the first prefix that was changed
+ * @log: the first of @prefixes, in the order in which they were changed
  */
 struct nl31_edit {
 	struct nl31_version *next;
@@ -72,11 +90,9 @@ struct nl31_edit {
 	u64 id;
 	u32 prefixes;
 	u32 changes;
+	u32 sets;
 	u32 max_routes;
-	enum nl31_family family;
-	struct lpm_key key;
-	struct nl31_nexthop *old;
-	struct nl31_nexthop *new;
+	struct nl31_change log[NL31_EDIT_LOG];
 };
 
 enum nl31_count {
