@@ -268,8 +268,8 @@ impl<T: Transport> Console<T> {
                     Some(byte) => {
                         let commands = self.commands;
                         self.byte(byte);
-                        if self.monitoring && self.commands != commands {
-                            // What the command changed is shown before the next one.
+                        if self.commands != commands {
+                            // Events of this command belong before the next one.
                             return true;
                         }
                     }
