@@ -344,7 +344,7 @@ mod tests {
             gateway: Some(Prefix::DEFAULT6.address()),
             device: Some(1),
             metric: Some(1),
-            protocol: Some(Protocol::BOOT),
+            protocol: Some(Protocol(3)),
         };
         datagram
             .push(&Request::DelRoute(&everything), 0, 1)

@@ -11,10 +11,6 @@ pub struct Protocol(pub u8);
 impl Protocol {
     /// Nobody said who.
     pub const UNSPEC: Self = Self(0);
-    /// An operator, by hand.
-    pub const BOOT: Self = Self(3);
-    /// An operator, in a config.
-    pub const STATIC: Self = Self(4);
 
     /// The numbers that have a name, as iproute2 has them too.
     const NAMES: [(u8, &'static str); 23] = [
