@@ -38,6 +38,7 @@ struct prefix {
 struct table {
 	bool linux_own;
 	int socket;
+	int listener;		/* a socket that has joined the events, or 0 */
 	int device;
 	uint32_t seq;
 	struct prefix *prefixes;
@@ -177,6 +178,13 @@ static size_t answer(struct table *t, bool reply_ends)
 	}
 }
 
+/* Take what has come to the listener. */
+static void hear(struct table *t)
+{
+	while (t->listener && recv(t->listener, in, sizeof(in), MSG_DONTWAIT) > 0)
+		;
+}
+
 /* All prefixes in batches, each acknowledged at its end. */
 static void batches(struct table *t, enum what what)
 {
@@ -189,6 +197,7 @@ static void batches(struct table *t, enum what what)
 		if (last) {
 			transmit(t, len);
 			answer(t, false);
+			hear(t);
 			len = filled = 0;
 		}
 	}
@@ -290,6 +299,22 @@ static double memory_available(void)
 	return kib * 1024.0;
 }
 
+/* Wait until what was freed before is free. */
+static double memory_settled(void)
+{
+	double before = memory_available(), after;
+	int i;
+
+	for (i = 0; i < 50; i++) {
+		usleep(200000);
+		after = memory_available();
+		if (after - before < 65536 && before - after < 65536)
+			break;
+		before = after;
+	}
+	return after;
+}
+
 /* A number of NL31_MSG_GETTABLE. */
 static double of_table(struct table *t, int type)
 {
@@ -384,12 +409,14 @@ static void read_prefixes(struct table *t, const char *name)
 static void measure(struct table *t)
 {
 	int bytes = t->prefixes->ipv6 ? NL31_TABLE_BYTES6 : NL31_TABLE_BYTES4;
-	double before = memory_available(), start;
+	int linux_group = t->prefixes->ipv6 ? RTNLGRP_IPV6_ROUTE : RTNLGRP_IPV4_ROUTE;
+	int group = t->linux_own ? linux_group : NL31_GRP_ROUTE;
+	double before = memory_settled(), start;
 
 	start = now();
 	batches(t, ADD);
 	report("add_batched", "routes/s", t->count / (now() - start));
-	report("memory_available", "B/route", (before - memory_available()) / t->count);
+	report("memory_available", "B/route", (before - memory_settled()) / t->count);
 	if (!t->linux_own) {
 		report("memory_told", "B/route", of_table(t, bytes) / t->count);
 		report("memory_nexthops", "B", of_table(t, NL31_TABLE_NEXTHOP_BYTES));
@@ -402,8 +429,19 @@ static void measure(struct table *t)
 	start = now();
 	delete_all(t);
 	report("delete_all", "routes/s", t->count / (now() - start));
+
+	t->listener = open_socket(t->linux_own ? NETLINK_ROUTE : NETLINK_NL31);
+	if (setsockopt(t->listener, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group, sizeof(group)))
+		err(1, "cannot listen");
+	start = now();
+	batches(t, ADD);
+	report("add_listened", "routes/s", t->count / (now() - start));
+	close(t->listener);
+	t->listener = 0;
+	delete_all(t);
 	if (t->linux_own)
 		return;
+
 	start = now();
 	transaction(t);
 	report("add_transaction", "routes/s", t->count / (now() - start));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 /*
  * Runs the cases and prints what became of them in the Test Anything Protocol. With
- * arguments, only those whose names they match.
+ * arguments, only those whose names they match; with --examples, shows messages instead.
  */
 #define _GNU_SOURCE
 #include <err.h>
@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "case.h"
+#include "examples.h"
 
 static struct wire_case *cases, **cases_end = &cases;
 
@@ -162,7 +163,10 @@ int main(int argc, char **argv)
 	unsigned int count = 0, number = 0, failed = 0;
 	struct wire_case *c;
 
-	(void)argc;
+	if (argc > 1 && !strcmp(argv[1], "--examples")) {
+		examples();
+		return 0;
+	}
 	for (c = cases; c; c = c->next)
 		count += wanted(c, argv + 1);
 	if (!count)

@@ -21,19 +21,24 @@ void client_set(struct client *c, int option, bool on)
 		err(1, "socket option %d", option);
 }
 
-void client_open(struct client *c)
+void client_open_at(struct client *c, uint32_t portid)
 {
 	memset(c, 0, sizeof(*c));
 	c->socket = mnl_socket_open(NETLINK_NL31);
 	if (!c->socket)
 		err(1, "no socket of protocol 31: is CONFIG_NL31 set");
-	if (mnl_socket_bind(c->socket, 0, MNL_SOCKET_AUTOPID))
+	if (mnl_socket_bind(c->socket, 0, portid))
 		err(1, "bind");
 	c->portid = mnl_socket_get_portid(c->socket);
 	c->seq = 1000;
 	c->in = malloc(RECEIVE_MAX);
 	client_set(c, NETLINK_EXT_ACK, true);
 	client_set(c, NETLINK_GET_STRICT_CHK, true);
+}
+
+void client_open(struct client *c)
+{
+	client_open_at(c, MNL_SOCKET_AUTOPID);
 }
 
 void client_close(struct client *c)
@@ -531,8 +536,14 @@ char *receive(struct client *c)
 
 	nlh = (struct nlmsghdr *)c->in;
 	for (left = c->in_len; mnl_nlmsg_ok(nlh, left);
-	     nlh = mnl_nlmsg_next(nlh, &left))
-		print_message(f, c, nlh);
+	     nlh = mnl_nlmsg_next(nlh, &left)) {
+		/* what is explained is crossed out */
+		struct nlmsghdr *copy = malloc(nlh->nlmsg_len);
+
+		memcpy(copy, nlh, nlh->nlmsg_len);
+		print_message(f, c, copy);
+		free(copy);
+	}
 	if (left)
 		fprintf(f, "!%d bytes left\n", left);
 	fclose(f);

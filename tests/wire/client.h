@@ -71,6 +71,7 @@ struct client {
 
 /* A socket in the current network namespace; strict, with extended acks. */
 void client_open(struct client *c);
+void client_open_at(struct client *c, uint32_t portid);
 void client_close(struct client *c);
 void client_join(struct client *c);
 void client_set(struct client *c, int option, bool on);
