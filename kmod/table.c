@@ -196,7 +196,7 @@ static bool memory_is_short(struct nl31_edit *edit)
 {
 	if (edit->sets++ % RESERVE_CHECK)
 		return false;
-	if (si_mem_available() > min(totalram_pages() / 16, RESERVE_MAX))
+	if (si_mem_available() > min(totalram_pages() / 10, RESERVE_MAX))
 		return false;
 	edit->sets = 0; /* look again the next time */
 	return true;
