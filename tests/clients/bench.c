@@ -3,10 +3,10 @@
  * Measures a routing table over netlink: nl31's, or Linux's own over rtnetlink, by the same
  * requests in the same batches.
  *
- *	bench nl31|rtnetlink FILE RUNS	measure; FILE has a prefix of one family a line
+ *	bench nl31|rtnetlink FILE	measure; FILE has a prefix of one family a line
  *	bench load FILE			load FILE into nl31 in one transaction
  *
- * Prints a line `MEASURE UNIT VALUE` for each run.
+ * Prints lines `MEASURE UNIT VALUE`.
  */
 #include <arpa/inet.h>
 #include <err.h>
@@ -54,6 +54,17 @@ static double now(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &t);
 	return t.tv_sec + t.tv_nsec / 1e9;
+}
+
+/* Seconds; where the clock is too coarse, no less than one of its ticks. */
+static double since(double start)
+{
+	double seconds;
+
+	do
+		seconds = now() - start;
+	while (seconds <= 0);
+	return seconds;
 }
 
 static void report(const char *measure, const char *unit, double value)
@@ -230,7 +241,7 @@ static double singles(struct table *t, enum what what)
 		transmit(t, request(t, out, what, what == GET ? 0 : NLM_F_ACK, nr));
 		answer(t, what == GET);
 	}
-	return count / (now() - start);
+	return count / since(start);
 }
 
 static double gets(struct table *t)
@@ -244,7 +255,7 @@ static double gets(struct table *t)
 		/* all over the table: a prime as step */
 		nr = (nr + 1000003) % t->count;
 	}
-	return (now() - start) / count * 1e6;
+	return since(start) / count * 1e6;
 }
 
 static double pings(struct table *t)
@@ -256,7 +267,7 @@ static double pings(struct table *t)
 		transmit(t, header(t, out, NLMSG_NOOP, t->linux_own ? NLM_F_ACK : 0)->nlmsg_len);
 		answer(t, false);
 	}
-	return (now() - start) / count * 1e6;
+	return since(start) / count * 1e6;
 }
 
 static double dump(struct table *t)
@@ -268,7 +279,7 @@ static double dump(struct table *t)
 	count = answer(t, false);
 	if (count < t->count)
 		errx(1, "the dump has %zu of %zu routes", count, t->count);
-	return count / (now() - start);
+	return count / since(start);
 }
 
 static void delete_all(struct table *t)
@@ -415,7 +426,7 @@ static void measure(struct table *t)
 
 	start = now();
 	batches(t, ADD);
-	report("add_batched", "routes/s", t->count / (now() - start));
+	report("add_batched", "routes/s", t->count / since(start));
 	report("memory_available", "B/route", (before - memory_settled()) / t->count);
 	if (!t->linux_own) {
 		report("memory_told", "B/route", of_table(t, bytes) / t->count);
@@ -428,14 +439,14 @@ static void measure(struct table *t)
 	report("add_acked", "routes/s", singles(t, ADD));
 	start = now();
 	delete_all(t);
-	report("delete_all", "routes/s", t->count / (now() - start));
+	report("delete_all", "routes/s", t->count / since(start));
 
 	t->listener = open_socket(t->linux_own ? NETLINK_ROUTE : NETLINK_NL31);
 	if (setsockopt(t->listener, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group, sizeof(group)))
 		err(1, "cannot listen");
 	start = now();
 	batches(t, ADD);
-	report("add_listened", "routes/s", t->count / (now() - start));
+	report("add_listened", "routes/s", t->count / since(start));
 	close(t->listener);
 	t->listener = 0;
 	delete_all(t);
@@ -444,10 +455,10 @@ static void measure(struct table *t)
 
 	start = now();
 	transaction(t);
-	report("add_transaction", "routes/s", t->count / (now() - start));
+	report("add_transaction", "routes/s", t->count / since(start));
 	start = now();
 	batches(t, DEL);
-	report("delete_batched", "routes/s", t->count / (now() - start));
+	report("delete_batched", "routes/s", t->count / since(start));
 }
 
 /* One prefix in memory at a time: what is left is the table's. */
@@ -475,7 +486,7 @@ static void load(struct table *t, const char *name)
 	len += header(t, out + len, NLMSG_DONE, NLM_F_MULTI)->nlmsg_len;
 	transmit(t, len);
 	answer(t, false);
-	report("load", "s", now() - start);
+	report("load", "s", since(start));
 	report("routes4", "1", of_table(t, NL31_TABLE_ROUTES4));
 	report("routes6", "1", of_table(t, NL31_TABLE_ROUTES6));
 	report("bytes4", "B", of_table(t, NL31_TABLE_BYTES4));
@@ -486,10 +497,9 @@ static void load(struct table *t, const char *name)
 int main(int argc, char **argv)
 {
 	struct table t = {};
-	int runs;
 
-	if (argc < 3 || (strcmp(argv[1], "load") && argc < 4))
-		errx(2, "usage: bench nl31|rtnetlink FILE RUNS\n       bench load FILE");
+	if (argc != 3)
+		errx(2, "usage: bench nl31|rtnetlink|load FILE");
 	t.linux_own = !strcmp(argv[1], "rtnetlink");
 	t.socket = open_socket(t.linux_own ? NETLINK_ROUTE : NETLINK_NL31);
 	t.device = if_nametoindex("bench0");
@@ -500,7 +510,6 @@ int main(int argc, char **argv)
 		return 0;
 	}
 	read_prefixes(&t, argv[2]);
-	for (runs = atoi(argv[3]); runs > 0; runs--)
-		measure(&t);
+	measure(&t);
 	return 0;
 }

@@ -123,6 +123,9 @@ pub struct Bench {
     load: BTreeMap<String, f64>,
 }
 
+/// What the runs gave for a measure, and its unit.
+type Values = BTreeMap<String, (String, Vec<f64>)>;
+
 /// Medians of a measure, and its unit.
 type Medians = BTreeMap<String, (String, f64)>;
 
@@ -155,11 +158,18 @@ impl Bench {
             if bench.routes[number] == 0 {
                 continue;
             }
-            let mut measure = |table: &str| {
-                step.say(&format!("{family}, {table}"));
-                medians(&mut guest, &format!("{table} /mnt/share/{family} {runs}"))
-            };
-            let (nl31, rtnetlink) = (measure("nl31")?, measure("rtnetlink")?);
+            // in turns, so that what else this machine does falls on both
+            let (mut nl31, mut rtnetlink) = (Values::new(), Values::new());
+            for run in 1..=runs {
+                step.say(&format!("{family}, run {run} of {runs}"));
+                measure(&mut guest, &format!("nl31 /mnt/share/{family}"), &mut nl31)?;
+                measure(
+                    &mut guest,
+                    &format!("rtnetlink /mnt/share/{family}"),
+                    &mut rtnetlink,
+                )?;
+            }
+            let (nl31, rtnetlink) = (medians(nl31), medians(rtnetlink));
             bench.compare(family, &nl31, &rtnetlink)?;
         }
         drop(guest);
@@ -172,8 +182,9 @@ impl Bench {
                 ..setup
             },
         )?;
-        let load = medians(&mut guest, "load /mnt/share/all")?;
-        bench.load = load
+        let mut load = Values::new();
+        measure(&mut guest, "load /mnt/share/all", &mut load)?;
+        bench.load = medians(load)
             .into_iter()
             .map(|(name, (_, value))| (name, value))
             .collect();
@@ -386,8 +397,8 @@ fn share(table: &[Prefix]) -> Result<tempfile::TempDir> {
     Ok(dir)
 }
 
-/// Runs the program in the guest; medians of what it prints.
-fn medians(guest: &mut Guest, arguments: &str) -> Result<Medians> {
+/// Runs the program in the guest; adds what it prints to `values`.
+fn measure(guest: &mut Guest, arguments: &str, values: &mut Values) -> Result<()> {
     let output = guest.exec(&format!("/mnt/share/bench {arguments}"))?;
     let said = String::from_utf8_lossy(&output.stdout);
     if output.status != 0 {
@@ -396,7 +407,6 @@ fn medians(guest: &mut Guest, arguments: &str) -> Result<Medians> {
             String::from_utf8_lossy(&output.stderr)
         );
     }
-    let mut values: BTreeMap<String, (String, Vec<f64>)> = BTreeMap::new();
     for line in said.lines() {
         let [name, unit, value] = line.split(' ').collect::<Vec<_>>()[..] else {
             bail!("the program said {line:?}");
@@ -405,10 +415,12 @@ fn medians(guest: &mut Guest, arguments: &str) -> Result<Medians> {
         entry.0 = unit.to_owned();
         entry.1.push(value.parse()?);
     }
-    Ok(values
-        .into_iter()
-        .map(|(name, (unit, values))| (name, (unit, median(values))))
-        .collect())
+    Ok(())
+}
+
+fn medians(values: Values) -> Medians {
+    let entry = |(name, (unit, values))| (name, (unit, median(values)));
+    values.into_iter().map(entry).collect()
 }
 
 fn median(mut values: Vec<f64>) -> f64 {
