@@ -21,5 +21,8 @@ fi
 if [ -e "$target/etc/shadow" ]; then
 	sed -i 's/^root:[^:]*:/root:*:/' "$target/etc/shadow"
 fi
-chmod 0755 "$target/etc/init.d/rcS" "$target/etc/init.d/rcK"
+chmod 0755 "$target/etc/init.d/"rc? "$target/etc/init.d/"S??*
 chmod 0644 "$target/etc/nl31/routes.conf"
+
+# where a disk's last partition is mounted; the root may be read-only
+mkdir -p "$target/data"

@@ -55,6 +55,7 @@ pub const SHIPPED: Spec = Spec {
     objects: "qemu_x86_64",
     fragments: &[
         "board/common/linux.fragment",
+        "board/common/linux-x86_64.fragment",
         "board/qemu_x86_64/linux.fragment",
     ],
 };
@@ -65,6 +66,7 @@ pub const LAB: Spec = Spec {
     objects: "qemu_x86_64",
     fragments: &[
         "board/common/linux.fragment",
+        "board/common/linux-x86_64.fragment",
         "board/qemu_x86_64/linux.fragment",
         "tests/linux/lab.fragment",
     ],

@@ -1,0 +1,50 @@
+################################################################################
+#
+# nl31-agent
+#
+################################################################################
+
+# The whole working tree, because its Cargo.toml and Cargo.lock are at the top.
+NL31_AGENT_SITE = $(realpath $(BR2_EXTERNAL_NL31_PATH)/..)
+NL31_AGENT_SITE_METHOD = local
+NL31_AGENT_SUBDIR = agent
+NL31_AGENT_LICENSE = MIT or Apache-2.0
+NL31_AGENT_LICENSE_FILES = LICENSE-MIT LICENSE-APACHE
+
+# For the legal report Buildroot would copy the tree once more, without the
+# exclusions below, and with all that cargo ever built there.
+NL31_AGENT_REDISTRIBUTE = NO
+
+# .cargo is left out because the working tree's settings are for plain cargo,
+# and because NL31_AGENT_VENDOR writes its own.
+NL31_AGENT_OVERRIDE_SRCDIR_RSYNC_EXCLUSIONS = \
+	--exclude /target --exclude /.cargo --exclude /vendor
+
+# Buildroot vendors the crates of what it downloads; this package is not
+# downloaded. The crates come to Buildroot's own CARGO_HOME, in BR2_DL_DIR, so
+# they are fetched once, and Cargo.lock has the checksum of each.
+define NL31_AGENT_VENDOR
+	mkdir -p $(BR_CARGO_HOME) $(@D)/.cargo
+	cd $(@D) && \
+		$(TARGET_MAKE_ENV) $(PKG_COMMON_CARGO_ENV) \
+		flock $(BR_CARGO_HOME)/.br-lock \
+		cargo vendor --locked vendor >.cargo/config.toml.new
+	mv $(@D)/.cargo/config.toml.new $(@D)/.cargo/config.toml
+endef
+NL31_AGENT_PRE_BUILD_HOOKS += NL31_AGENT_VENDOR
+
+# cargo-package replaces these settings of the workspace's release profile; of
+# the others it lets BR2_ENABLE_LTO decide about link-time optimisation.
+NL31_AGENT_CARGO_ENV = CARGO_PROFILE_RELEASE_CODEGEN_UNITS=1
+ifeq ($(BR2_OPTIMIZE_S),y)
+NL31_AGENT_CARGO_ENV += CARGO_PROFILE_RELEASE_OPT_LEVEL=z
+endif
+
+# `cargo install` knows bin/ only.
+define NL31_AGENT_INSTALL_TARGET_CMDS
+	$(INSTALL) -D -m 0755 \
+		$(@D)/target/$(RUSTC_TARGET_NAME)/$(if $(BR2_ENABLE_DEBUG),debug,release)/nl31-agent \
+		$(TARGET_DIR)/usr/sbin/nl31-agent
+endef
+
+$(eval $(cargo-package))

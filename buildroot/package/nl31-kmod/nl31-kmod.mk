@@ -1,0 +1,26 @@
+################################################################################
+#
+# nl31-kmod
+#
+################################################################################
+
+NL31_KMOD_SITE = $(realpath $(BR2_EXTERNAL_NL31_PATH)/../kmod)
+NL31_KMOD_SITE_METHOD = local
+NL31_KMOD_LICENSE = GPL-2.0, GPL-2.0 with Linux-syscall-note or MIT (nl31.h)
+NL31_KMOD_LICENSE_FILES = LICENSE-GPL-2.0 LICENSE-MIT LICENSE-SYSCALL-NOTE
+
+# The kernel extension builds it, as part of the kernel.
+NL31_KMOD_INSTALL_TARGET = NO
+
+# The licences are at the top of the working tree, beside kmod/.
+define NL31_KMOD_COPY_LICENSES
+	cp $(addprefix $(NL31_KMOD_SITE)/../,$(NL31_KMOD_LICENSE_FILES)) $(@D)
+endef
+NL31_KMOD_POST_RSYNC_HOOKS += NL31_KMOD_COPY_LICENSES
+
+define NL31_KMOD_LINUX_CONFIG_FIXUPS
+	$(call KCONFIG_ENABLE_OPT,CONFIG_NET)
+	$(call KCONFIG_ENABLE_OPT,CONFIG_NL31)
+endef
+
+$(eval $(generic-package))
