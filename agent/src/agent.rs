@@ -90,6 +90,11 @@ pub fn run(options: Options) -> io::Result<bool> {
 
     let boot = Boot::new(options.config.as_deref(), &options.run);
     let standard = options.serial == Choice::Standard;
+    if !standard {
+        // The only way to reach the appliance is the last to be killed when memory is
+        // out; without the right to say so it is killed in its turn.
+        let _ = std::fs::write("/proc/self/oom_score_adj", "-1000");
+    }
     let serial = match Serial::open(&options.serial) {
         Ok(serial) => Some(serial),
         // Nobody would come and plug standard input in.
