@@ -40,4 +40,9 @@ struct nl31_request {
 	nl31_refuse(_req, err, fmt, ##__VA_ARGS__);			\
 })
 
+struct nla_policy;
+
+int nl31_request_parse(struct nl31_request *req, struct nlattr **tb, int max,
+		       const struct nla_policy *policy);
+
 #endif /* _NL31_REQUEST_H */

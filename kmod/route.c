@@ -132,8 +132,7 @@ int nl31_route_parse_filter(struct nl31_request *req, struct nl31_route *route)
 	struct nl31_path *path = &route->path;
 	int err, i;
 
-	err = nlmsg_parse(req->nlh, 0, tb, NL31_ROUTE_MAX, route_policy,
-			  &req->extack);
+	err = nl31_request_parse(req, tb, NL31_ROUTE_MAX, route_policy);
 	if (err)
 		return err;
 
