@@ -27,16 +27,16 @@ impl Image {
             ("bzImage", kernel::SHIPPED.build()?.image()),
             ("bzImage-lab", kernel::LAB.build()?.image()),
         ];
+        let lab = cache::local()?;
+        // from here on: what is hashed must be what is packed
+        let _lock = cache::lock(&lab.join("image.lock"), &Step::new("image"))?;
         let parts = Parts::build()?;
-
         let mut key = Key::default();
         key.add("rootfs", parts.key()?);
         for (name, path) in &kernels {
             key.add(name, path.to_string_lossy().as_bytes());
         }
-        let lab = cache::local()?;
         let dir = lab.join(format!("image-{}", key.name()));
-        let _lock = cache::lock(&lab.join("image.lock"), &Step::new("image"))?;
         if !dir.is_dir() {
             cache::require_space(&lab, 64, "the image")?;
             cache::publish(&dir, |dir| {
