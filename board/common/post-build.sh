@@ -21,7 +21,9 @@ fi
 if [ -e "$target/etc/shadow" ]; then
 	sed -i 's/^root:[^:]*:/root:*:/' "$target/etc/shadow"
 fi
-chmod 0755 "$target/etc/init.d/"rc? "$target/etc/init.d/"S??*
+for script in "$target/etc/init.d/"rc? "$target/etc/init.d/"S??*; do
+	[ ! -e "$script" ] || chmod 0755 "$script"
+done
 chmod 0644 "$target/etc/nl31/routes.conf"
 
 # where a disk's last partition is mounted; the root may be read-only
