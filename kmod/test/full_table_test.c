@@ -179,9 +179,8 @@ static unsigned int full_table(struct kunit *test, const struct prefixes *p)
 	check_order(test, &lpm, p, NULL);
 	sweep(s);
 	bytes = lpm.bytes * 100 / p->count;
-	kunit_info(test, "figure %s_prefixes=%u %s_bytes_per_route=%u.%02u\n",
-		   prefixes_name(p), p->count, prefixes_name(p), bytes / 100,
-		   bytes % 100);
+	kunit_info(test, "figure prefixes=%u bytes_per_route=%u.%02u\n",
+		   p->count, bytes / 100, bytes % 100);
 
 	/* half of it goes in one edit; the old version stays whole meanwhile */
 	lpm_edit_begin(&edit, &lpm, ++id);

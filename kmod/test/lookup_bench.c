@@ -165,7 +165,6 @@ static void compare_with_fib(struct bench *b)
 
 static void measure(struct bench *b, const char *which)
 {
-	const char *family = prefixes_name(b->prefixes);
 	u64 trie[RUNS], route[RUNS], fib[RUNS] = {};
 	unsigned int i;
 	u64 ns, fib_ns;
@@ -177,19 +176,19 @@ static void measure(struct bench *b, const char *which)
 			fib[i] = time_lookups(b, by_fib);
 	}
 	ns = median(trie);
-	kunit_info(b->test, "figure %s_%s_lpm_lookup_ns=%llu.%llu\n", family,
-		   which, ns / 10, ns % 10);
+	kunit_info(b->test, "figure %s_lpm_lookup_ns=%llu.%llu\n", which,
+		   ns / 10, ns % 10);
 	ns = median(route);
-	kunit_info(b->test, "figure %s_%s_nl31_route_lookup_ns=%llu.%llu\n",
-		   family, which, ns / 10, ns % 10);
+	kunit_info(b->test, "figure %s_nl31_route_lookup_ns=%llu.%llu\n",
+		   which, ns / 10, ns % 10);
 	if (!have_fib(b))
 		return;
 	compare_with_fib(b);
 	fib_ns = median(fib);
-	kunit_info(b->test, "figure %s_%s_fib_table_lookup_ns=%llu.%llu\n",
-		   family, which, fib_ns / 10, fib_ns % 10);
-	kunit_info(b->test, "figure %s_%s_times_faster=%llu.%02llu\n", family,
-		   which, fib_ns / ns, fib_ns * 100 / ns % 100);
+	kunit_info(b->test, "figure %s_fib_table_lookup_ns=%llu.%llu\n",
+		   which, fib_ns / 10, fib_ns % 10);
+	kunit_info(b->test, "figure %s_times_faster=%llu.%02llu\n", which,
+		   fib_ns / ns, fib_ns * 100 / ns % 100);
 }
 
 static void fill_table(struct bench *b)

@@ -77,11 +77,6 @@ static struct prefixes *new_prefixes(struct kunit *test,
 	return p;
 }
 
-const char *prefixes_name(const struct prefixes *p)
-{
-	return p->family == NL31_IPV4 ? "ipv4" : "ipv6";
-}
-
 static int cmp_keys(const void *a, const void *b)
 {
 	return lpm_key_cmp(a, b);

@@ -28,7 +28,6 @@ struct prefixes {
 struct prefixes *prefixes_make(struct kunit *test, enum nl31_family family);
 struct prefixes *prefixes_read(struct kunit *test, enum nl31_family family);
 
-const char *prefixes_name(const struct prefixes *p);
 struct lpm_key prefixes_last(const struct prefixes *p,
 			     const struct lpm_key *key);
 struct lpm_key prefixes_inside(const struct prefixes *p, unsigned int nr,

@@ -48,14 +48,23 @@ pub struct Spec {
     /// Kernels with the same one share their object files. Worth it where the
     /// configurations differ in a few options only.
     pub objects: &'static str,
+    /// What make calls the architecture.
+    pub arch: &'static str,
+    /// What make builds, and where that is in its folder.
+    pub target: (&'static str, &'static str),
     /// Config fragments, relative to the project.
     pub fragments: &'static [&'static str],
 }
+
+/// The target of a kernel for a PC.
+const BZIMAGE: (&str, &str) = ("bzImage", "arch/x86/boot/bzImage");
 
 /// What ships.
 pub const SHIPPED: Spec = Spec {
     name: "qemu_x86_64",
     objects: "qemu_x86_64",
+    arch: "x86_64",
+    target: BZIMAGE,
     fragments: &[
         "board/common/linux.fragment",
         "board/common/linux-x86_64.fragment",
@@ -67,6 +76,8 @@ pub const SHIPPED: Spec = Spec {
 pub const LAB: Spec = Spec {
     name: "lab",
     objects: "qemu_x86_64",
+    arch: "x86_64",
+    target: BZIMAGE,
     fragments: &[
         "board/common/linux.fragment",
         "board/common/linux-x86_64.fragment",
@@ -75,15 +86,33 @@ pub const LAB: Spec = Spec {
     ],
 };
 
-/// A built kernel: a folder with `bzImage`, `config` and `System.map`.
+/// User-mode Linux, a program: for the tests inside the kernel.
+pub const UML: Spec = Spec {
+    name: "uml",
+    objects: "uml",
+    arch: "um",
+    target: ("linux", "linux"),
+    fragments: &["tests/linux/uml.fragment"],
+};
+
+/// The same with what finds bugs.
+pub const UML_DEBUG: Spec = Spec {
+    name: "debug-uml",
+    objects: "debug-uml",
+    fragments: &["tests/linux/uml.fragment", "tests/linux/uml-debug.fragment"],
+    ..UML
+};
+
+/// A built kernel: a folder with the kernel, `config` and `System.map`.
 pub struct Kernel {
     dir: PathBuf,
+    name: &'static str,
 }
 
 impl Kernel {
     /// The image to boot.
     pub fn image(&self) -> PathBuf {
-        self.dir.join("bzImage")
+        self.dir.join(self.name)
     }
 }
 
@@ -100,7 +129,10 @@ impl Spec {
             if dir.is_dir() {
                 cache::touch(&dir);
                 step.done(&format!("built {}", self.name));
-                return Ok(Kernel { dir });
+                return Ok(Kernel {
+                    dir,
+                    name: self.target.0,
+                });
             }
             let _lock = cache::lock(&cache.join("kernel.lock"), &step)?;
             if dir.is_dir() {
@@ -118,7 +150,7 @@ impl Spec {
                 continue;
             }
             outcome?;
-            publish(&objects, &dir)?;
+            self.publish(&objects, &dir)?;
             cache::touch(&objects);
             cache::prune(&cache, &format!("kernel-{}-", self.name), 8)?;
             cache::prune(&cache, &format!("objects-{}-", self.objects), 1)?;
@@ -170,7 +202,7 @@ impl Spec {
         }
         let merged = objects.join("fragments");
         fs::write(&merged, &wanted)?;
-        let mut configure = make(source, objects);
+        let mut configure = self.make(source, objects);
         configure
             .arg("allnoconfig")
             .env("KCONFIG_ALLCONFIG", &merged);
@@ -183,25 +215,46 @@ impl Spec {
         run(&mut check, CHECK_FRAGMENTS)?;
 
         let jobs = std::thread::available_parallelism()?.get();
-        let mut build = make(source, objects);
-        build.arg(format!("-j{jobs}")).arg("bzImage");
+        let mut build = self.make(source, objects);
+        build.arg(format!("-j{jobs}")).arg(self.target.0);
         run_showing(&mut build, step)
     }
-}
 
-/// Copies what a build left in `objects` to the cache.
-fn publish(objects: &Path, dir: &Path) -> Result<()> {
-    cache::publish(dir, |dir| {
-        for (from, to) in [
-            ("arch/x86/boot/bzImage", "bzImage"),
-            (".config", "config"),
-            ("System.map", "System.map"),
-        ] {
-            fs::copy(objects.join(from), dir.join(to))
-                .with_context(|| format!("cannot copy {from} into {}", dir.display()))?;
+    /// Copies what a build left in `objects` to the cache.
+    fn publish(&self, objects: &Path, dir: &Path) -> Result<()> {
+        cache::publish(dir, |dir| {
+            for (from, to) in [
+                (self.target.1, self.target.0),
+                (".config", "config"),
+                ("System.map", "System.map"),
+            ] {
+                fs::copy(objects.join(from), dir.join(to))
+                    .with_context(|| format!("cannot copy {from} into {}", dir.display()))?;
+            }
+            Ok(())
+        })
+    }
+
+    /// make in `source`, with a clean environment and output that does not depend on who
+    /// builds where and when.
+    fn make(&self, source: &Path, objects: &Path) -> Command {
+        let mut make = Command::new("make");
+        for name in FOREIGN {
+            make.env_remove(name);
         }
-        Ok(())
-    })
+        make.arg("-C")
+            .arg(source)
+            .arg(format!("O={}", objects.display()))
+            .arg(format!("ARCH={}", self.arch))
+            .args([
+                "KBUILD_BUILD_TIMESTAMP=1970-01-01 00:00:00 UTC",
+                "KBUILD_BUILD_USER=nl31",
+                "KBUILD_BUILD_HOST=lab",
+                "KBUILD_BUILD_VERSION=1",
+            ]);
+        make.stdin(Stdio::null());
+        make
+    }
 }
 
 /// The files that kmod/add-to-kernel.sh takes, and itself.
@@ -258,27 +311,6 @@ fn source(cache: &Path, version: &str, step: &Step) -> Result<PathBuf> {
         run(&mut tar, "tar").map(drop)
     })?;
     Ok(dir)
-}
-
-/// make in `source`, with a clean environment and output that does not depend on who
-/// builds where and when.
-fn make(source: &Path, objects: &Path) -> Command {
-    let mut make = Command::new("make");
-    for name in FOREIGN {
-        make.env_remove(name);
-    }
-    make.arg("-C")
-        .arg(source)
-        .arg(format!("O={}", objects.display()))
-        .args([
-            "ARCH=x86_64",
-            "KBUILD_BUILD_TIMESTAMP=1970-01-01 00:00:00 UTC",
-            "KBUILD_BUILD_USER=nl31",
-            "KBUILD_BUILD_HOST=lab",
-            "KBUILD_BUILD_VERSION=1",
-        ]);
-    make.stdin(Stdio::null());
-    make
 }
 
 /// Runs `command` and returns its output; an error carries what it said.

@@ -23,6 +23,8 @@ pub mod host;
 pub mod image;
 pub mod kernel;
 pub mod klog;
+pub mod ktap;
+pub mod kunit;
 pub mod prefixes;
 pub mod progress;
 pub mod qemu;

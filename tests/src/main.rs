@@ -10,7 +10,7 @@ use clap::{Parser, Subcommand};
 use nl31_lab::bench::Bench;
 use nl31_lab::figures::{Boot, Sizes};
 use nl31_lab::prefixes::Prefix;
-use nl31_lab::{Guest, Image, Setup, attach, cache, check, feed, prefixes};
+use nl31_lab::{Guest, Image, Setup, attach, cache, check, feed, kunit, prefixes};
 
 /// Builds the nl31 image from distribution packages and boots it in QEMU.
 ///
@@ -67,6 +67,22 @@ enum Subject {
     },
     /// Checks the shell scripts and kmod/ (shellcheck, checkpatch, sparse, W=1 builds).
     Check,
+    /// Runs the tests inside the kernel, under user-mode Linux, and prints their figures.
+    Kunit {
+        /// A routing table for the tests that take one (one prefix a line, gzip'd or not).
+        #[arg(long, value_name = "FILE")]
+        prefixes: Option<PathBuf>,
+        /// Only these suites, or cases as SUITE.CASE.
+        #[arg(long, value_name = "GLOB")]
+        filter: Option<String>,
+        /// On a kernel with KASAN, lockdep and fault injection; without --filter, then let
+        /// each allocation of each request fail, and send malformed datagrams.
+        #[arg(long)]
+        debug: bool,
+        /// How many datagrams, with --debug.
+        #[arg(long, default_value_t = 100_000)]
+        datagrams: u32,
+    },
     /// Prints a made routing table, one prefix a line, the same each time.
     Prefixes {
         /// How many.
@@ -101,6 +117,16 @@ fn run(subject: Subject) -> Result<ExitCode> {
             json,
         } => bench(&prefixes, routes, runs, json),
         Subject::Check => check::all().map(|()| ExitCode::SUCCESS),
+        Subject::Kunit {
+            prefixes,
+            filter,
+            debug,
+            datagrams,
+        } => run_kunit(&kunit::Options {
+            prefixes,
+            filter,
+            debug: debug.then_some(datagrams),
+        }),
         Subject::Prefixes { count } => {
             let mut out = stdout().lock();
             for prefix in prefixes::made(count) {
@@ -183,4 +209,32 @@ fn exec(share: Option<PathBuf>, command: &str) -> Result<ExitCode> {
     let status = guest.exec_into(command, &mut stdout().lock(), &mut stderr().lock())?;
     stdout().flush()?;
     Ok(ExitCode::from(u8::try_from(status).unwrap_or(u8::MAX)))
+}
+
+fn run_kunit(options: &kunit::Options) -> Result<ExitCode> {
+    let results = kunit::run(options)?;
+    let mut out = stdout().lock();
+    for (name, value) in &results.figures {
+        writeln!(out, "{name}={value}")?;
+    }
+    for name in &results.skipped {
+        writeln!(out, "skipped {name}")?;
+    }
+    for name in &results.failed {
+        writeln!(out, "FAILED {name}")?;
+    }
+    writeln!(
+        out,
+        "{} passed, {} failed, {} skipped",
+        results.passed.len(),
+        results.failed.len(),
+        results.skipped.len()
+    )?;
+    // a table that is given must be used
+    let unused = options.prefixes.is_some() && results.skipped.iter().any(|n| n.contains(".real_"));
+    Ok(if results.failed.is_empty() && !unused {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
