@@ -1,0 +1,580 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The Buildroot external tree and the boards. What needs no Buildroot runs always; the
+//! rest is ignored by default, and wants a checkout:
+//! `BUILDROOT_DIR=~/buildroot cargo test -p nl31-lab --test buildroot -- --ignored`
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use nl31_lab::progress::Step;
+use nl31_lab::{cache, host, kernel, project};
+
+/// Names of all of Buildroot's options, to find misspelt ones without it:
+/// `git grep -hoE '^(menu)?config BR2_\w+' -- '*Config.in*' | awk '{print $2}' | LC_ALL=C sort -u`
+const SYMBOLS: &str = include_str!("../data/buildroot-2026.02.3-symbols.txt");
+
+/// How a configuration names a file of the project.
+const PROJECT: &str = "$(BR2_EXTERNAL_NL31_PATH)/../";
+
+/// What post-image.sh runs, and what reads its outcome.
+const DISK_TOOLS: &[&str] = &["bmap-tools", "dosfstools", "genimage", "mtools"];
+
+/// Where genimage puts the disk signature in an MBR.
+const MBR_SIGNATURE: usize = 440;
+
+fn tree() -> PathBuf {
+    project().join("buildroot")
+}
+
+fn read(path: &Path) -> String {
+    fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// A board's configuration: option to value, without quotes; `n` where it is not set.
+fn defconfig(board: &str) -> BTreeMap<String, String> {
+    let path = tree().join(format!("configs/nl31_{board}_defconfig"));
+    let mut options = BTreeMap::new();
+    for line in read(&path).lines() {
+        let option = line
+            .strip_prefix("# ")
+            .and_then(|line| line.strip_suffix(" is not set"));
+        let (name, value) = match option {
+            Some(name) => (name, "n"),
+            None => line
+                .split_once('=')
+                .unwrap_or_else(|| panic!("{}: {line}", path.display())),
+        };
+        let before = options.insert(name.to_owned(), value.trim_matches('"').to_owned());
+        assert_eq!(before, None, "{}: {name} twice", path.display());
+    }
+    options
+}
+
+fn boards() -> Vec<String> {
+    let mut boards: Vec<_> = fs::read_dir(tree().join("configs"))
+        .expect("buildroot/configs")
+        .map(|entry| {
+            entry
+                .expect("an entry")
+                .file_name()
+                .into_string()
+                .expect("UTF-8")
+        })
+        .map(|name| {
+            let board = name
+                .strip_prefix("nl31_")
+                .and_then(|name| name.strip_suffix("_defconfig"));
+            board
+                .unwrap_or_else(|| panic!("configs/{name} is no nl31_BOARD_defconfig"))
+                .to_owned()
+        })
+        .collect();
+    boards.sort();
+    assert!(!boards.is_empty());
+    boards
+}
+
+/// Those of `boards()` whose image is a disk.
+fn disk_boards() -> Vec<String> {
+    let has_disk = |board: &String| board_file(board, "genimage.cfg").is_file();
+    boards().into_iter().filter(has_disk).collect()
+}
+
+fn board_file(board: &str, name: &str) -> PathBuf {
+    project().join("board").join(board).join(name)
+}
+
+/// The files that an option of a configuration names, relative to the project.
+fn files(config: &BTreeMap<String, String>, option: &str) -> Vec<String> {
+    let value = config.get(option).map(String::as_str).unwrap_or_default();
+    value
+        .split(' ')
+        .filter_map(|file| file.strip_prefix(PROJECT))
+        .map(str::to_owned)
+        .collect()
+}
+
+fn fragments(board: &str) -> Vec<PathBuf> {
+    let files = files(&defconfig(board), "BR2_LINUX_KERNEL_CONFIG_FRAGMENT_FILES");
+    files.iter().map(|file| project().join(file)).collect()
+}
+
+/// Runs `command`; what it said, and whether it succeeded.
+fn run(command: &mut Command) -> (bool, String) {
+    let output = command.stdin(Stdio::null()).output();
+    let output = output.unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let said = [output.stdout, output.stderr].concat();
+    (
+        output.status.success(),
+        String::from_utf8_lossy(&said).into_owned(),
+    )
+}
+
+/// Runs `command`, which must succeed; what it said.
+fn succeeds(command: &mut Command) -> String {
+    let (success, said) = run(command);
+    assert!(success, "{command:?}:\n{said}");
+    said
+}
+
+#[test]
+fn external_tree_has_what_buildroot_looks_for() {
+    assert!(
+        read(&tree().join("external.desc"))
+            .lines()
+            .any(|line| line == "name: NL31")
+    );
+    let config = read(&tree().join("Config.in"));
+    for package in fs::read_dir(tree().join("package")).expect("buildroot/package") {
+        let package = package
+            .expect("an entry")
+            .file_name()
+            .into_string()
+            .expect("UTF-8");
+        let source = format!("source \"$BR2_EXTERNAL_NL31_PATH/package/{package}/Config.in\"");
+        assert!(
+            config.lines().any(|line| line == source),
+            "Config.in lacks {source}"
+        );
+
+        let option = format!("BR2_PACKAGE_{}", package.to_uppercase().replace('-', "_"));
+        let own = read(&tree().join(format!("package/{package}/Config.in")));
+        assert!(
+            own.lines().any(|line| line == format!("config {option}")),
+            "{option}"
+        );
+        let recipe = read(&tree().join(format!("package/{package}/{package}.mk")));
+        assert!(
+            recipe.contains("_LICENSE_FILES = "),
+            "{package} has no licence files"
+        );
+    }
+}
+
+#[test]
+fn every_option_is_known() {
+    let mut known: BTreeSet<String> = SYMBOLS.lines().map(str::to_owned).collect();
+    for file in cache::files_below(&tree(), &|file| file.extension().is_some_and(|e| e == "in"))
+        .expect("the tree's files")
+    {
+        let names = read(&file);
+        known.extend(
+            names
+                .lines()
+                .filter_map(|line| line.strip_prefix("config "))
+                .map(str::to_owned),
+        );
+    }
+    for board in boards() {
+        for option in defconfig(&board).keys() {
+            assert!(
+                known.contains(option),
+                "nl31_{board}_defconfig: {option} does not exist"
+            );
+        }
+    }
+}
+
+#[test]
+fn every_file_that_a_configuration_names_exists() {
+    for board in boards() {
+        let config = defconfig(&board);
+        assert!(
+            board_file(&board, "README.md").is_file(),
+            "board/{board}/README.md"
+        );
+        assert!(
+            fragments(&board).contains(&board_file(&board, "linux.fragment")),
+            "{board}"
+        );
+        for option in config.keys() {
+            for file in files(&config, option) {
+                assert!(
+                    project().join(&file).exists(),
+                    "nl31_{board}_defconfig: no {file}"
+                );
+            }
+        }
+    }
+}
+
+/// What makes these images the same product.
+#[test]
+fn configurations_agree_on_what_is_not_the_boards() {
+    let hashes = read(&tree().join("patches/linux/linux.hash"));
+    for board in boards() {
+        let config = defconfig(&board);
+        let value = |option: &str| config.get(option).map_or("", String::as_str);
+        let kernel = format!(
+            "linux-{}.tar.xz",
+            value("BR2_LINUX_KERNEL_CUSTOM_VERSION_VALUE")
+        );
+        assert!(
+            hashes.lines().any(|line| line.ends_with(&kernel)),
+            "{board}: no hash for {kernel}"
+        );
+        for (option, wanted) in [
+            ("BR2_DOWNLOAD_FORCE_CHECK_HASHES", "y"),
+            ("BR2_ENABLE_LTO", "y"),
+            ("BR2_GLOBAL_PATCH_DIR", "$(BR2_EXTERNAL_NL31_PATH)/patches"),
+            ("BR2_LINUX_KERNEL_EXT_NL31_KMOD", "y"),
+            ("BR2_OPTIMIZE_S", "y"),
+            ("BR2_PACKAGE_NL31_AGENT", "y"),
+            ("BR2_REPRODUCIBLE", "y"),
+            (
+                "BR2_ROOTFS_OVERLAY",
+                "$(BR2_EXTERNAL_NL31_PATH)/../rootfs-overlay",
+            ),
+            ("BR2_TARGET_ENABLE_ROOT_LOGIN", "n"),
+            ("BR2_TARGET_GENERIC_GETTY", "n"),
+        ] {
+            assert_eq!(value(option), wanted, "nl31_{board}_defconfig: {option}");
+        }
+        assert!(
+            config.keys().any(
+                |option| option.starts_with("BR2_TOOLCHAIN_EXTERNAL_BOOTLIN_")
+                    && option.ends_with("_MUSL_STABLE")
+            ),
+            "{board}: not one of Bootlin's musl toolchains"
+        );
+    }
+}
+
+/// The kernel's own Kconfig decides, for all boards; the compiler that it probes is the
+/// host's, whichever the architecture.
+#[test]
+fn every_fragment_line_survives() {
+    host::require(host::IMAGE).expect("packages");
+    let step = Step::new("fragments");
+    let source = kernel::unpacked_source(&step).expect("the kernel's source");
+    let lock = cache::shared().expect("a cache").join("kernel.lock");
+    for board in boards() {
+        let config = defconfig(&board);
+        let architecture = if config.contains_key("BR2_x86_64") {
+            "x86_64"
+        } else if config.contains_key("BR2_aarch64") {
+            "arm64"
+        } else {
+            "arm"
+        };
+        let objects = tempfile::tempdir().expect("a folder");
+        let path = objects.path();
+        let make = || {
+            let mut make = Command::new("make");
+            make.env_remove("MAKEFLAGS")
+                .env_remove("CROSS_COMPILE")
+                .arg("-C")
+                .arg(&source);
+            make.arg(format!("O={}", path.display()))
+                .arg(format!("ARCH={architecture}"));
+            make
+        };
+        let merged = path.join("fragments");
+        let texts: Vec<_> = fragments(&board).iter().map(|file| read(file)).collect();
+        fs::write(&merged, texts.concat()).expect("to write");
+
+        let locked = cache::lock(&lock, &step).expect("the lock");
+        succeeds(Command::new(project().join("kmod/add-to-kernel.sh")).arg(&source));
+        match config.get("BR2_LINUX_KERNEL_DEFCONFIG") {
+            None => {
+                assert!(config.contains_key("BR2_LINUX_KERNEL_EXT_NL31_KMOD_ALLNOCONFIG"));
+                succeeds(make().arg("allnoconfig").env("KCONFIG_ALLCONFIG", &merged));
+            }
+            Some(base) => {
+                succeeds(make().arg(format!("{base}_defconfig")));
+                let both = read(&path.join(".config")) + &read(&merged);
+                fs::write(path.join(".config"), both).expect("to write");
+                succeeds(make().arg("olddefconfig"));
+            }
+        }
+        drop(locked);
+
+        let mut check = Command::new(tree().join("linux/check-fragments.sh"));
+        let (survived, said) = run(check.arg(path.join(".config")).args(fragments(&board)));
+        assert!(survived, "{board}:\n{said}");
+    }
+}
+
+#[test]
+fn a_lost_fragment_line_is_an_error() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let check = |fragment: &str| {
+        let config = "CONFIG_A=y\n# CONFIG_B is not set\nCONFIG_C=\"text\"\n";
+        fs::write(dir.path().join("config"), config).expect("to write");
+        fs::write(dir.path().join("fragment"), fragment).expect("to write");
+        let mut check = Command::new(tree().join("linux/check-fragments.sh"));
+        run(check
+            .arg(dir.path().join("config"))
+            .arg(dir.path().join("fragment")))
+    };
+    for kept in [
+        "CONFIG_A=y",
+        "CONFIG_B=n",
+        "# CONFIG_B is not set",
+        "CONFIG_GONE=n",
+        "# words",
+    ] {
+        assert!(check(kept).0, "{kept}: {}", check(kept).1);
+    }
+    assert!(check("CONFIG_C=\"text\"\n").0);
+    for lost in [
+        "CONFIG_B=y",
+        "CONFIG_A=n",
+        "# CONFIG_A is not set",
+        "CONFIG_A=m",
+        "CONFIG_D=y",
+    ] {
+        let (survived, said) = check(&format!("# a comment\n{lost}\n"));
+        assert!(!survived, "{lost}");
+        assert!(
+            said.contains("fragment:2: ") && said.contains(lost),
+            "{lost}: {said}"
+        );
+    }
+}
+
+/// The files that a board's genimage.cfg takes from the folder with the images.
+fn inputs(board: &str) -> BTreeSet<String> {
+    let config = read(&board_file(board, "genimage.cfg"));
+    let mut inputs = BTreeSet::new();
+    let mut listed = false;
+    for line in config.lines().map(str::trim) {
+        if let Some(name) = line.strip_prefix("image = ") {
+            inputs.insert(name.trim_matches('"').to_owned());
+        } else if line == "files = {" || line == "}" {
+            listed = line != "}";
+        } else if listed {
+            inputs.insert(line.trim_matches([',', '"']).to_owned());
+        }
+    }
+    // made by genimage and post-image.sh
+    for made in ["boot.vfat", "data.blank", "extlinux.conf"] {
+        inputs.remove(made);
+    }
+    inputs
+}
+
+/// Runs post-image.sh as Buildroot does, on stand-ins for what Buildroot built, and
+/// returns the disk's name and content, and the folder.
+fn disk(board: &str) -> (String, Vec<u8>, tempfile::TempDir) {
+    host::require(DISK_TOOLS).expect("packages");
+    let images = tempfile::tempdir().expect("a folder");
+    for input in inputs(board) {
+        let path = images.path().join(&input);
+        fs::create_dir_all(path.parent().expect("a folder")).expect("to make a folder");
+        fs::write(path, format!("stands in for {input}")).expect("to write");
+    }
+    let config = defconfig(board);
+    let script = &files(&config, "BR2_ROOTFS_POST_IMAGE_SCRIPT")[0];
+    let argument = &files(&config, "BR2_ROOTFS_POST_IMAGE_SCRIPT_ARGS")[0];
+    let mut post_image = Command::new(project().join(script));
+    post_image
+        .arg(images.path())
+        .arg(project().join(argument))
+        .env("BINARIES_DIR", images.path());
+    succeeds(post_image.current_dir(images.path()));
+
+    let name = match board {
+        "pc_x86_64" => "disk.img",
+        _ => "sdcard.img",
+    };
+    let content = fs::read(images.path().join(name)).expect("the disk's image");
+    (name.to_owned(), content, images)
+}
+
+/// (type, start, sectors) of a disk's partitions, from its MBR.
+fn partitions(disk: &[u8]) -> Vec<(u8, u32, u32)> {
+    let number = |at: usize| u32::from_le_bytes(disk[at..at + 4].try_into().expect("four bytes"));
+    assert_eq!(disk[510..512], [0x55, 0xAA]);
+    let entries = (0..4).map(|index| 446 + 16 * index);
+    entries
+        .map(|at| (disk[at + 4], number(at + 8), number(at + 12)))
+        .collect()
+}
+
+#[test]
+fn disks_have_the_layout_that_the_image_relies_on() {
+    assert!(!disk_boards().is_empty());
+    for board in disk_boards() {
+        let (name, disk, images) = disk(&board);
+        assert!(disk.len() <= 64 << 20, "{board}: {} bytes", disk.len());
+
+        // Kernels find the root as PARTUUID=6e6c3331-02, S10data /data as partition 3.
+        let signature = &disk[MBR_SIGNATURE..MBR_SIGNATURE + 4];
+        assert_eq!(signature, 0x6e6c_3331_u32.to_le_bytes(), "{board}");
+        let [boot, root, data, none] = partitions(&disk)[..] else {
+            panic!("four entries")
+        };
+        assert_eq!(
+            boot.0,
+            if board.starts_with("pc") { 0xEF } else { 0x0C },
+            "{board}"
+        );
+        assert_eq!((root.0, root.2), (0x83, (16 << 20) / 512), "{board}");
+        assert_eq!((data.0, data.2), (0x83, (256 << 20) / 512), "{board}");
+        assert_eq!(none, (0, 0, 0), "{board}");
+        assert!(
+            boot.1 + boot.2 <= root.1 && root.1 + root.2 <= data.1,
+            "{board}"
+        );
+        assert!(
+            [boot, root, data].iter().all(|part| part.1 % 2048 == 0),
+            "{board}: not aligned"
+        );
+
+        let squashfs = &disk[root.1 as usize * 512..];
+        assert!(
+            squashfs.starts_with(b"stands in for rootfs.squashfs"),
+            "{board}"
+        );
+        let blank = &disk[data.1 as usize * 512..];
+        assert_eq!(blank.len(), 64 << 10, "{board}");
+        assert!(blank.iter().all(|&byte| byte == 0), "{board}");
+
+        // every file is on the FAT partition, with its content
+        let fat = format!("{}@@{}", images.path().join(&name).display(), boot.1 * 512);
+        let listed = succeeds(Command::new("mdir").args(["-b", "-/", "-i", &fat, "::"]));
+        let mut contents = String::new();
+        for file in listed
+            .lines()
+            .map(str::trim)
+            .filter(|line| !line.ends_with('/'))
+        {
+            contents += &succeeds(Command::new("mtype").args(["-i", &fat, file]));
+        }
+        for input in inputs(&board)
+            .iter()
+            .filter(|input| *input != "rootfs.squashfs")
+        {
+            assert!(
+                contents.contains(&format!("stands in for {input}")),
+                "{board}: {input}"
+            );
+        }
+
+        succeeds(
+            Command::new("sha256sum")
+                .args(["--check", &format!("{name}.sha256")])
+                .current_dir(images.path()),
+        );
+        let map = read(&images.path().join(format!("{name}.bmap")));
+        assert!(
+            map.contains(&format!("<ImageSize> {} </ImageSize>", disk.len())),
+            "{board}: {map}"
+        );
+    }
+}
+
+/// The device trees that Buildroot builds are those that the disk takes, and the kernel has
+/// their sources.
+#[test]
+fn device_trees_are_built_and_taken() {
+    let step = Step::new("device trees");
+    host::require(host::IMAGE).expect("packages");
+    let source = kernel::unpacked_source(&step).expect("the kernel's source");
+    for board in disk_boards() {
+        let config = defconfig(&board);
+        let Some(names) = config.get("BR2_LINUX_KERNEL_INTREE_DTS_NAME") else {
+            continue;
+        };
+        let architecture = if config.contains_key("BR2_aarch64") {
+            "arm64"
+        } else {
+            "arm"
+        };
+        let mut built = BTreeSet::new();
+        for name in names.split(' ') {
+            let file = source.join(format!("arch/{architecture}/boot/dts/{name}.dts"));
+            assert!(file.is_file(), "{board}: {}", file.display());
+            built.insert(format!("{}.dtb", name.rsplit('/').next().expect("a name")));
+        }
+        let taken = inputs(&board)
+            .into_iter()
+            .filter(|name| name.ends_with(".dtb"))
+            .collect();
+        assert_eq!(built, taken, "{board}");
+    }
+}
+
+/// The root on the kernel's command line is the disk's second partition, and the console is
+/// a serial line.
+#[test]
+fn command_lines_name_root_and_console() {
+    for (file, console) in [
+        ("beaglebone/extlinux.conf", "ttyS0,115200"),
+        ("pc_x86_64/linux.fragment", "ttyS0,115200"),
+        ("raspberrypi_64/cmdline.txt", "ttyS1,115200"),
+    ] {
+        let text = read(&project().join("board").join(file));
+        assert!(
+            text.contains("root=PARTUUID=6e6c3331-02 rootfstype=squashfs rootwait"),
+            "{file}"
+        );
+        assert!(text.contains(&format!("console={console}")), "{file}");
+    }
+}
+
+/// The checkout of Buildroot, and its make on the external tree.
+fn buildroot(output: &Path) -> Command {
+    let dir = std::env::var_os("BUILDROOT_DIR").expect("BUILDROOT_DIR, a checkout of Buildroot");
+    let mut make = Command::new("make");
+    make.env_remove("MAKEFLAGS")
+        .arg("--no-print-directory")
+        .arg("-C")
+        .arg(dir);
+    make.arg(format!("O={}", output.display()));
+    make.arg(format!("BR2_EXTERNAL={}", tree().display()));
+    make
+}
+
+#[test]
+#[ignore = "needs BUILDROOT_DIR"]
+fn buildroot_finds_no_fault_in_the_tree() {
+    host::require(&["flake8", "python3-magic", "shellcheck"]).expect("packages");
+    let dir = PathBuf::from(std::env::var_os("BUILDROOT_DIR").expect("BUILDROOT_DIR"));
+    let files = cache::files_below(&tree(), &|_| true).expect("the tree's files");
+    // with the distribution's Python, which python3-magic is for
+    let mut check = Command::new("/usr/bin/python3");
+    check
+        .arg(dir.join("utils/check-package"))
+        .arg("-b")
+        .args(&files);
+    let said = succeeds(check.env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin"));
+    assert!(said.contains("\n0 warnings generated"), "{said}");
+    assert!(!said.contains("\n0 lines processed"), "{said}");
+}
+
+#[test]
+#[ignore = "needs BUILDROOT_DIR"]
+fn buildroot_takes_every_configuration_as_it_is() {
+    for board in boards() {
+        let name = format!("nl31_{board}_defconfig");
+        let output = tempfile::tempdir().expect("a folder");
+        succeeds(buildroot(output.path()).arg(&name));
+        let saved = output.path().join("saved");
+        let argument = format!("BR2_DEFCONFIG={}", saved.display());
+        succeeds(buildroot(output.path()).arg("savedefconfig").arg(argument));
+        assert_eq!(
+            read(&saved),
+            read(&tree().join("configs").join(&name)),
+            "{name}"
+        );
+
+        let info = succeeds(buildroot(output.path()).args(["-s", "show-info"]));
+        let info = info
+            .lines()
+            .find(|line| line.starts_with('{'))
+            .expect("a line of JSON");
+        let info: serde_json::Value = serde_json::from_str(info).expect("JSON");
+        for package in ["nl31-agent", "nl31-kmod", "linux", "busybox"] {
+            assert!(info.get(package).is_some(), "{name} builds no {package}");
+        }
+        for absent in ["host-qemu", "toolchain-buildroot"] {
+            assert!(info.get(absent).is_none(), "{name} builds {absent}");
+        }
+        let sources = succeeds(buildroot(output.path()).args(["-s", "external-deps"]));
+        assert!(sources.contains("linux-6.12."), "{name}: {sources}");
+    }
+}
