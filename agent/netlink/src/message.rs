@@ -41,6 +41,8 @@ pub struct Message {
 #[allow(clippy::large_enum_variant)]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Body {
+    /// `NLMSG_NOOP`: nothing, to be passed over.
+    Noop,
     /// `NLMSG_DONE`: of a ping, a dump, or a transaction with the number of its
     /// changes.
     Done(i32),
@@ -199,6 +201,7 @@ pub(crate) fn attributes(payload: &[u8]) -> impl Iterator<Item = Result<Attribut
 
 fn body(header: &Header, payload: &[u8]) -> Result<Body, Malformed> {
     Ok(match header.kind {
+        NLMSG_NOOP => Body::Noop,
         NLMSG_DONE => {
             // A bare DONE, without the int of a dump, answers a ping.
             let Some(value) = payload.get(..4) else {
