@@ -21,6 +21,8 @@ pub fn all() -> Result<()> {
     let step = Step::new("check");
     step.say("shellcheck");
     shellcheck()?;
+    step.say("the UAPI header by itself");
+    uapi()?;
     for series in SERIES {
         step.say(&format!("module against {series} at W=1, with sparse"));
         module(series)?;
@@ -50,6 +52,34 @@ fn shellcheck() -> Result<()> {
         Command::new("shellcheck").arg("--").args(&scripts),
         "shellcheck",
     )
+}
+
+/// The UAPI header compiles alone, as old C and C++, for 64 and 32 bits. It has numbers
+/// only, so there is no layout to compare.
+fn uapi() -> Result<()> {
+    let include = crate::project().join("kmod/include/uapi");
+    for language in ["-xc", "-xc++"] {
+        for bits in ["-m64", "-m32"] {
+            passes(
+                Command::new("gcc")
+                    .args([
+                        language,
+                        bits,
+                        "-ansi",
+                        "-Wall",
+                        "-Wextra",
+                        "-pedantic-errors",
+                    ])
+                    .args(["-Werror", "-fsyntax-only", "-I"])
+                    .arg(&include)
+                    // asm/ of the kernel, which gcc does not look for with -m32
+                    .args(["-idirafter", "/usr/include/x86_64-linux-gnu"])
+                    .arg(include.join("linux/nl31.h")),
+                &format!("gcc {language} {bits}"),
+            )?;
+        }
+    }
+    Ok(())
 }
 
 fn is_script(file: &Path) -> bool {
