@@ -10,9 +10,11 @@ pub const UNKNOWN_KIND: u16 = 481;
 pub const NOT_OPEN: u16 = 482;
 /// A transaction is open, in which this cannot be done.
 pub const IN_TRANSACTION: u16 = 483;
+/// A change of the transaction failed before, and all of it was dropped.
+pub const TRANSACTION_FAILED: u16 = 484;
 
 /// Every one of them, and what it means.
-pub const ALL: [(u16, &str); 4] = [
+pub const ALL: [(u16, &str); 5] = [
     (
         BAD_MESSAGE,
         "the body of a frame is not that of its kind of message",
@@ -22,5 +24,9 @@ pub const ALL: [(u16, &str); 4] = [
     (
         IN_TRANSACTION,
         "this cannot be done while a transaction is open",
+    ),
+    (
+        TRANSACTION_FAILED,
+        "a change of the transaction failed before, and all of it was dropped",
     ),
 ];

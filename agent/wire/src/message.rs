@@ -162,8 +162,9 @@ messages! {
     /// The table's counters. Answer: [`Response::Counters`].
     0x0b Table {}
     /// Opens a transaction: what [`Request::Change`] says from now on is applied at
-    /// [`Request::Commit`]. The kernel drops one that is silent for 30 s. Answer:
-    /// [`Response::Done`].
+    /// [`Request::Commit`]. When one of them fails all are dropped, and what follows up
+    /// to the [`Request::Commit`] or [`Request::Abort`] is refused. The kernel drops a
+    /// transaction that is silent for 30 s. Answer: [`Response::Done`].
     0x0c Begin {
         /// Starts from an empty table, so that the whole table is replaced at once.
         replace: bool,
