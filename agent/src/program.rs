@@ -105,7 +105,7 @@ struct Refusal {
     code: u16,
     index: Option<usize>,
     offset: Option<usize>,
-    text: Text,
+    text: Box<Text>,
 }
 
 type Refused<T> = Result<T, Refusal>;
@@ -584,9 +584,10 @@ impl<H: Host> Program<H> {
     }
 
     fn filter(&self, items: Items<'_>) -> Refused<Spec<u32>> {
-        Ok(Cached::new(&*self.devices)
-            .indexed(items.filter()?)
-            .map_err(no_device)?)
+        let filter = items.filter()?;
+        Cached::new(&*self.devices)
+            .indexed(filter)
+            .map_err(no_device)
     }
 
     /// Asks the kernel. A client that failed is replaced by another one with the next
@@ -697,8 +698,8 @@ impl From<BadItems> for Refusal {
 struct Text(heapless::String<ERROR_MAX>);
 
 impl Text {
-    fn of(text: impl fmt::Display) -> Self {
-        let mut cut = Self(heapless::String::new());
+    fn of(text: impl fmt::Display) -> Box<Self> {
+        let mut cut = Box::new(Self(heapless::String::new()));
         // Fails where it is cut.
         let _ = write!(cut, "{text}");
         cut

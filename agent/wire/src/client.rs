@@ -92,6 +92,11 @@ impl Client {
         client
     }
 
+    /// Sets how long is tried from now on.
+    pub fn set_patience(&mut self, patience: Patience) {
+        self.patience = patience;
+    }
+
     /// Requests that may be given to [`Client::push`] now. Before the agent has
     /// answered the hello there are none.
     pub fn room(&self) -> usize {
