@@ -348,3 +348,160 @@ pub const SCHEMA: u32 = {
     }
     CRC.checksum(text.split_at(to).0)
 };
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::format;
+    use std::string::{String, ToString};
+    use std::vec::Vec;
+
+    const README: &str = include_str!("../README.md");
+
+    /// A row of the README's tables for every kind, from the same words that make the
+    /// schema.
+    #[test]
+    fn the_readme_has_every_message() {
+        let mut rows = 0;
+        for line in REQUESTS
+            .lines()
+            .chain(RESPONSES.lines())
+            .filter(|line| line.starts_with("0x"))
+        {
+            let (kind, rest) = line.split_once(' ').unwrap();
+            let (name, fields) = rest.split_once(' ').unwrap_or((rest, ""));
+            // The types have spaces too.
+            let mut body = String::new();
+            for word in fields.split(' ').filter(|word| !word.is_empty()) {
+                body += if word.contains(':') && !body.is_empty() {
+                    ", "
+                } else {
+                    ""
+                };
+                body += word;
+            }
+            for (rust, plain) in [
+                ("&'astr", "text"),
+                ("&'a[u8]", "bytes"),
+                ("Items<'a>", "items"),
+                ("Reason", "u8"),
+                ("Option<u16>", "option u16"),
+                (":", ": "),
+            ] {
+                body = body.replace(rust, plain);
+            }
+            let row = match body.is_empty() {
+                true => format!("| `{kind}` | {name} | |"),
+                false => format!("| `{kind}` | {name} | {body} |"),
+            };
+            assert!(README.contains(&row), "the README lacks {row}");
+            rows += 1;
+        }
+        assert_eq!(README.matches("\n| `0x").count(), rows);
+        for (code, means) in crate::code::ALL {
+            assert!(README.contains(&format!("| {code} | {means} |")), "{code}");
+        }
+    }
+
+    #[test]
+    fn the_readmes_limits_are_those_of_the_code() {
+        use crate::limits::*;
+        for text in [
+            format!("at most {RAW_MAX} bytes"),
+            format!("up to {WINDOW} requests"),
+            format!("the last {WINDOW} requests"),
+            format!("at most {ITEMS_MAX} items"),
+            format!("at most {LINE_MAX} bytes"),
+            format!("{SILENCE_MS} ms"),
+            format!("the next of {PATHS_MAX} places"),
+            format!("`version` is {VERSION}."),
+            format!("schema {SCHEMA:08x}"),
+        ] {
+            assert!(README.contains(&text), "the README lacks {text:?}");
+        }
+    }
+
+    /// The exchange at the end of the README, byte by byte.
+    #[test]
+    fn the_readmes_exchange_is_what_both_sides_say() {
+        let exchange = README.split("## An exchange").nth(1).unwrap();
+        let frames = exchange
+            .lines()
+            .filter(|line| line.starts_with("> 00") || line.starts_with("< 00"));
+        let mut said = Vec::new();
+        for line in frames {
+            let mut deframer = crate::Deframer::new();
+            let mut bytes = line[2..]
+                .split(' ')
+                .map(|byte| u8::from_str_radix(byte, 16).unwrap());
+            let frame = bytes.find_map(|byte| {
+                deframer.byte(byte).map(|frame| {
+                    let frame = frame.unwrap();
+                    let mut out = [0; crate::limits::FRAME_MAX];
+                    let (text, len) = if line.starts_with('>') {
+                        let request = Request::decode(&frame).unwrap();
+                        (
+                            format!("{request:?}"),
+                            request.encode(frame.id, &mut out).unwrap(),
+                        )
+                    } else {
+                        let response = Response::decode(&frame).unwrap();
+                        (
+                            format!("{response:?}"),
+                            response.encode(frame.id, &mut out).unwrap(),
+                        )
+                    };
+                    let again: Vec<_> = out[..len]
+                        .iter()
+                        .map(|byte| format!("{byte:02x}"))
+                        .collect();
+                    assert_eq!(again.join(" "), line[2..]);
+                    (frame.id, text)
+                })
+            });
+            said.push(frame.unwrap());
+        }
+        let route = |text: &str| nl31_route::Syntax::CONFIG.parse(text, 0).unwrap().spec;
+        let mut items = crate::ItemsBuffer::default();
+        for text in [
+            "10.1.0.0/24 via 192.0.2.1",
+            "10.1.1.0/24 via 192.0.2.1",
+            "blackhole 2001:db8::/32",
+        ] {
+            items.push(crate::Op::Add, &route(text)).unwrap();
+        }
+        let change = format!(
+            "{:?}",
+            Request::Change {
+                items: items.items()
+            }
+        );
+        let welcome = Response::Welcome {
+            boot: 0x2a,
+            schema: SCHEMA,
+            raw_max: 504,
+            window: 4,
+            items_max: 128,
+            agent: "0.1.0",
+        };
+        let expected = [
+            (256, format!("{:?}", Request::Hello { session: 7 })),
+            (256, format!("{welcome:?}")),
+            (257, change.to_string()),
+            (
+                257,
+                format!(
+                    "{:?}",
+                    Response::Nak {
+                        reason: Reason::DAMAGED
+                    }
+                ),
+            ),
+            (257, change),
+            (257, format!("{:?}", Response::Changed { count: 3 })),
+            (258, format!("{:?}", Request::Leave {})),
+            (258, format!("{:?}", Response::Done {})),
+        ];
+        assert_eq!(said, expected);
+    }
+}
