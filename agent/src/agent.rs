@@ -12,7 +12,7 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
-use nl31_netlink::{Client, Error, ErrorKind};
+use nl31_netlink::{Client, Error, ErrorKind, Transport};
 use nl31_wire::limits::SILENCE_MS;
 use nl31_wire::{Heard, Line};
 
@@ -69,7 +69,7 @@ impl Retry {
 
 struct Agent {
     options: Options,
-    console: Console<Receiver>,
+    console: Console<Box<dyn Transport>>,
     serial: Option<Serial>,
     serial_retry: Retry,
     /// Tells who talks on the serial line.
@@ -251,7 +251,7 @@ impl Agent {
     fn open_kernel(&mut self) {
         let opened = Receiver::start().map_err(Error::from).and_then(|receiver| {
             let events = receiver.events();
-            let mut client = Client::new(receiver);
+            let mut client = Client::new(Box::new(receiver) as Box<dyn Transport>);
             let greeting = client.greet(None)?;
             Ok((events, client, greeting))
         });

@@ -40,10 +40,11 @@ pub trait Host {
 pub struct System;
 
 impl Host for System {
-    type Transport = Connection;
+    // The same as the serial console's, or all of the console would be there twice.
+    type Transport = Box<dyn Transport>;
 
-    fn connect(&self) -> Result<Client<Connection>, Error> {
-        Ok(Client::new(Connection::open()?))
+    fn connect(&self) -> Result<Client<Box<dyn Transport>>, Error> {
+        Ok(Client::new(Box::new(Connection::open()?)))
     }
 
     fn devices(&self) -> Box<dyn Devices> {
