@@ -597,15 +597,24 @@ impl<H: Host> Program<H> {
         &mut self,
         ask: impl FnOnce(&mut Client<H::Transport>) -> Result<R, Error>,
     ) -> Refused<R> {
-        let mut client = match self.client.take() {
-            Some(client) => client,
-            None => self.host.connect()?,
-        };
-        let result = ask(&mut client);
-        if !matches!(&result, Err(error) if !matches!(error.kind, ErrorKind::Kernel(_))) {
-            self.client = Some(client);
+        if self.client.is_none() {
+            self.connect()?;
         }
-        Ok(result?)
+        let client = self.client.as_mut().expect("it is connected");
+        ask(client).map_err(|error| self.refused(error))
+    }
+
+    // Not a part of `ask`, which is there once for each kind of request.
+    fn connect(&mut self) -> Refused<()> {
+        self.client = Some(self.host.connect()?);
+        Ok(())
+    }
+
+    fn refused(&mut self, error: Error) -> Refusal {
+        if !matches!(error.kind, ErrorKind::Kernel(_)) {
+            self.client = None;
+        }
+        error.into()
     }
 }
 
