@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The main thread: one loop over the serial line, signals, timers and what the
-//! receiver thread heard. It alone changes state and sends.
+//! The main thread: one loop over the serial line, the control socket, signals,
+//! timers and what the receiver thread heard. It alone changes state and sends.
 
+use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::os::fd::AsFd;
 use std::path::PathBuf;
@@ -11,11 +12,15 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
-use nl31_netlink::{Client, Error, ErrorKind};
+use nl31_netlink::{Client, Error, ErrorKind, Transport};
+use nl31_wire::limits::SILENCE_MS;
+use nl31_wire::{Heard, Line};
 
 use crate::boot::Boot;
 use crate::console::{Console, Peer};
+use crate::control::{Control, PROGRAMS_MAX};
 use crate::device::SystemDevices;
+use crate::program::{Program, System};
 use crate::receiver::{Events, Receiver};
 use crate::serial::{Choice, Input, Serial};
 
@@ -26,9 +31,13 @@ pub struct Options {
     pub serial: Choice,
     /// The config, if not those of the appliance.
     pub config: Option<PathBuf>,
-    /// Folder for what lasts until the next boot.
+    /// Folder for what lasts until the next boot. The control socket lies beside it,
+    /// under its name and `.sock`.
     pub run: PathBuf,
 }
+
+/// How long a program's frame may pause.
+const SILENCE: Duration = Duration::from_millis(SILENCE_MS as u64);
 
 /// A thing to be tried again, at first soon and then less often.
 #[derive(Debug)]
@@ -60,9 +69,18 @@ impl Retry {
 
 struct Agent {
     options: Options,
-    console: Console<Receiver>,
+    console: Console<Box<dyn Transport>>,
     serial: Option<Serial>,
     serial_retry: Retry,
+    /// Tells who talks on the serial line.
+    line: Line,
+    /// When something was last heard there.
+    heard: Instant,
+    /// The session with a program there.
+    program: Program<System>,
+    /// That program has left; its last answer is on its way.
+    leaving: bool,
+    control: Option<Control>,
     events: Option<Events>,
     kernel_retry: Retry,
     /// What was last said of the kernel's absence, so that it is said once.
@@ -109,11 +127,25 @@ pub fn run(options: Options) -> io::Result<bool> {
         _ if standard => Peer::Shell,
         _ => Peer::Line,
     };
+    // Programs learn from it that an agent was restarted.
+    let run_id = RandomState::new().hash_one(std::process::id());
+    // An agent for standard input is a guest beside the resident one.
+    let control = (!standard).then(|| options.run.with_extension("sock"));
+    let control = control.and_then(|path| {
+        Control::open(&path, run_id)
+            .inspect_err(|error| log::error!("{}: {error}", path.display()))
+            .ok()
+    });
     let mut agent = Agent {
         console: Console::new(Box::new(SystemDevices), Some(boot), peer),
         options,
         serial,
         serial_retry: Retry::now(),
+        line: Line::new(),
+        heard: Instant::now(),
+        program: Program::new(System, run_id),
+        leaving: false,
+        control,
         events: None,
         kernel_retry: Retry::now(),
         absence: None,
@@ -164,8 +196,21 @@ impl Agent {
         } else if !self.console.booting() {
             self.kernel_retry = Retry::now();
         }
+        self.give_line_back();
         let more = self.take_events();
         self.console.work() || more
+    }
+
+    /// Returns to text when a program has left, or a person has come.
+    fn give_line_back(&mut self) {
+        if self.leaving && !self.program.pending() {
+            self.line.leave();
+        } else if !self.line.begun() || self.heard.elapsed() < SILENCE || !self.line.silence() {
+            return;
+        }
+        self.leaving = false;
+        self.program.reset();
+        self.console.restart();
     }
 
     fn take_events(&mut self) -> bool {
@@ -181,10 +226,20 @@ impl Agent {
                 return false;
             }
             match events.take() {
-                Some(message) => self.console.event(&message),
+                Some(message) => {
+                    self.console.event(&message);
+                    self.program.event(&message);
+                    if let Some(control) = &mut self.control {
+                        control.event(&message);
+                    }
+                }
                 None => {
                     if events.lost() {
                         self.console.events_lost();
+                        self.program.events_lost();
+                        if let Some(control) = &mut self.control {
+                            control.events_lost();
+                        }
                     }
                     return false;
                 }
@@ -196,7 +251,7 @@ impl Agent {
     fn open_kernel(&mut self) {
         let opened = Receiver::start().map_err(Error::from).and_then(|receiver| {
             let events = receiver.events();
-            let mut client = Client::new(receiver);
+            let mut client = Client::new(Box::new(receiver) as Box<dyn Transport>);
             let greeting = client.greet(None)?;
             Ok((events, client, greeting))
         });
@@ -252,12 +307,21 @@ impl Agent {
         }
         log::warn!("serial line hung up");
         self.serial = None;
+        self.line = Line::new();
+        self.program.reset();
+        self.leaving = false;
         self.serial_retry.later();
     }
 
     fn write(&mut self) {
         while let Some(serial) = &mut self.serial {
-            let out = self.console.out();
+            let mut out = self.console.out();
+            if self.line.frames() {
+                // Nobody is there to read it.
+                out.clear();
+                self.program.tells();
+                out = self.program.out();
+            }
             if out.pending().is_empty() {
                 return;
             }
@@ -280,14 +344,43 @@ impl Agent {
         }
     }
 
+    /// Bytes that may be read from the serial line.
+    fn wants(&self) -> usize {
+        if self.line.frames() {
+            return self.program.wants();
+        }
+        if self.console.input_ended() {
+            return 0;
+        }
+        self.console.wants().min(self.program.wants())
+    }
+
+    /// Takes what came over the serial line.
+    fn hear(&mut self, bytes: &[u8]) {
+        if !self.serial.as_ref().is_some_and(Serial::is_terminal) {
+            return self.console.feed(bytes);
+        }
+        self.heard = Instant::now();
+        for &byte in bytes {
+            match self.line.byte(byte) {
+                Heard::Nothing => {}
+                Heard::Text(byte) => self.console.feed(&[byte]),
+                Heard::Program => self.console.suspend(),
+                Heard::Frame(frame) => self.program.frame(Ok(&frame)),
+                Heard::Bad(error) => self.program.frame(Err(error)),
+            }
+            self.leaving |= self.program.left();
+        }
+    }
+
     fn read(&mut self) {
+        let mut buffer = [0; 1024];
+        let room = self.wants().min(buffer.len());
         let Some(serial) = &mut self.serial else {
             return;
         };
-        let mut buffer = [0; 1024];
-        let room = self.console.wants().min(buffer.len());
         match serial.read(&mut buffer[..room]) {
-            Ok(Input::Bytes(len)) => self.console.feed(&buffer[..len]),
+            Ok(Input::Bytes(len)) => self.hear(&buffer[..len]),
             Ok(Input::Nothing) => {}
             Ok(Input::End) => self.hung_up(),
             Err(error) => {
@@ -304,12 +397,15 @@ impl Agent {
         } else {
             self.next_timer()
         };
-        let pending = !self.console.out().pending().is_empty();
-        let wants = self.console.wants() > 0 && !self.console.input_ended();
+        let pending = match self.line.frames() {
+            true => self.program.pending(),
+            false => !self.console.out().pending().is_empty(),
+        };
+        let wants = self.wants() > 0;
         let answers = self.console.waits_for_kernel();
         let listens = self.console.listens();
 
-        let mut fds = heapless::Vec::<PollFd, 5>::new();
+        let mut fds = heapless::Vec::<PollFd, { 6 + PROGRAMS_MAX }>::new();
         let mut watch = |fd, flags| {
             let _ = fds.push(PollFd::new(fd, flags));
             fds.len() - 1
@@ -335,6 +431,12 @@ impl Agent {
                 watch(events.answers_ready().as_fd(), PollFlags::POLLIN);
             }
         }
+        let own = fds.len();
+        if let Some(control) = &self.control {
+            control.watch(&mut |fd, flags| {
+                let _ = fds.push(PollFd::new(fd, flags));
+            });
+        }
         match poll(&mut fds, timeout) {
             Ok(_) | Err(Errno::EINTR) => {}
             Err(error) => return Err(error.into()),
@@ -342,6 +444,7 @@ impl Agent {
         let ready = |index: usize| fds[index].any().unwrap_or(false);
         let signalled = ready(signals);
         let readable = input.is_some_and(ready);
+        let programs = (own..fds.len()).any(ready);
         let gone = hangup.is_some_and(ready) && self.options.serial != Choice::Standard;
         drop(fds);
         if signalled {
@@ -352,13 +455,17 @@ impl Agent {
         } else if gone {
             self.hung_up();
         }
+        if let Some(control) = self.control.as_mut().filter(|_| programs) {
+            control.work();
+        }
         Ok(())
     }
 
     fn next_timer(&self) -> PollTimeout {
         let serial = self.serial.is_none().then_some(self.serial_retry.at);
         let kernel = (!self.console.attached()).then_some(self.kernel_retry.at);
-        match serial.into_iter().chain(kernel).min() {
+        let silence = self.line.begun().then(|| self.heard + SILENCE);
+        match serial.into_iter().chain(kernel).chain(silence).min() {
             None => PollTimeout::NONE,
             Some(at) => {
                 let left = at.saturating_duration_since(Instant::now());

@@ -25,6 +25,7 @@ use crate::boot::{Boot, News};
 use crate::codes::{self, Code};
 use crate::device::{Cached, Devices};
 use crate::editor::{DRAWN_MAX, Editor, LINE_MAX, Line, Request};
+use crate::flush::flush;
 use crate::grammar::{
     self, ALL, Action, Arguments, COMMANDS, Command, GREETING_MAX, GrammarError, LONGER,
 };
@@ -145,8 +146,8 @@ impl<T: Transport> Console<T> {
         }
     }
 
-    /// The terminal is another one, or the same one back again.
-    pub fn restart(&mut self) {
+    /// Somebody else has the line: drops what is under way.
+    pub fn suspend(&mut self) {
         self.running = Running::Nothing;
         self.stop = false;
         self.monitoring = false;
@@ -154,6 +155,11 @@ impl<T: Transport> Console<T> {
         self.out.clear();
         self.editor = Editor::new(PROMPT);
         self.prompted = false;
+    }
+
+    /// The terminal is another one, or the same one back again.
+    pub fn restart(&mut self) {
+        self.suspend();
         self.start();
     }
 
@@ -232,6 +238,11 @@ impl<T: Transport> Console<T> {
             && matches!(self.running, Running::Nothing)
             && self.script.is_empty()
             && self.out.pending().is_empty()
+    }
+
+    /// Whether every command that was given is done; there may be output yet.
+    pub fn idle(&self) -> bool {
+        self.input.is_empty() && matches!(self.running, Running::Nothing)
     }
 
     /// Commands that failed.
@@ -774,12 +785,7 @@ impl<T: Transport> Console<T> {
         }
         let longer = parsed.flags & LONGER != 0;
         let before = self.ask(Client::table).map(|table| table.generation);
-        let result = self.ask(|client| match spec.prefix {
-            // The kernel's bulk delete means a prefix and all inside of it.
-            Some(prefix) if !longer && !spec.has_path() => client.delete_prefix(prefix),
-            Some(_) if !longer => delete_each(client, &spec),
-            _ => client.delete_all(&spec),
-        });
+        let result = self.ask(|client| flush(client, &spec, longer));
         match result {
             Ok(()) => {
                 // Each path gone is one change. Others may change the table too,
@@ -1111,18 +1117,6 @@ impl<T: Transport> Console<T> {
 
     fn data(&mut self, line: fmt::Arguments<'_>) {
         let _ = writeln!(self.out, "{line}");
-    }
-}
-
-/// Deletes every path of a prefix that has all that `spec` says.
-fn delete_each<T: Transport>(client: &mut Client<T>, spec: &Spec<u32>) -> Result<(), Error> {
-    client.delete(spec)?;
-    loop {
-        match client.delete(spec) {
-            Ok(()) => {}
-            Err(error) if Code::of(&error) == codes::NO_ROUTE => return Ok(()),
-            Err(error) => return Err(error),
-        }
     }
 }
 

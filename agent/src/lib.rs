@@ -3,6 +3,8 @@
 //!
 //! - [`console`] is a session: [`editor`] turns keys into lines, [`grammar`] lines
 //!   into commands, [`codes`] are what replies begin with.
+//! - [`program`] is the same for programs: frames in, frames out. [`control`] is the
+//!   local socket that carries them too.
 //! - [`boot`] brings a [`config`] into the kernel.
 //! - [`serial`] is the terminal, [`receiver`] the thread that hears the kernel, and
 //!   [`agent`] the loop that ties them together. The rest does no input or output,
@@ -13,12 +15,15 @@ pub mod boot;
 pub mod codes;
 pub mod config;
 pub mod console;
+pub mod control;
 pub mod device;
 pub mod editor;
+pub mod flush;
 pub mod grammar;
 pub mod history;
 pub mod keys;
 pub mod log_ring;
 pub mod output;
+pub mod program;
 pub mod receiver;
 pub mod serial;

@@ -21,6 +21,16 @@ pub trait Transport {
     fn receive(&mut self, deadline: Instant) -> Result<Option<Message>, ReceiveError>;
 }
 
+impl<T: Transport + ?Sized> Transport for Box<T> {
+    fn send(&mut self, datagram: &[u8]) -> io::Result<()> {
+        (**self).send(datagram)
+    }
+
+    fn receive(&mut self, deadline: Instant) -> Result<Option<Message>, ReceiveError> {
+        (**self).receive(deadline)
+    }
+}
+
 /// Why there is no next message.
 #[derive(Debug)]
 pub enum ReceiveError {

@@ -22,6 +22,7 @@ pub enum Op {
     Dump,
     Table,
     Load,
+    Transaction,
 }
 
 /// A request that failed: what was asked, under which number, and why.
@@ -80,6 +81,7 @@ impl fmt::Display for Op {
             Self::Dump => "dump",
             Self::Table => "table",
             Self::Load => "load",
+            Self::Transaction => "transaction",
         })
     }
 }

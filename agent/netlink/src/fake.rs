@@ -220,6 +220,13 @@ impl FakeKernel {
                 let spec = self.spec(payload)?;
                 self.get_route(header, spec)
             }
+            MSG_NEWTABLE => {
+                if header.flags & NLM_F_REPLACE != 0 {
+                    self.paths.clear();
+                    self.generation += 1;
+                }
+                Ok(())
+            }
             MSG_GETTABLE => {
                 self.table(header);
                 Ok(())

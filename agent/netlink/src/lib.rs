@@ -31,6 +31,7 @@ mod load;
 mod message;
 mod request;
 mod socket;
+mod transaction;
 
 pub use client::{Add, Client, Dump, ReceiveError, Step, Transport};
 pub use error::{Error, ErrorKind, Op};
@@ -44,3 +45,4 @@ pub use message::{
 pub use nl31_route::{Path, PathKind, Prefix, Protocol, Route, Spec};
 pub use request::{Datagram, Full, Request};
 pub use socket::{Connection, Inbox, Socket};
+pub use transaction::{Change, Failed, Transaction};

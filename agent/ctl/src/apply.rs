@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! `apply`: makes the table what a file says, with the fewest changes, all at once.
+
+use std::collections::BTreeMap;
+use std::path::Path as FilePath;
+
+use indicatif::ProgressBar;
+use nl31_route::{DeviceName, Path, Prefix, Route, Spec};
+use nl31_wire::Op;
+
+use crate::error::Error;
+use crate::file;
+use crate::link::Link;
+use crate::list::list;
+use crate::load::{Batches, transaction};
+use crate::port::Port;
+use crate::route::whole;
+
+/// Lists that are tried before a table that keeps changing is given up.
+const ATTEMPTS: usize = 5;
+
+/// Every prefix with its paths, in the order in which they are used.
+pub type Table = BTreeMap<Prefix, Vec<Path<DeviceName>>>;
+
+/// What has to be done with one prefix.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// The prefix.
+    pub prefix: Prefix,
+    /// All its paths go first.
+    pub clear: bool,
+    /// Then these come, behind those that stay.
+    pub append: Vec<Path<DeviceName>>,
+    /// For a person: the paths that will be gone, and those that will be new.
+    pub gone: Vec<Path<DeviceName>>,
+    /// See `gone`.
+    pub new: Vec<Path<DeviceName>>,
+}
+
+/// Adds a route behind those of its metric.
+pub fn insert(table: &mut Table, route: Route<DeviceName>) {
+    let paths = table.entry(route.prefix).or_default();
+    let at = paths.partition_point(|path| path.metric <= route.path.metric);
+    paths.insert(at, route.path);
+}
+
+/// What makes `now` into `wanted`.
+pub fn difference(now: &Table, wanted: &Table) -> Vec<Step> {
+    let mut steps = Vec::new();
+    let none = Vec::new();
+    let prefixes = now
+        .keys()
+        .chain(wanted.keys().filter(|prefix| !now.contains_key(prefix)));
+    for &prefix in prefixes {
+        let (before, after) = (
+            now.get(&prefix).unwrap_or(&none),
+            wanted.get(&prefix).unwrap_or(&none),
+        );
+        if before == after {
+            continue;
+        }
+        let missing = |from: &[Path<DeviceName>], of: &[Path<DeviceName>]| -> Vec<_> {
+            of.iter()
+                .filter(|path| !from.contains(path))
+                .cloned()
+                .collect()
+        };
+        let (gone, new) = (missing(after, before), missing(before, after));
+        // Appending alone does it if that leads to the wanted order. Otherwise the
+        // prefix is made anew; readers see neither step.
+        let mut appended = Table::from([(prefix, before.clone())]);
+        new.iter().for_each(|path| {
+            insert(
+                &mut appended,
+                Route {
+                    prefix,
+                    path: path.clone(),
+                },
+            )
+        });
+        let clear = appended[&prefix] != *after;
+        let append = if clear { after.clone() } else { new.clone() };
+        steps.push(Step {
+            prefix,
+            clear,
+            append,
+            gone,
+            new,
+        });
+    }
+    steps
+}
+
+/// The table of the agent, as it was at one moment.
+pub fn running<P: Port>(link: &mut Link<P>) -> Result<Table, Error> {
+    for _ in 0..ATTEMPTS {
+        let mut table = Table::new();
+        let changed = list(link, &Spec::default(), false, &mut |route| {
+            insert(&mut table, route);
+            Ok(())
+        })?;
+        if !changed {
+            return Ok(table);
+        }
+    }
+    Err(Error::Usage(format!(
+        "the table changed while it was listed, {ATTEMPTS} times"
+    )))
+}
+
+/// What makes the table what a file says.
+pub fn plan<P: Port>(link: &mut Link<P>, path: &FilePath) -> Result<Vec<Step>, Error> {
+    let mut wanted = Table::new();
+    file::read(path, &mut |line, route| {
+        let twice = wanted
+            .get(&route.prefix)
+            .is_some_and(|paths| paths.contains(&route.path));
+        if twice {
+            let text = "the route is there already, further up".into();
+            return Err(Error::Line(path.into(), line, 1, text));
+        }
+        insert(&mut wanted, route);
+        Ok(())
+    })?;
+    Ok(difference(&running(link)?, &wanted))
+}
+
+/// Does it, all at once.
+pub fn apply<P: Port>(link: &mut Link<P>, steps: &[Step], bar: &ProgressBar) -> Result<(), Error> {
+    if steps.is_empty() {
+        return Ok(());
+    }
+    let changes = |step: &Step| step.append.len() + usize::from(step.clear);
+    bar.set_length(steps.iter().map(changes).sum::<usize>() as u64);
+    let push = |batches: &mut Batches<'_, P>| {
+        for (tag, step) in steps.iter().enumerate() {
+            if step.clear {
+                let spec = Spec {
+                    prefix: Some(step.prefix),
+                    ..Spec::default()
+                };
+                batches.push(tag, Op::DeletePrefix, &spec)?;
+            }
+            for path in &step.append {
+                let route = Route {
+                    prefix: step.prefix,
+                    path: path.clone(),
+                };
+                batches.push(tag, Op::Append, &whole(&route))?;
+            }
+        }
+        Ok(())
+    };
+    match transaction(link, false, bar, push) {
+        Ok(_) => Ok(()),
+        Err((Some(tag), Error::Refused(mut refused))) => {
+            refused.text = format!("{}: {}", steps[tag].prefix, refused.text);
+            Err(Error::Refused(refused))
+        }
+        Err((_, error)) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table(lines: &[&str]) -> Table {
+        let mut table = Table::new();
+        lines
+            .iter()
+            .for_each(|line| insert(&mut table, line.parse().unwrap()));
+        table
+    }
+
+    /// Clears and appends, as words.
+    fn steps(now: &[&str], wanted: &[&str]) -> Vec<String> {
+        let mut words = Vec::new();
+        for step in difference(&table(now), &table(wanted)) {
+            if step.clear {
+                words.push(format!("clear {}", step.prefix));
+            }
+            for path in step.append {
+                words.push(format!(
+                    "append {}",
+                    Route {
+                        prefix: step.prefix,
+                        path
+                    }
+                ));
+            }
+        }
+        words
+    }
+
+    const A: &str = "10.0.0.0/8 via 192.0.2.1";
+    const B: &str = "10.0.0.0/8 via 192.0.2.2";
+    const C: &str = "10.0.0.0/8 dev eth0 metric 5";
+
+    #[test]
+    fn only_what_differs_is_done() {
+        assert!(steps(&[A, B, C], &[C, A, B]).is_empty());
+        assert_eq!(steps(&[], &[A]), [format!("append {A}")]);
+        assert_eq!(steps(&[A], &[]), ["clear 10.0.0.0/8"]);
+        assert_eq!(steps(&[A, C], &[A, B, C]), [format!("append {B}")]);
+        assert_eq!(
+            steps(&[A], &[A, "11.0.0.0/8 dev lo"]),
+            ["append 11.0.0.0/8 dev lo"]
+        );
+    }
+
+    #[test]
+    fn the_order_of_equal_paths_matters() {
+        let anew = [
+            "clear 10.0.0.0/8".into(),
+            format!("append {B}"),
+            format!("append {A}"),
+        ];
+        assert_eq!(steps(&[A, B], &[B, A]), anew);
+        assert_eq!(steps(&[A], &[B, A]), anew);
+        assert_eq!(
+            steps(&[A, B], &[B]),
+            ["clear 10.0.0.0/8".into(), format!("append {B}")]
+        );
+    }
+}

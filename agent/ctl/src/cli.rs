@@ -1,0 +1,579 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Arguments, and what each command does.
+
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
+
+use clap::{Args, CommandFactory, Parser, Subcommand};
+use indicatif::{ProgressBar, ProgressStyle};
+use nl31_route::{Keyword, Route, Spec, Syntax, Value};
+use nl31_wire::limits::GREETING_MAX;
+use nl31_wire::{ItemsBuffer, Op, Request, Response};
+use serde_json::json;
+
+use crate::apply::{apply, plan};
+use crate::error::{Error, STATUSES};
+use crate::link::{LOOKING, Link, PATIENCE};
+use crate::list::list;
+use crate::load::{Mode, load};
+use crate::monitor::monitor;
+use crate::port::{self, Port, SOCKET, Serial};
+use crate::route;
+use crate::save::save;
+use crate::shell;
+
+/// Drives an nl31 appliance over its serial line or its local socket.
+///
+/// Without --serial and --socket the local socket is used if there is one, and else
+/// the one serial line on which an agent answers.
+#[derive(Debug, Parser)]
+#[command(version, name = "nl31ctl", after_help = exit_help())]
+pub struct Arguments {
+    /// Serial line to the appliance.
+    #[arg(long, value_name = "PATH", conflicts_with = "socket", global = true)]
+    serial: Option<PathBuf>,
+
+    /// Socket of the agent on this machine.
+    #[arg(long, value_name = "PATH", global = true)]
+    socket: Option<PathBuf>,
+
+    /// Bit rate of the serial line.
+    #[arg(long, value_name = "BAUD", default_value_t = 115_200, global = true)]
+    baud: u32,
+
+    /// Print JSON, one object a line.
+    #[arg(long, global = true)]
+    json: bool,
+
+    /// No progress bar and nothing but what was asked for.
+    #[arg(long, short, global = true)]
+    quiet: bool,
+
+    #[command(subcommand)]
+    command: Command,
+}
+
+fn exit_help() -> String {
+    let statuses: Vec<_> = STATUSES.lines().map(|line| format!("  {line}")).collect();
+    format!("Exit status:\n{}", statuses.join("\n"))
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Say hello to the kernel; it answers and names the agent's socket.
+    Greet {
+        /// Up to 255 bytes.
+        text: Option<String>,
+    },
+    /// Ask whether the agent and the kernel's side are alive.
+    Ping,
+    /// Read and change routes, in the words of `ip route`.
+    #[command(subcommand)]
+    Route(RouteCommand),
+    /// Show the table's counters.
+    Stats,
+    /// Show changes of the table as they happen, until Ctrl-C.
+    Monitor,
+    /// Add the routes of a file, all or none of them.
+    Load {
+        /// Lines with the arguments of `route add`; `-` is standard input.
+        file: PathBuf,
+        /// Replace the whole table by them, at once.
+        #[arg(long)]
+        replace: bool,
+        /// Add them frame by frame: what was added before an error stays.
+        #[arg(long, conflicts_with = "replace")]
+        frames: bool,
+    },
+    /// Write the table to a file, as it is at one moment.
+    Save {
+        /// What `load` and `apply` read.
+        file: PathBuf,
+    },
+    /// Make the table what a file says, with the fewest changes, all at once.
+    Apply {
+        /// Lines with the arguments of `route add`; `-` is standard input.
+        file: PathBuf,
+        /// Only show what would be changed.
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Talk to the agent's console.
+    Shell {
+        /// Execute this line alone.
+        line: Vec<String>,
+    },
+    /// Print shell completions or the manual page.
+    #[command(subcommand, hide = true)]
+    Generate(Generate),
+}
+
+#[derive(Debug, Subcommand)]
+enum RouteCommand {
+    /// Add a route; fails if the prefix has one of this metric.
+    Add(Words),
+    /// Put a route in place of the one of this metric, or add it.
+    Replace(Words),
+    /// Put a route in place of the one of this metric, which must be there.
+    Change(Words),
+    /// Add a further path behind those of this metric.
+    Append(Words),
+    /// Delete a route; name the path if the prefix has several.
+    Del(Words),
+    /// Show the route in use for an address.
+    Get {
+        /// An address or prefix.
+        address: String,
+    },
+    /// List routes: all, or those that have what is given.
+    Show(Words),
+    /// Delete all routes that have what is given, or `all`.
+    Flush(Words),
+}
+
+#[derive(Args, Debug)]
+struct Words {
+    /// [KIND] PREFIX [via ADDRESS] [dev NAME] [metric NUMBER] [proto NAME]
+    #[arg(value_name = "ROUTE")]
+    words: Vec<String>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Generate {
+    /// Completions for a shell.
+    Completions {
+        /// bash, elvish, fish, powershell or zsh
+        shell: clap_complete::Shell,
+    },
+    /// The manual page.
+    Man,
+}
+
+const fn flag(word: &'static str, help: &'static str) -> Keyword {
+    Keyword {
+        word,
+        value: Value::None,
+        help,
+    }
+}
+
+static ROUTE: Syntax = Syntax {
+    flags: &[],
+    abbreviations: false,
+};
+static FILTER: Syntax = Syntax {
+    flags: &[
+        flag("longer", "with all longer prefixes inside of this one"),
+        flag("all", "every route there is"),
+    ],
+    abbreviations: false,
+};
+const LONGER: u8 = 1;
+const ALL: u8 = 2;
+
+impl Arguments {
+    /// Whether errors are to be printed as JSON.
+    pub fn json(&self) -> bool {
+        self.json
+    }
+
+    /// Does what the arguments say; `out` is standard output.
+    pub fn run(self, out: &mut dyn Write) -> Result<(), Error> {
+        if let Command::Generate(what) = &self.command {
+            return generate(what, out);
+        }
+        // Before a port is opened, so that a mistake costs no time.
+        if let Command::Greet { text: Some(text) } = &self.command
+            && text.len() > GREETING_MAX
+        {
+            return Err(Error::Usage(format!(
+                "a greeting has at most {GREETING_MAX} bytes"
+            )));
+        }
+        let mut link = self.connect()?;
+        let result = self.execute(&mut link, out);
+        match result {
+            // The line is not there any more to be left.
+            Err(
+                error @ (Error::Port(..)
+                | Error::NoAnswer
+                | Error::SessionLost
+                | Error::Unknown(_)
+                | Error::Version(_)),
+            ) => Err(error),
+            result => result.and(link.leave()),
+        }
+    }
+
+    fn connect(&self) -> Result<Link<Box<dyn Port>>, Error> {
+        if let Some(path) = &self.serial {
+            return open_serial(path, self.baud);
+        }
+        let named = self.socket.as_deref();
+        let path = named.unwrap_or(Path::new(SOCKET));
+        if named.is_some() || path.exists() {
+            let name = path.display().to_string();
+            let stream = port::socket(path).map_err(|error| Error::Port(name.clone(), error))?;
+            return Link::open(Box::new(stream), &name, LOOKING, PATIENCE);
+        }
+        self.search()
+    }
+
+    /// Says hello on every serial line.
+    fn search(&self) -> Result<Link<Box<dyn Port>>, Error> {
+        let ports = port::candidates();
+        let mut found = Vec::new();
+        std::thread::scope(|scope| {
+            let tries: Vec<_> = ports
+                .iter()
+                .map(|path| {
+                    scope.spawn(|| open_serial(path, self.baud).and_then(Link::leave).is_ok())
+                })
+                .collect();
+            for (path, tried) in ports.iter().zip(tries) {
+                if tried.join().unwrap_or(false) {
+                    found.push(path);
+                }
+            }
+        });
+        let names = |paths: &[&PathBuf]| {
+            let names: Vec<_> = paths
+                .iter()
+                .map(|path| path.display().to_string())
+                .collect();
+            names.join(", ")
+        };
+        match found[..] {
+            [path] => open_serial(path, self.baud),
+            [] => Err(Error::NoPort(format!(
+                "no agent answers on any serial line ({}): say which with --serial PATH",
+                names(&ports.iter().collect::<Vec<_>>())
+            ))),
+            _ => Err(Error::NoPort(format!(
+                "agents answer on {}: say which one with --serial PATH",
+                names(&found)
+            ))),
+        }
+    }
+
+    fn bar(&self, what: &'static str) -> ProgressBar {
+        if self.quiet || self.json || !std::io::stderr().is_terminal() {
+            return ProgressBar::hidden();
+        }
+        let style = "{msg} {wide_bar} {pos}/{len} routes, {per_sec}, {eta}";
+        let style = ProgressStyle::with_template(style).expect("the template is right");
+        ProgressBar::new(0).with_style(style).with_message(what)
+    }
+
+    fn say(&self, out: &mut dyn Write, text: std::fmt::Arguments<'_>) {
+        if !self.quiet && !self.json {
+            print(out, text);
+        }
+    }
+
+    fn execute<P: Port>(&self, link: &mut Link<P>, out: &mut dyn Write) -> Result<(), Error> {
+        match &self.command {
+            Command::Greet { text } => {
+                let text = text.as_deref().unwrap_or_default();
+                link.call(&Request::Greet { text }, |response| match response {
+                    Response::Greeting {
+                        port,
+                        abi,
+                        version,
+                        text,
+                    } => {
+                        if self.json {
+                            let value = json!({
+                                "text": text, "port": port, "module": version, "abi": abi,
+                            });
+                            print(out, format_args!("{value}"));
+                        } else {
+                            print(out, format_args!("{text}"));
+                        }
+                        Ok(())
+                    }
+                    _ => Err(Error::Unexpected),
+                })
+            }
+            Command::Ping => {
+                link.done(&Request::Ping {})?;
+                let version = &link.agent().version;
+                self.say(
+                    out,
+                    format_args!("agent {version} and the kernel are alive"),
+                );
+                if self.json {
+                    print(out, format_args!("{}", json!({ "agent": version })));
+                }
+                Ok(())
+            }
+            Command::Route(command) => self.route(link, command, out),
+            Command::Stats => self.stats(link, out),
+            Command::Monitor => monitor(link, self.json, out),
+            Command::Load {
+                file,
+                replace,
+                frames,
+            } => {
+                let mode = match (replace, frames) {
+                    (true, _) => Mode::Replace,
+                    (_, true) => Mode::Frames,
+                    _ => Mode::Add,
+                };
+                let bar = self.bar("load");
+                let count = load(link, file, mode, &bar)?;
+                bar.finish_and_clear();
+                self.say(
+                    out,
+                    format_args!("loaded {count} routes from {}", file.display()),
+                );
+                Ok(())
+            }
+            Command::Save { file } => {
+                let bar = self.bar("save");
+                if let Some(count) = paths(link)? {
+                    bar.set_length(count);
+                }
+                let count = save(link, file, &bar)?;
+                bar.finish_and_clear();
+                self.say(
+                    out,
+                    format_args!("saved {count} routes to {}", file.display()),
+                );
+                Ok(())
+            }
+            Command::Apply { file, dry_run } => {
+                let steps = plan(link, file)?;
+                if *dry_run || self.json {
+                    for step in &steps {
+                        let lines = step.gone.iter().map(|path| ("-", path));
+                        for (sign, path) in lines.chain(step.new.iter().map(|path| ("+", path))) {
+                            let route = Route {
+                                prefix: step.prefix,
+                                path: path.clone(),
+                            };
+                            if self.json {
+                                let mut value = route::json(&route);
+                                value["change"] = json!(sign);
+                                print(out, format_args!("{value}"));
+                            } else {
+                                print(out, format_args!("{sign} {route}"));
+                            }
+                        }
+                    }
+                }
+                if !dry_run {
+                    let bar = self.bar("apply");
+                    apply(link, &steps, &bar)?;
+                    bar.finish_and_clear();
+                }
+                let gone: usize = steps.iter().map(|step| step.gone.len()).sum();
+                let new: usize = steps.iter().map(|step| step.new.len()).sum();
+                let (would, prefixes) = (if *dry_run { "would be " } else { "" }, steps.len());
+                self.say(
+                    out,
+                    format_args!(
+                        "{would}changed: {prefixes} prefixes, {new} routes new, {gone} gone"
+                    ),
+                );
+                Ok(())
+            }
+            Command::Shell { line } if line.is_empty() => shell::shell(link),
+            Command::Shell { line } => shell::line(link, &line.join(" "), out),
+            Command::Generate(what) => generate(what, out),
+        }
+    }
+
+    fn route<P: Port>(
+        &self,
+        link: &mut Link<P>,
+        command: &RouteCommand,
+        out: &mut dyn Write,
+    ) -> Result<(), Error> {
+        let (op, verb, words) = match command {
+            RouteCommand::Add(words) => (Op::Add, "added", words),
+            RouteCommand::Replace(words) => (Op::Replace, "replaced", words),
+            RouteCommand::Change(words) => (Op::Change, "changed", words),
+            RouteCommand::Append(words) => (Op::Append, "appended", words),
+            RouteCommand::Del(words) => (Op::Delete, "deleted", words),
+            RouteCommand::Get { address } => {
+                let found = route::get(link, route::prefix(address)?)?;
+                self.print_route(out, &found);
+                return Ok(());
+            }
+            RouteCommand::Show(words) => {
+                let parsed = route::parse(&FILTER, &words.words)?;
+                let longer = parsed.flags & LONGER != 0;
+                let changed = list(link, &parsed.spec, longer, &mut |route| {
+                    self.print_route(out, &route);
+                    Ok(())
+                })?;
+                if changed {
+                    eprintln!("nl31ctl: the table changed while it was listed");
+                }
+                return Ok(());
+            }
+            RouteCommand::Flush(words) => {
+                let parsed = route::parse(&FILTER, &words.words)?;
+                let (longer, all) = (parsed.flags & LONGER != 0, parsed.flags & ALL != 0);
+                if all != (parsed.spec == Spec::default()) {
+                    let text = "say what to delete, like a prefix or dev eth0, or `all` alone";
+                    return Err(Error::Usage(text.into()));
+                }
+                let filter = ItemsBuffer::filter(&parsed.spec);
+                link.done(&Request::Flush {
+                    filter: filter.items(),
+                    longer,
+                    all,
+                })?;
+                self.say(out, format_args!("flushed"));
+                return Ok(());
+            }
+        };
+        let line = words.words.join(" ");
+        let parsed = route::parse(&ROUTE, &words.words)?;
+        let checked = match op {
+            Op::Delete => parsed.prefix().map(|_| ()),
+            _ => parsed.route().map(|_| ()),
+        };
+        checked.map_err(|error| route::usage(&line, &error))?;
+        let spec = match (op, parsed.route()) {
+            // A deletion says no more than was said.
+            (Op::Delete, _) | (_, Err(_)) => Spec {
+                prefix: parsed.prefix().ok(),
+                ..parsed.spec
+            },
+            (_, Ok(route)) => route::whole(&route),
+        };
+        route::change(link, op, &spec)?;
+        if let Some(prefix) = spec.prefix {
+            self.say(out, format_args!("{verb} {prefix}"));
+        }
+        Ok(())
+    }
+
+    fn print_route(&self, out: &mut dyn Write, route: &Route<nl31_route::DeviceName>) {
+        if self.json {
+            print(out, format_args!("{}", route::json(route)));
+        } else {
+            print(out, format_args!("{route}"));
+        }
+    }
+
+    fn stats<P: Port>(&self, link: &mut Link<P>, out: &mut dyn Write) -> Result<(), Error> {
+        link.call(&Request::Table {}, |response| {
+            let Response::Counters {
+                generation,
+                routes4,
+                routes6,
+                paths4,
+                paths6,
+                nexthops,
+                bytes4,
+                bytes6,
+                nexthop_bytes,
+                max_routes,
+                lookups,
+                hits,
+                misses,
+                errors,
+            } = response
+            else {
+                return Err(Error::Unexpected);
+            };
+            let counters: [(&str, u64); 14] = [
+                ("routes-ipv4", routes4.into()),
+                ("routes-ipv6", routes6.into()),
+                ("paths-ipv4", paths4.into()),
+                ("paths-ipv6", paths6.into()),
+                ("next-hops", nexthops.into()),
+                ("bytes-ipv4", bytes4),
+                ("bytes-ipv6", bytes6),
+                ("bytes-next-hops", nexthop_bytes),
+                ("limit", max_routes.into()),
+                ("generation", generation),
+                ("lookups", lookups),
+                ("hits", hits),
+                ("misses", misses),
+                ("errors", errors),
+            ];
+            if self.json {
+                let object: serde_json::Map<_, _> = counters
+                    .iter()
+                    .map(|&(name, value)| (name.into(), json!(value)))
+                    .collect();
+                print(out, format_args!("{}", serde_json::Value::Object(object)));
+            } else {
+                for (name, value) in counters {
+                    print(out, format_args!("{name} {value}"));
+                }
+            }
+            Ok(())
+        })
+    }
+}
+
+fn paths<P: Port>(link: &mut Link<P>) -> Result<Option<u64>, Error> {
+    link.call(&Request::Table {}, |response| match response {
+        Response::Counters { paths4, paths6, .. } => {
+            Ok(Some(u64::from(paths4) + u64::from(paths6)))
+        }
+        _ => Ok(None),
+    })
+}
+
+fn open_serial(path: &Path, baud: u32) -> Result<Link<Box<dyn Port>>, Error> {
+    let name = path.display().to_string();
+    let serial = Serial::open(path, baud).map_err(|error| Error::Port(name.clone(), error))?;
+    Link::open(Box::new(serial), &name, LOOKING, PATIENCE)
+}
+
+/// Whoever closes standard output wants no more of it.
+fn print(out: &mut dyn Write, text: std::fmt::Arguments<'_>) {
+    let _ = writeln!(out, "{text}");
+}
+
+fn generate(what: &Generate, out: &mut dyn Write) -> Result<(), Error> {
+    let mut command = Arguments::command();
+    match what {
+        Generate::Completions { shell } => {
+            clap_complete::generate(*shell, &mut command, "nl31ctl", &mut &mut *out);
+            Ok(())
+        }
+        Generate::Man => clap_mangen::Man::new(command)
+            .render(&mut &mut *out)
+            .map_err(|error| Error::File("-".into(), error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_arguments_are_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn the_manual_and_completions_name_every_command() {
+        for what in [
+            Generate::Man,
+            Generate::Completions {
+                shell: clap_complete::Shell::Bash,
+            },
+            Generate::Completions {
+                shell: clap_complete::Shell::Zsh,
+            },
+        ] {
+            let mut out = Vec::new();
+            generate(&what, &mut out).unwrap();
+            let text = String::from_utf8(out).unwrap();
+            for name in [
+                "greet", "ping", "route", "monitor", "load", "save", "apply", "shell",
+            ] {
+                assert!(text.contains(name), "{what:?} {name}");
+            }
+        }
+    }
+}

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What can go wrong, and the exit status for it.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+/// Exit statuses, as the manual lists them. 2 is clap's, for arguments that are wrong.
+pub const STATUSES: &str = "\
+0  done
+1  the agent or the kernel refused the request
+2  the arguments are wrong
+3  there is no such route or device
+4  the route is there already
+5  no agent answers, or the line cannot be used
+6  a file cannot be read, written or understood
+7  the link was lost while a change was under way: look whether it was made";
+
+/// A command that failed.
+#[derive(Debug)]
+pub enum Error {
+    /// The agent answered that it failed.
+    Refused(Refused),
+    /// The arguments are wrong.
+    Usage(String),
+    /// The line or socket cannot be used.
+    Port(String, io::Error),
+    /// No port was named, and which one it is cannot be told.
+    NoPort(String),
+    /// Nothing answers.
+    NoAnswer,
+    /// The agent was restarted, or somebody else has taken the line.
+    SessionLost,
+    /// The link failed while a change was under way.
+    Unknown(Box<Error>),
+    /// The agent speaks another version.
+    Version(u8),
+    /// The agent's answer is none to the request.
+    Unexpected,
+    /// A file cannot be read or written.
+    File(PathBuf, io::Error),
+    /// The agent refused a line of a file: file, line from 1, code, what.
+    RefusedLine(PathBuf, usize, u16, String),
+    /// A line of a file is wrong: file, line and column from 1, what.
+    Line(PathBuf, usize, usize, String),
+}
+
+/// The agent's error.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// One of the console's codes, or of `nl31_wire::code`.
+    pub code: u16,
+    /// Which change of the frame, from 0.
+    pub index: Option<u16>,
+    /// For a person.
+    pub text: String,
+}
+
+impl Error {
+    /// The exit status, see [`STATUSES`].
+    pub fn status(&self) -> u8 {
+        match self {
+            Self::Refused(Refused {
+                code: 404 | 406, ..
+            })
+            | Self::RefusedLine(_, _, 404 | 406, _) => 3,
+            Self::Refused(Refused { code: 409, .. }) | Self::RefusedLine(_, _, 409, _) => 4,
+            Self::Refused(_) | Self::RefusedLine(..) | Self::Version(_) | Self::Unexpected => 1,
+            Self::Usage(_) => 2,
+            Self::Port(..) | Self::NoPort(_) | Self::NoAnswer | Self::SessionLost => 5,
+            Self::File(..) | Self::Line(..) => 6,
+            Self::Unknown(_) => 7,
+        }
+    }
+
+    /// The code that the agent gave, if it did.
+    pub fn code(&self) -> Option<u16> {
+        match self {
+            Self::Refused(Refused { code, .. }) | Self::RefusedLine(_, _, code, _) => Some(*code),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused(refused) => write!(f, "E{} {}", refused.code, refused.text),
+            Self::Usage(text) | Self::NoPort(text) => f.write_str(text),
+            Self::Port(port, error) => write!(f, "{port}: {error}"),
+            Self::NoAnswer => f.write_str("the agent does not answer"),
+            Self::SessionLost => f.write_str(
+                "the session is over: the agent was restarted, or another program has the line",
+            ),
+            Self::Unknown(error) => {
+                write!(f, "{error}; whether the last change was made is not known")
+            }
+            Self::Version(version) => {
+                write!(
+                    f,
+                    "the agent speaks version {version} of the protocol, this is another"
+                )
+            }
+            Self::Unexpected => f.write_str("the agent's answer cannot be understood"),
+            Self::File(path, error) => write!(f, "{}: {error}", path.display()),
+            Self::RefusedLine(path, line, _, text) => {
+                write!(f, "{}:{line}: {text}", path.display())
+            }
+            Self::Line(path, line, column, text) => {
+                write!(f, "{}:{line}:{column}: {text}", path.display())
+            }
+        }
+    }
+}
+
+impl std::error::Error for Error {}

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Files of routes: the agent's config, lines with the arguments of `route add`.
+
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use nl31_route::{DeviceName, Route, Syntax, words};
+
+use crate::error::Error;
+
+/// Calls `each` with every route of a file and the number of its line. `-` is
+/// standard input.
+pub fn read(
+    path: &Path,
+    each: &mut dyn FnMut(usize, Route<DeviceName>) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let failed = |error| Error::File(path.into(), error);
+    let reader: Box<dyn BufRead> = match path.to_str() {
+        Some("-") => Box::new(std::io::stdin().lock()),
+        _ => Box::new(BufReader::new(File::open(path).map_err(failed)?)),
+    };
+    for (index, line) in reader.lines().enumerate() {
+        let number = index + 1;
+        let line = line.map_err(failed)?;
+        // A `#` begins a comment where it begins a word.
+        let comment = words(&line, 0).find(|word| word.text.starts_with('#'));
+        let line = comment.map_or(&line[..], |comment| &line[..comment.column]);
+        if line.trim_ascii().is_empty() {
+            continue;
+        }
+        let route = Syntax::CONFIG
+            .parse(line, 0)
+            .and_then(|parsed| parsed.route());
+        let route = route.map_err(|error| {
+            Error::Line(path.into(), number, error.column + 1, error.to_string())
+        })?;
+        each(number, route)?;
+    }
+    Ok(())
+}
+
+/// A file that takes the place of another one when it is whole.
+pub struct Replacement {
+    writer: BufWriter<File>,
+    new: PathBuf,
+    path: PathBuf,
+}
+
+impl Replacement {
+    /// Begins beside `path`.
+    pub fn create(path: &Path) -> Result<Self, Error> {
+        let mut new = path.as_os_str().to_owned();
+        new.push(".new");
+        let new = PathBuf::from(new);
+        let file = File::create(&new).map_err(|error| Error::File(new.clone(), error))?;
+        Ok(Self {
+            writer: BufWriter::new(file),
+            new,
+            path: path.into(),
+        })
+    }
+
+    /// Writes a line.
+    pub fn line(&mut self, route: &Route<DeviceName>) -> Result<(), Error> {
+        writeln!(self.writer, "{route}").map_err(|error| Error::File(self.new.clone(), error))
+    }
+
+    /// Begins anew.
+    pub fn restart(&mut self) -> Result<(), Error> {
+        let again = Self::create(&self.path)?;
+        let old = std::mem::replace(self, again);
+        // Its end is not wanted any more.
+        drop(old.writer.into_parts());
+        Ok(())
+    }
+
+    /// Puts it into place.
+    pub fn finish(mut self) -> Result<(), Error> {
+        let finish = |this: &mut Self| {
+            this.writer.flush()?;
+            this.writer.get_ref().sync_all()?;
+            fs::rename(&this.new, &this.path)
+        };
+        finish(&mut self).map_err(|error| Error::File(self.path.clone(), error))
+    }
+
+    /// Gives it up.
+    pub fn discard(self) {
+        // Fails only if it is gone.
+        let _ = fs::remove_file(&self.new);
+    }
+}

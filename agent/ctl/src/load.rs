@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Many changes in few frames, and `load`: the routes of a file into the table.
+
+use std::collections::VecDeque;
+use std::path::Path;
+
+use indicatif::ProgressBar;
+use nl31_route::{DeviceName, Spec};
+use nl31_wire::{ItemsBuffer, Op, Request, Response};
+
+use crate::error::Error;
+use crate::file;
+use crate::link::Link;
+use crate::port::Port;
+use crate::route::whole;
+
+/// How routes of a file come into the table.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// All or none of them are added, as one transaction.
+    #[default]
+    Add,
+    /// They take the place of the whole table, as one transaction.
+    Replace,
+    /// Frame by frame: some 100 routes are added or none of them, and what was added
+    /// before an error stays.
+    Frames,
+}
+
+/// Changes on their way to the agent. Each carries a tag, by which [`Batches`] names
+/// the one that failed.
+pub struct Batches<'a, P> {
+    link: &'a mut Link<P>,
+    buffer: ItemsBuffer,
+    tags: Vec<usize>,
+    /// The tags of the frames on their way, oldest first.
+    sent: VecDeque<Vec<usize>>,
+    bar: &'a ProgressBar,
+    count: u64,
+}
+
+/// The change with this tag failed, or which one is not known.
+pub type Failed = (Option<usize>, Error);
+
+impl<'a, P: Port> Batches<'a, P> {
+    /// No changes yet. Nothing else may be on its way.
+    fn new(link: &'a mut Link<P>, bar: &'a ProgressBar) -> Self {
+        Self {
+            link,
+            buffer: ItemsBuffer::default(),
+            tags: Vec::new(),
+            sent: VecDeque::new(),
+            bar,
+            count: 0,
+        }
+    }
+
+    /// Adds a change.
+    pub fn push(&mut self, tag: usize, op: Op, spec: &Spec<DeviceName>) -> Result<(), Failed> {
+        if self.buffer.push(op, spec).is_err() {
+            self.send()?;
+            let none = |_| (Some(tag), Error::Usage("a route needs a prefix".into()));
+            self.buffer.push(op, spec).map_err(none)?;
+        }
+        self.tags.push(tag);
+        Ok(())
+    }
+
+    fn send(&mut self) -> Result<(), Failed> {
+        if self.buffer.is_empty() {
+            return Ok(());
+        }
+        while self.link.room() == 0 {
+            self.take()?;
+        }
+        let request = Request::Change {
+            items: self.buffer.items(),
+        };
+        self.link.submit(&request).map_err(|error| (None, error))?;
+        self.sent.push_back(std::mem::take(&mut self.tags));
+        self.buffer.clear();
+        Ok(())
+    }
+
+    fn take(&mut self) -> Result<(), Failed> {
+        let tags = self.sent.pop_front().unwrap_or_default();
+        let result = self.link.answer(|response| match response {
+            Response::Changed { count } => Ok(count),
+            _ => Err(Error::Unexpected),
+        });
+        match result {
+            Ok(count) => {
+                self.count += u64::from(count);
+                self.bar.inc(count.into());
+                Ok(())
+            }
+            Err(Error::Refused(refused)) => {
+                let index = refused.index.map(usize::from);
+                let tag = index.and_then(|index| tags.get(index).copied());
+                Err((tag, Error::Refused(refused)))
+            }
+            Err(error) => Err((None, error)),
+        }
+    }
+
+    /// Sends the rest, and waits for all answers.
+    fn flush(&mut self) -> Result<(), Failed> {
+        self.send()?;
+        while !self.sent.is_empty() {
+            self.take()?;
+        }
+        Ok(())
+    }
+
+    /// Takes the answers to what is still on its way behind a failure.
+    fn drain(&mut self) {
+        while self.sent.pop_front().is_some() {
+            if !matches!(
+                self.link.answer(|_| Ok(())),
+                Ok(()) | Err(Error::Refused(_))
+            ) {
+                return;
+            }
+        }
+    }
+}
+
+/// Makes changes as one transaction; gives their number.
+pub fn transaction<P: Port>(
+    link: &mut Link<P>,
+    replace: bool,
+    bar: &ProgressBar,
+    push: impl FnOnce(&mut Batches<'_, P>) -> Result<(), Failed>,
+) -> Result<u64, Failed> {
+    link.done(&Request::Begin { replace })
+        .map_err(|error| (None, error))?;
+    match batches(link, bar, push) {
+        Ok(count) => link
+            .call(&Request::Commit {}, |response| match response {
+                // That replacing the table is a change too does not matter here.
+                Response::Changed { .. } => Ok(count),
+                _ => Err(Error::Unexpected),
+            })
+            .map_err(|error| (None, error)),
+        Err(failed) => {
+            // What failed first is what matters.
+            let _ = link.done(&Request::Abort {});
+            Err(failed)
+        }
+    }
+}
+
+/// Makes changes frame by frame; gives their number.
+pub fn batches<P: Port>(
+    link: &mut Link<P>,
+    bar: &ProgressBar,
+    push: impl FnOnce(&mut Batches<'_, P>) -> Result<(), Failed>,
+) -> Result<u64, Failed> {
+    let mut batches = Batches::new(link, bar);
+    match push(&mut batches).and_then(|()| batches.flush()) {
+        Ok(()) => Ok(batches.count),
+        Err(failed) => {
+            batches.drain();
+            Err(failed)
+        }
+    }
+}
+
+/// Loads a file; gives the number of routes. It is looked at whole before anything is
+/// sent.
+pub fn load<P: Port>(
+    link: &mut Link<P>,
+    path: &Path,
+    mode: Mode,
+    bar: &ProgressBar,
+) -> Result<u64, Error> {
+    let mut routes = Vec::new();
+    file::read(path, &mut |line, route| {
+        routes.push((line, route));
+        Ok(())
+    })?;
+    bar.set_length(routes.len() as u64);
+    let push = |batches: &mut Batches<'_, P>| {
+        routes
+            .iter()
+            .try_for_each(|(line, route)| batches.push(*line, Op::Append, &whole(route)))
+    };
+    let result = match mode {
+        Mode::Add => transaction(link, false, bar, push),
+        Mode::Replace => transaction(link, true, bar, push),
+        Mode::Frames => batches(link, bar, push),
+    };
+    result.map_err(|(line, error)| match (line, error) {
+        (Some(line), Error::Refused(refused)) => {
+            let text = format!("E{} {}", refused.code, refused.text);
+            Error::RefusedLine(path.into(), line, refused.code, text)
+        }
+        (_, error) => error,
+    })
+}

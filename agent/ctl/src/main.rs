@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! `nl31ctl`: see the library for what it does.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use nl31_ctl::cli::Arguments;
+use serde_json::json;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let as_json = arguments.json();
+    match arguments.run(&mut std::io::stdout()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            if as_json {
+                let value = json!({
+                    "error": error.to_string(), "code": error.code(), "status": error.status(),
+                });
+                eprintln!("{value}");
+            } else {
+                eprintln!("nl31ctl: {error}");
+            }
+            ExitCode::from(error.status())
+        }
+    }
+}

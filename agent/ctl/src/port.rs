@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The way to the agent: a serial line or its local socket.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use nix::libc;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::termios::{
+    BaudRate, FlushArg, InputFlags, SetArg, Termios, cfmakeraw, cfsetspeed, tcflush, tcgetattr,
+    tcsetattr,
+};
+
+/// Where the agent listens on the appliance itself.
+pub const SOCKET: &str = "/run/nl31.sock";
+
+/// Longest that a line may refuse to take a byte.
+const STALLED: Duration = Duration::from_secs(10);
+
+/// Moves bytes.
+pub trait Port {
+    /// Sends all of it.
+    fn send(&mut self, bytes: &[u8]) -> io::Result<()>;
+
+    /// What has come; waits at most so long for something, and gives 0 if nothing
+    /// does.
+    fn receive(&mut self, buffer: &mut [u8], wait: Duration) -> io::Result<usize>;
+}
+
+mod ioctl {
+    use nix::libc;
+
+    nix::ioctl_none_bad!(tiocexcl, libc::TIOCEXCL);
+}
+
+/// A serial line in raw mode; it is as it was when this is dropped.
+#[derive(Debug)]
+pub struct Serial {
+    file: File,
+    saved: Termios,
+}
+
+impl Serial {
+    /// Opens a line, 8 bits without parity.
+    pub fn open(path: &Path, baud: u32) -> io::Result<Self> {
+        let flags = libc::O_NOCTTY | libc::O_NONBLOCK;
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .custom_flags(flags)
+            .open(path)?;
+        let saved = tcgetattr(&file)?;
+        // SAFETY: the request takes no argument, and the descriptor is open.
+        unsafe { ioctl::tiocexcl(file.as_raw_fd()) }?;
+        let mut raw = saved.clone();
+        cfmakeraw(&mut raw);
+        raw.input_flags
+            .remove(InputFlags::IXON | InputFlags::IXOFF | InputFlags::IXANY);
+        raw.input_flags.insert(InputFlags::IGNBRK);
+        cfsetspeed(&mut raw, rate(baud)?)?;
+        tcsetattr(&file, SetArg::TCSANOW, &raw)?;
+        // What was said to somebody else.
+        tcflush(&file, FlushArg::TCIFLUSH)?;
+        Ok(Self { file, saved })
+    }
+}
+
+impl Drop for Serial {
+    fn drop(&mut self) {
+        // Fails only on a line that is gone.
+        let _ = tcsetattr(&self.file, SetArg::TCSADRAIN, &self.saved);
+    }
+}
+
+fn rate(baud: u32) -> io::Result<BaudRate> {
+    Ok(match baud {
+        9600 => BaudRate::B9600,
+        19200 => BaudRate::B19200,
+        38400 => BaudRate::B38400,
+        57600 => BaudRate::B57600,
+        115_200 => BaudRate::B115200,
+        230_400 => BaudRate::B230400,
+        460_800 => BaudRate::B460800,
+        921_600 => BaudRate::B921600,
+        1_000_000 => BaudRate::B1000000,
+        1_500_000 => BaudRate::B1500000,
+        _ => {
+            let text = "a rate is one of 9600, 19200, 38400, 57600, 115200, 230400, 460800, \
+                        921600, 1000000 and 1500000 baud";
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
+        }
+    })
+}
+
+impl Port for Serial {
+    fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+        send(&mut self.file, bytes)
+    }
+
+    fn receive(&mut self, buffer: &mut [u8], wait: Duration) -> io::Result<usize> {
+        receive(&mut self.file, buffer, wait)
+    }
+}
+
+impl Port for UnixStream {
+    fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+        send(self, bytes)
+    }
+
+    fn receive(&mut self, buffer: &mut [u8], wait: Duration) -> io::Result<usize> {
+        receive(self, buffer, wait)
+    }
+}
+
+impl<P: Port + ?Sized> Port for Box<P> {
+    fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+        (**self).send(bytes)
+    }
+
+    fn receive(&mut self, buffer: &mut [u8], wait: Duration) -> io::Result<usize> {
+        (**self).receive(buffer, wait)
+    }
+}
+
+/// Opens the agent's socket.
+pub fn socket(path: &Path) -> io::Result<UnixStream> {
+    let stream = UnixStream::connect(path)?;
+    stream.set_nonblocking(true)?;
+    Ok(stream)
+}
+
+fn send<F: Write + AsFd>(file: &mut F, mut bytes: &[u8]) -> io::Result<()> {
+    while !bytes.is_empty() {
+        match file.write(bytes) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(len) => bytes = &bytes[len..],
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                if !wait_for(file.as_fd(), PollFlags::POLLOUT, STALLED)? {
+                    return Err(io::ErrorKind::TimedOut.into());
+                }
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+fn receive<F: Read + AsFd>(file: &mut F, buffer: &mut [u8], wait: Duration) -> io::Result<usize> {
+    let deadline = Instant::now() + wait;
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if !wait_for(file.as_fd(), PollFlags::POLLIN, left)? {
+            return Ok(0);
+        }
+        match file.read(buffer) {
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(len) => return Ok(len),
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::Interrupted | io::ErrorKind::WouldBlock
+                ) => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+fn wait_for(fd: BorrowedFd<'_>, flags: PollFlags, wait: Duration) -> io::Result<bool> {
+    let wait = PollTimeout::try_from(wait.as_millis()).unwrap_or(PollTimeout::MAX);
+    match poll(&mut [PollFd::new(fd, flags)], wait) {
+        Ok(ready) => Ok(ready > 0),
+        Err(nix::errno::Errno::EINTR) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Serial lines that an appliance may hang on, by the kernel's list of terminals with
+/// hardware behind them.
+pub fn candidates() -> Vec<PathBuf> {
+    let mut ports = Vec::new();
+    for entry in fs::read_dir("/sys/class/tty")
+        .into_iter()
+        .flatten()
+        .flatten()
+    {
+        let name = entry.file_name();
+        let text = name.to_string_lossy();
+        let usual = ["ttyUSB", "ttyACM", "ttyAMA", "ttyS"]
+            .iter()
+            .any(|kind| text.starts_with(kind));
+        // Most of the ttyS are names without a chip: their type is 0.
+        let kind = fs::read_to_string(entry.path().join("type"));
+        let real = kind.map_or(true, |kind| kind.trim() != "0");
+        if usual && real && entry.path().join("device").exists() {
+            ports.push(Path::new("/dev").join(name));
+        }
+    }
+    ports.sort();
+    ports
+}

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! `save`: the table into a file.
+
+use std::path::Path;
+
+use indicatif::ProgressBar;
+use nl31_route::Spec;
+
+use crate::error::Error;
+use crate::file::Replacement;
+use crate::link::Link;
+use crate::list::list;
+use crate::port::Port;
+
+/// Lists that are tried before a table that keeps changing is given up.
+const ATTEMPTS: usize = 5;
+
+/// Saves the table, as it was at one moment; gives the number of routes.
+pub fn save<P: Port>(link: &mut Link<P>, path: &Path, bar: &ProgressBar) -> Result<u64, Error> {
+    let mut file = Replacement::create(path)?;
+    for _ in 0..ATTEMPTS {
+        bar.set_position(0);
+        let mut count = 0;
+        let result = list(link, &Spec::default(), false, &mut |route| {
+            count += 1;
+            bar.inc(1);
+            file.line(&route)
+        });
+        match result {
+            Ok(false) => return file.finish().map(|()| count),
+            Ok(true) => file.restart()?,
+            Err(error) => {
+                file.discard();
+                return Err(error);
+            }
+        }
+    }
+    file.discard();
+    Err(Error::Usage(format!(
+        "the table changed while it was listed, {ATTEMPTS} times"
+    )))
+}

@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The real `nl31ctl` and the real agent, on a pty and on the control socket. Whether
+//! this machine's kernel has the module is of no matter here.
+#![allow(missing_docs)]
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::os::fd::AsFd;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::process::{Command, Output};
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::pty::openpty;
+use nix::sys::termios::{SetArg, cfmakeraw, tcgetattr, tcsetattr};
+use nix::unistd::ttyname;
+use nl31_agent::agent::{self, Options};
+use nl31_agent::serial::Choice;
+use nl31_wire::limits::SILENCE_MS;
+
+/// A machine under load may take this long for anything; what is longer is a hang.
+const HANG_MS: u16 = 60_000;
+
+/// An agent on a line of its own, in a thread that lasts as long as the tests. Two
+/// ptys and two copiers between them make the line, so that each side has a terminal.
+struct Line {
+    folder: PathBuf,
+    /// The host's end.
+    port: PathBuf,
+    _ends: [File; 2],
+}
+
+fn pty() -> (File, File, PathBuf) {
+    let pty = openpty(None, None).unwrap();
+    let mut settings = tcgetattr(&pty.slave).unwrap();
+    cfmakeraw(&mut settings);
+    tcsetattr(&pty.slave, SetArg::TCSANOW, &settings).unwrap();
+    let path = ttyname(&pty.slave).unwrap();
+    (pty.master.into(), pty.slave.into(), path)
+}
+
+fn copy(from: &File, to: &File) {
+    let (mut from, mut to) = (from.try_clone().unwrap(), to.try_clone().unwrap());
+    std::thread::spawn(move || {
+        let mut buffer = [0; 4096];
+        while let Ok(len @ 1..) = from.read(&mut buffer) {
+            to.write_all(&buffer[..len]).unwrap();
+        }
+    });
+}
+
+impl Line {
+    fn new(name: &str) -> Self {
+        let name = format!("nl31ctl-{}-{name}", std::process::id());
+        let folder = std::env::temp_dir().join(name);
+        std::fs::create_dir_all(&folder).unwrap();
+        let config = folder.join("routes.conf");
+        File::create(&config).unwrap();
+        let (theirs, their_end, device) = pty();
+        let (ours, our_end, port) = pty();
+        copy(&theirs, &ours);
+        copy(&ours, &theirs);
+        let options = Options {
+            serial: Choice::Device(device),
+            config: Some(config),
+            run: folder.join("run"),
+        };
+        std::thread::spawn(|| {
+            agent::run(options)
+                .map_err(|error| error.to_string())
+                .unwrap()
+        });
+        Self {
+            folder,
+            port,
+            _ends: [their_end, our_end],
+        }
+    }
+
+    fn ctl(&self, arguments: &[&str]) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_nl31ctl"));
+        command
+            .arg("--serial")
+            .arg(&self.port)
+            .args(arguments)
+            .output()
+            .unwrap()
+    }
+
+    fn socket(&self) -> PathBuf {
+        self.folder.join("run.sock")
+    }
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[track_caller]
+fn check(output: &Output, status: i32, out: &str, errors: &str) {
+    let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
+    assert_eq!(output.status.code(), Some(status), "{stdout}{stderr}");
+    assert!(stdout.contains(out), "{stdout:?}");
+    assert!(stderr.contains(errors), "{stderr:?}");
+}
+
+#[test]
+fn a_program_and_a_person_share_the_serial_line() {
+    let line = Line::new("serial");
+    check(
+        &line.ctl(&["shell", "help", "codes"]),
+        0,
+        "I200  done\n",
+        "",
+    );
+    check(&line.ctl(&["shell", "nonsense"]), 0, "E400 column 1", "");
+    // The line is the console's again.
+    let mut terminal = File::options()
+        .read(true)
+        .write(true)
+        .open(&line.port)
+        .unwrap();
+    // Types until it is heard: again and again where that is what a person would do.
+    let mut says = |typed: &[u8], wanted: &str, again: bool| {
+        let mut heard = String::new();
+        terminal.write_all(typed).unwrap();
+        let wait = if again {
+            2 * SILENCE_MS as u16
+        } else {
+            HANG_MS
+        };
+        for _ in 0..HANG_MS / wait.min(HANG_MS) {
+            loop {
+                if heard.contains(wanted) {
+                    return;
+                }
+                let mut fds = [PollFd::new(terminal.as_fd(), PollFlags::POLLIN)];
+                if poll(&mut fds, PollTimeout::from(wait)).unwrap() == 0 {
+                    break;
+                }
+                let mut buffer = [0; 4096];
+                let len = terminal.read(&mut buffer).unwrap();
+                heard.push_str(&text(&buffer[..len]));
+            }
+            terminal.write_all(typed).unwrap();
+        }
+        panic!("no {wanted:?} in {heard:?}");
+    };
+    says(b"", "nl31> ", false);
+    says(b"help codes\r", "I200 help\r\nnl31> ", false);
+    // A program that dies leaves the line in its hands, until somebody presses Enter.
+    terminal_breaks(&line);
+    says(b"\r", "nl31> ", true);
+    check(
+        &line.ctl(&["--json", "shell", "help"]),
+        0,
+        "I200 help\n",
+        "",
+    );
+}
+
+/// Half a frame, and nothing more.
+fn terminal_breaks(line: &Line) {
+    let mut program = File::options().write(true).open(&line.port).unwrap();
+    program.write_all(b"\0half a fra").unwrap();
+}
+
+#[test]
+fn the_socket_is_its_owners_and_bounded() {
+    let line = Line::new("socket");
+    // It is there when the agent serves the line.
+    check(&line.ctl(&["shell", "help"]), 0, "I200 help\n", "");
+    let mode = std::fs::metadata(line.socket())
+        .unwrap()
+        .permissions()
+        .mode();
+    assert_eq!(mode & 0o777, 0o600);
+    let ctl = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_nl31ctl"));
+        command
+            .arg("--socket")
+            .arg(line.socket())
+            .args(arguments)
+            .output()
+            .unwrap()
+    };
+    check(&ctl(&["shell", "help", "codes"]), 0, "I200  done\n", "");
+    // Two at once, on line and socket, and more than there are places for.
+    let crowd: Vec<_> = (0..10)
+        .map(|_| std::os::unix::net::UnixStream::connect(line.socket()).unwrap())
+        .collect();
+    check(&line.ctl(&["shell", "help"]), 0, "I200 help\n", "");
+    drop(crowd);
+    check(&ctl(&["shell", "help"]), 0, "I200 help\n", "");
+}
+
+#[test]
+fn exit_statuses() {
+    let ctl = |arguments: &[&str]| {
+        Command::new(env!("CARGO_BIN_EXE_nl31ctl"))
+            .args(arguments)
+            .output()
+            .unwrap()
+    };
+    check(&ctl(&["nonsense"]), 2, "", "unrecognized subcommand");
+    check(
+        &ctl(&["--socket", "/nonexistent", "ping"]),
+        5,
+        "",
+        "/nonexistent: ",
+    );
+    check(
+        &ctl(&["--serial", "/dev/null", "ping"]),
+        5,
+        "",
+        "/dev/null: ",
+    );
+    let output = ctl(&["--json", "--socket", "/nonexistent", "ping"]);
+    check(&output, 5, "", "\"status\":5");
+    check(&ctl(&["generate", "man"]), 0, "Exit status", "");
+    let line = Line::new("statuses");
+    check(
+        &line.ctl(&["load", "/nonexistent"]),
+        6,
+        "",
+        "/nonexistent: ",
+    );
+    check(
+        &line.ctl(&["route", "add", "10.0.0.1/8", "dev", "lo"]),
+        2,
+        "",
+        "^^^^^^^^^^",
+    );
+    check(
+        &line.ctl(&["route", "add", "10.0.0.0/8", "dev", "no-such"]),
+        3,
+        "",
+        "E406",
+    );
+    check(&line.ctl(&["route", "flush"]), 2, "", "`all`");
+}

@@ -1,0 +1,733 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The real client and the agent's real session, over a line in memory that may be
+//! bad, and a kernel in memory that speaks the real bytes.
+#![allow(missing_docs)]
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::io;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use indicatif::ProgressBar;
+use nl31_agent::codes;
+use nl31_agent::device::Devices;
+use nl31_agent::program::{Host, Program};
+use nl31_ctl::apply::{apply, plan};
+use nl31_ctl::error::{Error, Refused};
+use nl31_ctl::link::{Event, Link};
+use nl31_ctl::list::list;
+use nl31_ctl::load::{Mode, load};
+use nl31_ctl::port::Port;
+use nl31_ctl::save::save;
+use nl31_ctl::{route, shell};
+use nl31_netlink::{Client, FakeKernel, Message, ReceiveError, Transport};
+use nl31_route::{DeviceName, Route, Spec, Syntax};
+use nl31_wire::{Heard, ItemsBuffer, Line, Op, Patience, Request, code};
+
+/// `lo` is 1, `eth0` is 2.
+struct TestDevices;
+
+const DEVICES: [&str; 2] = ["lo", "eth0"];
+
+impl Devices for TestDevices {
+    fn index(&self, name: &DeviceName) -> Option<u32> {
+        let at = DEVICES.iter().position(|&device| device == name.as_str())?;
+        Some(at as u32 + 1)
+    }
+
+    fn name(&self, index: u32) -> Option<DeviceName> {
+        DEVICES.get(index as usize - 1)?.parse().ok()
+    }
+
+    fn names(&self, each: &mut dyn FnMut(&str)) {
+        DEVICES.iter().for_each(|name| each(name));
+    }
+}
+
+/// One kernel for all clients of a session.
+#[derive(Clone, Default)]
+struct Kernel(Rc<RefCell<FakeKernel>>);
+
+impl Transport for Kernel {
+    fn send(&mut self, datagram: &[u8]) -> io::Result<()> {
+        self.0.borrow_mut().send(datagram)
+    }
+
+    fn receive(&mut self, deadline: Instant) -> Result<Option<Message>, ReceiveError> {
+        self.0.borrow_mut().receive(deadline)
+    }
+}
+
+impl Host for Kernel {
+    type Transport = Self;
+
+    fn connect(&self) -> Result<Client<Self>, nl31_netlink::Error> {
+        Ok(Client::with_timeout(self.clone(), Duration::ZERO))
+    }
+
+    fn devices(&self) -> Box<dyn Devices> {
+        Box::new(TestDevices)
+    }
+}
+
+impl Kernel {
+    fn routes(&self) -> Vec<String> {
+        let routes = self.0.borrow().routes();
+        let text = |route: Route<u32>| {
+            let device = route.path.device.and_then(|index| TestDevices.name(index));
+            route.with_device(device).to_string()
+        };
+        routes.into_iter().map(text).collect()
+    }
+}
+
+/// SplitMix64.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ z >> 31
+    }
+}
+
+/// The agent's end of a line, and the line.
+struct Wire {
+    kernel: Kernel,
+    line: Line,
+    program: Program<Kernel>,
+    text: Vec<u8>,
+    heard: VecDeque<u8>,
+    /// One byte of so many is hit; 0 for none.
+    noise: u64,
+    random: Random,
+    hits: u64,
+}
+
+/// Shared, so that a test can look at the agent while the client has the line.
+#[derive(Clone)]
+struct TestPort(Rc<RefCell<Wire>>);
+
+impl Wire {
+    fn damaged(&mut self, bytes: &[u8]) -> Vec<u8> {
+        let mut damaged = Vec::new();
+        for &byte in bytes {
+            if self.noise == 0 || !self.random.next().is_multiple_of(self.noise) {
+                damaged.push(byte);
+                continue;
+            }
+            self.hits += 1;
+            match self.random.next() % 5 {
+                0 => {}
+                1 => damaged.push(byte ^ 1 << (self.random.next() % 8)),
+                2 => damaged.extend([byte, self.random.next() as u8]),
+                3 => damaged.extend([byte, 0]),
+                _ => damaged.extend(b"[   12.345678] eth0: link is up\r\n"),
+            }
+        }
+        damaged
+    }
+
+    fn hear(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            match self.line.byte(byte) {
+                Heard::Nothing | Heard::Program => {}
+                Heard::Text(byte) => self.text.push(byte),
+                Heard::Frame(frame) => self.program.frame(Ok(&frame)),
+                Heard::Bad(error) => self.program.frame(Err(error)),
+            }
+            if self.program.left() {
+                self.line.leave();
+            }
+        }
+        self.answer();
+    }
+
+    fn answer(&mut self) {
+        let out = self.program.out();
+        let answers = out.pending().to_vec();
+        out.consume(answers.len());
+        let answers = self.damaged(&answers);
+        self.heard.extend(answers);
+    }
+}
+
+impl Port for TestPort {
+    fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let mut wire = self.0.borrow_mut();
+        let bytes = wire.damaged(bytes);
+        wire.hear(&bytes);
+        Ok(())
+    }
+
+    fn receive(&mut self, buffer: &mut [u8], wait: Duration) -> io::Result<usize> {
+        let mut wire = self.0.borrow_mut();
+        if wire.heard.is_empty() {
+            // Silence of this length gives half a frame up, as on a real line.
+            std::thread::sleep(wait);
+            wire.line.silence();
+        }
+        let len = wire.heard.len().min(buffer.len());
+        for place in &mut buffer[..len] {
+            *place = wire.heard.pop_front().unwrap();
+        }
+        Ok(len)
+    }
+}
+
+impl TestPort {
+    /// A line on which one byte of `noise` is hit; 0 for none.
+    fn new(noise: u64) -> Self {
+        let kernel = Kernel::default();
+        Self(Rc::new(RefCell::new(Wire {
+            program: Program::new(kernel.clone(), 7),
+            kernel,
+            line: Line::new(),
+            text: Vec::new(),
+            heard: VecDeque::new(),
+            noise,
+            random: Random(noise),
+            hits: 0,
+        })))
+    }
+
+    fn open(&self) -> Link<Self> {
+        // A good line loses nothing, so a slow machine must not be taken for a loss.
+        let timeout_ms = if self.0.borrow().noise == 0 {
+            60_000
+        } else {
+            20
+        };
+        let patience = Patience {
+            timeout_ms,
+            attempts: u8::MAX,
+        };
+        Link::open(self.clone(), "test", patience, patience).unwrap()
+    }
+
+    fn kernel(&self) -> Kernel {
+        self.0.borrow().kernel.clone()
+    }
+
+    fn routes(&self) -> Vec<String> {
+        self.kernel().routes()
+    }
+}
+
+fn spec(text: &str) -> Spec<DeviceName> {
+    Syntax::CONFIG.parse(text, 0).unwrap().spec
+}
+
+fn change(link: &mut Link<TestPort>, op: Op, text: &str) -> Result<u32, u16> {
+    route::change(link, op, &spec(text)).map_err(|error| error.code().unwrap())
+}
+
+fn listed(link: &mut Link<TestPort>, filter: &str, longer: bool) -> Vec<String> {
+    let filter = if filter.is_empty() {
+        Spec::default()
+    } else {
+        spec(filter)
+    };
+    let mut routes = Vec::new();
+    let changed = list(link, &filter, longer, &mut |route| {
+        routes.push(route.to_string());
+        Ok(())
+    });
+    assert!(!changed.unwrap());
+    routes
+}
+
+/// A file of its own for each test, gone with it.
+struct TestFile(PathBuf);
+
+impl TestFile {
+    fn new(name: &str, lines: &[String]) -> Self {
+        let name = format!("nl31ctl-{}-{name}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        std::fs::write(&path, lines.join("\n")).unwrap();
+        Self(path)
+    }
+}
+
+impl Drop for TestFile {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+/// Routes with nothing in common, each by one of four gateways.
+fn scattered(count: u32) -> Vec<String> {
+    let mut lines: Vec<_> = (0..count)
+        .map(|number| {
+            let address = std::net::Ipv4Addr::from_bits(number.wrapping_mul(0x9e37_79b1) & !0xff);
+            format!("{address}/24 via 192.0.2.{}", 1 + number % 4)
+        })
+        .collect();
+    lines.sort();
+    lines.dedup_by(|a, b| a.split(' ').next() == b.split(' ').next());
+    lines
+}
+
+fn sorted(mut routes: Vec<String>) -> Vec<String> {
+    routes.sort();
+    routes
+}
+
+#[test]
+fn routes_are_changed_in_the_words_of_ip_route() {
+    let port = TestPort::new(0);
+    let mut link = port.open();
+    assert_eq!(
+        change(&mut link, Op::Add, "10.0.0.0/8 via 192.0.2.1"),
+        Ok(1)
+    );
+    assert_eq!(
+        change(&mut link, Op::Add, "10.0.0.0/8 via 192.0.2.9"),
+        Err(409)
+    );
+    assert_eq!(change(&mut link, Op::Append, "10.0.0.0/8 dev eth0"), Ok(1));
+    assert_eq!(change(&mut link, Op::Delete, "10.0.0.0/8"), Err(410));
+    assert_eq!(change(&mut link, Op::Delete, "10.0.0.0/8 dev eth0"), Ok(1));
+    assert_eq!(
+        change(&mut link, Op::Replace, "10.0.0.0/8 via 192.0.2.2"),
+        Ok(1)
+    );
+    assert_eq!(
+        change(&mut link, Op::Change, "11.0.0.0/8 via 192.0.2.2"),
+        Err(404)
+    );
+    assert_eq!(
+        change(&mut link, Op::Add, "12.0.0.0/8 dev nothere"),
+        Err(406)
+    );
+    assert_eq!(
+        change(
+            &mut link,
+            Op::Add,
+            "blackhole 2001:db8::/32 metric 9 proto bgp"
+        ),
+        Ok(1)
+    );
+    let all = [
+        "10.0.0.0/8 via 192.0.2.2",
+        "blackhole 2001:db8::/32 metric 9 proto bgp",
+    ];
+    assert_eq!(listed(&mut link, "", false), all);
+    assert_eq!(port.routes(), all);
+    let found = route::get(&mut link, "10.1.2.3".parse().unwrap()).unwrap();
+    assert_eq!(found.to_string(), all[0]);
+    let error = route::get(&mut link, "11.1.2.3".parse().unwrap()).unwrap_err();
+    assert_eq!((error.code(), error.status()), (Some(404), 3));
+    link.leave().unwrap();
+    assert!(!port.0.borrow().line.frames());
+    assert!(port.0.borrow().text.is_empty());
+}
+
+#[test]
+fn a_frame_is_made_whole_or_not_at_all() {
+    let port = TestPort::new(0);
+    let mut link = port.open();
+    let mut buffer = ItemsBuffer::default();
+    for text in [
+        "10.0.0.0/8 dev lo",
+        "11.0.0.0/8 dev lo",
+        "10.0.0.0/8 dev eth0",
+    ] {
+        buffer.push(Op::Add, &spec(text)).unwrap();
+    }
+    let error = link
+        .call(
+            &Request::Change {
+                items: buffer.items(),
+            },
+            |_| Ok(()),
+        )
+        .unwrap_err();
+    assert!(
+        matches!(
+            &error,
+            Error::Refused(Refused {
+                code: 409,
+                index: Some(2),
+                ..
+            })
+        ),
+        "{error}"
+    );
+    assert!(port.routes().is_empty());
+}
+
+#[test]
+fn filters_and_flush_mean_what_the_console_means() {
+    let port = TestPort::new(0);
+    let mut link = port.open();
+    let all = [
+        "10.0.0.0/8 dev lo",
+        "10.1.0.0/16 dev lo",
+        "10.2.0.0/16 dev eth0",
+        "11.0.0.0/8 dev lo",
+    ];
+    for text in all {
+        change(&mut link, Op::Add, text).unwrap();
+    }
+    assert_eq!(listed(&mut link, "10.0.0.0/8", false), all[..1]);
+    assert_eq!(listed(&mut link, "10.0.0.0/8", true), all[..3]);
+    assert_eq!(listed(&mut link, "10.0.0.0/8 dev eth0", true), all[2..3]);
+    let mut flush = |filter: &str, longer: bool, all: bool| {
+        let filter = if filter.is_empty() {
+            Spec::default()
+        } else {
+            spec(filter)
+        };
+        let filter = ItemsBuffer::filter(&filter);
+        let request = Request::Flush {
+            filter: filter.items(),
+            longer,
+            all,
+        };
+        link.done(&request).map_err(|error| error.code().unwrap())
+    };
+    assert_eq!(flush("", false, false), Err(400));
+    assert_eq!(flush("10.0.0.0/8", false, true), Err(400));
+    assert_eq!(flush("10.0.0.0/8", false, false), Ok(()));
+    assert_eq!(port.routes(), all[1..]);
+    assert_eq!(flush("10.0.0.0/8 dev eth0", true, false), Ok(()));
+    assert_eq!(flush("12.0.0.0/8", false, false), Ok(()));
+    assert_eq!(port.routes(), [all[1], all[3]]);
+    assert_eq!(flush("", false, true), Ok(()));
+    assert!(port.routes().is_empty());
+}
+
+#[test]
+fn ten_thousand_routes_arrive_over_a_bad_line() {
+    let lines = scattered(10_000);
+    let file = TestFile::new("noise", &lines);
+    for (mode, noise) in [
+        (Mode::Frames, 2000),
+        (Mode::Add, 5000),
+        (Mode::Replace, 1000),
+    ] {
+        let port = TestPort::new(noise);
+        let mut link = port.open();
+        let count = load(&mut link, &file.0, mode, &ProgressBar::hidden()).unwrap();
+        assert_eq!(count, lines.len() as u64);
+        assert_eq!(sorted(port.routes()), lines);
+        assert!(port.0.borrow().hits > 5, "the line was too good");
+        // Every one was added once: twice would have failed, as it was there.
+        assert_eq!(sorted(listed(&mut link, "", false)), lines);
+        link.leave().unwrap();
+        assert!(port.0.borrow().text.is_empty());
+    }
+}
+
+/// 115200 baud are 11,520 bytes a second; 1,500 routes/s are 7.6 bytes a route.
+#[test]
+fn a_load_takes_few_bytes_a_route() {
+    let lines = scattered(10_000);
+    let file = TestFile::new("bytes", &lines);
+    for mode in [Mode::Add, Mode::Frames] {
+        let port = TestPort::new(0);
+        let mut link = port.open();
+        let before = link.traffic();
+        load(&mut link, &file.0, mode, &ProgressBar::hidden()).unwrap();
+        let (sent, heard) = link.traffic();
+        let routes = lines.len() as f64;
+        let (sent, heard) = (
+            (sent - before.0) as f64 / routes,
+            (heard - before.1) as f64 / routes,
+        );
+        assert!(sent < 6.0, "{sent} bytes a route there");
+        assert!(heard < 0.2, "{heard} bytes a route back");
+        // A list, in the other direction.
+        let before = link.traffic();
+        assert_eq!(listed(&mut link, "", false).len(), lines.len());
+        let heard = (link.traffic().1 - before.1) as f64 / routes;
+        assert!(heard < 6.0, "{heard} bytes a route listed");
+    }
+}
+
+#[test]
+fn a_transaction_that_fails_changes_nothing() {
+    let mut lines = scattered(3000);
+    let port = TestPort::new(0);
+    let mut link = port.open();
+    // Appending exactly this one fails, with frames on their way behind it.
+    let there = lines[700].clone();
+    change(&mut link, Op::Add, &there).unwrap();
+    let file = TestFile::new("fails", &lines);
+    let error = load(&mut link, &file.0, Mode::Add, &ProgressBar::hidden()).unwrap_err();
+    assert_eq!((error.code(), error.status()), (Some(409), 4));
+    assert!(
+        error
+            .to_string()
+            .starts_with(&format!("{}:701: E409 ", file.0.display())),
+        "{error}"
+    );
+    assert_eq!(port.routes(), std::slice::from_ref(&there));
+    // The same as a replacement of the table is none of its business.
+    let count = load(&mut link, &file.0, Mode::Replace, &ProgressBar::hidden()).unwrap();
+    assert_eq!(count, lines.len() as u64);
+    assert_eq!(sorted(port.routes()), lines);
+    // A line that cannot be read: nothing is sent at all.
+    lines[2000] = "10.0.0.1/8 dev lo".into();
+    let file = TestFile::new("fails-too", &lines);
+    let error = load(&mut link, &file.0, Mode::Replace, &ProgressBar::hidden()).unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .starts_with(&format!("{}:2001:1: ", file.0.display())),
+        "{error}"
+    );
+    assert_eq!(error.status(), 6);
+    assert_eq!(port.routes().len(), 3000);
+}
+
+#[test]
+fn transactions_are_opened_and_closed_in_order() {
+    let port = TestPort::new(0);
+    let mut link = port.open();
+    let code = |result: Result<(), Error>| result.unwrap_err().code().unwrap();
+    assert_eq!(
+        code(link.call(&Request::Commit {}, |_| Ok(()))),
+        code::NOT_OPEN
+    );
+    assert_eq!(code(link.done(&Request::Next {})), code::NOT_OPEN);
+    link.done(&Request::Begin { replace: false }).unwrap();
+    assert_eq!(
+        code(link.done(&Request::Begin { replace: false })),
+        code::IN_TRANSACTION
+    );
+    link.done(&Request::Abort {}).unwrap();
+    link.done(&Request::Begin { replace: false }).unwrap();
+    assert_eq!(change(&mut link, Op::Delete, "10.0.0.0/8"), Err(404));
+    // Not by itself either.
+    assert_eq!(
+        change(&mut link, Op::Add, "10.0.0.0/8 dev lo"),
+        Err(code::TRANSACTION_FAILED)
+    );
+    assert_eq!(
+        code(link.call(&Request::Commit {}, |_| Ok(()))),
+        code::TRANSACTION_FAILED
+    );
+    assert!(port.routes().is_empty());
+    assert_eq!(change(&mut link, Op::Add, "10.0.0.0/8 dev lo"), Ok(1));
+    // Items that cannot be read fail a transaction too.
+    link.done(&Request::Begin { replace: false }).unwrap();
+    let bad = Request::Change {
+        items: nl31_wire::Items::new(&[0xff]),
+    };
+    assert_eq!(code(link.call(&bad, |_| Ok(()))), code::BAD_MESSAGE);
+    assert_eq!(
+        change(&mut link, Op::Add, "11.0.0.0/8 dev lo"),
+        Err(code::TRANSACTION_FAILED)
+    );
+    link.done(&Request::Abort {}).unwrap();
+}
+
+#[test]
+fn the_table_becomes_what_the_file_says() {
+    let port = TestPort::new(0);
+    let mut link = port.open();
+    let before = [
+        "10.0.0.0/8 dev lo",
+        "10.0.0.0/8 dev eth0",
+        "11.0.0.0/8 dev lo",
+        "::/0 dev lo",
+    ];
+    for text in before {
+        change(&mut link, Op::Append, text).unwrap();
+    }
+    let wanted = [
+        "10.0.0.0/8 dev eth0",
+        "10.0.0.0/8 dev lo",
+        "12.0.0.0/8 dev lo",
+        "::/0 dev lo",
+    ];
+    let file = TestFile::new("apply", &wanted.map(String::from));
+    let steps = plan(&mut link, &file.0).unwrap();
+    assert_eq!(port.routes(), before, "planning changes nothing");
+    assert_eq!(steps.len(), 3);
+    apply(&mut link, &steps, &ProgressBar::hidden()).unwrap();
+    assert_eq!(port.routes(), wanted);
+    assert!(plan(&mut link, &file.0).unwrap().is_empty());
+}
+
+#[test]
+fn what_is_saved_is_loaded_again() {
+    let lines = scattered(1000);
+    let file = TestFile::new("saved-from", &lines);
+    let port = TestPort::new(3000);
+    let mut link = port.open();
+    load(&mut link, &file.0, Mode::Add, &ProgressBar::hidden()).unwrap();
+    let saved = TestFile::new("saved", &[]);
+    assert_eq!(
+        save(&mut link, &saved.0, &ProgressBar::hidden()).unwrap(),
+        lines.len() as u64
+    );
+    let text = std::fs::read_to_string(&saved.0).unwrap();
+    assert_eq!(sorted(text.lines().map(String::from).collect()), lines);
+    let other = TestPort::new(0);
+    load(
+        &mut other.open(),
+        &saved.0,
+        Mode::Add,
+        &ProgressBar::hidden(),
+    )
+    .unwrap();
+    assert_eq!(other.routes(), port.routes());
+    // A table that changes while it is saved is saved again.
+    port.kernel().0.borrow_mut().interrupt_dump = true;
+    assert_eq!(
+        save(&mut link, &saved.0, &ProgressBar::hidden()).unwrap(),
+        lines.len() as u64
+    );
+    assert_eq!(std::fs::read_to_string(&saved.0).unwrap(), text);
+}
+
+#[test]
+fn the_console_talks_over_frames() {
+    for noise in [0, 2000] {
+        let port = TestPort::new(noise);
+        let mut link = port.open();
+        let mut says = |line: &str| {
+            let mut out = Vec::new();
+            shell::line(&mut link, line, &mut out).unwrap();
+            String::from_utf8(out).unwrap()
+        };
+        assert_eq!(says("ping"), "I200 the kernel is alive\n");
+        assert_eq!(
+            says("route add 10.0.0.0/8 dev eth0"),
+            "I200 added 10.0.0.0/8\n"
+        );
+        assert!(says("route add 10.0.0.0/8 dev eth0").starts_with("E409 "));
+        assert!(says("nonsense").contains("E400 column 1"));
+        for number in 0..500 {
+            let line = format!("route add 11.{}.{}.0/24 dev lo", number / 256, number % 256);
+            assert!(says(&line).starts_with("I200 "));
+        }
+        let shown = says("route show");
+        assert_eq!(shown.lines().count(), 502);
+        assert!(shown.ends_with("\nI200 501 routes\n"));
+        assert!(says("help codes").ends_with("\nI200 help\n"));
+    }
+}
+
+#[test]
+fn events_arrive_in_order_and_losses_are_told() {
+    let port = TestPort::new(0);
+    let mut link = port.open();
+    let tell = |port: &TestPort| {
+        let mut wire = port.0.borrow_mut();
+        loop {
+            let event = wire.kernel.0.borrow_mut().event();
+            let Some(event) = event else { break };
+            wire.program.event(&event);
+        }
+    };
+    change(&mut link, Op::Add, "10.0.0.0/8 dev lo").unwrap();
+    tell(&port);
+    link.done(&Request::Subscribe { on: true }).unwrap();
+    change(&mut link, Op::Replace, "10.0.0.0/8 dev eth0 metric 0").unwrap();
+    change(&mut link, Op::Add, "blackhole ::/0").unwrap();
+    change(&mut link, Op::Delete, "10.0.0.0/8").unwrap();
+    tell(&port);
+    port.0.borrow_mut().answer();
+    let mut generations = Vec::new();
+    let mut heard = Vec::new();
+    while let Some(event) = link.event(Duration::ZERO).unwrap() {
+        if let Event::Change { generation, .. } = event {
+            generations.push(generation);
+        }
+        heard.push(nl31_ctl::monitor::text(event, false));
+    }
+    let expected = [
+        "replaced 10.0.0.0/8 dev eth0",
+        "added blackhole ::/0",
+        "deleted 10.0.0.0/8 dev eth0",
+    ];
+    assert_eq!(heard, expected);
+    assert!(generations.windows(2).all(|pair| pair[0] + 1 == pair[1]));
+    // Faster than the line takes them: some are dropped, answers are not.
+    for number in 0..1000 {
+        let line = format!("11.{}.{}.0/24 dev lo", number / 256, number % 256);
+        let added = Client::with_timeout(port.kernel(), Duration::ZERO).add(
+            nl31_netlink::Add::Add,
+            &line
+                .parse::<Route<DeviceName>>()
+                .unwrap()
+                .with_device(Some(1)),
+        );
+        added.unwrap();
+    }
+    tell(&port);
+    assert_eq!(port.0.borrow_mut().program.out().dropped(), 0);
+    port.0.borrow_mut().answer();
+    assert!(port.0.borrow_mut().program.tells());
+    link.done(&Request::Ping {}).unwrap();
+    let mut all = Vec::new();
+    while let Some(event) = link.event(Duration::ZERO).unwrap() {
+        all.push(event);
+    }
+    assert!((10..1000).contains(&all.len()), "{}", all.len());
+    assert_eq!(all.last(), Some(&Event::Lost));
+}
+
+#[test]
+fn a_session_that_is_over_is_noticed() {
+    let port = TestPort::new(0);
+    let mut first = port.open();
+    first.done(&Request::Ping {}).unwrap();
+    let mut second = port.open();
+    // The line is the second one's; the first one changes nothing any more.
+    assert!(matches!(
+        first.done(&Request::Ping {}),
+        Err(Error::SessionLost)
+    ));
+    let add = spec("10.0.0.0/8 dev lo");
+    // (Its hello would be needed; nothing is repeated behind its back.)
+    let error = route::change(&mut first, Op::Add, &add).unwrap_err();
+    assert_eq!(error.status(), 7, "{error}");
+    assert!(port.routes().is_empty());
+    second.done(&Request::Ping {}).unwrap();
+    // The agent is started anew.
+    let kernel = port.kernel();
+    port.0.borrow_mut().program = Program::new(kernel, 8);
+    assert!(matches!(
+        second.done(&Request::Ping {}),
+        Err(Error::SessionLost)
+    ));
+    assert_eq!(port.open().agent().boot, 8);
+}
+
+#[test]
+fn a_line_without_an_agent_is_given_up() {
+    struct Silent;
+    impl Port for Silent {
+        fn send(&mut self, _: &[u8]) -> io::Result<()> {
+            Ok(())
+        }
+        fn receive(&mut self, _: &mut [u8], wait: Duration) -> io::Result<usize> {
+            std::thread::sleep(wait);
+            Ok(0)
+        }
+    }
+    let patience = Patience {
+        timeout_ms: 5,
+        attempts: 3,
+    };
+    let error = Link::open(Silent, "silent", patience, patience)
+        .err()
+        .unwrap();
+    assert_eq!(error.status(), 5, "{error}");
+}
+
+#[test]
+fn the_codes_of_frames_are_none_of_the_console() {
+    let console: Vec<_> = codes::ALL.iter().map(|code| code.number).collect();
+    assert!(code::ALL.iter().all(|(code, _)| !console.contains(code)));
+}

@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The local control socket: the same frames as on the serial line, for programs on
+//! the target itself.
+
+use std::fs;
+use std::io::{self, ErrorKind, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+
+use nix::poll::PollFlags;
+use nl31_netlink::Message;
+use nl31_wire::Deframer;
+
+use crate::program::{Program, System};
+
+/// Programs at once. Others wait in the kernel's queue until one leaves.
+pub const PROGRAMS_MAX: usize = 4;
+
+/// A socket that programs connect to, and those that have.
+pub struct Control {
+    listener: UnixListener,
+    path: PathBuf,
+    boot: u64,
+    // On the heap: each takes some 20 KiB, and mostly there is none.
+    programs: heapless::Vec<Box<Connected>, PROGRAMS_MAX>,
+}
+
+struct Connected {
+    stream: UnixStream,
+    deframer: Deframer,
+    program: Program<System>,
+    /// It has left: the socket is closed when the last answer is sent.
+    leaving: bool,
+    gone: bool,
+}
+
+impl Control {
+    /// Listens at `path`, which only the owner may connect to. What an agent before
+    /// left there is removed.
+    pub fn open(path: &Path, boot: u64) -> io::Result<Self> {
+        match fs::remove_file(path) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        // Bound under another name, so that nobody connects before the mode is set.
+        let early = path.with_extension("new");
+        match fs::remove_file(&early) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let listener = UnixListener::bind(&early)?;
+        fs::set_permissions(&early, fs::Permissions::from_mode(0o600))?;
+        fs::rename(&early, path)?;
+        listener.set_nonblocking(true)?;
+        Ok(Self {
+            listener,
+            path: path.into(),
+            boot,
+            programs: heapless::Vec::new(),
+        })
+    }
+
+    /// Calls `watch` with every descriptor and what is waited for there.
+    pub fn watch<'a>(&'a self, watch: &mut dyn FnMut(BorrowedFd<'a>, PollFlags)) {
+        if !self.programs.is_full() {
+            watch(self.listener.as_fd(), PollFlags::POLLIN);
+        }
+        for connected in &self.programs {
+            let mut flags = PollFlags::empty();
+            flags.set(PollFlags::POLLIN, connected.listens());
+            flags.set(PollFlags::POLLOUT, connected.pending());
+            watch(connected.stream.as_fd(), flags);
+        }
+    }
+
+    /// Takes what has come, and sends what can be sent. Never waits.
+    pub fn work(&mut self) {
+        while !self.programs.is_full() {
+            match self.listener.accept() {
+                Ok((stream, _)) => self.connect(stream),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                Err(error) => {
+                    log::warn!("control socket: {error}");
+                    break;
+                }
+            }
+        }
+        for connected in &mut self.programs {
+            connected.work();
+        }
+        self.programs.retain(|connected| !connected.gone);
+    }
+
+    fn connect(&mut self, stream: UnixStream) {
+        if let Err(error) = stream.set_nonblocking(true) {
+            log::warn!("control socket: {error}");
+            return;
+        }
+        let connected = Box::new(Connected {
+            stream,
+            deframer: Deframer::new(),
+            program: Program::new(System, self.boot),
+            leaving: false,
+            gone: false,
+        });
+        // There is room: its caller has looked.
+        let _ = self.programs.push(connected);
+    }
+
+    /// A change that the kernel tells of.
+    pub fn event(&mut self, message: &Message) {
+        self.programs
+            .iter_mut()
+            .for_each(|connected| connected.program.event(message));
+    }
+
+    /// Events were lost on their way here.
+    pub fn events_lost(&mut self) {
+        self.programs
+            .iter_mut()
+            .for_each(|connected| connected.program.events_lost());
+    }
+}
+
+impl Drop for Control {
+    fn drop(&mut self) {
+        // Fails if somebody else has removed it.
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+impl Connected {
+    fn listens(&self) -> bool {
+        !self.leaving && self.program.wants() > 0
+    }
+
+    fn pending(&self) -> bool {
+        self.program.pending()
+    }
+
+    fn work(&mut self) {
+        // Not for ever: others want to be served too.
+        for _ in 0..8 {
+            self.send();
+            if self.gone || !self.listens() {
+                return;
+            }
+            let mut buffer = [0; 512];
+            let room = self.program.wants().min(buffer.len());
+            match self.stream.read(&mut buffer[..room]) {
+                Ok(0) => self.gone = true,
+                Ok(len) => self.take(&buffer[..len]),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+                Err(_) => self.gone = true,
+            }
+        }
+    }
+
+    fn take(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            match self.deframer.byte(byte) {
+                None => {}
+                Some(Ok(frame)) => self.program.frame(Ok(&frame)),
+                Some(Err(error)) => self.program.frame(Err(error)),
+            }
+            self.leaving |= self.program.left();
+        }
+    }
+
+    fn send(&mut self) {
+        self.program.tells();
+        let out = self.program.out();
+        while !out.pending().is_empty() {
+            match self.stream.write(out.pending()) {
+                Ok(len) => out.consume(len),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+                Err(_) => {
+                    self.gone = true;
+                    return;
+                }
+            }
+        }
+        self.gone |= self.leaving;
+    }
+}

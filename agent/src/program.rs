@@ -1,0 +1,725 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! A session with a program: frames in, frames out, as `nl31-wire` specifies them.
+//!
+//! A request is carried out when its frame comes, and answered at once. Long work (a
+//! list, a console command) goes on a part with each request for the next part, so
+//! the program's window is the only queue, and nobody waits for a slow one.
+
+use std::fmt::{self, Write as _};
+
+use nl31_netlink::abi::NLM_F_REPLACE;
+use nl31_netlink::{
+    Add, Body, Change, Client, Connection, Dump, Error, ErrorKind, Failed, Message, Prefix, Route,
+    Spec, Step, Transaction, Transport,
+};
+use nl31_route::{DeviceName, PathKind, Protocol};
+use nl31_wire::limits::{BODY_MAX, ERROR_MAX, FRAME_MAX, GREETING_MAX, ITEMS_MAX, RAW_MAX, WINDOW};
+use nl31_wire::{
+    BadItems, BadMessage, Frame, FrameError, Item, Items, ItemsBuffer, Op, Reason, Request,
+    Response, SCHEMA, Server, Verdict, code,
+};
+
+use crate::codes::{self, Code};
+use crate::console::{Console, Peer};
+use crate::device::{Cached, Devices, SystemDevices};
+use crate::flush::flush;
+use crate::output::{OUTPUT_MAX, Output};
+
+/// What a session works on.
+pub trait Host {
+    /// The way to the kernel.
+    type Transport: Transport;
+    /// A client of its own: a list or transaction must not be mixed with anything.
+    fn connect(&self) -> Result<Client<Self::Transport>, Error>;
+    /// The network devices.
+    fn devices(&self) -> Box<dyn Devices>;
+}
+
+/// This machine.
+#[derive(Debug)]
+pub struct System;
+
+impl Host for System {
+    // The same as the serial console's, or all of the console would be there twice.
+    type Transport = Box<dyn Transport>;
+
+    fn connect(&self) -> Result<Client<Box<dyn Transport>>, Error> {
+        Ok(Client::new(Box::new(Connection::open()?)))
+    }
+
+    fn devices(&self) -> Box<dyn Devices> {
+        Box::new(SystemDevices)
+    }
+}
+
+/// Bytes of console output in one part.
+const TEXT_PART: usize = BODY_MAX - 3;
+
+/// The shortest request and its delimiter take this many bytes, the longest answer
+/// [`FRAME_MAX`].
+const REQUEST_MIN: usize = 10;
+
+/// What goes on from one request to the next.
+enum Open<T> {
+    Nothing,
+    List(Box<List<T>>),
+    Text(Box<Console<T>>),
+}
+
+struct List<T> {
+    client: Client<T>,
+    dump: Dump,
+    /// Only paths of this very prefix.
+    exactly: Option<Prefix>,
+    /// A route that found no room in the part before.
+    held: Option<Route<u32>>,
+}
+
+enum Changes<T> {
+    /// Each request takes effect by itself.
+    Single,
+    /// They wait for the commit.
+    Together(Client<T>, Transaction),
+    /// One of those that waited failed, and all were dropped. What is on its way
+    /// behind it must not take effect by itself.
+    Failed,
+}
+
+/// A session with a program.
+pub struct Program<H: Host> {
+    host: H,
+    boot: u64,
+    devices: Box<dyn Devices>,
+    server: Server,
+    out: Output,
+    client: Option<Client<H::Transport>>,
+    changes: Changes<H::Transport>,
+    open: Open<H::Transport>,
+    subscribed: bool,
+    /// Events were lost, and the program does not know yet.
+    lost: bool,
+    left: bool,
+}
+
+/// Why a request was not carried out.
+struct Refusal {
+    code: u16,
+    index: Option<usize>,
+    offset: Option<usize>,
+    text: Box<Text>,
+}
+
+type Refused<T> = Result<T, Refusal>;
+
+impl<H: Host> Program<H> {
+    /// Waits for a hello. `boot` is the same for all sessions of one run of the
+    /// agent.
+    pub fn new(host: H, boot: u64) -> Self {
+        Self {
+            devices: host.devices(),
+            host,
+            boot,
+            server: Server::new(),
+            out: Output::new(false),
+            client: None,
+            changes: Changes::Single,
+            open: Open::Nothing,
+            subscribed: false,
+            lost: false,
+            left: false,
+        }
+    }
+
+    /// Ends what is open, as when the line is unplugged.
+    pub fn reset(&mut self) {
+        self.close();
+        self.server.close();
+        self.out.clear();
+        self.left = false;
+    }
+
+    fn close(&mut self) {
+        self.client = None;
+        self.changes = Changes::Single;
+        self.open = Open::Nothing;
+        self.subscribed = false;
+        self.lost = false;
+    }
+
+    /// What is to be sent.
+    pub fn out(&mut self) -> &mut Output {
+        &mut self.out
+    }
+
+    /// Whether there is something to be sent.
+    pub fn pending(&self) -> bool {
+        !self.out.pending().is_empty()
+    }
+
+    /// Bytes of frames for whose answers there is room.
+    pub fn wants(&self) -> usize {
+        let room = OUTPUT_MAX - self.out.pending().len();
+        room.saturating_sub(FRAME_MAX) * REQUEST_MIN / FRAME_MAX
+    }
+
+    /// Whether the program has left: once, when its answer is on its way.
+    pub fn left(&mut self) -> bool {
+        std::mem::take(&mut self.left)
+    }
+
+    /// Takes what came between two delimiters.
+    pub fn frame(&mut self, frame: Result<&Frame<'_>, FrameError>) {
+        let reason = match frame {
+            Err(FrameError::TooLong) => Reason::FRAME_TOO_LONG,
+            Err(FrameError::Damaged) => Reason::DAMAGED,
+            Ok(frame) => match self.server.accept(frame) {
+                Verdict::Ignore => return,
+                Verdict::Repeat(bytes) => return self.out.raw(bytes),
+                Verdict::Open => {
+                    self.close();
+                    return self.execute(frame);
+                }
+                Verdict::Execute => return self.execute(frame),
+                Verdict::Refuse(reason) => reason,
+            },
+        };
+        let mut bytes = [0; FRAME_MAX];
+        let len = self.server.nak(reason, &mut bytes);
+        self.out.raw(&bytes[..len]);
+    }
+
+    /// A change that the kernel tells of.
+    pub fn event(&mut self, message: &Message) {
+        if let Open::Text(console) = &mut self.open
+            && console.listens()
+        {
+            console.event(message);
+        }
+        if !self.subscribed {
+            return;
+        }
+        let (op, event) = match &message.body {
+            Body::NewRoute(event) if message.header.flags & NLM_F_REPLACE != 0 => {
+                (Op::Replace, event)
+            }
+            Body::NewRoute(event) => (Op::Add, event),
+            Body::DelRoute(event) => (Op::Delete, event),
+            _ => return,
+        };
+        if !self.tells() {
+            self.lost = true;
+            return;
+        }
+        let mut buffer = ItemsBuffer::default();
+        let route = Cached::new(&*self.devices).named(event.route);
+        buffer.push(op, &said(route)).expect("one route has room");
+        let item = buffer.items();
+        let generation = event.generation.unwrap_or(0);
+        self.tell(&Response::Event { generation, item });
+    }
+
+    /// Events were lost on their way here.
+    pub fn events_lost(&mut self) {
+        if let Open::Text(console) = &mut self.open {
+            console.events_lost();
+        }
+        self.lost |= self.subscribed;
+        self.tells();
+    }
+
+    /// Whether there is room to tell of something; half is kept for answers. Tells of
+    /// what was lost first.
+    pub fn tells(&mut self) -> bool {
+        let room = self.out.room(OUTPUT_MAX / 2);
+        if room && std::mem::take(&mut self.lost) {
+            self.tell(&Response::Lost {});
+        }
+        room
+    }
+
+    fn tell(&mut self, response: &Response<'_>) {
+        let mut bytes = [0; FRAME_MAX];
+        let len = response.encode(0, &mut bytes).expect("an event is short");
+        self.out.raw(&bytes[..len]);
+    }
+
+    fn answer(&mut self, response: &Response<'_>) {
+        let broken = Response::Failed {
+            code: codes::BROKEN.number,
+            index: None,
+            offset: None,
+            text: "the answer is longer than a frame",
+        };
+        if let Ok(answer) = self.server.answer(response) {
+            return self.out.raw(answer);
+        }
+        let answer = self.server.answer(&broken).expect("it is short");
+        self.out.raw(answer);
+    }
+
+    fn execute(&mut self, frame: &Frame<'_>) {
+        let result = match Request::decode(frame) {
+            Ok(request) => self.request(&request),
+            Err(error) => Err(Refusal {
+                code: match error {
+                    BadMessage::Kind(_) => code::UNKNOWN_KIND,
+                    _ => code::BAD_MESSAGE,
+                },
+                index: None,
+                offset: None,
+                text: Text::of(error),
+            }),
+        };
+        if let Err(refusal) = result {
+            let number = |number: Option<usize>| number.and_then(|n| u16::try_from(n).ok());
+            self.answer(&Response::Failed {
+                code: refusal.code,
+                index: number(refusal.index),
+                offset: number(refusal.offset),
+                text: &refusal.text.0,
+            });
+        }
+    }
+
+    /// Carries a request out and answers it, unless it is refused.
+    fn request(&mut self, request: &Request<'_>) -> Refused<()> {
+        match *request {
+            Request::Hello { .. } => self.answer(&Response::Welcome {
+                boot: self.boot,
+                schema: SCHEMA,
+                raw_max: RAW_MAX as u16,
+                window: WINDOW as u8,
+                items_max: ITEMS_MAX as u16,
+                agent: env!("CARGO_PKG_VERSION"),
+            }),
+            Request::Ping {} => {
+                self.ask(Client::ping)?;
+                self.answer(&Response::Done {});
+            }
+            Request::Greet { text } => self.greet(text)?,
+            Request::Change { items } => self.change(items)?,
+            Request::Flush {
+                filter,
+                longer,
+                all,
+            } => self.flush(filter, longer, all)?,
+            Request::Lookup { prefix } => self.lookup(prefix)?,
+            Request::Dump { filter, longer } => self.dump(filter, longer)?,
+            Request::Line { text } => self.line(text)?,
+            Request::Next {} => self.next()?,
+            Request::Stop {} => {
+                self.open = Open::Nothing;
+                self.answer(&Response::Done {});
+            }
+            Request::Table {} => self.table()?,
+            Request::Begin { replace } => self.begin(replace)?,
+            Request::Commit {} => self.commit()?,
+            Request::Abort {} => {
+                // With its socket the kernel drops it.
+                self.changes = Changes::Single;
+                self.answer(&Response::Done {});
+            }
+            Request::Subscribe { on } => {
+                self.subscribed = on;
+                self.lost = false;
+                self.answer(&Response::Done {});
+            }
+            Request::Leave {} => {
+                self.close();
+                self.answer(&Response::Done {});
+                self.server.close();
+                self.left = true;
+            }
+        }
+        Ok(())
+    }
+
+    fn greet(&mut self, text: &str) -> Refused<()> {
+        if text.len() > GREETING_MAX {
+            let what = format_args!("a greeting has at most {GREETING_MAX} bytes");
+            return Err(Refusal::new(codes::TOO_LONG.number, what));
+        }
+        let text = Some(text).filter(|text| !text.is_empty());
+        let greeting = self.ask(|client| client.greet(text))?;
+        self.answer(&Response::Greeting {
+            port: greeting.port,
+            abi: greeting.abi,
+            version: &greeting.version,
+            text: &greeting.text,
+        });
+        Ok(())
+    }
+
+    fn change(&mut self, items: Items<'_>) -> Refused<()> {
+        let result = self
+            .read_changes(items)
+            .and_then(|changes| self.apply(&changes));
+        if result.is_err() && !matches!(self.changes, Changes::Single) {
+            self.changes = Changes::Failed;
+        }
+        self.answer(&Response::Changed { count: result? });
+        Ok(())
+    }
+
+    fn read_changes(&self, items: Items<'_>) -> Refused<heapless::Vec<Change, ITEMS_MAX>> {
+        let mut changes = heapless::Vec::<Change, ITEMS_MAX>::new();
+        let mut devices = Cached::new(&*self.devices);
+        for item in items.iter() {
+            let index = changes.len();
+            let change = item
+                .map_err(Refusal::from)
+                .and_then(|item| change(item, &mut devices));
+            let change = change.map_err(|refusal| Refusal {
+                index: Some(index),
+                ..refusal
+            })?;
+            changes
+                .push(change)
+                .unwrap_or_else(|_| unreachable!("items are at most ITEMS_MAX"));
+        }
+        Ok(changes)
+    }
+
+    /// Makes changes, or has them wait for the commit; gives their number.
+    fn apply(&mut self, changes: &[Change]) -> Refused<u32> {
+        match &mut self.changes {
+            Changes::Single => {
+                let mut index = None;
+                self.ask(|client| {
+                    let mut transaction = Transaction::begin(client, false)?;
+                    transaction.push(client, changes).map_err(|failed| {
+                        index = failed.index;
+                        failed.error
+                    })?;
+                    transaction.commit(client)
+                })
+                .map_err(|refusal| Refusal { index, ..refusal })?;
+            }
+            Changes::Together(client, transaction) => {
+                transaction.push(client, changes)?;
+            }
+            Changes::Failed => return Err(transaction_failed()),
+        }
+        Ok(changes.len() as u32)
+    }
+
+    fn flush(&mut self, filter: Items<'_>, longer: bool, all: bool) -> Refused<()> {
+        let spec = self.filter(filter)?;
+        if all != (spec == Spec::default()) {
+            let what = format_args!("`all` belongs to an empty filter, and to no other");
+            return Err(Refusal::new(codes::SYNTAX.number, what));
+        }
+        match self.ask(|client| flush(client, &spec, longer)) {
+            Err(refusal) if refusal.code != codes::NO_ROUTE.number => return Err(refusal),
+            _ => self.answer(&Response::Done {}),
+        }
+        Ok(())
+    }
+
+    fn lookup(&mut self, prefix: Items<'_>) -> Refused<()> {
+        let spec = self.filter(prefix)?;
+        let Some(prefix) = spec.prefix.filter(|_| !spec.has_path()) else {
+            let what = format_args!("a look-up takes one prefix alone");
+            return Err(Refusal::new(codes::SYNTAX.number, what));
+        };
+        let route = self.ask(|client| client.lookup(prefix))?;
+        let mut buffer = ItemsBuffer::default();
+        let route = Cached::new(&*self.devices).named(route);
+        buffer
+            .push(Op::Add, &said(route))
+            .expect("one route has room");
+        self.answer(&Response::Routes {
+            items: buffer.items(),
+            last: true,
+            interrupted: false,
+        });
+        Ok(())
+    }
+
+    fn dump(&mut self, filter: Items<'_>, longer: bool) -> Refused<()> {
+        let spec = self.filter(filter)?;
+        let mut client = self.host.connect()?;
+        let dump = client.dump(&spec)?;
+        let exactly = spec.prefix.filter(|_| !longer);
+        self.open = Open::List(Box::new(List {
+            client,
+            dump,
+            exactly,
+            held: None,
+        }));
+        self.next()
+    }
+
+    fn line(&mut self, text: &str) -> Refused<()> {
+        if text.contains(|c: char| c.is_control()) {
+            let what = format_args!("a line of text has no control characters");
+            return Err(Refusal::new(code::BAD_MESSAGE, what));
+        }
+        // An idle one may be monitoring; one that is busy is stopped.
+        let idle = matches!(&self.open, Open::Text(console) if console.idle());
+        if !idle {
+            let mut console = Box::new(Console::new(self.host.devices(), None, Peer::Script));
+            match self.host.connect() {
+                Ok(client) => console.attach(client),
+                // Without a kernel the console says so by itself.
+                Err(error) => log::debug!("{error}"),
+            }
+            self.open = Open::Text(console);
+        }
+        if let Open::Text(console) = &mut self.open {
+            console.feed(text.as_bytes());
+            console.feed(b"\n");
+        }
+        self.next()
+    }
+
+    /// Answers with the next part of what is open.
+    fn next(&mut self) -> Refused<()> {
+        match std::mem::replace(&mut self.open, Open::Nothing) {
+            Open::Nothing => {
+                let what = format_args!("no list or output is open");
+                Err(Refusal::new(code::NOT_OPEN, what))
+            }
+            Open::List(list) => self.next_routes(list),
+            Open::Text(mut console) => {
+                while console.out().pending().len() < TEXT_PART && console.work() {}
+                let idle = console.idle();
+                let pending = console.out().pending();
+                let len = pending.len().min(TEXT_PART);
+                let last = idle && len == pending.len();
+                self.answer(&Response::Output {
+                    text: &pending[..len],
+                    last,
+                });
+                console.out().consume(len);
+                self.open = Open::Text(console);
+                Ok(())
+            }
+        }
+    }
+
+    fn next_routes(&mut self, mut list: Box<List<H::Transport>>) -> Refused<()> {
+        let mut buffer = ItemsBuffer::default();
+        let (mut last, mut interrupted) = (false, false);
+        let mut devices = Cached::new(&*self.devices);
+        loop {
+            let route = match list.held.take() {
+                Some(route) => route,
+                None => match list.client.poll_next(&mut list.dump)? {
+                    Step::Route(route) => route,
+                    Step::Pending => break,
+                    Step::End {
+                        interrupted: changed,
+                    } => {
+                        (last, interrupted) = (true, changed);
+                        break;
+                    }
+                },
+            };
+            if list.exactly.is_some_and(|prefix| prefix != route.prefix) {
+                continue;
+            }
+            if buffer.push(Op::Add, &said(devices.named(route))).is_err() {
+                list.held = Some(route);
+                break;
+            }
+        }
+        if !last {
+            self.open = Open::List(list);
+        }
+        self.answer(&Response::Routes {
+            items: buffer.items(),
+            last,
+            interrupted,
+        });
+        Ok(())
+    }
+
+    fn table(&mut self) -> Refused<()> {
+        let table = self.ask(Client::table)?;
+        self.answer(&Response::Counters {
+            generation: table.generation,
+            routes4: table.routes4,
+            routes6: table.routes6,
+            paths4: table.paths4,
+            paths6: table.paths6,
+            nexthops: table.nexthops,
+            bytes4: table.bytes4,
+            bytes6: table.bytes6,
+            nexthop_bytes: table.nexthop_bytes,
+            max_routes: table.max_routes,
+            lookups: table.lookups,
+            hits: table.hits,
+            misses: table.misses,
+            errors: table.errors,
+        });
+        Ok(())
+    }
+
+    fn begin(&mut self, replace: bool) -> Refused<()> {
+        if !matches!(self.changes, Changes::Single) {
+            let what = format_args!("a transaction is open: commit or abort it first");
+            return Err(Refusal::new(code::IN_TRANSACTION, what));
+        }
+        self.changes = Changes::Failed;
+        let mut client = self.host.connect()?;
+        let transaction = Transaction::begin(&mut client, replace)?;
+        self.changes = Changes::Together(client, transaction);
+        self.answer(&Response::Done {});
+        Ok(())
+    }
+
+    fn commit(&mut self) -> Refused<()> {
+        match std::mem::replace(&mut self.changes, Changes::Single) {
+            Changes::Single => Err(Refusal::new(
+                code::NOT_OPEN,
+                format_args!("no transaction is open"),
+            )),
+            Changes::Together(mut client, transaction) => {
+                let count = transaction.commit(&mut client)?;
+                self.answer(&Response::Changed { count });
+                Ok(())
+            }
+            Changes::Failed => Err(transaction_failed()),
+        }
+    }
+
+    fn filter(&self, items: Items<'_>) -> Refused<Spec<u32>> {
+        let filter = items.filter()?;
+        Cached::new(&*self.devices)
+            .indexed(filter)
+            .map_err(no_device)
+    }
+
+    /// Asks the kernel. A client that failed is replaced by another one with the next
+    /// request: what it has not heard must not be taken for a later answer.
+    fn ask<R>(
+        &mut self,
+        ask: impl FnOnce(&mut Client<H::Transport>) -> Result<R, Error>,
+    ) -> Refused<R> {
+        if self.client.is_none() {
+            self.connect()?;
+        }
+        let client = self.client.as_mut().expect("it is connected");
+        ask(client).map_err(|error| self.refused(error))
+    }
+
+    // Not a part of `ask`, which is there once for each kind of request.
+    fn connect(&mut self) -> Refused<()> {
+        self.client = Some(self.host.connect()?);
+        Ok(())
+    }
+
+    fn refused(&mut self, error: Error) -> Refusal {
+        if !matches!(error.kind, ErrorKind::Kernel(_)) {
+            self.client = None;
+        }
+        error.into()
+    }
+}
+
+/// The change that an item is.
+fn change(item: Item, devices: &mut Cached<'_>) -> Refused<Change> {
+    let prefix = item.prefix();
+    let spec = devices.indexed(item.route).map_err(no_device)?;
+    let route = Route {
+        prefix,
+        path: spec.path(),
+    };
+    Ok(match item.op {
+        Op::Add => Change::Add(Add::Add, route),
+        Op::Replace => Change::Add(Add::Replace, route),
+        Op::Change => Change::Add(Add::Change, route),
+        Op::Append => Change::Add(Add::Append, route),
+        Op::Delete => Change::Delete(spec),
+        Op::DeletePrefix => Change::DeletePrefix(spec),
+    })
+}
+
+/// What has to be said of a route; what is assumed anyway is left out.
+fn said(route: Route<DeviceName>) -> Spec<DeviceName> {
+    let path = route.path;
+    Spec {
+        kind: Some(path.kind).filter(|&kind| kind != PathKind::Unicast),
+        prefix: Some(route.prefix),
+        gateway: path.gateway,
+        device: path.device,
+        metric: Some(path.metric).filter(|&metric| metric != 0),
+        protocol: Some(path.protocol).filter(|&protocol| protocol != Protocol::UNSPEC),
+    }
+}
+
+fn transaction_failed() -> Refusal {
+    let what = format_args!("the transaction failed before and was dropped");
+    Refusal::new(code::TRANSACTION_FAILED, what)
+}
+
+fn no_device(name: DeviceName) -> Refusal {
+    Refusal::new(
+        codes::NO_DEVICE.number,
+        format_args!("there is no device {name}"),
+    )
+}
+
+impl Refusal {
+    fn new(code: u16, text: impl fmt::Display) -> Self {
+        Self {
+            code,
+            index: None,
+            offset: None,
+            text: Text::of(text),
+        }
+    }
+}
+
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Self {
+        log::debug!("{error}");
+        let offset = match &error.kind {
+            ErrorKind::Kernel(kernel) => kernel.offset.map(|offset| offset as usize),
+            _ => None,
+        };
+        Self {
+            offset,
+            ..Self::new(Code::of(&error).number, &error.kind)
+        }
+    }
+}
+
+impl From<Failed> for Refusal {
+    fn from(failed: Failed) -> Self {
+        Self {
+            index: failed.index,
+            ..failed.error.into()
+        }
+    }
+}
+
+impl From<BadItems> for Refusal {
+    fn from(error: BadItems) -> Self {
+        Self {
+            offset: Some(error.offset),
+            ..Self::new(code::BAD_MESSAGE, error)
+        }
+    }
+}
+
+/// Text that is cut where it is too long.
+struct Text(heapless::String<ERROR_MAX>);
+
+impl Text {
+    fn of(text: impl fmt::Display) -> Box<Self> {
+        let mut cut = Box::new(Self(heapless::String::new()));
+        // Fails where it is cut.
+        let _ = write!(cut, "{text}");
+        cut
+    }
+}
+
+impl fmt::Write for Text {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        text.chars()
+            .try_for_each(|c| self.0.push(c))
+            .map_err(|_| fmt::Error)
+    }
+}

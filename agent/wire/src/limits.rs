@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Every limit of the protocol. A peer's [`Welcome`](crate::Response::Welcome) says
+//! those that a client has to keep.
+
+/// Version of the protocol, the first byte of a frame.
+pub const VERSION: u8 = 1;
+
+/// Bytes before the body: version, id (2), kind.
+pub const HEADER_LEN: usize = 4;
+/// Bytes behind the body: CRC-32C.
+pub const CRC_LEN: usize = 4;
+
+/// Most bytes of a frame from the version to the CRC, before COBS.
+pub const RAW_MAX: usize = 504;
+/// Most bytes of a body.
+pub const BODY_MAX: usize = RAW_MAX - HEADER_LEN - CRC_LEN;
+/// Most bytes of a frame on the line: COBS adds one byte for every 254, and a `00`
+/// stands at both ends.
+pub const FRAME_MAX: usize = RAW_MAX + RAW_MAX.div_ceil(254) + 2;
+
+/// Requests that may be on their way at once. Four of the longest fit the receive
+/// buffer of a Linux terminal (4095 bytes), and keep a line of 115200 baud busy.
+pub const WINDOW: usize = 4;
+
+/// Most changes in a frame.
+pub const ITEMS_MAX: usize = 128;
+/// Paths of a frame that can be named again.
+pub const PATHS_MAX: usize = 8;
+
+/// Longest line of console text in bytes.
+pub const LINE_MAX: usize = BODY_MAX - 2;
+/// Longest greeting in bytes, which is the kernel's limit.
+pub const GREETING_MAX: usize = 255;
+/// Longest text of an error in bytes; what is longer is cut.
+pub const ERROR_MAX: usize = 200;
+
+/// Milliseconds of silence within a frame after which it is given up, and typed
+/// text is seen as such.
+pub const SILENCE_MS: u32 = 200;
