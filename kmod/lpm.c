@@ -524,6 +524,23 @@ static void iter_push(struct lpm_iter *it, const struct lpm_node *node)
 	frame->node = node;
 	frame->prefix = next_nr(node->prefix, 0);
 	frame->child = next_nr(node->child, 0);
+	frame->value_at = 0;
+	frame->slot_at = 0;
+}
+
+/* Go on in the node of @frame at the first prefix and child from these on. */
+static void frame_seek(struct lpm_iter_frame *frame, unsigned int prefix,
+		       unsigned int child)
+{
+	const struct lpm_node *node = frame->node;
+
+	frame->prefix = next_nr(node->prefix, prefix);
+	frame->child = next_nr(node->child, child);
+	frame->value_at = frame->prefix == LPM_FANOUT ? 0 :
+			  rank_of(node->prefix, node->prefix_rank,
+				  frame->prefix);
+	frame->slot_at = frame->child == LPM_FANOUT ? 0 :
+			 rank_of(node->child, node->child_rank, frame->child);
 }
 
 /*
@@ -557,7 +574,7 @@ static bool lpm_iter_peek(struct lpm_iter *it)
 		lpm_key_truncate(&it->key, it->key.len);
 		*word |= (u64)lpm_prefix[frame->prefix].byte << shift;
 		it->key.len += lpm_prefix[frame->prefix].len;
-		it->value = *node_value(frame->node, frame->prefix);
+		it->value = node_values(frame->node)[frame->value_at];
 		return true;
 	}
 
@@ -566,7 +583,7 @@ static bool lpm_iter_peek(struct lpm_iter *it)
 		it->path[1] = 0;
 	it->path[it->depth / 8] |= (u64)frame->child << shift;
 
-	slot = *node_child(frame->node, frame->child);
+	slot = frame->node->slot[frame->slot_at];
 	if (slot_tag(slot) == LPM_NODE) {
 		it->node = slot_node(slot);
 		it->key.word[0] = it->path[0];
@@ -585,11 +602,14 @@ static void lpm_iter_skip(struct lpm_iter *it)
 	struct lpm_iter_frame *frame = &it->frame[it->depth];
 
 	if (frame->prefix < LPM_FANOUT &&
-	    lpm_prefix[frame->prefix].byte <= frame->child)
+	    lpm_prefix[frame->prefix].byte <= frame->child) {
 		frame->prefix = next_nr(frame->node->prefix,
 					frame->prefix + 1);
-	else
+		frame->value_at++;
+	} else {
 		frame->child = next_nr(frame->node->child, frame->child + 1);
+		frame->slot_at++;
+	}
 }
 
 /* Go into the node that lpm_iter_peek() showed. */
@@ -633,29 +653,28 @@ void lpm_iter_start(struct lpm_iter *it, const struct lpm *lpm,
 
 		frame->node = node;
 		if (left < LPM_STRIDE) {
-			frame->prefix = prefix_number(byte, left) + after;
-			frame->prefix = next_nr(node->prefix, frame->prefix);
-			frame->child = next_nr(node->child, byte);
+			frame_seek(frame, prefix_number(byte, left) + after,
+				   byte);
 			return;
 		}
 
 		/* what covers @from comes before it */
-		frame->prefix = prefix_number(byte, LPM_STRIDE - 1) + 1;
-		frame->prefix = next_nr(node->prefix, frame->prefix);
-		frame->child = next_nr(node->child, byte);
+		frame_seek(frame, prefix_number(byte, LPM_STRIDE - 1) + 1, byte);
 		if (frame->child != byte)
 			return;
-		slot = *node_child(node, byte);
+		slot = node->slot[frame->slot_at];
 		if (slot_tag(slot) != LPM_NODE) {
 			int cmp;
 
 			slot_key(slot, from->word, it->depth + 1, &it->key);
 			cmp = lpm_key_cmp(&it->key, from);
-			if (cmp < 0 || (cmp == 0 && after))
-				frame->child = next_nr(node->child, byte + 1);
-			return;
+			if (cmp > 0 || (cmp == 0 && !after))
+				return;
 		}
 		frame->child = next_nr(node->child, byte + 1);
+		frame->slot_at++;
+		if (slot_tag(slot) != LPM_NODE)
+			return;
 		node = slot_node(slot);
 	}
 }

@@ -87,7 +87,8 @@ struct lpm_node;
  * @value: value of the entry it is at
  * @node: the node it is at, or NULL where it is at an entry
  * @depth: frames in use, less one; -1 at the end
- * @frame: the way down; @prefix and @child are what comes next in the node
+ * @frame: the way down; @prefix and @child are what comes next in the node,
+ *	@value_at and @slot_at where it stands
  */
 struct lpm_iter {
 	struct lpm_key key;
@@ -98,6 +99,8 @@ struct lpm_iter {
 		const struct lpm_node *node;
 		u16 prefix;
 		u16 child;
+		u16 value_at;
+		u16 slot_at;
 	} frame[LPM_MAX_DEPTH];
 	u64 path[2];
 };

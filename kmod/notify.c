@@ -28,24 +28,41 @@ int nl31_put_route(struct sk_buff *skb, u32 portid, u32 seq, u16 type,
 		   u16 flags, enum nl31_family family,
 		   const struct lpm_key *key, const struct nl31_path *path)
 {
+	const unsigned int address_len = family == NL31_IPV4 ? 4 : 16;
+	const unsigned int len = NLMSG_HDRLEN + nla_total_size(address_len) +
+				 nla_total_size(1) + path->attrs_len;
 	__be64 address[2] = {
 		cpu_to_be64(key->word[0]),
 		cpu_to_be64(key->word[1]),
 	};
 	struct nlmsghdr *nlh;
+	struct nlattr *attr;
 
-	nlh = nlmsg_put(skb, portid, seq, type, 0, flags);
-	if (!nlh)
+	/* by hand: a dump does little else, a million times */
+	if (skb_tailroom(skb) < len)
 		return -EMSGSIZE;
-	if (nla_put(skb, NL31_ROUTE_DST, family == NL31_IPV4 ? 4 : 16,
-		    address) ||
-	    nla_put_u8(skb, NL31_ROUTE_DST_LEN, key->len) ||
-	    skb_tailroom(skb) < path->attrs_len) {
-		nlmsg_cancel(skb, nlh);
-		return -EMSGSIZE;
-	}
-	skb_put_data(skb, path->attrs, path->attrs_len);
-	nlmsg_end(skb, nlh);
+	nlh = skb_put(skb, len);
+	nlh->nlmsg_len = len;
+	nlh->nlmsg_type = type;
+	nlh->nlmsg_flags = flags;
+	nlh->nlmsg_seq = seq;
+	nlh->nlmsg_pid = portid;
+
+	attr = nlmsg_data(nlh);
+	attr->nla_len = nla_attr_size(address_len);
+	attr->nla_type = NL31_ROUTE_DST;
+	if (family == NL31_IPV4)
+		memcpy(nla_data(attr), address, 4);
+	else
+		memcpy(nla_data(attr), address, 16);
+
+	attr = (void *)attr + nla_total_size(address_len);
+	attr->nla_len = nla_attr_size(1);
+	attr->nla_type = NL31_ROUTE_DST_LEN;
+	memset(nla_data(attr), 0, NLA_ALIGN(1));
+	*(u8 *)nla_data(attr) = key->len;
+
+	memcpy((void *)attr + nla_total_size(1), path->attrs, path->attrs_len);
 	return 0;
 }
 
