@@ -28,9 +28,8 @@ pub struct Parts {
 impl Parts {
     /// Builds the agent.
     pub fn build() -> Result<Self> {
-        host::require_target(TARGET)?;
         Ok(Self {
-            agent: build_agent()?,
+            agent: static_binary("nl31-agent")?,
         })
     }
 
@@ -78,8 +77,10 @@ impl Parts {
     }
 }
 
-fn build_agent() -> Result<PathBuf> {
-    let step = Step::new("agent");
+/// Builds the binary of one of the project's packages for the guest.
+pub fn static_binary(package: &'static str) -> Result<PathBuf> {
+    host::require_target(TARGET)?;
+    let step = Step::new(package);
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut child = Command::new(cargo)
         .current_dir(crate::project())
@@ -88,7 +89,7 @@ fn build_agent() -> Result<PathBuf> {
             "--release",
             "--locked",
             "--package",
-            "nl31-agent",
+            package,
             "--target",
             TARGET,
         ])
@@ -97,7 +98,7 @@ fn build_agent() -> Result<PathBuf> {
         .stdout(Stdio::piped())
         .spawn()
         .context("cannot run cargo")?;
-    let mut agent = None;
+    let mut binary = None;
     for line in BufReader::new(child.stdout.take().expect("piped")).lines() {
         let message: serde_json::Value = serde_json::from_str(&line?)?;
         if message["fresh"] == false {
@@ -107,15 +108,15 @@ fn build_agent() -> Result<PathBuf> {
             ));
         }
         if let Some(path) = message["executable"].as_str() {
-            agent = Some(PathBuf::from(path));
+            binary = Some(PathBuf::from(path));
         }
     }
     let status = child.wait()?;
     if !status.success() {
-        bail!("the agent does not build ({status}); the compiler's messages are above");
+        bail!("{package} does not build ({status}); the compiler's messages are above");
     }
     step.done("built");
-    agent.context("cargo built no binary for nl31-agent")
+    binary.with_context(|| format!("cargo built no binary for {package}"))
 }
 
 /// BusyBox under each of its names.

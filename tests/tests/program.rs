@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! `nl31ctl` against the agent and the running kernel, over the agent's local socket.
+
+use std::fs;
+
+use nl31_lab::exec::Output;
+use nl31_lab::{Guest, Image, Setup, prefixes, rootfs};
+
+/// Routes in the table that is loaded.
+const ROUTES: usize = 3000;
+
+struct Board {
+    guest: Guest,
+    share: tempfile::TempDir,
+}
+
+impl Board {
+    fn start() -> Self {
+        let share = tempfile::tempdir().expect("a folder");
+        let binary = rootfs::static_binary("nl31-ctl").expect("nl31ctl");
+        fs::copy(binary, share.path().join("nl31ctl")).expect("to share nl31ctl");
+        let setup = Setup {
+            share: Some(share.path().to_owned()),
+            ..Setup::default()
+        };
+        let guest = Guest::start(Image::shared(), &setup).expect("a guest");
+        Self { guest, share }
+    }
+
+    /// A file at /mnt/share in the guest.
+    fn share(&self, name: &str, content: &str) {
+        fs::write(self.share.path().join(name), content).expect("to share a file");
+    }
+
+    fn ctl(&mut self, arguments: &str) -> Output {
+        let command = format!("cd /mnt/share && ./nl31ctl --quiet {arguments}");
+        self.guest.exec(&command).expect("to run nl31ctl")
+    }
+
+    fn succeeds(&mut self, arguments: &str) -> String {
+        let output = self.ctl(arguments);
+        assert_eq!(
+            output.status,
+            0,
+            "{arguments}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        String::from_utf8(output.stdout).expect("UTF-8")
+    }
+}
+
+#[test]
+fn a_table_is_loaded_saved_and_applied() {
+    let mut board = Board::start();
+    let routes = prefixes::routes(&prefixes::made(ROUTES));
+    let mut lines: Vec<String> = routes.iter().map(ToString::to_string).collect();
+    board.share("table", &(lines.join("\n") + "\n"));
+
+    assert!(board.succeeds("greet hello").contains("hello"));
+    board.succeeds("load table");
+    board.succeeds("save /tmp/saved");
+    let saved = board.guest.exec("cat /tmp/saved").expect("to read it");
+    let saved = String::from_utf8(saved.stdout).expect("UTF-8");
+    let mut listed: Vec<&str> = saved
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .collect();
+    listed.sort_unstable();
+    lines.sort_unstable();
+    assert_eq!(listed, lines);
+
+    // a file that says the same needs no change; one with a line less needs one
+    let less = lines.split_off(1);
+    board.share("less", &(less.join("\n") + "\n"));
+    board.succeeds("apply less");
+    assert_eq!(board.succeeds("route show").lines().count(), ROUTES - 1);
+    assert!(
+        board
+            .guest
+            .command("ping")
+            .expect("the console")
+            .succeeded()
+    );
+}
+
+#[test]
+fn a_load_with_a_route_that_is_there_changes_nothing() {
+    let mut board = Board::start();
+    board.succeeds("route add 192.0.2.0/24 via 198.51.100.1");
+    board.share(
+        "table",
+        "10.0.0.0/8 via 198.51.100.1\n192.0.2.0/24 via 198.51.100.1\n11.0.0.0/8 via 198.51.100.1\n",
+    );
+    let output = board.ctl("load table");
+    assert_ne!(output.status, 0);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains("table:2: "), "{said}");
+    assert_eq!(
+        board.succeeds("route show"),
+        "192.0.2.0/24 via 198.51.100.1\n"
+    );
+}
