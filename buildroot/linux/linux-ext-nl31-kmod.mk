@@ -4,6 +4,8 @@
 #
 ################################################################################
 
+# SPDX-License-Identifier: MIT OR Apache-2.0
+
 LINUX_EXTENSIONS += nl31-kmod
 
 define NL31_KMOD_PREPARE_KERNEL

@@ -4,6 +4,8 @@
 #
 ################################################################################
 
+# SPDX-License-Identifier: MIT OR Apache-2.0
+
 # The whole working tree, because its Cargo.toml and Cargo.lock are at the top.
 NL31_AGENT_SITE = $(realpath $(BR2_EXTERNAL_NL31_PATH)/..)
 NL31_AGENT_SITE_METHOD = local
