@@ -181,14 +181,8 @@ static const struct nlattr *find_attr(const struct nl31_request *req, int type)
 	return nlmsg_find_attr(req->nlh, 0, type);
 }
 
-/**
- * nl31_route_parse - parse a prefix with a path
- * @req: the request
- * @route: result
- *
- * Context: the table's lock
- */
-int nl31_route_parse(struct nl31_request *req, struct nl31_route *route)
+/* Parse a prefix with a path. Context: the table's lock */
+static int parse_route(struct nl31_request *req, struct nl31_route *route)
 {
 	struct nl31_path *path = &route->path;
 	struct net_device *dev;
@@ -328,7 +322,7 @@ int nl31_route_new(struct nl31_request *req)
 				   "set CREATE and EXCL, CREATE and REPLACE, REPLACE, or CREATE and APPEND");
 	}
 
-	err = nl31_route_parse(req, &route);
+	err = parse_route(req, &route);
 	if (err)
 		return err;
 

@@ -21,7 +21,6 @@ struct nl31_route {
 	struct nl31_path path;
 };
 
-int nl31_route_parse(struct nl31_request *req, struct nl31_route *route);
 int nl31_route_parse_filter(struct nl31_request *req, struct nl31_route *filter);
 bool nl31_route_selects(const struct nl31_route *filter,
 			const struct nl31_path *path);
