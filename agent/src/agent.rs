@@ -23,6 +23,7 @@ use crate::device::SystemDevices;
 use crate::program::{Program, System};
 use crate::receiver::{Events, Receiver};
 use crate::serial::{Choice, Input, Serial};
+use crate::{last_words, privileges};
 
 /// What the agent is started with.
 #[derive(Clone, Debug)]
@@ -112,6 +113,15 @@ pub fn run(options: Options) -> io::Result<bool> {
         // The only way to reach the appliance is the last to be killed when memory is
         // out; without the right to say so it is killed in its turn.
         let _ = std::fs::write("/proc/self/oom_score_adj", "-1000");
+        match last_words::begin(&options.run.join("last-words")) {
+            Ok(None) => {}
+            Ok(Some(text)) => log::warn!("the agent before this one has ended: {text}"),
+            Err(error) => log::warn!("{}: {error}", options.run.display()),
+        }
+    }
+    if let Err(error) = privileges::restrict() {
+        // The only way to reach the appliance stays open all the same.
+        log::error!("cannot give up privileges: {error}");
     }
     let serial = match Serial::open(&options.serial) {
         Ok(serial) => Some(serial),
@@ -159,6 +169,7 @@ pub fn run(options: Options) -> io::Result<bool> {
     agent.console.start();
     agent.open_kernel();
     agent.serve()?;
+    last_words::end();
     // A script that was cut short did not succeed.
     Ok(agent.console.failures() == 0 && !(standard && agent.terminated))
 }

@@ -9,6 +9,8 @@
 //! - [`serial`] is the terminal, [`receiver`] the thread that hears the kernel, and
 //!   [`agent`] the loop that ties them together. The rest does no input or output,
 //!   so it is tested without either.
+//! - [`privileges`] are given up before anything is heard; [`last_words`] tell the next
+//!   agent why this one ended.
 
 pub mod agent;
 pub mod boot;
@@ -22,8 +24,10 @@ pub mod flush;
 pub mod grammar;
 pub mod history;
 pub mod keys;
+pub mod last_words;
 pub mod log_ring;
 pub mod output;
+pub mod privileges;
 pub mod program;
 pub mod receiver;
 pub mod serial;

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use nl31_agent::agent::{self, Options};
 use nl31_agent::serial::Choice;
-use nl31_agent::{grammar, log_ring};
+use nl31_agent::{grammar, last_words, log_ring};
 
 /// Loads routes into the kernel's nl31 table and serves it on a serial line.
 #[derive(Parser)]
@@ -54,6 +54,7 @@ fn main() -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
+            last_words::say(format_args!("{error}"));
             eprintln!("nl31-agent: {error}");
             ExitCode::from(2)
         }
