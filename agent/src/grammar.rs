@@ -378,11 +378,12 @@ fn route_candidates<'a>(
     let mut used = 0u32;
     let mut prefix = false;
     while let Some(word) = before.next() {
-        let found = match_word(
-            word.text,
-            all().map(|keyword| keyword.word),
-            syntax.abbreviations,
-        );
+        // Behind the prefix, the kinds stand in no abbreviation's way.
+        let possible = all().enumerate().map(|(index, keyword)| {
+            let over = prefix && kinds() & (1 << index) != 0;
+            if over { "" } else { keyword.word }
+        });
+        let found = match_word(word.text, possible, syntax.abbreviations);
         let Match::One(index) = found else {
             prefix = true;
             continue;
@@ -652,7 +653,10 @@ mod tests {
             offered("route show blackhole ").1,
             "PREFIX default via dev metric proto longer"
         );
-        assert!(offered("route add 10.0.0.0/8 proto ").1.contains("static"));
+        for proto in ["proto", "pro"] {
+            let left = format!("route add 10.0.0.0/8 {proto} ");
+            assert!(offered(&left).1.contains("static"), "{left}");
+        }
         assert_eq!(offered("monitor "), (8, "on off".into()));
         assert_eq!(offered("monitor on "), (11, "".into()));
         assert_eq!(
