@@ -18,6 +18,7 @@ pub mod cpio;
 pub mod exec;
 pub mod feed;
 pub mod figures;
+pub mod fuzz;
 pub mod guest;
 pub mod host;
 pub mod image;

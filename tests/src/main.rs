@@ -4,13 +4,14 @@
 use std::io::{IsTerminal, Write, stderr, stdin, stdout};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use clap::{Parser, Subcommand};
 use nl31_lab::bench::Bench;
 use nl31_lab::figures::{Boot, Sizes};
 use nl31_lab::prefixes::Prefix;
-use nl31_lab::{Guest, Image, Setup, attach, cache, check, feed, kunit, prefixes};
+use nl31_lab::{Guest, Image, Setup, attach, cache, check, feed, fuzz, kunit, prefixes};
 
 /// Builds the nl31 image from distribution packages and boots it in QEMU.
 ///
@@ -83,6 +84,18 @@ enum Subject {
         #[arg(long, default_value_t = 100_000)]
         datagrams: u32,
     },
+    /// Feeds the parsers, the editor and the module with any bytes, guided by what they reach.
+    /// Exits with 1 if something was found.
+    Fuzz {
+        /// What to feed; all where none is named.
+        target: Vec<String>,
+        /// For how long, each.
+        #[arg(long, default_value_t = 60)]
+        seconds: u64,
+        /// Take what was found so far into the corpora in the repository, instead.
+        #[arg(long)]
+        minimize: bool,
+    },
     /// Prints a made routing table, one prefix a line, the same each time.
     Prefixes {
         /// How many.
@@ -127,6 +140,11 @@ fn run(subject: Subject) -> Result<ExitCode> {
             filter,
             debug: debug.then_some(datagrams),
         }),
+        Subject::Fuzz {
+            target,
+            seconds,
+            minimize,
+        } => run_fuzz(&target, Duration::from_secs(seconds), minimize),
         Subject::Prefixes { count } => {
             let mut out = stdout().lock();
             for prefix in prefixes::made(count) {
@@ -237,4 +255,29 @@ fn run_kunit(options: &kunit::Options) -> Result<ExitCode> {
     } else {
         ExitCode::FAILURE
     })
+}
+
+fn run_fuzz(names: &[String], time: Duration, minimize: bool) -> Result<ExitCode> {
+    let targets = fuzz::select(names)?;
+    if minimize {
+        fuzz::minimize(&targets)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    if time.is_zero() {
+        bail!("--seconds: at least 1");
+    }
+    let mut out = stdout().lock();
+    let mut code = ExitCode::SUCCESS;
+    for outcome in fuzz::run(&targets, time)? {
+        writeln!(
+            out,
+            "{} runs={} runs_per_second={} features={}",
+            outcome.target.name, outcome.runs, outcome.per_second, outcome.features
+        )?;
+        if let Some(found) = outcome.found {
+            writeln!(out, "FOUND by {}:\n{found}", outcome.target.name)?;
+            code = ExitCode::FAILURE;
+        }
+    }
+    Ok(code)
 }

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Any file as a config: either all its routes are in the kernel, or none, and then the error
+//! names the first line that is wrong.
+#![no_main]
+
+use std::collections::BTreeMap;
+use std::io::{Seek, Write};
+use std::os::fd::AsRawFd;
+use std::time::Duration;
+
+use libfuzzer_sys::fuzz_target;
+use nix::sys::memfd::{MFdFlags, memfd_create};
+use nl31_agent::config::{ConfigErrorKind, Loading};
+use nl31_agent::device::Devices;
+use nl31_fuzz::devices::TwoDevices;
+use nl31_netlink::{Client, FakeKernel, Mode};
+use nl31_route::{DeviceName, Prefix, Route};
+
+const LINE_MAX: usize = 512;
+
+type Table = BTreeMap<Prefix, Vec<nl31_route::Path<u32>>>;
+
+/// The route of a line; `Err` where it is wrong.
+fn route(line: &[u8]) -> Result<Option<Route<u32>>, ()> {
+    if line.len() > LINE_MAX {
+        return Err(());
+    }
+    let line = std::str::from_utf8(line).map_err(|_| ())?;
+    let comment = line.bytes().enumerate().position(|(at, byte)| {
+        byte == b'#' && (at == 0 || line.as_bytes()[at - 1].is_ascii_whitespace())
+    });
+    let line = &line[..comment.unwrap_or(line.len())];
+    if line.bytes().all(|byte| byte.is_ascii_whitespace()) {
+        return Ok(None);
+    }
+    let route: Route<DeviceName> = line.parse().map_err(|_| ())?;
+    let device = match &route.path.device {
+        Some(name) => Some(TwoDevices.index(name).ok_or(())?),
+        None => None,
+    };
+    Ok(Some(route.with_device(device)))
+}
+
+/// Adds a path behind those of the same metric; says whether it is a new one.
+fn add(table: &mut Table, route: Route<u32>) -> bool {
+    let paths = table.entry(route.prefix).or_default();
+    if paths.contains(&route.path) {
+        return false;
+    }
+    let at = paths.partition_point(|path| path.metric <= route.path.metric);
+    paths.insert(at, route.path);
+    true
+}
+
+fuzz_target!(|data: &[u8]| {
+    let Some((&how, text)) = data.split_first() else {
+        return;
+    };
+    let mode = if how & 1 == 0 {
+        Mode::Transaction
+    } else {
+        Mode::Missing
+    };
+    let mut kernel = FakeKernel::default();
+    if how & 2 != 0 {
+        kernel.max_routes = u32::from(how >> 2);
+    }
+    let max_routes = kernel.max_routes as usize;
+
+    let file = memfd_create("routes.conf", MFdFlags::MFD_CLOEXEC).expect("a file in memory");
+    let mut file = std::fs::File::from(file);
+    file.write_all(text).expect("to write to memory");
+    file.rewind().expect("to rewind it");
+    let path = format!("/proc/self/fd/{}", file.as_raw_fd());
+
+    let mut client = Client::with_timeout(kernel, Duration::ZERO);
+    let mut loading = Loading::open(path.as_ref(), mode).expect("to open it");
+    let outcome = loop {
+        match loading.step(&mut client, &TwoDevices) {
+            Ok(None) => {}
+            Ok(Some(loaded)) => break Ok(loaded),
+            Err(error) => break Err(error),
+        }
+    };
+    let loaded: Vec<Route<u32>> = client.transport().routes();
+
+    let mut lines: Vec<&[u8]> = text.split(|&byte| byte == b'\n').collect();
+    if lines.last() == Some(&&b""[..]) {
+        lines.pop();
+    }
+    let wrong = lines.iter().position(|line| route(line).is_err());
+    if let Some(wrong) = wrong {
+        let error = outcome.expect_err("a line is wrong");
+        assert!(!matches!(error.kind, ConfigErrorKind::Kernel(_)), "{error}");
+        let (line, column) = error.place.expect("a place in the file");
+        assert_eq!(line as usize, wrong + 1, "{error}");
+        assert!((1..=lines[wrong].len() + 1).contains(&column), "{error}");
+        assert!(loaded.is_empty(), "{error}, and yet something was applied");
+        return;
+    }
+
+    // what the kernel does with them, line by line
+    let mut table = Table::new();
+    let mut refused = None;
+    let (mut added, mut present) = (0, 0);
+    for (index, line) in lines.iter().enumerate() {
+        let Some(route) = route(line).expect("checked above") else {
+            continue;
+        };
+        let full = table.len() >= max_routes && !table.contains_key(&route.prefix);
+        if full {
+            refused = Some(index);
+            break;
+        }
+        if add(&mut table, route) {
+            added += 1;
+        } else {
+            present += 1;
+            if mode == Mode::Transaction {
+                refused = Some(index);
+                break;
+            }
+        }
+    }
+    match (refused, outcome) {
+        (None, Ok(counted)) => {
+            assert_eq!((counted.added, counted.present), (added, present));
+            let all: Vec<_> = table
+                .iter()
+                .flat_map(|(&prefix, paths)| paths.iter().map(move |&path| Route { prefix, path }))
+                .collect();
+            assert_eq!(loaded, all);
+        }
+        (Some(index), Err(error)) => {
+            assert!(matches!(error.kind, ConfigErrorKind::Kernel(_)), "{error}");
+            assert_eq!(error.place, Some((index as u32 + 1, 1)), "{error}");
+            if mode == Mode::Transaction {
+                assert!(loaded.is_empty(), "{error}, and yet something was applied");
+            }
+        }
+        (refused, outcome) => panic!("{outcome:?}, though the kernel refuses {refused:?}"),
+    }
+});

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* One network namespace, and its devices. */
+#include "kernel.h"
+#include "shim.h"
+
+#define DEVICES	4
+
+struct net shim_net;
+
+static struct net_device devices[DEVICES + 1];
+static struct pernet_operations *pernet;
+static struct notifier_block *device_notifier;
+
+int register_pernet_subsys(struct pernet_operations *ops)
+{
+	int err;
+
+	memset(&shim_net, 0, sizeof(shim_net));
+	shim_net.generic = kzalloc(ops->size, GFP_KERNEL);
+	if (!shim_net.generic)
+		return -ENOMEM;
+	err = ops->init(&shim_net);
+	if (err) {
+		kfree(shim_net.generic);
+		return err;
+	}
+	pernet = ops;
+	return 0;
+}
+
+void unregister_pernet_subsys(struct pernet_operations *ops)
+{
+	LIST_HEAD(nets);
+
+	BUG_ON(ops != pernet);
+	list_add(&shim_net.exit_list, &nets);
+	if (ops->exit)
+		ops->exit(&shim_net);
+	if (ops->exit_batch)
+		ops->exit_batch(&nets);
+	kfree(shim_net.generic);
+	pernet = NULL;
+}
+
+/* As the kernel does, tell of the devices that are there already. */
+int register_netdevice_notifier(struct notifier_block *nb)
+{
+	int i;
+
+	if (shim_fails(GFP_KERNEL))
+		return -ENOMEM;
+	device_notifier = nb;
+	for (i = 1; i <= DEVICES; i++)
+		if (devices[i].registered && devices[i].flags & IFF_UP)
+			nb->notifier_call(nb, NETDEV_UP, &devices[i]);
+	return 0;
+}
+
+int unregister_netdevice_notifier(struct notifier_block *nb)
+{
+	BUG_ON(nb != device_notifier);
+	device_notifier = NULL;
+	return 0;
+}
+
+struct net_device *dev_get_by_index_rcu(struct net *net, int ifindex)
+{
+	(void)net;
+	BUG_ON(!shim_rcu_depth);
+	if (ifindex < 1 || ifindex > DEVICES || !devices[ifindex].registered)
+		return NULL;
+	return &devices[ifindex];
+}
+
+void shim_device_add(int ifindex, bool up)
+{
+	devices[ifindex] = (struct net_device){
+		.ifindex = ifindex,
+		.flags = up ? IFF_UP : 0,
+		.registered = true,
+	};
+}
+
+void shim_device_event(int ifindex, unsigned long event)
+{
+	struct net_device *dev = &devices[ifindex];
+
+	if (event == NETDEV_UP)
+		dev->flags |= IFF_UP;
+	else
+		dev->flags &= ~IFF_UP;
+	if (event == NETDEV_UNREGISTER)
+		dev->registered = false;
+	device_notifier->notifier_call(device_notifier, event, dev);
+}

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The network devices that there are.
+
+use nl31_agent::device::Devices;
+use nl31_route::DeviceName;
+
+/// Names, by index from 1 on; the fake kernel knows the same indices.
+const NAMES: [&str; 2] = ["lo", "eth0"];
+
+/// `lo` and `eth0`.
+#[derive(Debug)]
+pub struct TwoDevices;
+
+impl Devices for TwoDevices {
+    fn index(&self, name: &DeviceName) -> Option<u32> {
+        let index = NAMES.iter().position(|known| *known == name.as_str())?;
+        Some(index as u32 + 1)
+    }
+
+    fn name(&self, index: u32) -> Option<DeviceName> {
+        let name = NAMES.get(usize::try_from(index).ok()?.checked_sub(1)?)?;
+        name.parse().ok()
+    }
+
+    fn names(&self, each: &mut dyn FnMut(&str)) {
+        NAMES.into_iter().for_each(each);
+    }
+}

@@ -1,0 +1,7 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What the fuzzers of nl31 share. A target is a program in `fuzz_targets/`: it takes any
+//! bytes, does with them what they say, and panics where the outcome is wrong. Its corpus
+//! is in `corpus/`.
+
+pub mod devices;
+pub mod terminal;
