@@ -6,6 +6,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::os::fd::AsFd;
 use std::path::PathBuf;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
@@ -20,10 +21,12 @@ use crate::boot::Boot;
 use crate::console::{Console, Peer};
 use crate::control::{Control, PROGRAMS_MAX};
 use crate::device::SystemDevices;
-use crate::program::{Program, System};
+use crate::files::Files;
+use crate::program::{Host, Program, System};
 use crate::receiver::{Events, Receiver};
 use crate::serial::{Choice, Input, Serial};
-use crate::{last_words, privileges};
+use crate::shared::{self, Shared};
+use crate::{last_words, privileges, undo};
 
 /// What the agent is started with.
 #[derive(Clone, Debug)]
@@ -70,6 +73,9 @@ impl Retry {
 
 struct Agent {
     options: Options,
+    shared: Rc<Shared>,
+    /// When to take a commit back is to be tried again.
+    undo_retry: Retry,
     console: Console<Box<dyn Transport>>,
     serial: Option<Serial>,
     serial_retry: Retry,
@@ -107,8 +113,11 @@ pub fn run(options: Options) -> io::Result<bool> {
     signals.thread_block()?;
     let signals = SignalFd::with_flags(&signals, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)?;
 
-    let boot = Boot::new(options.config.as_deref(), &options.run);
+    let files = Files::new(options.config.as_deref(), &options.run);
+    let boot = Boot::new(&files);
     let standard = options.serial == Choice::Standard;
+    let appliance = options.serial == Choice::Auto;
+    let shared = Rc::new(Shared::new(files, !standard, appliance));
     if !standard {
         // The only way to reach the appliance is the last to be killed when memory is
         // out; without the right to say so it is killed in its turn.
@@ -142,18 +151,25 @@ pub fn run(options: Options) -> io::Result<bool> {
     // An agent for standard input is a guest beside the resident one.
     let control = (!standard).then(|| options.run.with_extension("sock"));
     let control = control.and_then(|path| {
-        Control::open(&path, run_id)
+        Control::open(&path, System(Rc::clone(&shared)), run_id)
             .inspect_err(|error| log::error!("{}: {error}", path.display()))
             .ok()
     });
     let mut agent = Agent {
-        console: Console::new(Box::new(SystemDevices), Some(boot), peer),
+        console: Console::new(
+            Box::new(SystemDevices),
+            Some(boot),
+            peer,
+            Rc::clone(&shared),
+        ),
         options,
         serial,
         serial_retry: Retry::now(),
         line: Line::new(),
         heard: Instant::now(),
-        program: Program::new(System, run_id),
+        program: Program::new(System(Rc::clone(&shared)), run_id),
+        shared,
+        undo_retry: Retry::now(),
         leaving: false,
         control,
         events: None,
@@ -164,7 +180,8 @@ pub fn run(options: Options) -> io::Result<bool> {
     };
     log::info!("agent {} started", env!("CARGO_PKG_VERSION"));
     if let Some(serial) = &agent.serial {
-        agent.console.set_width(serial.width());
+        let (columns, rows) = serial.size();
+        agent.console.set_size(columns, rows);
     }
     agent.console.start();
     agent.open_kernel();
@@ -186,6 +203,7 @@ impl Agent {
             if ended || self.terminated {
                 return Ok(());
             }
+            self.reboot();
             self.wait(busy || self.console.may_go_on())?;
         }
     }
@@ -208,6 +226,7 @@ impl Agent {
             self.kernel_retry = Retry::now();
         }
         self.give_line_back();
+        self.take_back();
         let more = self.take_events();
         self.console.work() || more
     }
@@ -222,6 +241,51 @@ impl Agent {
         self.leaving = false;
         self.program.reset();
         self.console.restart();
+    }
+
+    /// Takes a commit back that nobody has confirmed in time.
+    fn take_back(&mut self) {
+        if self.shared.left() != Some(0) || !self.undo_retry.due() {
+            return;
+        }
+        if !self.console.attached() || self.console.booting() {
+            return;
+        }
+        // A client of its own: the console may be in the middle of a list.
+        let host = System(Rc::clone(&self.shared));
+        let done = host.connect().and_then(|mut client| {
+            undo::roll_back(&mut client, &SystemDevices, &self.shared.files.undo())
+        });
+        match done {
+            Ok(done) => {
+                self.shared.unconfirmed.set(None);
+                self.undo_retry = Retry::now();
+                log::warn!("not confirmed in time, {done}");
+                self.console
+                    .notice(format_args!("not confirmed in time, {done}"));
+            }
+            Err(error) => {
+                if self.undo_retry.pause == Retry::FIRST {
+                    log::error!("{error}");
+                    self.console.notice(format_args!(
+                        "a commit was not confirmed and cannot be taken back yet: {}",
+                        error.kind
+                    ));
+                }
+                self.undo_retry.later();
+            }
+        }
+    }
+
+    /// Restarts the machine if that was asked for, and the answer was sent.
+    fn reboot(&mut self) {
+        let answered = self.console.out().pending().is_empty() && !self.program.pending();
+        if answered && self.shared.reboot.take() {
+            log::warn!("restarting");
+            if let Err(error) = shared::reboot() {
+                self.console.notice(format_args!("cannot restart: {error}"));
+            }
+        }
     }
 
     fn take_events(&mut self) -> bool {
@@ -296,7 +360,8 @@ impl Agent {
         match Serial::open(&self.options.serial) {
             Ok(serial) => {
                 log::info!("serial line is open");
-                self.console.set_width(serial.width());
+                let (columns, rows) = serial.size();
+                self.console.set_size(columns, rows);
                 self.serial = Some(serial);
                 self.serial_retry = Retry::now();
                 self.console.restart();
@@ -476,7 +541,12 @@ impl Agent {
         let serial = self.serial.is_none().then_some(self.serial_retry.at);
         let kernel = (!self.console.attached()).then_some(self.kernel_retry.at);
         let silence = self.line.begun().then(|| self.heard + SILENCE);
-        match serial.into_iter().chain(kernel).chain(silence).min() {
+        let undo = self
+            .shared
+            .left()
+            .map(|left| (Instant::now() + Duration::from_millis(left)).max(self.undo_retry.at));
+        let timers = serial.into_iter().chain(kernel).chain(silence).chain(undo);
+        match timers.min() {
             None => PollTimeout::NONE,
             Some(at) => {
                 let left = at.saturating_duration_since(Instant::now());
@@ -489,7 +559,8 @@ impl Agent {
         while let Some(info) = self.signals.read_signal()? {
             if info.ssi_signo == Signal::SIGWINCH as u32 {
                 if let Some(serial) = &self.serial {
-                    self.console.set_width(serial.width());
+                    let (columns, rows) = serial.size();
+                    self.console.set_size(columns, rows);
                 }
             } else {
                 log::info!("ended by signal {}", info.ssi_signo);

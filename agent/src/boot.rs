@@ -13,18 +13,14 @@
 //! are touched.
 
 use std::fs::{self, File};
-use std::io::{self, BufReader, Read, Write};
+use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use nl31_netlink::{Client, Error, Loaded, Mode, Transport};
 
 use crate::config::{ConfigError, Loading};
 use crate::device::Devices;
-
-/// The config that the appliance's owner made.
-const OWN: &str = "/data/nl31/routes.conf";
-/// The config that the image came with.
-const FACTORY: &str = "/etc/nl31/routes.conf";
+use crate::files::{Files, write_whole};
 
 /// The configs to try, and where the mark is.
 #[derive(Debug)]
@@ -72,34 +68,30 @@ pub enum News {
 }
 
 impl Boot {
-    /// With the config of the command line, or those of the appliance. `run` is
-    /// the folder for the mark.
-    pub fn new(config: Option<&Path>, run: &Path) -> Self {
-        let own = config.unwrap_or(Path::new(OWN));
-        let good = own.with_extension("good");
+    /// With the configs among `files`.
+    pub fn new(files: &Files) -> Self {
         let mut configs = vec![
             Config {
-                path: own.into(),
-                good: Some(good.clone()),
+                path: files.config.clone(),
+                good: Some(files.good.clone()),
             },
             Config {
-                path: good,
+                path: files.good.clone(),
                 good: None,
             },
         ];
-        if config.is_none() {
-            configs.push(Config {
-                path: FACTORY.into(),
-                good: None,
-            });
-        }
-        // Only a config that was asked for must be there.
+        configs.extend(files.factory.iter().map(|path| Config {
+            path: path.clone(),
+            good: None,
+        }));
+        // One that was asked for must be there; it has none of the factory's behind it.
+        let asked_for = files.factory.is_none();
         configs.retain(|candidate| {
-            config == Some(candidate.path.as_path()) || candidate.path.exists()
+            asked_for && candidate.path == files.config || candidate.path.exists()
         });
         Self {
             configs,
-            mark: run.join("loaded"),
+            mark: files.mark(),
             state: State::Start,
             refused: 0,
         }
@@ -247,24 +239,6 @@ fn same(a: &Path, b: &Path) -> io::Result<bool> {
     }
 }
 
-/// Writes a file that is there whole or not at all, also after a power cut.
-fn write_whole(path: &Path, content: &mut impl Read) -> io::Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    fs::create_dir_all(folder)?;
-    let temporary = path.with_extension("new");
-    let mut file = File::create(&temporary)?;
-    let mut buffer = [0; 4096];
-    loop {
-        match content.read(&mut buffer)? {
-            0 => break,
-            len => file.write_all(&buffer[..len])?,
-        }
-    }
-    file.sync_all()?;
-    fs::rename(&temporary, path)?;
-    File::open(folder)?.sync_all()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -291,7 +265,7 @@ mod tests {
     /// Starts an agent: what it has to tell.
     fn start(folder: &Folder, kernel: &mut Kernel) -> Vec<String> {
         let config = folder.0.join("routes.conf");
-        let mut boot = Boot::new(Some(&config), &folder.0.join("run"));
+        let mut boot = Boot::new(&Files::new(Some(&config), &folder.0.join("run")));
         let mut news = Vec::new();
         while !boot.done() {
             let name = |path: &Path| path.file_name().unwrap().to_str().unwrap().to_string();

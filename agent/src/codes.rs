@@ -7,6 +7,8 @@ use std::fmt;
 use nix::libc;
 use nl31_netlink::{Error, ErrorKind};
 
+use crate::edit::Fault;
+
 /// How a command ended: `I` it did what it says, `W` it did so with something to
 /// know, `E` it did nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,16 +46,19 @@ codes! {
     DONE = Info 200 "done";
     NOTHING = Warning 204 "nothing to do: the table is as wanted already";
     INTERRUPTED = Warning 205 "the table changed while it was shown: the list mixes before and after";
-    STOPPED = Warning 206 "stopped with Ctrl-C, what was shown is not all";
+    STOPPED = Warning 206 "stopped with Ctrl-C: what was shown is not all, and nothing was changed";
+    UNSAVED = Warning 207 "confirmed, but the config could not be saved";
     SYNTAX = Error 400 "the line was not understood";
     DENIED = Error 403 "not permitted: changes need CAP_NET_ADMIN";
     NO_ROUTE = Error 404 "no such route, or no route to the address";
     NO_DEVICE = Error 406 "no such device";
     EXISTS = Error 409 "the route is there already";
     SEVERAL = Error 410 "the prefix has several paths: say which";
+    NOT_OPEN = Error 412 "no edits are open, or nothing waits to be confirmed";
     TOO_LONG = Error 414 "the line is too long and was not looked at";
     REFUSED = Error 422 "the kernel refused the request";
-    LOCKED = Error 423 "another change of the table is under way";
+    LOCKED = Error 423 "another change of the table is under way, or one waits to be confirmed";
+    FILE = Error 424 "a file cannot be read or written, or has a mistake";
     BROKEN = Error 500 "a fault in the agent or the kernel";
     ABSENT = Error 503 "the kernel's nl31 module is not there";
     TIMEOUT = Error 504 "the kernel did not answer in time";
@@ -66,18 +71,39 @@ impl Code {
         match &error.kind {
             ErrorKind::Absent => ABSENT,
             ErrorKind::TimedOut => TIMEOUT,
-            ErrorKind::Kernel(kernel) => match kernel.errno {
-                libc::EPERM | libc::EACCES => DENIED,
-                libc::ENOENT | libc::ESRCH | libc::ENETUNREACH => NO_ROUTE,
-                libc::ENODEV => NO_DEVICE,
-                libc::EEXIST => EXISTS,
-                libc::ENOTEMPTY => SEVERAL,
-                libc::EBUSY => LOCKED,
-                libc::ENOSPC | libc::ENOMEM | libc::ENOBUFS => FULL,
-                _ => REFUSED,
-            },
+            ErrorKind::Kernel(kernel) => Self::of_errno(kernel.errno),
             _ => BROKEN,
         }
+    }
+
+    /// The code for the kernel's error number.
+    pub fn of_errno(errno: i32) -> Self {
+        match errno {
+            libc::EPERM | libc::EACCES => DENIED,
+            libc::ENOENT | libc::ESRCH | libc::ENETUNREACH => NO_ROUTE,
+            libc::ENODEV => NO_DEVICE,
+            libc::EEXIST => EXISTS,
+            libc::ENOTEMPTY => SEVERAL,
+            libc::EBUSY => LOCKED,
+            libc::ENOSPC | libc::ENOMEM | libc::ENOBUFS => FULL,
+            _ => REFUSED,
+        }
+    }
+}
+
+/// The code for a line that is no edit.
+pub fn of_fault(fault: &Fault) -> Code {
+    match fault {
+        Fault::NoDevice(..) => NO_DEVICE,
+        _ => SYNTAX,
+    }
+}
+
+/// The code for a file that failed.
+pub fn of_io(error: &std::io::Error) -> Code {
+    match error.raw_os_error() {
+        Some(libc::ENOSPC | libc::EDQUOT | libc::ENOMEM) => FULL,
+        _ => FILE,
     }
 }
 

@@ -11,7 +11,7 @@ use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
 use nix::libc;
-use nl31_netlink::{Client, Load, Loaded, Mode, Route, Transport};
+use nl31_netlink::{Add, Change, Client, Load, Loaded, Mode, Route, Transport};
 use nl31_route::{DeviceName, ParseErrorKind, Parsed, Part, Syntax, words};
 
 use crate::device::{Cached, Devices};
@@ -53,26 +53,55 @@ pub enum ConfigErrorKind {
 
 /// The lines of a file, one at a time in a buffer of fixed size.
 #[derive(Debug)]
-struct Lines {
+pub struct Lines {
     reader: BufReader<File>,
     line: heapless::Vec<u8, LINE_MAX>,
     number: u32,
 }
 
-type Fault = (usize, ConfigErrorKind);
+/// A column from 0, and what is wrong there.
+pub type Fault = (usize, ConfigErrorKind);
 
 impl Lines {
-    fn open(path: &Path) -> io::Result<Self> {
-        let reader = BufReader::new(File::open(path)?);
-        Ok(Self {
-            reader,
+    /// Opens a file.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        // Others may block, or have no end.
+        if !path.metadata()?.is_file() {
+            return Err(io::Error::other("it is no regular file"));
+        }
+        File::open(path).map(Self::of)
+    }
+
+    /// Those of a file that is not there.
+    pub fn none() -> io::Result<Self> {
+        File::open("/dev/null").map(Self::of)
+    }
+
+    fn of(file: File) -> Self {
+        Self {
+            reader: BufReader::new(file),
             line: heapless::Vec::new(),
             number: 0,
-        })
+        }
+    }
+
+    /// The line, without its end.
+    pub fn bytes(&self) -> &[u8] {
+        &self.line
+    }
+
+    /// The same as text; empty if it is none.
+    pub fn text(&self) -> &str {
+        std::str::from_utf8(&self.line).unwrap_or_default()
+    }
+
+    /// The number of the line, from 1.
+    pub fn number(&self) -> u32 {
+        self.number
     }
 
     /// Reads the next line; says whether there was one.
-    fn advance(&mut self) -> Result<bool, Fault> {
+    pub fn advance(&mut self) -> Result<bool, Fault> {
         self.line.clear();
         self.number = self.number.saturating_add(1);
         let mut any = false;
@@ -100,7 +129,7 @@ impl Lines {
     }
 
     /// What the line says, unless it is empty or a comment.
-    fn parse(&self) -> Result<Option<Parsed>, Fault> {
+    pub fn parse(&self) -> Result<Option<Parsed>, Fault> {
         let line = std::str::from_utf8(&self.line)
             .map_err(|error| (error.valid_up_to(), ConfigErrorKind::NoText))?;
         // A `#` begins a comment where it begins a word.
@@ -167,6 +196,15 @@ impl Loading {
         })
     }
 
+    /// Gives it up; nothing is applied.
+    pub fn abort<T: Transport>(&mut self, client: &mut Client<T>) {
+        if let Pass::Apply(load) = &mut self.pass
+            && let Err(error) = load.abort(client)
+        {
+            log::error!("{}: {error}", self.path.display());
+        }
+    }
+
     /// The file.
     pub fn path(&self) -> &Path {
         &self.path
@@ -181,12 +219,10 @@ impl Loading {
     ) -> Result<Option<Loaded>, ConfigError> {
         let result = self.lines(client, &mut Cached::new(devices));
         result.map_err(|(column, kind)| {
-            if let (Pass::Apply(load), false) = (&mut self.pass, is_kernel(&kind)) {
+            if !is_kernel(&kind) {
                 // The file changed between the passes. Leave nothing half done; if
                 // that fails too, the kernel's own time limit does it.
-                if let Err(error) = load.abort(client) {
-                    log::error!("{}: {error}", self.path.display());
-                }
+                self.abort(client);
             }
             let whole_file = matches!(kind, ConfigErrorKind::Io(_));
             let mut place = (!whole_file).then_some((self.lines.number, column + 1));
@@ -224,7 +260,7 @@ impl Loading {
                 }
                 Pass::Apply(load) if more => {
                     let Some(route) = route else { continue };
-                    load.push(client, self.lines.number, &route)
+                    load.push(client, self.lines.number, &Change::Add(Add::Append, route))
                         .map_err(|error| (0, ConfigErrorKind::Kernel(error)))?;
                 }
                 Pass::Apply(load) => {
@@ -426,6 +462,12 @@ pub(crate) mod tests {
             "10.0.0.0/8 dev eth0\n\n# again\n10.0.0.0/8 dev eth0\n11.0.0.0/8 dev eth0\n",
             "FILE:4:1: path is there (File exists (os error 17))",
         );
+    }
+
+    #[test]
+    fn only_a_regular_file_is_read() {
+        let error = Loading::open(Path::new("/dev/zero"), Mode::Transaction).unwrap_err();
+        assert_eq!(error.to_string(), "/dev/zero: it is no regular file");
     }
 
     #[test]

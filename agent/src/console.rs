@@ -10,27 +10,34 @@
 //! [`Console::work`] is called, so keys are heard meanwhile. While a command runs,
 //! what is typed ahead waits in a queue of fixed size, and then in the terminal's.
 
-use std::fmt::{self, Write as _};
+mod candidate;
+mod complete;
+mod config;
+mod info;
+mod page;
+mod routes;
+mod show;
 
-use nl31_netlink::abi::{
-    NLM_F_REPLACE, ROUTE_DST, ROUTE_DST_LEN, ROUTE_GATEWAY, ROUTE_METRIC, ROUTE_OIF,
-    ROUTE_PROTOCOL, ROUTE_TYPE,
-};
-use nl31_netlink::{
-    Add, Body, Client, Dump, Error, ErrorKind, Message, Prefix, Route, Spec, Step, Transport,
-};
-use nl31_route::{Parsed, Part, Syntax};
+use std::fmt::{self, Write as _};
+use std::rc::Rc;
+
+use nl31_netlink::abi::NLM_F_REPLACE;
+use nl31_netlink::{Body, Client, Error, ErrorKind, Message, Transport};
 
 use crate::boot::{Boot, News};
+use crate::candidate::Candidate;
 use crate::codes::{self, Code};
+use crate::config::Loading;
 use crate::device::{Cached, Devices};
+use crate::edit::{self, Fault};
 use crate::editor::{DRAWN_MAX, Editor, LINE_MAX, Line, Request};
-use crate::flush::flush;
-use crate::grammar::{
-    self, ALL, Action, Arguments, COMMANDS, Command, GREETING_MAX, GrammarError, LONGER,
-};
-use crate::log_ring;
+use crate::grammar::{self, Action, Arguments, Command, GrammarError};
 use crate::output::Output;
+use crate::shared::Shared;
+
+use candidate::{CandidateDiff, Commit, Purpose};
+use config::{ConfigDiff, Save};
+use show::Show;
 
 /// What the prompt looks like.
 pub const PROMPT: &str = "nl31> ";
@@ -44,9 +51,6 @@ const _: () = assert!(REPLY_MAX > DRAWN_MAX);
 
 /// Lines of a long reply before the serial line is looked after again.
 const LINES_PER_STEP: usize = 64;
-
-/// Candidates listed for `?` and Tab.
-const CANDIDATES_MAX: usize = 40;
 
 /// Who is at the other end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,17 +70,18 @@ enum Running {
     Nothing,
     /// The command waits for the config to be loaded.
     Held(Box<Line>),
+    /// A page is full, and a key is waited for.
+    Paused(Box<Running>),
     Show(Show),
     /// The log, from this line on.
     Log(u64),
-}
-
-#[derive(Debug)]
-struct Show {
-    dump: Dump,
-    /// Only paths of this very prefix.
-    exactly: Option<Prefix>,
-    shown: u64,
+    /// The commands, from this one on.
+    Help(usize),
+    Commit(Box<Commit>),
+    CandidateDiff(Box<CandidateDiff>),
+    ConfigDiff(Box<ConfigDiff>),
+    Save(Box<Save>),
+    Load(Box<Loading>),
 }
 
 /// Events since the start.
@@ -91,10 +96,16 @@ struct Events {
 /// A session, over the kernel if it is there.
 pub struct Console<T> {
     client: Option<Client<T>>,
-    devices: Box<dyn Devices>,
+    devices: Rc<dyn Devices>,
     boot: Option<Boot>,
     peer: Peer,
+    shared: Rc<Shared>,
+    candidate: Option<Candidate>,
     editor: Editor,
+    /// Rows of the terminal; 0 if it does not say.
+    rows: usize,
+    /// Rows of output since the command, or since the last page.
+    printed: usize,
     /// The prompt was drawn: from then on there is a line to be kept.
     prompted: bool,
     /// The line of a script, as far as it has come.
@@ -103,6 +114,8 @@ pub struct Console<T> {
     input: heapless::Deque<u8, INPUT_MAX>,
     out: Output,
     running: Running,
+    /// What is running waits for the kernel.
+    waiting: bool,
     stop: bool,
     monitoring: bool,
     ended: bool,
@@ -113,19 +126,29 @@ pub struct Console<T> {
 
 impl<T: Transport> Console<T> {
     /// A session that says nothing yet, see [`Console::start`].
-    pub fn new(devices: Box<dyn Devices>, boot: Option<Boot>, peer: Peer) -> Self {
+    pub fn new(
+        devices: Box<dyn Devices>,
+        boot: Option<Boot>,
+        peer: Peer,
+        shared: Rc<Shared>,
+    ) -> Self {
         Self {
             client: None,
-            devices,
+            devices: devices.into(),
             boot,
             peer,
+            shared,
+            candidate: None,
             editor: Editor::new(PROMPT),
+            rows: 0,
+            printed: 0,
             prompted: false,
             script: heapless::Vec::new(),
             script_overflowed: false,
             input: heapless::Deque::new(),
             out: Output::new(peer != Peer::Script),
             running: Running::Nothing,
+            waiting: false,
             stop: false,
             monitoring: false,
             ended: false,
@@ -144,11 +167,34 @@ impl<T: Transport> Console<T> {
                 env!("CARGO_PKG_VERSION")
             ));
         }
+        if self.peer == Peer::Line && self.candidate.is_none() {
+            self.candidate = Candidate::resume(&self.shared.files.candidate());
+        }
+        if let Some(candidate) = self.candidate.as_ref().filter(|_| self.interactive()) {
+            let edits = Counted(candidate.edits().into(), "edit");
+            self.notice(format_args!(
+                "{edits} wait for `commit` or `rollback`, see `diff`"
+            ));
+        }
+        if let Some(left) = self.shared.left().filter(|_| self.interactive()) {
+            let seconds = left.div_ceil(1000);
+            self.notice(format_args!(
+                "a commit waits for `confirm`, or is taken back in {seconds} s"
+            ));
+        }
     }
 
     /// Somebody else has the line: drops what is under way.
     pub fn suspend(&mut self) {
-        self.running = Running::Nothing;
+        match std::mem::replace(&mut self.running, Running::Nothing) {
+            Running::Commit(mut commit) => self.abandon(&mut commit.load),
+            Running::Load(mut loading) => {
+                if let Some(client) = &mut self.client {
+                    loading.abort(client);
+                }
+            }
+            _ => {}
+        }
         self.stop = false;
         self.monitoring = false;
         self.input.clear();
@@ -163,9 +209,10 @@ impl<T: Transport> Console<T> {
         self.start();
     }
 
-    /// How wide the terminal is; 0 if it does not say.
-    pub fn set_width(&mut self, columns: usize) {
+    /// How many columns and rows the terminal has; 0 if it does not say.
+    pub fn set_size(&mut self, columns: usize, rows: usize) {
         self.editor.set_width(columns);
+        self.rows = rows;
     }
 
     /// The kernel's side is there.
@@ -179,7 +226,14 @@ impl<T: Transport> Console<T> {
     /// The kernel's side is gone.
     pub fn detach(&mut self) {
         self.client = None;
-        if matches!(self.running, Running::Show(_)) {
+        if !matches!(
+            self.running,
+            Running::Nothing | Running::Log(_) | Running::Help(_)
+        ) {
+            if matches!(self.running, Running::Paused(_)) {
+                self.erase_more();
+            }
+            self.running = Running::Nothing;
             self.status(
                 codes::ABSENT,
                 format_args!("the kernel's nl31 module went away"),
@@ -257,7 +311,7 @@ impl<T: Transport> Console<T> {
 
     /// Whether [`Console::work`] waits for the kernel's messages.
     pub fn waits_for_kernel(&self) -> bool {
-        matches!(self.running, Running::Show(_)) && self.out.room(REPLY_MAX)
+        self.waiting && self.out.room(REPLY_MAX)
     }
 
     /// Whether there is room to tell of something.
@@ -273,6 +327,7 @@ impl<T: Transport> Console<T> {
             self.prompted = true;
             self.editor.prompt(&mut self.out);
         }
+        self.waiting = false;
         while self.out.room(REPLY_MAX) {
             match std::mem::replace(&mut self.running, Running::Nothing) {
                 Running::Nothing => match self.input.pop_front() {
@@ -297,13 +352,38 @@ impl<T: Transport> Console<T> {
                         self.execute(&line);
                     }
                 }
-                Running::Show(show) => {
-                    if !self.show(show) {
+                Running::Paused(inner) => {
+                    if !self.stop && self.input.is_empty() {
+                        self.running = Running::Paused(inner);
                         return booting;
                     }
-                    return true;
+                    self.running = match self.page_key() {
+                        true => *inner,
+                        false => Running::Paused(inner),
+                    };
                 }
                 Running::Log(next) => self.log(next),
+                Running::Help(next) => self.list_commands(next),
+                running => {
+                    let more = match running {
+                        Running::Show(show) => self.show(show),
+                        Running::CandidateDiff(diff) => self.candidate_diff(diff),
+                        Running::ConfigDiff(diff) => self.config_diff(diff),
+                        Running::Save(save) => self.save(save),
+                        Running::Commit(commit) => {
+                            self.commit(commit);
+                            true
+                        }
+                        Running::Load(loading) => {
+                            self.load(loading);
+                            true
+                        }
+                        _ => unreachable!("the others are handled above"),
+                    };
+                    self.waiting = !more && !matches!(self.running, Running::Paused(_));
+                    // Keys and events are looked after between the steps.
+                    return more || booting;
+                }
             }
         }
         booting
@@ -361,12 +441,17 @@ impl<T: Transport> Console<T> {
     /// Tells something that was not asked for.
     pub fn notice(&mut self, text: fmt::Arguments<'_>) {
         let at_prompt = self.prompted && matches!(self.running, Running::Nothing);
+        let at_page = matches!(self.running, Running::Paused(_));
         if at_prompt {
             self.editor.erase(&mut self.out);
+        } else if at_page {
+            self.erase_more();
         }
         self.data(format_args!("* {text}"));
         if at_prompt {
             self.editor.redraw(&mut self.out);
+        } else if at_page {
+            self.draw_more();
         }
     }
 
@@ -376,10 +461,9 @@ impl<T: Transport> Console<T> {
         self.out.room(REPLY_MAX)
             && match self.running {
                 Running::Nothing => !self.input.is_empty() || self.booting(),
-                Running::Log(_) => true,
+                Running::Paused(_) => self.stop || !self.input.is_empty() || self.booting(),
                 // Woken by the kernel's answers.
-                Running::Show(_) => self.stop || self.booting(),
-                Running::Held(_) => true,
+                _ => !self.waiting || self.stop || self.booting(),
             }
     }
 
@@ -399,6 +483,12 @@ impl<T: Transport> Console<T> {
         let news = boot.step(client, &*self.devices);
         let instead = if boot.fell_back() { " instead" } else { "" };
         let mut failed = false;
+        if matches!(news, News::Loaded(..)) && self.shared.forget_unconfirmed() {
+            // Its edits went with the table.
+            self.notice(format_args!(
+                "the commit that waited for `confirm` is gone with the table"
+            ));
+        }
         match news {
             News::None => {}
             News::Kept(paths) => {
@@ -411,7 +501,7 @@ impl<T: Transport> Console<T> {
                     loaded.added,
                     loaded.present
                 );
-                let added = Count(u64::from(loaded.added));
+                let added = count_routes(u64::from(loaded.added));
                 match loaded.present {
                     0 => self.notice(format_args!("loaded {added} from {path}{instead}")),
                     present => self.notice(format_args!(
@@ -504,11 +594,7 @@ impl<T: Transport> Console<T> {
                 return self.misspelled(line, &error);
             }
         };
-        if matches!(
-            command.arguments,
-            Arguments::Route(_) | Arguments::Filter(_) | Arguments::Address
-        ) && self.booting()
-        {
+        if command.action.waits_for_config() && self.booting() {
             self.running = Running::Held(Box::new(line.clone()));
             return;
         }
@@ -522,23 +608,36 @@ impl<T: Transport> Console<T> {
         {
             return self.misspelled(line, &error);
         }
+        if self.candidate.is_some() && edit::is_edit(command) {
+            return self.edit(command, line, start);
+        }
         match (command.action, &command.arguments) {
             (Action::Greet, _) => self.greet(line[start..].trim()),
             (Action::Ping, _) => self.ping(),
-            (Action::RouteAdd, Arguments::Route(syntax)) => self.add(Add::Add, syntax, line, start),
-            (Action::RouteReplace, Arguments::Route(syntax)) => {
-                self.add(Add::Replace, syntax, line, start);
-            }
-            (Action::RouteChange, Arguments::Route(syntax)) => {
-                self.add(Add::Change, syntax, line, start);
-            }
-            (Action::RouteAppend, Arguments::Route(syntax)) => {
-                self.add(Add::Append, syntax, line, start);
-            }
             (Action::RouteDel, Arguments::Route(syntax)) => self.delete(syntax, line, start),
-            (Action::RouteGet, _) => self.get(line, start),
+            (action, Arguments::Route(syntax)) => {
+                let how = edit::adds(action).expect("the others put a path into the table");
+                self.add(how, syntax, line, start);
+            }
+            (Action::RouteGet, Arguments::Address(syntax)) => self.get(syntax, line, start),
             (Action::RouteShow, Arguments::Filter(syntax)) => self.start_show(syntax, line, start),
             (Action::RouteFlush, Arguments::Filter(syntax)) => self.flush(syntax, line, start),
+            (Action::Begin, _) => self.begin(),
+            (Action::Diff, _) if self.candidate.is_some() => {
+                self.running = Running::CandidateDiff(Box::default());
+            }
+            (Action::Diff, _) => self.start_config_diff(),
+            (Action::Check, _) => self.start_edits(Purpose::Check),
+            (Action::Commit, _) => self.start_commit(line, start),
+            (Action::Confirm, _) => self.confirm(),
+            (Action::Rollback, _) => self.rollback(),
+            (Action::Save, _) => {
+                if !self.is_unconfirmed() {
+                    self.start_save(false);
+                }
+            }
+            (Action::Load, _) => self.start_load(line, start),
+            (Action::FactoryReset, _) => self.factory_reset(),
             (Action::Monitor, Arguments::Word(words)) => {
                 match grammar::one_of(line, start, words) {
                     Err(error) => self.misspelled(line, &error),
@@ -549,378 +648,25 @@ impl<T: Transport> Console<T> {
                     }
                 }
             }
-            (Action::Stats, _) => self.stats(),
+            (Action::Stats, Arguments::Word(words)) => match grammar::one_of(line, start, words) {
+                Err(error) => self.misspelled(line, &error),
+                Ok(json) => self.stats(json.is_some()),
+            },
             (Action::Log, _) => self.running = Running::Log(0),
             (Action::Version, _) => self.version(),
             (Action::Help, _) => self.help(line, start),
+            (Action::Reboot, _) => self.reboot(),
             (action, arguments) => unreachable!("{action:?} does not take {arguments:?}"),
         }
     }
 
-    fn greet(&mut self, text: &str) {
-        if text.len() > GREETING_MAX {
-            let text = format_args!("a greeting has at most {GREETING_MAX} bytes");
-            return self.status(codes::TOO_LONG, text);
+    fn reboot(&mut self) {
+        if !self.shared.appliance {
+            let text = format_args!("this agent does not run the machine that it is on");
+            return self.status(codes::DENIED, text);
         }
-        let text = Some(text).filter(|text| !text.is_empty());
-        match self.ask(|client| client.greet(text)) {
-            Ok(greeting) => {
-                // Indented if it could be taken for a status line.
-                let indent = if is_status(&greeting.text) { " " } else { "" };
-                self.data(format_args!("{indent}{}", greeting.text));
-                self.status(
-                    codes::DONE,
-                    format_args!("greeted as port {}", greeting.port),
-                );
-            }
-            Err(error) => self.failed(&error, format_args!("{}", Reason(&error))),
-        }
-    }
-
-    fn ping(&mut self) {
-        match self.ask(Client::ping) {
-            Ok(()) => self.status(codes::DONE, format_args!("the kernel is alive")),
-            Err(error) => self.failed(&error, format_args!("{}", Reason(&error))),
-        }
-    }
-
-    fn add(&mut self, how: Add, syntax: &'static Syntax, line: &str, start: usize) {
-        let parsed = match syntax.parse(line, start).and_then(|parsed| {
-            parsed.route()?;
-            Ok(parsed)
-        }) {
-            Ok(parsed) => parsed,
-            Err(error) => return self.misread(line, &error),
-        };
-        let Some((prefix, spec)) = self.indexed(line, &parsed) else {
-            return;
-        };
-        let route = Route {
-            prefix,
-            path: spec.path(),
-        };
-        let metric = route.path.metric;
-        match self.ask(|client| client.add(how, &route)) {
-            Ok(()) => {
-                let verb = match how {
-                    Add::Add => "added",
-                    Add::Replace => "replaced",
-                    Add::Change => "changed",
-                    Add::Append => "appended",
-                };
-                self.status(codes::DONE, format_args!("{verb} {prefix}"));
-            }
-            Err(error) => {
-                self.point(line, &parsed, &error);
-                match (Code::of(&error), how) {
-                    (codes::EXISTS, Add::Append) => {
-                        self.failed(&error, format_args!("{prefix} has exactly this path already"));
-                    }
-                    (codes::EXISTS, _) => self.failed(&error, format_args!(
-                        "{prefix} has a route of metric {metric} already, `route replace` takes its place"
-                    )),
-                    (codes::NO_ROUTE, _) => self.failed(&error, format_args!(
-                        "no such route: {prefix} of metric {metric}"
-                    )),
-                    _ => self.failed(&error, format_args!("{}", Reason(&error))),
-                }
-            }
-        }
-    }
-
-    fn delete(&mut self, syntax: &'static Syntax, line: &str, start: usize) {
-        let parsed = match syntax.parse(line, start).and_then(|parsed| {
-            parsed.prefix()?;
-            Ok(parsed)
-        }) {
-            Ok(parsed) => parsed,
-            Err(error) => return self.misread(line, &error),
-        };
-        let Some((prefix, spec)) = self.indexed(line, &parsed) else {
-            return;
-        };
-        match self.ask(|client| client.delete(&spec)) {
-            Ok(()) => self.status(codes::DONE, format_args!("deleted {prefix}")),
-            Err(error) => {
-                self.point(line, &parsed, &error);
-                match Code::of(&error) {
-                    codes::NO_ROUTE => self.failed(&error, format_args!("no such route: {prefix}")),
-                    codes::SEVERAL => self.failed(&error, format_args!(
-                        "{prefix} has several paths: say via, dev or metric, or `route flush {prefix}`"
-                    )),
-                    _ => self.failed(&error, format_args!("{}", Reason(&error))),
-                }
-            }
-        }
-    }
-
-    fn get(&mut self, line: &str, start: usize) {
-        static ADDRESS: Syntax = Syntax {
-            flags: &[],
-            abbreviations: false,
-        };
-        let parsed = match ADDRESS.parse(line, start).and_then(|parsed| {
-            parsed.prefix()?;
-            Ok(parsed)
-        }) {
-            Ok(parsed) => parsed,
-            Err(error) => return self.misread(line, &error),
-        };
-        let named = [
-            Part::Kind,
-            Part::Gateway,
-            Part::Device,
-            Part::Metric,
-            Part::Protocol,
-        ];
-        if let Some((column, len)) = named.into_iter().find_map(|part| parsed.span(part)) {
-            self.caret(line, column, len);
-            let text = format_args!("column {}: expected an address alone", column + 1);
-            return self.status(codes::SYNTAX, text);
-        }
-        let Ok(prefix) = parsed.prefix() else { return };
-        match self.ask(|client| client.lookup(prefix)) {
-            Ok(route) => {
-                let route = Cached::new(&*self.devices).named(route);
-                self.data(format_args!("{route}"));
-                self.status(codes::DONE, format_args!("found"));
-            }
-            Err(error) if Code::of(&error) == codes::NO_ROUTE => {
-                self.failed(&error, format_args!("no route to {prefix}"));
-            }
-            Err(error) => self.failed(&error, format_args!("{}", Reason(&error))),
-        }
-    }
-
-    fn start_show(&mut self, syntax: &'static Syntax, line: &str, start: usize) {
-        let parsed = match syntax.parse(line, start) {
-            Ok(parsed) => parsed,
-            Err(error) => return self.misread(line, &error),
-        };
-        let Some(spec) = self.filter(line, &parsed) else {
-            return;
-        };
-        let exactly = if parsed.flags & LONGER == 0 {
-            spec.prefix
-        } else {
-            None
-        };
-        match self.ask(|client| client.dump(&spec)) {
-            Ok(dump) => {
-                self.running = Running::Show(Show {
-                    dump,
-                    exactly,
-                    shown: 0,
-                })
-            }
-            Err(error) => self.failed(&error, format_args!("{}", Reason(&error))),
-        }
-    }
-
-    /// Shows some more routes; says whether that needs no waiting.
-    fn show(&mut self, mut show: Show) -> bool {
-        if std::mem::take(&mut self.stop) {
-            self.status(
-                codes::STOPPED,
-                format_args!("stopped after {}", Count(show.shown)),
-            );
-            return true;
-        }
-        let mut devices = Cached::new(&*self.devices);
-        for _ in 0..LINES_PER_STEP {
-            let Some(client) = &mut self.client else {
-                return false;
-            };
-            match client.poll_next(&mut show.dump) {
-                Ok(Step::Route(route)) => {
-                    if show.exactly.is_none_or(|prefix| prefix == route.prefix) {
-                        show.shown += 1;
-                        let _ = writeln!(self.out, "{}", devices.named(route));
-                    }
-                }
-                Ok(Step::Pending) => {
-                    self.running = Running::Show(show);
-                    return false;
-                }
-                Ok(Step::End { interrupted: false }) => {
-                    self.status(codes::DONE, format_args!("{}", Count(show.shown)));
-                    return true;
-                }
-                Ok(Step::End { interrupted: true }) => {
-                    let text = format_args!("{}, the table changed meanwhile", Count(show.shown));
-                    self.status(codes::INTERRUPTED, text);
-                    return true;
-                }
-                Err(error) => {
-                    self.failed(
-                        &error,
-                        format_args!("{} after {}", Reason(&error), Count(show.shown)),
-                    );
-                    return true;
-                }
-            }
-        }
-        self.running = Running::Show(show);
-        true
-    }
-
-    fn flush(&mut self, syntax: &'static Syntax, line: &str, start: usize) {
-        let parsed = match syntax.parse(line, start) {
-            Ok(parsed) => parsed,
-            Err(error) => return self.misread(line, &error),
-        };
-        let Some(spec) = self.filter(line, &parsed) else {
-            return;
-        };
-        let all = parsed.flags & ALL != 0;
-        if all != (spec == Spec::default()) {
-            let column = line.trim_ascii_end().len();
-            self.caret(line, column, 0);
-            let what = if all {
-                "`all` stands alone: leave it out, or the rest"
-            } else {
-                "say what to delete, like a prefix or dev eth0, or `all`"
-            };
-            return self.status(codes::SYNTAX, format_args!("column {}: {what}", column + 1));
-        }
-        let longer = parsed.flags & LONGER != 0;
-        let before = self.ask(Client::table).map(|table| table.generation);
-        let result = self.ask(|client| flush(client, &spec, longer));
-        match result {
-            Ok(()) => {
-                // Each path gone is one change. Others may change the table too,
-                // so this says no more than whether there was something.
-                match (before, self.ask(Client::table)) {
-                    (Ok(before), Ok(after)) if after.generation == before => {
-                        self.status(codes::NOTHING, format_args!("no route was like that"));
-                    }
-                    _ => self.status(codes::DONE, format_args!("flushed")),
-                }
-            }
-            Err(error) if Code::of(&error) == codes::NO_ROUTE => {
-                self.status(codes::NOTHING, format_args!("no route was like that"));
-            }
-            Err(error) => {
-                self.point(line, &parsed, &error);
-                self.failed(&error, format_args!("{}", Reason(&error)));
-            }
-        }
-    }
-
-    fn stats(&mut self) {
-        match self.ask(Client::table) {
-            Ok(table) => {
-                let bytes = table.bytes4 + table.bytes6 + table.nexthop_bytes;
-                let lines: [(&str, u64); 16] = [
-                    ("routes-ipv4", table.routes4.into()),
-                    ("routes-ipv6", table.routes6.into()),
-                    ("paths-ipv4", table.paths4.into()),
-                    ("paths-ipv6", table.paths6.into()),
-                    ("next-hops", table.nexthops.into()),
-                    ("bytes", bytes),
-                    ("limit", table.max_routes.into()),
-                    ("generation", table.generation),
-                    ("lookups", table.lookups),
-                    ("hits", table.hits),
-                    ("misses", table.misses),
-                    ("errors", table.errors),
-                    ("events-received", self.events.received),
-                    ("events-lost", self.events.lost),
-                    ("commands", self.commands),
-                    ("commands-failed", self.failures),
-                ];
-                for (name, value) in lines {
-                    self.data(format_args!("{name} {value}"));
-                }
-                self.status(codes::DONE, format_args!("stats"));
-            }
-            Err(error) => self.failed(&error, format_args!("{}", Reason(&error))),
-        }
-    }
-
-    fn version(&mut self) {
-        self.data(format_args!("agent {}", env!("CARGO_PKG_VERSION")));
-        match self.ask(|client| client.greet(None)) {
-            Ok(greeting) => {
-                self.data(format_args!(
-                    "module {} abi {}",
-                    greeting.version, greeting.abi
-                ));
-                self.status(codes::DONE, format_args!("version"));
-            }
-            Err(error) => self.failed(&error, format_args!("{}", Reason(&error))),
-        }
-    }
-
-    /// Shows lines of the log from number `next` on.
-    fn log(&mut self, mut next: u64) {
-        if std::mem::take(&mut self.stop) {
-            return self.status(codes::STOPPED, format_args!("stopped"));
-        }
-        for _ in 0..LINES_PER_STEP / 2 {
-            let Some((number, text)) = log_ring::line(next) else {
-                return self.status(codes::DONE, format_args!("log"));
-            };
-            self.data(format_args!("{text}"));
-            next = number + 1;
-        }
-        self.running = Running::Log(next);
-    }
-
-    fn help(&mut self, line: &str, start: usize) {
-        let topic = line[start..].trim();
-        if topic.is_empty() {
-            let widest = |command: &Command| command.words.join(" ").len();
-            let width = COMMANDS.iter().map(widest).max().unwrap_or(0);
-            for command in COMMANDS {
-                let words = command.words.join(" ");
-                self.data(format_args!("  {words:width$}  {}", command.help));
-            }
-            self.data(format_args!(
-                "`help COMMAND` tells more, `help codes` explains the replies"
-            ));
-            return self.status(codes::DONE, format_args!("help"));
-        }
-        if topic == grammar::CODES {
-            for code in codes::ALL {
-                self.data(format_args!("  {code}  {}", code.meaning));
-            }
-            return self.status(codes::DONE, format_args!("help"));
-        }
-        // The topic is a command's line, so its columns are those of this line
-        // less what stands before it.
-        let offset = line.len() - line[start..].trim_start().len();
-        match grammar::command(&line[offset..]) {
-            Ok(Some((command, _))) => {
-                self.data(format_args!("  {command}"));
-                self.data(format_args!("  {}", command.help));
-                if let Arguments::Route(syntax) | Arguments::Filter(syntax) = command.arguments {
-                    for keyword in Syntax::keywords().iter().chain(syntax.flags) {
-                        self.data(format_args!("    {:12} {}", keyword.word, keyword.help));
-                    }
-                }
-                self.status(codes::DONE, format_args!("help"));
-            }
-            Err(GrammarError {
-                kind: grammar::GrammarErrorKind::Incomplete(_),
-                ..
-            }) => {
-                // All commands of a group.
-                for command in COMMANDS
-                    .iter()
-                    .filter(|command| command.words[0].starts_with(topic))
-                {
-                    self.data(format_args!("  {command}"));
-                    self.data(format_args!("      {}", command.help));
-                }
-                self.status(codes::DONE, format_args!("help"));
-            }
-            Err(mut error) => {
-                error.column += offset;
-                self.misspelled(line, &error);
-            }
-            Ok(None) => self.status(codes::DONE, format_args!("help")),
-        }
+        self.shared.reboot.set(true);
+        self.status(codes::DONE, format_args!("restarting"));
     }
 
     /// Asks the kernel, if it is there.
@@ -935,54 +681,23 @@ impl<T: Transport> Console<T> {
         }
     }
 
-    /// The prefix and the rest with the device's index; complains if there is no
-    /// such device.
-    fn indexed(&mut self, line: &str, parsed: &Parsed) -> Option<(Prefix, Spec<u32>)> {
-        let spec = self.filter(line, parsed)?;
-        Some((spec.prefix?, spec))
-    }
-
-    fn filter(&mut self, line: &str, parsed: &Parsed) -> Option<Spec<u32>> {
-        match Cached::new(&*self.devices).indexed(parsed.spec.clone()) {
-            Ok(spec) => Some(spec),
-            Err(name) => {
-                if let Some((column, len)) = parsed.span(Part::Device) {
-                    self.caret(line, column, len);
-                }
-                self.status(codes::NO_DEVICE, format_args!("there is no device {name}"));
-                None
-            }
+    /// Says why a line is no edit, below its place.
+    fn faulty(&mut self, line: &str, fault: &Fault) {
+        let (column, len) = fault.place();
+        self.caret(line, column, len);
+        match fault {
+            Fault::NoDevice(..) => self.status(codes::NO_DEVICE, format_args!("{fault}")),
+            _ => self.status(
+                codes::SYNTAX,
+                format_args!("column {}: {fault}", column + 1),
+            ),
         }
     }
 
-    /// Draws a caret under the part that the kernel objects to.
-    fn point(&mut self, line: &str, parsed: &Parsed, error: &Error) {
-        let ErrorKind::Kernel(kernel) = &error.kind else {
-            return;
-        };
-        let attribute = kernel
-            .offset
-            .and_then(|offset| self.client.as_ref()?.attribute_at(offset));
-        let part = match attribute {
-            Some(ROUTE_DST | ROUTE_DST_LEN) => Part::Prefix,
-            Some(ROUTE_TYPE) => Part::Kind,
-            Some(ROUTE_GATEWAY) => Part::Gateway,
-            Some(ROUTE_OIF) => Part::Device,
-            Some(ROUTE_METRIC) => Part::Metric,
-            Some(ROUTE_PROTOCOL) => Part::Protocol,
-            _ => return,
-        };
-        if let Some((column, len)) = parsed.span(part) {
-            self.caret(line, column, len);
-        }
-    }
-
-    fn misread(&mut self, line: &str, error: &nl31_route::ParseError) {
-        self.caret(line, error.column, error.len);
-        self.status(
-            codes::SYNTAX,
-            format_args!("column {}: {error}", error.column + 1),
-        );
+    /// Says that there is no kernel to ask.
+    fn absent(&mut self) {
+        let text = format_args!("{}", ErrorKind::Absent);
+        self.status(codes::ABSENT, text);
     }
 
     fn misspelled(&mut self, line: &str, error: &GrammarError) {
@@ -1009,89 +724,6 @@ impl<T: Transport> Console<T> {
         self.data(format_args!("{:indent$}{:^<len$}", "", ""));
     }
 
-    /// Lists what may stand at the cursor, or takes the `?` as text.
-    fn explain(&mut self) {
-        let left = self.editor.left();
-        if grammar::in_text(left) {
-            self.editor.insert("?", &mut self.out);
-            return;
-        }
-        let left = Line::try_from(left).unwrap_or_default();
-        self.editor.leave(&mut self.out);
-        self.list(&left);
-        self.editor.redraw(&mut self.out);
-    }
-
-    /// Completes the word at the cursor as far as it is clear, else lists what it
-    /// could be.
-    fn complete(&mut self) {
-        let left = Line::try_from(self.editor.left()).unwrap_or_default();
-        let begun = left
-            .rfind(|c: char| c.is_ascii_whitespace())
-            .map_or(0, |space| space + 1);
-        let word = &left[begun..];
-        let mut common: Option<heapless::String<64>> = None;
-        let mut count = 0;
-        grammar::candidates(&left, &*self.devices, &mut |candidate| {
-            if !candidate.literal || !candidate.text.starts_with(word) {
-                return;
-            }
-            count += 1;
-            match &mut common {
-                None => common = heapless::String::try_from(candidate.text).ok(),
-                Some(common) => {
-                    let same = common.chars().zip(candidate.text.chars());
-                    let same = same
-                        .take_while(|(a, b)| a == b)
-                        .map(|(a, _)| a.len_utf8())
-                        .sum();
-                    common.truncate(same);
-                }
-            }
-        });
-        let common = common.unwrap_or_default();
-        let rest = common.get(word.len()..).unwrap_or("");
-        let mut text = heapless::String::<65>::new();
-        let _ = text.push_str(rest);
-        if count == 1 {
-            let _ = text.push(' ');
-        }
-        if text.is_empty() {
-            self.editor.leave(&mut self.out);
-            self.list(&left);
-            self.editor.redraw(&mut self.out);
-        } else {
-            self.editor.insert(&text, &mut self.out);
-        }
-    }
-
-    /// Lists what may stand where `left` ends.
-    fn list(&mut self, left: &str) {
-        let begun = left
-            .rfind(|c: char| c.is_ascii_whitespace())
-            .map_or(0, |space| space + 1);
-        let word = &left[begun..];
-        let mut listed = 0;
-        let out = &mut self.out;
-        grammar::candidates(left, &*self.devices, &mut |candidate| {
-            if candidate.literal && !candidate.text.starts_with(word) {
-                return;
-            }
-            listed += 1;
-            if listed <= CANDIDATES_MAX {
-                let _ = match candidate.help {
-                    "" => writeln!(out, "  {}", candidate.text),
-                    help => writeln!(out, "  {:12} {help}", candidate.text),
-                };
-            }
-        });
-        if listed > CANDIDATES_MAX {
-            self.data(format_args!("  and {} more", listed - CANDIDATES_MAX));
-        } else if listed == 0 {
-            self.data(format_args!("  nothing is expected here"));
-        }
-    }
-
     fn failed(&mut self, error: &Error, text: fmt::Arguments<'_>) {
         log::debug!("{error}");
         self.status(Code::of(error), text);
@@ -1110,20 +742,24 @@ impl<T: Transport> Console<T> {
     fn ready(&mut self) {
         self.running = Running::Nothing;
         self.stop = false;
+        self.printed = 0;
         if self.interactive() {
             self.editor.prompt(&mut self.out);
         }
     }
 
+    /// A line of a reply.
     fn data(&mut self, line: fmt::Arguments<'_>) {
+        let before = self.out.pending().len();
         let _ = writeln!(self.out, "{line}");
+        let columns = (self.out.pending().len() - before).saturating_sub(2);
+        self.printed += 1 + columns.saturating_sub(1) / self.editor.width();
     }
-}
 
-/// Whether a line looks like a status line.
-fn is_status(line: &str) -> bool {
-    let bytes = line.as_bytes();
-    matches!(bytes, [b'I' | b'W' | b'E', a, b, c, b' ', ..] if [a, b, c].iter().all(|d| d.is_ascii_digit()))
+    /// A part of a line.
+    fn part(&mut self, text: fmt::Arguments<'_>) {
+        let _ = write!(self.out, "{text}");
+    }
 }
 
 /// Why a request failed, for a person: the kernel's own words where it has some.
@@ -1140,10 +776,15 @@ impl fmt::Display for Reason<'_> {
 }
 
 /// `1 route`, `2 routes`.
-struct Count(u64);
+struct Counted(u64, &'static str);
 
-impl fmt::Display for Count {
+impl fmt::Display for Counted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} route{}", self.0, if self.0 == 1 { "" } else { "s" })
+        let Self(count, what) = self;
+        write!(f, "{count} {what}{}", if *count == 1 { "" } else { "s" })
     }
+}
+
+fn count_routes(count: u64) -> Counted {
+    Counted(count, "route")
 }

@@ -22,6 +22,7 @@ pub const PROGRAMS_MAX: usize = 4;
 pub struct Control {
     listener: UnixListener,
     path: PathBuf,
+    host: System,
     boot: u64,
     // On the heap: each takes some 20 KiB, and mostly there is none.
     programs: heapless::Vec<Box<Connected>, PROGRAMS_MAX>,
@@ -39,7 +40,7 @@ struct Connected {
 impl Control {
     /// Listens at `path`, which only the owner may connect to. What an agent before
     /// left there is removed.
-    pub fn open(path: &Path, boot: u64) -> io::Result<Self> {
+    pub fn open(path: &Path, host: System, boot: u64) -> io::Result<Self> {
         match fs::remove_file(path) {
             Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
             _ => {}
@@ -57,6 +58,7 @@ impl Control {
         Ok(Self {
             listener,
             path: path.into(),
+            host,
             boot,
             programs: heapless::Vec::new(),
         })
@@ -102,7 +104,7 @@ impl Control {
         let connected = Box::new(Connected {
             stream,
             deframer: Deframer::new(),
-            program: Program::new(System, self.boot),
+            program: Program::new(self.host.clone(), self.boot),
             leaving: false,
             gone: false,
         });

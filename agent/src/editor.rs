@@ -102,6 +102,11 @@ impl Editor {
         };
     }
 
+    /// How many columns the terminal has, or is taken to have.
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
     /// The whole line.
     pub fn line(&self) -> &Line {
         &self.line

@@ -8,6 +8,7 @@ use nl31_netlink::abi::TEXT_MAX;
 use nl31_route::{Keyword, Match, Protocol, Syntax, Value, Word, match_word, words};
 
 use crate::device::Devices;
+use crate::undo::SECONDS_MAX;
 
 /// What a command does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,11 +24,55 @@ pub enum Action {
     RouteGet,
     RouteShow,
     RouteFlush,
+    Begin,
+    Diff,
+    Check,
+    Commit,
+    Confirm,
+    Rollback,
+    Save,
+    Load,
+    FactoryReset,
     Monitor,
     Stats,
     Log,
     Version,
     Help,
+    Reboot,
+}
+
+impl Action {
+    /// Whether it is about routes, so that it waits until the config is loaded.
+    pub fn waits_for_config(self) -> bool {
+        !matches!(
+            self,
+            Self::Greet
+                | Self::Ping
+                | Self::Monitor
+                | Self::Stats
+                | Self::Log
+                | Self::Version
+                | Self::Help
+                | Self::Reboot
+        )
+    }
+
+    /// Whether it changes nothing, neither routes nor files.
+    pub fn reads(self) -> bool {
+        matches!(
+            self,
+            Self::Greet
+                | Self::Ping
+                | Self::RouteGet
+                | Self::RouteShow
+                | Self::Diff
+                | Self::Monitor
+                | Self::Stats
+                | Self::Log
+                | Self::Version
+                | Self::Help
+        )
+    }
 }
 
 /// What may follow a command's words.
@@ -40,13 +85,17 @@ pub enum Arguments {
     /// One of these words, or nothing.
     Word(&'static [Keyword]),
     /// An address or prefix.
-    Address,
+    Address(&'static Syntax),
     /// The words of a route, from its prefix on.
     Route(&'static Syntax),
     /// Any words of a route, or none.
     Filter(&'static Syntax),
     /// The words of a command, or `codes`, or nothing.
     Command,
+    /// `confirmed` and seconds, or nothing.
+    Confirmed,
+    /// The path of a file, or nothing.
+    File,
 }
 
 /// A command.
@@ -76,9 +125,9 @@ static ROUTE: Syntax = Syntax {
     abbreviations: true,
 };
 
-/// The same with the flag [`LONGER`].
+/// The same with the flags [`LONGER`] and [`JSON`].
 static SHOW: Syntax = Syntax {
-    flags: &[LONGER_WORD],
+    flags: &[LONGER_WORD, JSON_WORD],
     abbreviations: true,
 };
 
@@ -88,12 +137,33 @@ static FLUSH: Syntax = Syntax {
     abbreviations: true,
 };
 
+/// An address with the flag [`GET_JSON`].
+static GET: Syntax = Syntax {
+    flags: &[JSON_WORD],
+    abbreviations: false,
+};
+
+const JSON_WORD: Keyword = flag("json", "as JSON, one object a line");
+
 const LONGER_WORD: Keyword = flag("longer", "with all longer prefixes inside of this one");
 
 /// Bit of the word `longer` in [`nl31_route::Parsed::flags`].
 pub const LONGER: u8 = 1;
 /// Bit of the word `all`.
 pub const ALL: u8 = 2;
+/// Bit of the word `json` of `route show`.
+pub const JSON: u8 = 2;
+/// Bit of the word `json` of `route get`.
+pub const GET_JSON: u8 = 1;
+
+static AS_JSON: [Keyword; 1] = [JSON_WORD];
+
+/// What `commit` may be followed by.
+pub const CONFIRMED: Keyword = Keyword {
+    word: "confirmed",
+    value: Value::Number,
+    help: "take it back after so many seconds, unless `confirm` comes",
+};
 
 static ON_OFF: [Keyword; 2] = [
     flag("on", "show changes as they happen"),
@@ -123,14 +193,24 @@ commands! {
     "route" "change" => RouteChange, Arguments::Route(&ROUTE), "put a route in place of the one of this metric, which must be there";
     "route" "append" => RouteAppend, Arguments::Route(&ROUTE), "add a further path behind those of this metric";
     "route" "del" => RouteDel, Arguments::Route(&ROUTE), "delete a route; name the path if the prefix has several";
-    "route" "get" => RouteGet, Arguments::Address, "show the route in use for an address";
+    "route" "get" => RouteGet, Arguments::Address(&GET), "show the route in use for an address";
     "route" "show" => RouteShow, Arguments::Filter(&SHOW), "list routes: all, or those that have what is given";
     "route" "flush" => RouteFlush, Arguments::Filter(&FLUSH), "delete all routes that have what is given";
+    "begin" => Begin, Arguments::None, "collect edits: add, replace, change, append, del and flush wait for `commit`";
+    "diff" => Diff, Arguments::None, "what the edits would change; without edits, how the table differs from the saved config";
+    "check" => Check, Arguments::None, "ask the kernel whether it would take all edits, and change nothing";
+    "commit" => Commit, Arguments::Confirmed, "make all edits at once, or none of them";
+    "confirm" => Confirm, Arguments::None, "keep what `commit confirmed` did, and save the table as the config";
+    "rollback" => Rollback, Arguments::None, "drop the edits; without edits, take `commit confirmed` back at once";
+    "save" => Save, Arguments::None, "save the table as the config that the next boot begins with";
+    "load" => Load, Arguments::File, "put a config in place of the whole table: the saved one, or that of a file";
+    "factory-reset" => FactoryReset, Arguments::None, "delete the saved config, so that the next boot begins with the factory's";
     "monitor" => Monitor, Arguments::Word(&ON_OFF), "show changes of the table as they happen, until `monitor off`";
-    "stats" => Stats, Arguments::None, "counters of the table and the agent";
+    "stats" => Stats, Arguments::Word(&AS_JSON), "counters of the table and the agent";
     "log" => Log, Arguments::None, "the agent's log, the last lines";
     "version" => Version, Arguments::None, "versions of the agent and the kernel module";
     "help" => Help, Arguments::Command, "list the commands, or explain one, or the reply codes";
+    "reboot" => Reboot, Arguments::None, "restart the appliance; what was not saved is lost";
 }
 
 /// A line that is not understood.
@@ -157,6 +237,8 @@ pub enum GrammarErrorKind {
     Excess,
     /// Not one of the words of the argument.
     NotOneOf(&'static [Keyword]),
+    /// `confirmed` without seconds.
+    NoSeconds,
 }
 
 /// How far into the table a line has come: the commands that are still possible
@@ -257,6 +339,52 @@ pub fn one_of(
     }
 }
 
+/// The seconds behind `commit`, if there are any.
+pub fn confirmed(line: &str, start: usize) -> Result<Option<u32>, GrammarError> {
+    let mut words = words(line, start);
+    let Some(word) = words.next() else {
+        return Ok(None);
+    };
+    let error = |word: Word<'_>, kind| GrammarError {
+        column: word.column,
+        len: word.text.len(),
+        kind,
+    };
+    if match_word(word.text, [CONFIRMED.word].into_iter(), true) != Match::One(0) {
+        return Err(error(word, GrammarErrorKind::NotOneOf(&[CONFIRMED])));
+    }
+    let Some(word) = words.next() else {
+        return Err(GrammarError {
+            column: line.trim_ascii_end().len(),
+            len: 0,
+            kind: GrammarErrorKind::NoSeconds,
+        });
+    };
+    if let Some(excess) = words.next() {
+        return Err(error(excess, GrammarErrorKind::Excess));
+    }
+    let digits = word.text.bytes().all(|byte| byte.is_ascii_digit());
+    let seconds = word.text.parse().ok().filter(|_| digits);
+    match seconds {
+        Some(seconds) if (1..=SECONDS_MAX).contains(&seconds) => Ok(Some(seconds)),
+        _ => Err(error(word, GrammarErrorKind::NoSeconds)),
+    }
+}
+
+/// The one word that may follow a command as it stands.
+pub fn one_word(line: &str, start: usize) -> Result<Option<&str>, GrammarError> {
+    let mut words = words(line, start);
+    let word = words.next();
+    match words.next() {
+        None => Ok(word.map(|word| word.text)),
+        Some(excess) => Err(GrammarError {
+            column: excess.column,
+            len: excess.text.len(),
+            kind: GrammarErrorKind::Excess,
+        }),
+    }
+}
+
 /// Refuses anything behind a command that takes nothing.
 pub fn nothing(line: &str, start: usize) -> Result<(), GrammarError> {
     match words(line, start).next() {
@@ -330,12 +458,32 @@ pub fn candidates(left: &str, devices: &dyn Devices, each: &mut dyn FnMut(Candid
                     .for_each(|keyword| literal(keyword.word, keyword.help));
             }
         }
-        Arguments::Address => {
-            if before.next().is_none() {
-                let help = "an address like 192.0.2.1, or a prefix";
-                each(Candidate {
+        Arguments::Address(syntax) => {
+            let json = &syntax.flags[0];
+            match (before.next(), before.next()) {
+                (None, _) => each(Candidate {
                     text: "ADDRESS",
-                    help,
+                    help: "an address like 192.0.2.1, or a prefix",
+                    literal: false,
+                }),
+                (Some(_), None) => literal(json.word, json.help),
+                _ => {}
+            }
+        }
+        Arguments::Confirmed => match (before.next(), before.next()) {
+            (None, _) => literal(CONFIRMED.word, CONFIRMED.help),
+            (Some(_), None) => each(Candidate {
+                text: "SECONDS",
+                help: "from 1 to 86400",
+                literal: false,
+            }),
+            _ => {}
+        },
+        Arguments::File => {
+            if before.next().is_none() {
+                each(Candidate {
+                    text: "FILE",
+                    help: "a path like /data/nl31/routes.conf",
                     literal: false,
                 });
             }
@@ -470,7 +618,9 @@ impl fmt::Display for Command {
             Arguments::None => Ok(()),
             Arguments::Text => f.write_str(" [TEXT]"),
             Arguments::Word(keywords) => alternatives(f, keywords.iter()),
-            Arguments::Address => f.write_str(" ADDRESS"),
+            Arguments::Address(syntax) => write!(f, " ADDRESS [{}]", syntax.flags[0].word),
+            Arguments::Confirmed => write!(f, " [{} SECONDS]", CONFIRMED.word),
+            Arguments::File => f.write_str(" [FILE]"),
             Arguments::Command => write!(f, " [COMMAND|{CODES}]"),
             Arguments::Route(syntax) => route_synopsis(f, syntax, " PREFIX"),
             Arguments::Filter(syntax) => route_synopsis(f, syntax, " [PREFIX]"),
@@ -527,6 +677,7 @@ impl fmt::Display for GrammarErrorKind {
                 .write_str("ambiguous, write more of it: expected ")
                 .and_then(|()| list(f, &mut level.words().map(|(_, word)| word))),
             Self::Excess => f.write_str("expected the end of the line"),
+            Self::NoSeconds => write!(f, "expected seconds, from 1 to {SECONDS_MAX}"),
             Self::NotOneOf(keywords) => {
                 f.write_str("expected ")?;
                 list(f, &mut keywords.iter().map(|keyword| keyword.word))
@@ -596,17 +747,18 @@ mod tests {
 
     #[test]
     fn abbreviations_are_unique_or_refused() {
-        assert_eq!(found("r sh"), Ok(Some((Action::RouteShow, 4))));
+        assert_eq!(found("rou sh"), Ok(Some((Action::RouteShow, 6))));
         assert_eq!(found("h"), Ok(Some((Action::Help, 1))));
         assert_eq!(
-            found("r a"),
-            Err("2+1: ambiguous, write more of it: expected add, replace, change, append, del, get, show or flush".into())
+            found("rou a"),
+            Err("4+1: ambiguous, write more of it: expected add, replace, change, append, del, get, show or flush".into())
         );
     }
 
     #[test]
     fn errors_say_what_was_expected_where() {
-        let top = "expected greet, ping, route, monitor, stats, log, version or help";
+        let top = "expected greet, ping, route, begin, diff, check, commit, confirm, rollback, save, load, \
+            factory-reset, monitor, stats, log, version, help or reboot";
         assert_eq!(found("foo bar"), Err(format!("0+3: {top}")));
         assert_eq!(
             found("route  "),
@@ -617,6 +769,21 @@ mod tests {
         let error = one_of("monitor x", 7, &ON_OFF).unwrap_err();
         assert_eq!(error.kind.to_string(), "expected on or off");
         assert_eq!(one_of("monitor of", 7, &ON_OFF), Ok(Some(1)));
+        let seconds =
+            |line| confirmed(line, 6).map_err(|error| (error.column, error.kind.to_string()));
+        assert_eq!(seconds("commit"), Ok(None));
+        assert_eq!(seconds("commit conf 86400"), Ok(Some(86_400)));
+        for (line, column) in [
+            ("commit confirmed", 16),
+            ("commit confirmed +5", 17),
+            ("commit confirmed 86401", 17),
+        ] {
+            assert_eq!(
+                seconds(line),
+                Err((column, "expected seconds, from 1 to 86400".into()))
+            );
+        }
+        assert_eq!(seconds("commit now"), Err((7, "expected confirmed".into())));
         assert_eq!(one_of("monitor on x", 7, &ON_OFF).unwrap_err().column, 11);
     }
 
@@ -624,14 +791,19 @@ mod tests {
     fn every_place_offers_what_may_stand_there() {
         assert_eq!(
             offered(""),
-            (0, "greet ping route monitor stats log version help".into())
+            (
+                0,
+                "greet ping route begin diff check commit confirm rollback save load factory-reset \
+                 monitor stats log version help reboot"
+                    .into()
+            )
         );
         assert_eq!(offered("ro").0, 0);
         assert_eq!(
             offered("route "),
             (6, "add replace change append del get show flush".into())
         );
-        assert_eq!(offered("r sh dev "), (9, "lo eth0".into()));
+        assert_eq!(offered("rou sh dev "), (11, "lo eth0".into()));
         assert_eq!(
             offered("route add 10.0.0.0/8 "),
             (21, "via dev metric proto".into())
@@ -645,13 +817,13 @@ mod tests {
             offered("route show "),
             (
                 11,
-                "PREFIX default unicast blackhole unreachable prohibit via dev metric proto longer"
+                "PREFIX default unicast blackhole unreachable prohibit via dev metric proto longer json"
                     .into()
             )
         );
         assert_eq!(
             offered("route show blackhole ").1,
-            "PREFIX default via dev metric proto longer"
+            "PREFIX default via dev metric proto longer json"
         );
         for proto in ["proto", "pro"] {
             let left = format!("route add 10.0.0.0/8 {proto} ");
@@ -663,7 +835,11 @@ mod tests {
             offered("help route "),
             (11, "add replace change append del get show flush".into())
         );
-        assert!(offered("help ").1.ends_with("help codes"));
+        assert!(offered("help ").1.ends_with("reboot codes"));
+        assert_eq!(offered("commit "), (7, "confirmed".into()));
+        assert_eq!(offered("commit confirmed "), (17, "SECONDS".into()));
+        assert_eq!(offered("load "), (5, "FILE".into()));
+        assert_eq!(offered("route get 10.0.0.1 "), (19, "json".into()));
         assert_eq!(offered("ping "), (5, "".into()));
         assert_eq!(offered("nonsense "), (9, "".into()));
     }
@@ -716,6 +892,8 @@ mod tests {
                     "ADDRESS" => "192.0.2.1",
                     "NUMBER" => "7",
                     "TEXT" => "hi",
+                    "SECONDS" => "60",
+                    "FILE" => "/data/x",
                     word => word,
                 };
                 line.push_str(word);

@@ -5,7 +5,11 @@
 //!   into commands, [`codes`] are what replies begin with.
 //! - [`program`] is the same for programs: frames in, frames out. [`control`] is the
 //!   local socket that carries them too.
-//! - [`boot`] brings a [`config`] into the kernel.
+//! - [`boot`] brings a [`config`] into the kernel, [`save`] the kernel's table into
+//!   the config; [`files`] says where it is.
+//! - [`candidate`] keeps the [`edit`]s of a transaction, [`touched`] follows what they
+//!   do, [`undo`] takes a commit back that nobody confirms. [`shared`] is what all
+//!   sessions have in common.
 //! - [`serial`] is the terminal, [`receiver`] the thread that hears the kernel, and
 //!   [`agent`] the loop that ties them together. The rest does no input or output,
 //!   so it is tested without either.
@@ -14,15 +18,20 @@
 
 pub mod agent;
 pub mod boot;
+pub mod candidate;
 pub mod codes;
 pub mod config;
 pub mod console;
 pub mod control;
 pub mod device;
+pub mod difference;
+pub mod edit;
 pub mod editor;
+pub mod files;
 pub mod flush;
 pub mod grammar;
 pub mod history;
+pub mod json;
 pub mod keys;
 pub mod last_words;
 pub mod log_ring;
@@ -30,4 +39,9 @@ pub mod output;
 pub mod privileges;
 pub mod program;
 pub mod receiver;
+pub mod save;
 pub mod serial;
+pub mod shared;
+pub mod sorted;
+pub mod touched;
+pub mod undo;

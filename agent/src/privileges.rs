@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What is left to the agent when it has started: two capabilities, and the system
+//! What is left to the agent when it has started: one capability, and the system
 //! calls of the lists below. Whoever finds a fault in it that runs his code gets a
 //! process that cannot start a program, open an internet socket or make memory
 //! executable, and no more rights over the machine than the routes.
@@ -14,9 +14,6 @@ use crate::last_words;
 
 /// Changes of routes, and receive buffers as large as they need.
 const CAP_NET_ADMIN: u32 = 12;
-/// The command `reboot`.
-const CAP_SYS_BOOT: u32 = 22;
-const KEPT: u32 = 1 << CAP_NET_ADMIN | 1 << CAP_SYS_BOOT;
 
 /// Status of an agent that made a system call which is not on the list, as a shell
 /// would give it for the signal.
@@ -72,7 +69,7 @@ fn drop_capabilities() -> io::Result<()> {
     let mut sets = [Capabilities::default(); 2];
     // SAFETY: both pointers are to what this version of the call reads and fills.
     Errno::result(unsafe { libc::syscall(libc::SYS_capget, &mut header, &mut sets) })?;
-    let kept = sets[0].permitted & KEPT;
+    let kept = sets[0].permitted & 1 << CAP_NET_ADMIN;
     sets = Default::default();
     (sets[0].permitted, sets[0].effective) = (kept, kept);
     // SAFETY: as above; it is only read.
@@ -140,7 +137,7 @@ static ALLOWED: &[u16] = &short([
     libc::SYS_openat, libc::SYS_statx, libc::SYS_getdents64, libc::SYS_fsync,
     libc::SYS_fdatasync, libc::SYS_mkdirat, libc::SYS_unlinkat, libc::SYS_renameat,
     libc::SYS_fchmod, libc::SYS_fchmodat, libc::SYS_lseek, libc::SYS_ftruncate,
-    libc::SYS_sync, libc::SYS_reboot, libc::SYS_uname,
+    libc::SYS_flock, libc::SYS_uname,
     // memory
     libc::SYS_munmap, libc::SYS_mremap, libc::SYS_brk, libc::SYS_madvise,
     libc::SYS_getrandom,
@@ -193,6 +190,8 @@ static CONDITIONAL: &[(c_long, u8, Is)] = &[
     // abort() puts the default action back; nobody may touch that of SIGSYS.
     (libc::SYS_rt_sigaction, 0, Is::Equal(libc::SIGABRT)),
     (libc::SYS_prctl, 0, Is::Equal(libc::PR_SET_NAME)),
+    // Asks init for a reboot.
+    (libc::SYS_kill, 0, Is::Equal(1)),
 ];
 
 #[derive(Clone, Copy)]

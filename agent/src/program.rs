@@ -6,6 +6,7 @@
 //! the program's window is the only queue, and nobody waits for a slow one.
 
 use std::fmt::{self, Write as _};
+use std::rc::Rc;
 
 use nl31_netlink::abi::NLM_F_REPLACE;
 use nl31_netlink::{
@@ -24,6 +25,7 @@ use crate::console::{Console, Peer};
 use crate::device::{Cached, Devices, SystemDevices};
 use crate::flush::flush;
 use crate::output::{OUTPUT_MAX, Output};
+use crate::shared::Shared;
 
 /// What a session works on.
 pub trait Host {
@@ -33,11 +35,13 @@ pub trait Host {
     fn connect(&self) -> Result<Client<Self::Transport>, Error>;
     /// The network devices.
     fn devices(&self) -> Box<dyn Devices>;
+    /// What all sessions have in common.
+    fn shared(&self) -> Rc<Shared>;
 }
 
 /// This machine.
-#[derive(Debug)]
-pub struct System;
+#[derive(Clone, Debug)]
+pub struct System(pub Rc<Shared>);
 
 impl Host for System {
     // The same as the serial console's, or all of the console would be there twice.
@@ -49,6 +53,10 @@ impl Host for System {
 
     fn devices(&self) -> Box<dyn Devices> {
         Box::new(SystemDevices)
+    }
+
+    fn shared(&self) -> Rc<Shared> {
+        Rc::clone(&self.0)
     }
 }
 
@@ -458,7 +466,12 @@ impl<H: Host> Program<H> {
         // An idle one may be monitoring; one that is busy is stopped.
         let idle = matches!(&self.open, Open::Text(console) if console.idle());
         if !idle {
-            let mut console = Box::new(Console::new(self.host.devices(), None, Peer::Script));
+            let mut console = Box::new(Console::new(
+                self.host.devices(),
+                None,
+                Peer::Script,
+                self.host.shared(),
+            ));
             match self.host.connect() {
                 Ok(client) => console.attach(client),
                 // Without a kernel the console says so by itself.

@@ -151,9 +151,9 @@ impl Serial {
         self.output.as_ref().unwrap_or(&self.input).as_fd()
     }
 
-    /// Columns of the terminal; 0 if it does not say, as over a serial line.
-    pub fn width(&self) -> usize {
-        window_columns(self.output().as_raw_fd())
+    /// Columns and rows of the terminal; 0 if it does not say, as over a serial line.
+    pub fn size(&self) -> (usize, usize) {
+        window_size(self.output().as_raw_fd())
     }
 
     /// Reads what is there. Standard input is to be polled first.
@@ -215,7 +215,7 @@ mod ioctl {
     nix::ioctl_read_bad!(tiocgwinsz, libc::TIOCGWINSZ, libc::winsize);
 }
 
-fn window_columns(fd: RawFd) -> usize {
+fn window_size(fd: RawFd) -> (usize, usize) {
     let mut size = libc::winsize {
         ws_row: 0,
         ws_col: 0,
@@ -224,7 +224,7 @@ fn window_columns(fd: RawFd) -> usize {
     };
     // SAFETY: `size` is what the request fills, and outlives the call.
     match unsafe { ioctl::tiocgwinsz(fd, &mut size) } {
-        Ok(_) => size.ws_col.into(),
-        Err(_) => 0,
+        Ok(_) => (size.ws_col.into(), size.ws_row.into()),
+        Err(_) => (0, 0),
     }
 }

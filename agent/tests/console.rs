@@ -3,12 +3,17 @@
 //! bytes. Lines that begin with `> ` are typed, the others are the replies.
 #![allow(missing_docs)]
 
+use std::fs;
 use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use nl31_agent::boot::Boot;
 use nl31_agent::console::{Console, PROMPT, Peer};
 use nl31_agent::device::Devices;
+use nl31_agent::files::Files;
+use nl31_agent::shared::Shared;
 use nl31_netlink::{Client, FakeKernel};
 use nl31_route::DeviceName;
 use proptest::prelude::*;
@@ -37,34 +42,99 @@ impl Devices for TestDevices {
     }
 }
 
+/// A folder of its own for each session, gone with it.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> Self {
+        static NUMBER: AtomicUsize = AtomicUsize::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let name = format!("nl31-console-{}-{number}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    fn config(&self) -> PathBuf {
+        self.0.join("routes.conf")
+    }
+
+    fn files(&self) -> Files {
+        Files::new(Some(&self.config()), &self.0.join("run"))
+    }
+
+    fn shared(&self) -> Rc<Shared> {
+        Rc::new(Shared::new(self.files(), true, false))
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn client() -> Client<FakeKernel> {
+    Client::with_timeout(FakeKernel::default(), Duration::ZERO)
+}
+
 struct Session {
     console: Console<FakeKernel>,
-    failures: u64,
+    shared: Rc<Shared>,
+    folder: Folder,
 }
 
 impl Session {
     fn new(interactive: bool) -> Self {
         let mut session = Self::without_kernel(interactive);
-        let client = Client::with_timeout(FakeKernel::default(), Duration::ZERO);
-        session.console.attach(client);
+        session.console.attach(client());
         session.console.start();
         session.types("");
         session
     }
 
     fn without_kernel(interactive: bool) -> Self {
+        let peer = if interactive {
+            Peer::Line
+        } else {
+            Peer::Script
+        };
+        Self::with(Folder::new(), peer, None)
+    }
+
+    fn with(folder: Folder, peer: Peer, boot: Option<Boot>) -> Self {
+        let shared = folder.shared();
         Self {
-            console: Console::new(
-                Box::new(TestDevices),
-                None,
-                if interactive {
-                    Peer::Line
-                } else {
-                    Peer::Script
-                },
-            ),
-            failures: 0,
+            console: Console::new(Box::new(TestDevices), boot, peer, Rc::clone(&shared)),
+            shared,
+            folder,
         }
+    }
+
+    /// A session that boots with a config.
+    fn boots(config: &str) -> Self {
+        let folder = Folder::new();
+        fs::write(folder.config(), config).unwrap();
+        let boot = Boot::new(&folder.files());
+        let mut session = Self::with(folder, Peer::Script, Some(boot));
+        session.console.attach(client());
+        session
+    }
+
+    /// The table, a path a line.
+    fn table(&mut self) -> Vec<String> {
+        self.kernel()
+            .routes()
+            .iter()
+            .map(ToString::to_string)
+            .collect()
+    }
+
+    /// Plays a transcript in which FILE stands for the config.
+    #[track_caller]
+    fn plays_with_file(&mut self, transcript: &str) {
+        let path = self.folder.config().display().to_string();
+        self.plays(&transcript.replace("FILE", &path));
     }
 
     fn kernel(&mut self) -> &mut FakeKernel {
@@ -103,6 +173,7 @@ impl Session {
     #[track_caller]
     fn plays(&mut self, transcript: &str) {
         let mut played = String::new();
+        let failures = self.console.failures();
         for line in transcript
             .lines()
             .map(|line| line.strip_prefix("        ").unwrap_or(line))
@@ -123,10 +194,9 @@ impl Session {
             "\n--- played:\n{played}\n--- expected:\n{expected}"
         );
         assert_eq!(
-            self.console.failures() - self.failures,
+            self.console.failures() - failures,
             played.matches("\nE").count() as u64
         );
-        self.failures = self.console.failures();
     }
 }
 
@@ -164,15 +234,15 @@ fn a_route_is_added_read_changed_and_deleted() {
 fn commands_may_be_abbreviated_where_that_is_clear() {
     Session::new(false).plays(
         "
-        > r ad default v 192.0.2.1 d eth0 m 5
+        > rou ad default v 192.0.2.1 d eth0 m 5
         I200 added 0.0.0.0/0
-        > r s d eth0
+        > rou s d eth0
         0.0.0.0/0 via 192.0.2.1 dev eth0 metric 5
         I200 1 route
-        > r a 10.0.0.0/8 dev eth0
-          r a 10.0.0.0/8 dev eth0
-            ^
-        E400 column 3: ambiguous, write more of it: expected add, replace, change, append, del, get, show or flush
+        > rou a 10.0.0.0/8 dev eth0
+          rou a 10.0.0.0/8 dev eth0
+              ^
+        E400 column 5: ambiguous, write more of it: expected add, replace, change, append, del, get, show or flush
         ",
     );
 }
@@ -199,10 +269,10 @@ fn a_wrong_line_gets_a_caret_and_changes_nothing() {
     );
     session.plays(
         "
-        > reboot
-          reboot
-          ^^^^^^
-        E400 column 1: expected greet, ping, route, monitor, stats, log, version or help
+        > restart
+          restart
+          ^^^^^^^
+        E400 column 1: expected greet, ping, route, begin, diff, check, commit, confirm, rollback, save, load, factory-reset, monitor, stats, log, version, help or reboot
         > ping me
           ping me
                ^^
@@ -246,7 +316,7 @@ fn a_wrong_line_gets_a_caret_and_changes_nothing() {
         > help nothing
           help nothing
                ^^^^^^^
-        E400 column 6: expected greet, ping, route, monitor, stats, log, version or help
+        E400 column 6: expected greet, ping, route, begin, diff, check, commit, confirm, rollback, save, load, factory-reset, monitor, stats, log, version, help or reboot
         > route show
         I200 0 routes
         ",
@@ -556,7 +626,7 @@ fn a_person_gets_echo_prompt_and_crlf() {
         [
             format!("  xgreet {}", "y".repeat(100)).as_str(),
             "  ^^^^^^",
-            "E400 column 1: expected greet, ping, route, monitor, stats, log, version or help",
+            "E400 column 1: expected greet, ping, route, begin, diff, check, commit, confirm, rollback, save, load, factory-reset, monitor, stats, log, version, help or reboot",
             "nl31>",
         ]
     );
@@ -674,10 +744,9 @@ fn ctrl_c_stops_a_long_list_and_drops_what_was_typed_ahead() {
 #[test]
 fn ctrl_d_ends_a_shell_and_not_the_serial_line() {
     for (peer, ends) in [(Peer::Shell, true), (Peer::Line, false)] {
-        let mut console = Console::<FakeKernel>::new(Box::new(TestDevices), None, peer);
-        console.feed(b"x\x04\x03\x04");
-        console.work();
-        assert_eq!(console.input_ended(), ends);
+        let mut session = Session::with(Folder::new(), peer, None);
+        session.types("x\x04\x03\x04");
+        assert_eq!(session.console.input_ended(), ends);
     }
 }
 
@@ -699,47 +768,547 @@ fn a_data_line_never_looks_like_a_status_line() {
 
 #[test]
 fn commands_on_routes_wait_for_the_config() {
-    let folder = std::env::temp_dir().join(format!("nl31-console-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).unwrap();
-    let config = folder.join("routes.conf");
-    std::fs::write(&config, script(3_000).replace("route add ", "")).unwrap();
-    let boot = Boot::new(Some(&config), &folder.join("run"));
-    let mut console = Console::new(Box::new(TestDevices), Some(boot), Peer::Script);
-    console.attach(Client::with_timeout(FakeKernel::default(), Duration::ZERO));
-    let mut session = Session {
-        console,
-        failures: 0,
-    };
+    let mut session = Session::boots(&script(3_000).replace("route add ", ""));
     let replies = session.types("ping\nroute show 10.0.7.0/24\n");
-    let path = config.display();
+    let path = session.folder.config();
     let expected = format!(
-        "I200 the kernel is alive\n* loaded 3000 routes from {path}\n10.0.7.0/24 dev eth0\nI200 1 route\n"
+        "I200 the kernel is alive\n* loaded 3000 routes from {}\n10.0.7.0/24 dev eth0\nI200 1 route\n",
+        path.display()
     );
-    std::fs::remove_dir_all(&folder).unwrap();
     assert_eq!(replies, expected);
 }
 
 #[test]
 fn a_bad_config_is_told_and_the_console_works() {
-    let folder = std::env::temp_dir().join(format!("nl31-console-bad-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).unwrap();
-    let config: PathBuf = folder.join("routes.conf");
-    std::fs::write(&config, "10.0.0.0/8 dev eth0\n10.0.0.0/8 via\n").unwrap();
-    let boot = Boot::new(Some(&config), &folder.join("run"));
-    let mut console = Console::new(Box::new(TestDevices), Some(boot), Peer::Script);
-    console.attach(Client::with_timeout(FakeKernel::default(), Duration::ZERO));
-    let mut session = Session {
-        console,
-        failures: 0,
-    };
+    let mut session = Session::boots("10.0.0.0/8 dev eth0\n10.0.0.0/8 via\n");
     let replies = session.types("route show\n");
-    let path = config.display();
+    let path = session.folder.config();
     let expected = format!(
-        "* config not loaded: {path}:2:15: the line ends here, expected an address like 192.0.2.1 or 2001:db8::1\n\
-         * no config is loaded, the table is as it was\nI200 0 routes\n"
+        "* config not loaded: {}:2:15: the line ends here, expected an address like 192.0.2.1 or 2001:db8::1\n\
+         * no config is loaded, the table is as it was\nI200 0 routes\n",
+        path.display()
     );
-    std::fs::remove_dir_all(&folder).unwrap();
     assert_eq!(replies, expected);
+}
+
+#[test]
+fn edits_wait_for_the_commit_and_are_made_at_once() {
+    let mut session = Session::new(false);
+    session.plays(
+        "
+        > route add 10.0.0.0/8 dev eth0
+        I200 added 10.0.0.0/8
+        > begin
+        I200 edits wait for `commit` from now on
+        > route replace 10.0.0.0/8 via 192.0.2.1
+        I200 edit 1
+        > route add 11.0.0.0/8 dev eth0 metric 5
+        I200 edit 2
+        > route append 11.0.0.0/8 via 192.0.2.2 metric 5
+        I200 edit 3
+        > route show
+        10.0.0.0/8 dev eth0
+        I200 1 route
+        > diff
+        - 10.0.0.0/8 dev eth0
+        + 10.0.0.0/8 via 192.0.2.1
+        + 11.0.0.0/8 dev eth0 metric 5
+        + 11.0.0.0/8 via 192.0.2.2 metric 5
+        I200 4 differences from the table
+        > check
+        I200 every edit can be made
+        > begin
+        E423 3 edits are open already: `commit` or `rollback` ends them
+        > commit
+        I200 committed 3 edits
+        > route show
+        10.0.0.0/8 via 192.0.2.1
+        11.0.0.0/8 dev eth0 metric 5
+        11.0.0.0/8 via 192.0.2.2 metric 5
+        I200 3 routes
+        > commit
+        E412 no edits are open: `begin` them
+        > check
+        E412 no edits are open: `begin` them
+        ",
+    );
+}
+
+#[test]
+fn edits_can_be_dropped() {
+    let mut session = Session::new(false);
+    session.plays(
+        "
+        > begin
+        I200 edits wait for `commit` from now on
+        > diff
+        I200 no difference from the table
+        > route add 10.0.0.0/8 dev eth0
+        I200 edit 1
+        > rollback
+        I200 dropped 1 edit
+        > rollback
+        E412 no edits are open, and no commit waits to be confirmed
+        > begin
+        I200 edits wait for `commit` from now on
+        > commit
+        W204 there were no edits
+        > route show
+        I200 0 routes
+        ",
+    );
+}
+
+#[test]
+fn an_edit_that_makes_no_sense_is_refused_at_its_line_and_not_kept() {
+    let mut session = Session::new(false);
+    session.plays(
+        "
+        > begin
+        I200 edits wait for `commit` from now on
+        > route add 10.0.0.1/8 dev eth0
+          route add 10.0.0.1/8 dev eth0
+                    ^^^^^^^^^^
+        E400 column 11: bits are set beyond the prefix length, did you mean 10.0.0.0/8?
+        > route add 10.0.0.0/8 dev eth7
+          route add 10.0.0.0/8 dev eth7
+                                   ^^^^
+        E406 there is no device eth7
+        > route flush 10.0.0.0/8 dev eth0
+          route flush 10.0.0.0/8 dev eth0
+                                         ^
+        E400 column 32: behind `begin` a prefix is flushed whole, or `longer`: else use `route del`
+        > commit confirmed
+          commit confirmed
+                          ^
+        E400 column 17: expected seconds, from 1 to 86400
+        > commit confirmed 0
+          commit confirmed 0
+                           ^
+        E400 column 18: expected seconds, from 1 to 86400
+        > commit
+        W204 there were no edits
+        ",
+    );
+}
+
+#[test]
+fn an_edit_that_cannot_be_made_any_more_is_named_and_nothing_is_changed() {
+    let mut session = Session::new(false);
+    session.plays(
+        "
+        > begin
+        I200 edits wait for `commit` from now on
+        > route add 10.0.0.0/8 dev eth0
+        I200 edit 1
+        > route add 11.0.0.0/8 dev eth0
+        I200 edit 2
+        ",
+    );
+    // Somebody else is faster.
+    let route: nl31_netlink::Route<DeviceName> = "11.0.0.0/8 via 192.0.2.1".parse().unwrap();
+    let route = route.with_device(None);
+    let client = session.console.client().unwrap();
+    client.add(nl31_netlink::Add::Add, &route).unwrap();
+    session.plays(
+        "
+        > diff
+          route add 11.0.0.0/8 dev eth0
+        E409 edit 2: 11.0.0.0/8: File exists (os error 17); nothing was changed
+        > check
+          route add 11.0.0.0/8 dev eth0
+        E409 edit 2: prefix has a path of this metric; nothing was changed
+        > commit
+          route add 11.0.0.0/8 dev eth0
+        E409 edit 2: prefix has a path of this metric; nothing was changed
+        > route show
+        11.0.0.0/8 via 192.0.2.1
+        I200 1 route
+        > rollback
+        I200 dropped 2 edits
+        > route add 12.0.0.0/8 dev eth0
+        I200 added 12.0.0.0/8
+        ",
+    );
+}
+
+#[test]
+fn edits_flush_by_what_routes_have() {
+    let mut session = Session::new(false);
+    session.types(
+        "route add 10.0.0.0/8 dev eth0\nroute append 10.0.0.0/8 via 192.0.2.1\n\
+         route add 10.1.0.0/16 dev eth0\nroute add ::/0 dev eth0\nroute add 12.0.0.0/8 via 192.0.2.1\n",
+    );
+    session.plays(
+        "
+        > begin
+        I200 edits wait for `commit` from now on
+        > route add 13.0.0.0/8 dev eth0
+        I200 edit 1
+        > route flush dev eth0
+        I200 edit 2
+        > route flush 12.0.0.0/8
+        I200 edit 3
+        > route add 12.0.0.0/8 dev lo
+        I200 edit 4
+        > diff
+        - 10.0.0.0/8 dev eth0
+        - 10.1.0.0/16 dev eth0
+        - 12.0.0.0/8 via 192.0.2.1
+        + 12.0.0.0/8 dev lo
+        - ::/0 dev eth0
+        I200 5 differences from the table
+        > commit
+        I200 committed 4 edits
+        > route show
+        10.0.0.0/8 via 192.0.2.1
+        12.0.0.0/8 dev lo
+        I200 2 routes
+        ",
+    );
+}
+
+#[test]
+fn what_diff_says_is_what_commit_does() {
+    let mut session = Session::new(false);
+    // Many more prefixes than are looked at together, named in no order.
+    session.types(script(1500));
+    let before = session.types("route show\n");
+    session.types("begin\n");
+    for i in (0..3000).rev() {
+        let prefix = format!("10.{}.{}.0/24", i / 256, i % 256);
+        let edit = match i % 3 {
+            0 if i < 1500 => format!("route del {prefix}\n"),
+            1 => format!("route replace {prefix} via 192.0.2.1\n"),
+            _ => format!("route append {prefix} via 192.0.2.2\n"),
+        };
+        assert!(session.types(&edit).starts_with("I200 edit "));
+    }
+    let diff = session.types("diff\n");
+    assert!(
+        session
+            .types("commit\n")
+            .starts_with("I200 committed 3000 edits")
+    );
+    let after = session.types("route show\n");
+    let lines = |text: &str| -> Vec<String> {
+        text.lines()
+            .filter(|line| !line.starts_with("I200"))
+            .map(str::to_owned)
+            .collect()
+    };
+    let (before, after) = (lines(&before), lines(&after));
+    let mut expected: Vec<String> = Vec::new();
+    expected.extend(
+        before
+            .iter()
+            .filter(|line| !after.contains(line))
+            .map(|line| format!("- {line}")),
+    );
+    expected.extend(
+        after
+            .iter()
+            .filter(|line| !before.contains(line))
+            .map(|line| format!("+ {line}")),
+    );
+    expected.sort();
+    let mut found = lines(&diff);
+    found.sort();
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn one_session_at_a_time_has_edits() {
+    let mut session = Session::new(false);
+    session.types("begin\n");
+    let shared = Rc::clone(&session.shared);
+    let mut other = Console::new(Box::new(TestDevices), None, Peer::Script, shared);
+    other.attach(client());
+    other.feed(b"begin\nroute add 10.0.0.0/8 dev eth0\n");
+    while other.work() {}
+    assert_eq!(
+        String::from_utf8_lossy(other.out().pending()),
+        "E423 another session has edits open\nI200 added 10.0.0.0/8\n"
+    );
+    session.types("rollback\n");
+    other.feed(b"begin\n");
+    while other.work() {}
+    assert!(
+        other
+            .out()
+            .pending()
+            .ends_with(b"I200 edits wait for `commit` from now on\n")
+    );
+}
+
+#[test]
+fn a_commit_that_is_confirmed_stays_and_is_saved() {
+    let mut session = Session::new(false);
+    session.types("route add 10.0.0.0/8 dev eth0\nsave\nbegin\nroute change 10.0.0.0/8 dev lo\n");
+    assert_eq!(
+        session.types("commit confirmed 60\n"),
+        "I200 committed 1 edit, for 60 s: `confirm` keeps and saves them\n"
+    );
+    // Flash has the old one until then.
+    let saved = |session: &Session| fs::read_to_string(session.folder.config()).unwrap();
+    assert!(saved(&session).ends_with("\n10.0.0.0/8 dev eth0\n"));
+    for refused in ["save", "load"] {
+        let reply = session.types(format!("{refused}\n"));
+        assert!(reply.starts_with("E423 a commit waits "), "{reply}");
+    }
+    session.plays(
+        "
+        > confirm
+        I200 confirmed and saved 1 route
+        > confirm
+        E412 no commit waits to be confirmed
+        > rollback
+        E412 no edits are open, and no commit waits to be confirmed
+        ",
+    );
+    assert!(saved(&session).ends_with("\n10.0.0.0/8 dev lo\n"));
+    assert_eq!(session.shared.left(), None);
+}
+
+#[test]
+fn a_commit_that_is_not_confirmed_is_taken_back_whatever_happened_since() {
+    let mut session = Session::new(false);
+    session.types(
+        "route add 10.0.0.0/8 dev eth0\nroute append 10.0.0.0/8 via 192.0.2.1\n\
+         route add 11.0.0.0/8 dev eth0\nroute add 12.0.0.0/8 dev eth0\n",
+    );
+    let before = session.table();
+    session.types(
+        "begin\nroute flush 10.0.0.0/8\nroute add 13.0.0.0/8 dev eth0\nroute del 11.0.0.0/8\n\
+         commit confirmed 60\n",
+    );
+    assert!(session.shared.left().is_some());
+    assert_eq!(session.table(), ["12.0.0.0/8 dev 2", "13.0.0.0/8 dev 2"]);
+    session
+        .types("route add 10.0.0.0/8 dev lo\nroute del 13.0.0.0/8\nroute add 14.0.0.0/8 dev lo\n");
+    // Another agent takes over after a kill, and finds what to take back.
+    let found = session.folder.shared();
+    assert_eq!(found.unconfirmed.get(), session.shared.unconfirmed.get());
+    session.plays(
+        "
+        > rollback
+        I200 rolled back: 2 prefixes have their paths of before
+        > rollback
+        E412 no edits are open, and no commit waits to be confirmed
+        ",
+    );
+    assert_eq!(session.table()[..4], before);
+    assert_eq!(session.table()[4..], ["14.0.0.0/8 dev 1"]);
+    assert!(session.folder.shared().unconfirmed.get().is_none());
+}
+
+#[test]
+fn a_commit_to_be_confirmed_has_a_limit_and_changes_nothing_beyond_it() {
+    let mut session = Session::new(false);
+    session.types(script(4097));
+    let before = session.table();
+    session.types("begin\nroute flush all\n");
+    assert_eq!(
+        session.types("commit confirmed 60\n"),
+        "E507 a commit to be confirmed takes at most 4096 prefixes: commit in parts\n"
+    );
+    assert_eq!(session.table(), before);
+    assert_eq!(session.shared.left(), None);
+    session.plays("> commit\nI200 committed 1 edit\n> route show\nI200 0 routes");
+}
+
+#[test]
+fn a_table_is_saved_and_loaded_again() {
+    let mut session = Session::new(false);
+    session.types(script(2000));
+    session.types(
+        "route append 10.0.7.0/24 via 192.0.2.1\nroute add blackhole ::/0 metric 5 proto bgp\n",
+    );
+    let before = session.table();
+    session.plays_with_file(
+        "
+        > save
+        I200 saved 2002 routes
+        > diff
+        I200 no difference from FILE
+        ",
+    );
+    session.types("route flush all\nroute add 99.0.0.0/8 dev lo\n");
+    session.plays_with_file("> load\nI200 loaded 2002 routes from FILE");
+    assert_eq!(session.table(), before);
+    session.types("route del 10.0.5.0/24\nroute replace 10.0.7.0/24 via 192.0.2.9\nroute add 99.0.0.0/8 dev lo\n");
+    session.plays_with_file(
+        "
+        > diff
+        - 10.0.5.0/24 dev eth0
+        - 10.0.7.0/24 dev eth0
+        + 10.0.7.0/24 via 192.0.2.9
+        + 99.0.0.0/8 dev lo
+        I200 4 differences from FILE
+        ",
+    );
+}
+
+#[test]
+fn a_config_with_a_mistake_is_not_loaded_and_the_place_is_named() {
+    let mut session = Session::new(false);
+    session.types("route add 10.0.0.0/8 dev eth0\n");
+    fs::write(
+        session.folder.config(),
+        "11.0.0.0/8 dev eth0\n12.0.0.0/8 vai 192.0.2.1\n",
+    )
+    .unwrap();
+    session.plays_with_file(
+        "
+        > load
+        E424 FILE:2:12: expected via, dev, metric or proto
+        > load /no/such/file
+        E424 /no/such/file: No such file or directory (os error 2)
+        > diff
+        E424 FILE:2:12: expected via, dev, metric or proto
+        ",
+    );
+    fs::write(
+        session.folder.config(),
+        "11.0.0.0/8 dev eth0\n11.0.0.0/8 dev eth0\n",
+    )
+    .unwrap();
+    session.plays_with_file(
+        "
+        > load
+        E409 FILE:2:1: path is there (File exists (os error 17))
+        > route show
+        10.0.0.0/8 dev eth0
+        I200 1 route
+        > begin
+        I200 edits wait for `commit` from now on
+        > load
+        E423 edits are open: `commit` or `rollback` them first
+        ",
+    );
+}
+
+#[test]
+fn a_factory_reset_deletes_what_was_saved_and_not_the_table() {
+    let mut session = Session::boots("10.0.0.0/8 dev eth0\n");
+    session.types("save\n");
+    assert!(session.folder.0.join("routes.good").exists());
+    session.plays(
+        "
+        > factory-reset
+        I200 the next boot begins as the factory made it; the table is as it was, and `save` keeps it
+        > route show
+        10.0.0.0/8 dev eth0
+        I200 1 route
+        ",
+    );
+    assert!(!session.folder.config().exists() && !session.folder.0.join("routes.good").exists());
+}
+
+#[test]
+fn only_the_appliance_is_rebooted() {
+    let mut session = Session::new(false);
+    session.plays("> reboot\nE403 this agent does not run the machine that it is on");
+    assert!(!session.shared.reboot.get());
+}
+
+#[test]
+fn a_save_that_fails_leaves_the_config_of_before() {
+    let mut session = Session::new(false);
+    session.types("route add 10.0.0.0/8 dev eth0\nsave\nroute add 11.0.0.0/8 dev eth0\n");
+    session.kernel().overrun = true;
+    let reply = session.types("save\n");
+    assert_eq!(
+        reply,
+        "E500 not saved: answers of the kernel were lost (receive buffer full)\n"
+    );
+    let saved = fs::read_to_string(session.folder.config()).unwrap();
+    assert!(saved.ends_with("\n10.0.0.0/8 dev eth0\n"));
+    assert_eq!(session.types("save\n"), "I200 saved 2 routes\n");
+}
+
+#[test]
+fn routes_come_as_json() {
+    let mut session = Session::new(false);
+    session.types("route add 10.0.0.0/8 via 192.0.2.1 dev eth0\n");
+    let route = r#"{"type":"unicast","prefix":"10.0.0.0/8","via":"192.0.2.1","dev":"eth0","metric":0,"proto":"unspec"}"#;
+    assert_eq!(
+        session.types("route show json\n"),
+        format!("{route}\nI200 1 route\n")
+    );
+    assert_eq!(
+        session.types("route get 10.1.1.1 json\n"),
+        format!("{route}\nI200 found\n")
+    );
+    let stats = session.types("stats json\n");
+    assert!(
+        stats.starts_with(r#"{"routes-ipv4":1,"routes-ipv6":0,"#),
+        "{stats}"
+    );
+    assert!(stats.ends_with("}\nI200 stats\n"), "{stats}");
+}
+
+#[test]
+fn long_output_pauses_at_each_page_of_a_terminal_that_says_how_high_it_is() {
+    let mut session = Session::new(true);
+    session.console.set_size(80, 10);
+    session.types(script(100));
+    let line = |i: usize| format!("10.0.{i}.0/24 dev eth0");
+    let page = session.types("route show\r");
+    let mut expected = vec!["nl31> route show".to_string()];
+    expected.extend((0..9).map(line));
+    expected.push("--more--".into());
+    assert_eq!(screen(&format!("nl31> {page}")), expected);
+    // Enter shows a further line, space a further page; the mark goes away.
+    assert_eq!(screen(&session.types("\r")), [line(9), "--more--".into()]);
+    expected = (10..19).map(line).collect();
+    expected.push("--more--".into());
+    assert_eq!(screen(&session.types(" ")), expected);
+    assert_eq!(session.types("x"), "");
+    let end = session.types("q");
+    assert_eq!(screen(&end), ["W206 stopped after 19 routes", "nl31>"]);
+    // Short output does not pause, and what the terminal does not know neither.
+    assert!(!session.types("route show 10.0.5.0/24\r").contains("more"));
+    session.console.set_size(0, 0);
+    assert!(
+        session
+            .types("route show\r")
+            .ends_with("I200 100 routes\r\nnl31> ")
+    );
+}
+
+#[test]
+fn ctrl_c_stops_a_load_and_a_save_and_nothing_is_changed() {
+    for (command, reply) in [
+        ("load", "W206 stopped, the table is as it was"),
+        ("save", "W206 stopped, the saved config is as it was"),
+        ("commit", "W206 stopped, nothing was changed"),
+        ("diff", "W206 stopped"),
+    ] {
+        let mut session = Session::new(true);
+        let config = script(5000).replace("route add ", "");
+        fs::write(session.folder.config(), &config).unwrap();
+        session.types("route add 99.0.0.0/8 dev lo\r");
+        if command == "save" {
+            session.types(script(5000));
+        } else if command == "commit" {
+            session.types(format!("begin\r{}", script(5000)));
+        }
+        let before = session.table();
+        session.console.feed(format!("{command}\r").as_bytes());
+        session.console.work();
+        session.console.work();
+        session.console.feed(b"\x03");
+        let out = session.types("");
+        assert!(out.contains(reply), "{command}: {out}");
+        assert_eq!(session.table(), before);
+        assert_eq!(fs::read_to_string(session.folder.config()).unwrap(), config);
+        assert!(
+            session
+                .types("rollback\rroute del 99.0.0.0/8\r")
+                .contains("I200 deleted")
+        );
+    }
 }
 
 proptest! {
@@ -772,7 +1341,9 @@ proptest! {
             proptest::sample::select(vec![
                 "ping", "greet hi", "route", "route add 10.0.0.0/8 dev eth0", "route del 10.0.0.0/8",
                 "route show", "route flush all", "route get 10.0.0.1", "stats", "help", "nonsense",
-                "monitor", "log", "version", "route add 10.0.0.0/8 via",
+                "monitor", "log", "version", "route add 10.0.0.0/8 via", "begin", "diff", "check",
+                "commit", "commit confirmed 9", "confirm", "rollback", "save", "load", "stats json",
+                "factory-reset", "reboot",
             ]),
             0..20,
         ),

@@ -170,8 +170,8 @@ fn no_other_sockets_no_other_process_no_way_back() {
         let _ = UnixStream::connect("/run/nl31.sock");
     });
     forbidden("kill", libc::SYS_kill, || {
-        // SAFETY: asks only whether there is such a process.
-        unsafe { libc::kill(1, 0) };
+        // SAFETY: asks only whether there is such a process; init alone may be sent one.
+        unsafe { libc::kill(2, 0) };
     });
     forbidden("ptrace", libc::SYS_ptrace, || {
         // SAFETY: it is ended first.
@@ -191,7 +191,7 @@ fn capabilities_are_gone() {
             let line = status.lines().find(|line| line.starts_with(name)).unwrap();
             line[name.len()..].trim().to_owned()
         };
-        let kept = 1 << 12 | 1 << 22;
+        let kept = 1 << 12;
         for name in ["CapEff:", "CapPrm:"] {
             let set = u64::from_str_radix(&field(name), 16).unwrap();
             assert_eq!(set & !kept, 0, "{name} {set:x}");

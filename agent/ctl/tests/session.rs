@@ -6,14 +6,16 @@
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use indicatif::ProgressBar;
 use nl31_agent::codes;
 use nl31_agent::device::Devices;
+use nl31_agent::files::Files;
 use nl31_agent::program::{Host, Program};
+use nl31_agent::shared::Shared;
 use nl31_ctl::apply::{apply, plan};
 use nl31_ctl::error::{Error, Refused};
 use nl31_ctl::link::{Event, Link};
@@ -69,6 +71,15 @@ impl Host for Kernel {
 
     fn devices(&self) -> Box<dyn Devices> {
         Box::new(TestDevices)
+    }
+
+    fn shared(&self) -> Rc<Shared> {
+        // Of no session here that would write to it.
+        let files = Files::new(
+            Some(Path::new("/no/such/config")),
+            Path::new("/no/such/run"),
+        );
+        Rc::new(Shared::new(files, true, false))
     }
 }
 

@@ -36,6 +36,7 @@ pub const NLM_F_DUMP_INTR: u16 = 0x10;
 pub const NLM_F_DUMP_FILTERED: u16 = 0x20;
 // The meaning of the higher bits depends on the kind of request.
 pub const NLM_F_DUMP: u16 = 0x300;
+pub const NLM_F_ATOMIC: u16 = 0x400;
 pub const NLM_F_REPLACE: u16 = 0x100;
 pub const NLM_F_EXCL: u16 = 0x200;
 pub const NLM_F_CREATE: u16 = 0x400;

@@ -233,11 +233,21 @@ impl<T: Transport> Client<T> {
     /// Starts a dump of every path that has all that `spec` says; its prefix
     /// stands for all that it covers.
     pub fn dump(&mut self, spec: &Spec<u32>) -> Result<Dump, Error> {
+        self.start_dump(spec, NLM_F_DUMP)
+    }
+
+    /// Starts a dump of the whole table as it is now, whatever changes meanwhile. It
+    /// fails with `ESTALE` where too much changes for that.
+    pub fn snapshot(&mut self) -> Result<Dump, Error> {
+        self.start_dump(&Spec::default(), NLM_F_DUMP | NLM_F_ATOMIC)
+    }
+
+    fn start_dump(&mut self, spec: &Spec<u32>, flags: u16) -> Result<Dump, Error> {
         // The kernel answers EBUSY while another dump of the socket is open.
         while self.open_dump.is_some() {
             self.receive(Op::Dump, 0, self.deadline())?;
         }
-        let seq = self.request(Op::Dump, &Request::GetRoute(spec), NLM_F_DUMP)?;
+        let seq = self.request(Op::Dump, &Request::GetRoute(spec), flags)?;
         self.open_dump = Some(seq);
         Ok(Dump {
             seq,

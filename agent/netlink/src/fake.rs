@@ -7,15 +7,16 @@ use std::io;
 use std::time::Instant;
 
 use nix::libc;
-use nl31_route::{Path, PathKind, Prefix, PrefixError, Protocol, Route, Spec};
+use nl31_route::{PathKind, Prefix, PrefixError, Protocol, Route, Spec};
 
 use crate::abi::*;
-use crate::client::{ReceiveError, Transport};
+use crate::client::{Add, ReceiveError, Transport};
 use crate::message::{self, Header, Message};
+use crate::paths::{Conflict, Paths};
 use crate::request::Datagram;
 use crate::socket::Inbox;
 
-type Paths = BTreeMap<Prefix, Vec<Path<u32>>>;
+type Table = BTreeMap<Prefix, Paths>;
 
 /// Port id that the fake kernel gives its only socket.
 const PORT: u32 = 1234;
@@ -29,7 +30,7 @@ type Refusal = (i32, Option<usize>, &'static str);
 /// A kernel in memory. As a [`Transport`] it is the socket too.
 #[derive(Debug)]
 pub struct FakeKernel {
-    paths: Paths,
+    table: Table,
     generation: u64,
     /// Devices that exist, by index.
     pub devices: Vec<u32>,
@@ -54,7 +55,7 @@ pub struct FakeKernel {
 
 #[derive(Debug)]
 struct Transaction {
-    before: Paths,
+    before: Table,
     events: usize,
     generation: u64,
     changes: i32,
@@ -72,7 +73,7 @@ struct FakeDump {
 impl Default for FakeKernel {
     fn default() -> Self {
         Self {
-            paths: Paths::new(),
+            table: Table::new(),
             generation: 0,
             devices: vec![1, 2],
             admin: true,
@@ -129,10 +130,7 @@ impl Transport for FakeKernel {
 impl FakeKernel {
     /// The table, a path a line.
     pub fn routes(&self) -> Vec<Route<u32>> {
-        let routes = self.paths.iter();
-        routes
-            .flat_map(|(&prefix, paths)| paths.iter().map(move |&path| Route { prefix, path }))
-            .collect()
+        routes(&self.table)
     }
 
     /// The next event that the multicast group would have got.
@@ -146,11 +144,19 @@ impl FakeKernel {
         self.out.push_back(datagram);
     }
 
+    /// What everybody reads while a transaction is open.
+    fn published(&self) -> &Table {
+        match &self.transaction {
+            Some(transaction) if !transaction.failed => &transaction.before,
+            _ => &self.table,
+        }
+    }
+
     fn request(&mut self, header: &Header, payload: &[u8]) {
         let in_transaction = header.flags & NLM_F_MULTI != 0;
         if in_transaction && self.transaction.is_none() {
             self.transaction = Some(Transaction {
-                before: self.paths.clone(),
+                before: self.table.clone(),
                 events: self.events.len(),
                 generation: self.generation,
                 changes: 0,
@@ -189,7 +195,7 @@ impl FakeKernel {
             Err(refusal) => {
                 if let Some(transaction) = self.transaction.as_mut().filter(|_| in_transaction) {
                     transaction.failed = true;
-                    self.paths = std::mem::take(&mut transaction.before);
+                    self.table = std::mem::take(&mut transaction.before);
                     self.events.truncate(transaction.events);
                     self.generation = transaction.generation;
                 }
@@ -201,6 +207,12 @@ impl FakeKernel {
     fn dispatch(&mut self, header: &Header, payload: &[u8]) -> Result<(), Refusal> {
         if matches!(header.kind, MSG_NEWROUTE | MSG_DELROUTE | MSG_NEWTABLE) && !self.admin {
             return Err((libc::EPERM, None, "CAP_NET_ADMIN is needed"));
+        }
+        if matches!(header.kind, MSG_NEWROUTE | MSG_DELROUTE | MSG_NEWTABLE)
+            && self.transaction.is_some()
+            && header.flags & NLM_F_MULTI == 0
+        {
+            return Err((libc::EBUSY, None, "a transaction is open"));
         }
         match header.kind {
             NLMSG_NOOP => {
@@ -222,7 +234,7 @@ impl FakeKernel {
             }
             MSG_NEWTABLE => {
                 if header.flags & NLM_F_REPLACE != 0 {
-                    self.paths.clear();
+                    self.table.clear();
                     self.generation += 1;
                 }
                 Ok(())
@@ -305,44 +317,30 @@ impl FakeKernel {
             .prefix
             .ok_or((libc::EINVAL, None, "destination is missing"))?;
         let path = spec.path();
-        let known = self.paths.contains_key(&prefix);
-        if !known && self.paths.len() >= self.max_routes as usize {
+        let known = self.table.contains_key(&prefix);
+        if !known && self.table.len() >= self.max_routes as usize {
             return Err((libc::ENOSPC, None, "table is full"));
         }
-        let paths = self.paths.entry(prefix).or_default();
-        let first = paths.iter().position(|other| other.metric == path.metric);
-        let behind = paths.partition_point(|other| other.metric <= path.metric);
-        let result = if header.flags & NLM_F_REPLACE != 0 {
-            match first {
-                Some(index) => {
-                    paths[index] = path;
-                    Ok(NLM_F_REPLACE)
-                }
-                None if header.flags & NLM_F_CREATE == 0 => {
-                    Err((libc::ENOENT, None, "no such path"))
-                }
-                None => {
-                    paths.insert(behind, path);
-                    Ok(0)
-                }
-            }
-        } else if header.flags & NLM_F_APPEND != 0 {
-            if paths.contains(&path) {
-                Err((libc::EEXIST, None, "path is there"))
-            } else {
-                paths.insert(behind, path);
-                Ok(0)
-            }
-        } else if first.is_some() {
-            Err((libc::EEXIST, None, "prefix has a path of this metric"))
-        } else {
-            paths.insert(behind, path);
-            Ok(0)
+        let (how, exists) = match (header.flags & NLM_F_REPLACE, header.flags & NLM_F_APPEND) {
+            (0, 0) => (Add::Add, "prefix has a path of this metric"),
+            (0, _) => (Add::Append, "path is there"),
+            _ if header.flags & NLM_F_CREATE == 0 => (Add::Change, "path is there"),
+            _ => (Add::Replace, "path is there"),
         };
-        if paths.is_empty() {
-            self.paths.remove(&prefix);
+        let paths = self.table.entry(prefix).or_default();
+        let result = paths.add(how, path).map_err(|conflict| {
+            let text = match conflict {
+                Conflict::Exists => exists,
+                Conflict::Missing => "no such path",
+                Conflict::Several | Conflict::TooMany => "",
+            };
+            (conflict.errno(false), None, text)
+        });
+        if paths.all().is_empty() {
+            self.table.remove(&prefix);
         }
-        self.notify(MSG_NEWROUTE, result?, Route { prefix, path });
+        let flags = if result? { NLM_F_REPLACE } else { 0 };
+        self.notify(MSG_NEWROUTE, flags, Route { prefix, path });
         Ok(())
     }
 
@@ -350,44 +348,35 @@ impl FakeKernel {
         let bulk = header.flags & NLM_F_BULK != 0;
         let mut gone = Vec::new();
         if bulk {
-            self.paths.retain(|&prefix, paths| {
-                let covered = spec.prefix.is_none_or(|filter| filter.covers(prefix));
-                paths.retain(|path| {
-                    let keep = !covered || !spec.matches_path(path);
-                    if !keep {
-                        gone.push(Route {
-                            prefix,
-                            path: *path,
-                        });
-                    }
-                    keep
-                });
-                !paths.is_empty()
-            });
+            for (&prefix, paths) in &mut self.table {
+                if spec.prefix.is_none_or(|filter| filter.covers(prefix)) {
+                    let paths = paths.delete_all(spec).into_iter();
+                    gone.extend(paths.map(|path| Route { prefix, path }));
+                }
+            }
         } else {
             let prefix = spec
                 .prefix
                 .ok_or((libc::EINVAL, None, "destination is missing"))?;
             let missing = (libc::ESRCH, None, "");
-            let paths = self.paths.get_mut(&prefix).ok_or(missing)?;
-            if spec.has_path() {
-                let index = paths
-                    .iter()
-                    .position(|path| spec.matches_path(path))
-                    .ok_or(missing)?;
-                gone.push(Route {
-                    prefix,
-                    path: paths.remove(index),
-                });
-            } else if header.flags & NLM_F_NONREC != 0 && paths.len() > 1 {
-                return Err((libc::ENOTEMPTY, None, "prefix has several paths"));
-            } else {
-                gone.extend(paths.drain(..).map(|path| Route { prefix, path }));
+            let paths = self.table.get_mut(&prefix).ok_or(missing)?;
+            let before = paths.clone();
+            if spec.has_path() || header.flags & NLM_F_NONREC != 0 {
+                paths.delete(spec).map_err(|conflict| {
+                    let text = match conflict {
+                        Conflict::Several => "prefix has several paths",
+                        _ => "",
+                    };
+                    (conflict.errno(true), None, text)
+                })?;
+            } else if paths.delete_all(spec).is_empty() {
+                return Err((libc::ESRCH, None, ""));
             }
-            if paths.is_empty() {
-                self.paths.remove(&prefix);
-            }
+            let left = paths.all();
+            let before = before.all().iter().filter(|path| !left.contains(path));
+            gone.extend(before.map(|&path| Route { prefix, path }));
         }
+        self.table.retain(|_, paths| !paths.all().is_empty());
         for route in gone {
             self.notify(MSG_DELROUTE, 0, route);
         }
@@ -400,7 +389,7 @@ impl FakeKernel {
                 .prefix
                 .ok_or((libc::EINVAL, None, "destination is missing"))?;
             let covering = self
-                .paths
+                .published()
                 .iter()
                 .filter(|(prefix, _)| prefix.covers(wanted));
             let (&prefix, paths) = covering.max_by_key(|(prefix, _)| prefix.len()).ok_or((
@@ -410,7 +399,7 @@ impl FakeKernel {
             ))?;
             let route = Route {
                 prefix,
-                path: paths[0],
+                path: paths.all()[0],
             };
             self.reply(header, MSG_NEWROUTE, 0, |out| put_route(out, &route));
             return Ok(());
@@ -418,7 +407,7 @@ impl FakeKernel {
         if self.dump.is_some() {
             return Err((libc::EBUSY, None, "a dump is under way"));
         }
-        let routes = self.routes().into_iter().filter(|route| {
+        let routes = routes(self.published()).into_iter().filter(|route| {
             spec.prefix.is_none_or(|prefix| prefix.covers(route.prefix))
                 && spec.matches_path(&route.path)
         });
@@ -461,11 +450,11 @@ impl FakeKernel {
     fn table(&mut self, header: &Header) {
         let count = |v4: bool| {
             let of_family = self
-                .paths
+                .published()
                 .iter()
                 .filter(|(prefix, _)| prefix.address().is_ipv4() == v4);
             of_family.fold((0u32, 0u32), |(routes, paths), (_, list)| {
-                (routes + 1, paths + list.len() as u32)
+                (routes + 1, paths + list.all().len() as u32)
             })
         };
         let ((routes4, paths4), (routes6, paths6)) = (count(true), count(false));
@@ -523,6 +512,12 @@ impl FakeKernel {
             Ok(())
         });
     }
+}
+
+fn routes(table: &Table) -> Vec<Route<u32>> {
+    let each = table.iter();
+    each.flat_map(|(&prefix, paths)| paths.all().iter().map(move |&path| Route { prefix, path }))
+        .collect()
 }
 
 fn put_header(out: &mut Datagram, len: u32, header: &Header) -> Result<(), crate::Full> {

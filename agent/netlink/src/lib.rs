@@ -29,6 +29,7 @@ mod error;
 mod fake;
 mod load;
 mod message;
+mod paths;
 mod request;
 mod socket;
 mod transaction;
@@ -43,6 +44,7 @@ pub use message::{
     decode,
 };
 pub use nl31_route::{Path, PathKind, Prefix, Protocol, Route, Spec};
+pub use paths::{Conflict, PATHS_MAX, Paths};
 pub use request::{Datagram, Full, Request};
 pub use socket::{Connection, Inbox, Socket};
 pub use transaction::{Change, Failed, Transaction};

@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Many routes at once.
+//! Many changes at once.
 
 use std::time::Instant;
 
 use nix::libc;
-use nl31_route::{Route, Spec};
+use nl31_route::Spec;
 
 use crate::abi::*;
-use crate::client::{Add, Client, Transport, refused};
+use crate::client::{Client, Transport, refused};
 use crate::error::{Error, ErrorKind, Op};
 use crate::message::Body;
 use crate::request::{Datagram, Full, Request};
+use crate::transaction::Change;
 
 /// Bytes sent at once: some 600 routes. Well below the send buffer, and their
 /// answers fit the receive buffer should every one of them fail.
@@ -21,6 +22,8 @@ const BATCH: usize = 32 * 1024;
 pub enum Mode {
     /// All of it or nothing is applied, as one transaction.
     Transaction,
+    /// The same, from an empty table: what is loaded takes its place.
+    Replace,
     /// What is there already is left alone, what is missing is added.
     Missing,
 }
@@ -34,12 +37,14 @@ pub struct Loaded {
     pub present: u32,
 }
 
-/// A load under way. Each route carries a tag, say its line in a file, by which
+/// A load under way. Each change carries a tag, say its line in a file, by which
 /// an error names it: see [`Load::tag`].
 #[derive(Debug)]
 pub struct Load {
     mode: Mode,
     batch: Datagram,
+    /// The first sequence number.
+    first: u32,
     /// Sequence number of tag 0.
     base: u32,
     /// Sequence number of the DONE.
@@ -56,20 +61,28 @@ impl Load {
     /// Starts a load whose tags are below `tags`.
     pub fn new<T: Transport>(client: &mut Client<T>, mode: Mode, tags: u32) -> Self {
         let tags = tags.min(u32::MAX / 2);
-        let base = client.reserve(tags + 1);
-        Self {
+        let first = client.reserve(tags + 2);
+        let mut load = Self {
             mode,
             batch: Datagram::new(BATCH),
-            base,
-            done: base + tags,
+            first,
+            base: first + 1,
+            done: first + 1 + tags,
             last_offset: 0,
             in_batch: 0,
             pushed: false,
             loaded: Loaded::default(),
+        };
+        if mode == Mode::Replace {
+            load.pushed = true;
+            let empty = Request::NewTable { max_routes: None };
+            load.batch_push(&empty, NLM_F_MULTI | NLM_F_REPLACE, first)
+                .expect("an empty batch has room");
         }
+        load
     }
 
-    /// The tag of the route that an error of this load is about.
+    /// The tag of the change that an error of this load is about.
     pub fn tag(&self, error: &Error) -> Option<u32> {
         match error.kind {
             ErrorKind::Kernel(_) => error.seq.checked_sub(self.base),
@@ -77,25 +90,23 @@ impl Load {
         }
     }
 
-    /// Adds a route. After an error the load is over, and a transaction undone.
+    /// Adds a change. After an error the load is over, and a transaction undone.
     pub fn push<T: Transport>(
         &mut self,
         client: &mut Client<T>,
         tag: u32,
-        route: &Route<u32>,
+        change: &Change,
     ) -> Result<(), Error> {
-        let flags = match self.mode {
-            Mode::Transaction => Add::Append.flags() | NLM_F_MULTI,
-            Mode::Missing => Add::Append.flags(),
-        };
+        let (request, mut flags) = change.request();
+        if self.mode != Mode::Missing {
+            flags |= NLM_F_MULTI;
+            self.loaded.added += 1;
+        }
         let seq = self.base.saturating_add(tag);
         self.pushed = true;
-        if self
-            .batch_push(&Request::NewRoute(route), flags, seq)
-            .is_err()
-        {
+        if self.batch_push(&request, flags, seq).is_err() {
             self.flush(client)?;
-            self.batch_push(&Request::NewRoute(route), flags, seq)
+            self.batch_push(&request, flags, seq)
                 .expect("an empty batch has room");
         }
         Ok(())
@@ -107,9 +118,17 @@ impl Load {
             // A DONE alone closes no transaction.
             _ if !self.pushed => {}
             Mode::Missing => self.flush(client)?,
-            Mode::Transaction => self.commit(client)?,
+            Mode::Transaction | Mode::Replace => self.commit(client)?,
         }
         Ok(self.loaded)
+    }
+
+    /// Learns whether the kernel takes all of it, and gives it up.
+    pub fn check<T: Transport>(&mut self, client: &mut Client<T>) -> Result<(), Error> {
+        if self.mode != Mode::Missing && self.pushed {
+            self.flush(client)?;
+        }
+        self.abort(client)
     }
 
     /// Gives a load up. A transaction is undone.
@@ -125,10 +144,8 @@ impl Load {
             .push(&Request::DelRoute(&Spec::default()), NLM_F_MULTI, seq)
             .expect("an empty batch has room");
         match self.commit(client) {
-            Err(Error {
-                kind: ErrorKind::Kernel(_),
-                ..
-            }) => Ok(()),
+            Err(error) if error.errno().is_some() && error.seq == seq => Ok(()),
+            // One of the changes had failed before.
             Err(error) => Err(error),
             Ok(()) => Err(Error {
                 op: Op::Load,
@@ -151,7 +168,7 @@ impl Load {
             return Ok(());
         }
         match self.mode {
-            Mode::Transaction => {
+            Mode::Transaction | Mode::Replace => {
                 client.send(Op::Load, self.base, self.batch.bytes())?;
                 self.batch.clear();
                 self.in_batch = 0;
@@ -199,7 +216,7 @@ impl Load {
     fn early_error<T: Transport>(&mut self, client: &mut Client<T>) -> Result<(), Error> {
         while let Some(message) = client.try_receive(Op::Load, self.base, Instant::now())? {
             let seq = message.header.seq;
-            if seq < self.base || seq > self.done {
+            if seq < self.first || seq > self.done {
                 continue;
             }
             // The kernel discards all up to the DONE, which it must get.
@@ -224,14 +241,11 @@ impl Load {
         loop {
             let message = client.receive(Op::Load, done, client.deadline())?;
             let seq = message.header.seq;
-            if seq < self.base || seq > done {
+            if seq < self.first || seq > done {
                 continue;
             }
             return match message.body {
-                Body::Done(count) => {
-                    self.loaded.added = u32::try_from(count).unwrap_or(0);
-                    Ok(())
-                }
+                Body::Done(_) => Ok(()),
                 other => Err(refused(Op::Load, seq, other)),
             };
         }
@@ -242,6 +256,8 @@ impl Load {
 mod tests {
     use super::*;
     use crate::FakeKernel;
+    use crate::client::Add;
+    use nl31_route::Route;
     use std::time::Duration;
 
     const MANY: u32 = 3000;
@@ -258,6 +274,10 @@ mod tests {
             .with_device(None)
     }
 
+    fn appended(tag: u32) -> Change {
+        Change::Add(Add::Append, route(tag))
+    }
+
     fn load(
         client: &mut Client<FakeKernel>,
         mode: Mode,
@@ -265,7 +285,7 @@ mod tests {
     ) -> Result<Loaded, (u32, i32)> {
         let mut load = Load::new(client, mode, MANY);
         for &tag in tags {
-            if let Err(error) = load.push(client, tag, &route(tag)) {
+            if let Err(error) = load.push(client, tag, &appended(tag)) {
                 return Err((load.tag(&error).unwrap(), error.errno().unwrap()));
             }
         }
@@ -314,11 +334,66 @@ mod tests {
         let mut client = client();
         let mut load = Load::new(&mut client, Mode::Transaction, MANY);
         for tag in 0..MANY {
-            load.push(&mut client, tag, &route(tag)).unwrap();
+            load.push(&mut client, tag, &appended(tag)).unwrap();
         }
         load.abort(&mut client).unwrap();
         assert!(client.transport().routes().is_empty());
         client.add(Add::Add, &route(8)).unwrap();
+    }
+
+    #[test]
+    fn a_load_takes_the_place_of_the_whole_table() {
+        let mut client = client();
+        load(&mut client, Mode::Transaction, &[5000, 1]).unwrap();
+        let loaded = load(&mut client, Mode::Replace, &all()).unwrap();
+        assert_eq!(loaded.added, MANY);
+        assert!(
+            client
+                .transport()
+                .routes()
+                .into_iter()
+                .eq(all().into_iter().map(route))
+        );
+        assert_eq!(
+            load(&mut client, Mode::Replace, &[3, 3]),
+            Err((3, libc::EEXIST))
+        );
+        assert_eq!(client.transport().routes().len(), MANY as usize);
+        load(&mut client, Mode::Replace, &[]).unwrap();
+        assert!(client.transport().routes().is_empty());
+    }
+
+    #[test]
+    fn a_check_finds_what_would_fail_and_changes_nothing() {
+        for tags in [vec![1, 2, 3], vec![1, 7, 3], all()] {
+            let mut client = client();
+            client.add(Add::Add, &route(7)).unwrap();
+            let mut load = Load::new(&mut client, Mode::Transaction, MANY);
+            let checked = tags
+                .iter()
+                .try_for_each(|&tag| load.push(&mut client, tag, &appended(tag)))
+                .and_then(|()| load.check(&mut client));
+            let fault = checked.err().map(|error| (load.tag(&error), error.errno()));
+            let expected = tags.contains(&7).then_some((Some(7), Some(libc::EEXIST)));
+            assert_eq!(fault, expected);
+            assert_eq!(client.transport().routes(), [route(7)]);
+            client.add(Add::Add, &route(8)).unwrap();
+        }
+    }
+
+    #[test]
+    fn readers_see_the_old_table_and_writers_wait_while_a_load_is_open() {
+        let mut client = client();
+        client.add(Add::Add, &route(7)).unwrap();
+        let mut load = Load::new(&mut client, Mode::Replace, MANY);
+        for tag in 100..100 + 2000 {
+            load.push(&mut client, tag, &appended(tag)).unwrap();
+        }
+        assert_eq!(client.table().unwrap().routes4, 1);
+        let error = client.add(Add::Add, &route(8)).unwrap_err();
+        assert_eq!(error.errno(), Some(libc::EBUSY));
+        load.finish(&mut client).unwrap();
+        assert_eq!(client.table().unwrap().routes4, 2000);
     }
 
     #[test]

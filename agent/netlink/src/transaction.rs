@@ -24,6 +24,8 @@ pub enum Change {
     /// Takes out what `spec` says: if that is the prefix alone, all its paths, as
     /// [`Client::delete_prefix`].
     DeletePrefix(Spec<u32>),
+    /// Takes out every path that has what `spec` says, as [`Client::delete_all`].
+    DeleteAll(Spec<u32>),
 }
 
 /// A change that failed: its place among those that were given, if it is known,
@@ -168,11 +170,12 @@ impl Transaction {
 }
 
 impl Change {
-    fn request(&self) -> (Request<'_>, u16) {
+    pub(crate) fn request(&self) -> (Request<'_>, u16) {
         match self {
             Self::Add(how, route) => (Request::NewRoute(route), how.flags()),
             Self::Delete(spec) if !spec.has_path() => (Request::DelRoute(spec), NLM_F_NONREC),
             Self::Delete(spec) | Self::DeletePrefix(spec) => (Request::DelRoute(spec), 0),
+            Self::DeleteAll(spec) => (Request::DelRoute(spec), NLM_F_BULK),
         }
     }
 }
@@ -225,9 +228,11 @@ mod tests {
             Change::Add(Add::Add, route("12.0.0.0/8 via 192.0.2.1")),
             Change::Delete(prefix("12.0.0.0/8")),
             Change::DeletePrefix(prefix("10.0.0.0/8")),
+            Change::Add(Add::Add, route("13.1.0.0/16 via 192.0.2.1")),
+            Change::DeleteAll(prefix("13.0.0.0/8")),
             Change::Add(Add::Change, route("11.0.0.0/8 via 192.0.2.4")),
         ];
-        assert_eq!(apply(&mut client, &changes).unwrap(), 8);
+        assert_eq!(apply(&mut client, &changes).unwrap(), 10);
         assert_eq!(
             client.transport().routes(),
             [route("11.0.0.0/8 via 192.0.2.4")]

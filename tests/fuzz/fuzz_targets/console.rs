@@ -4,10 +4,13 @@
 //! is carried out.
 #![no_main]
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use libfuzzer_sys::fuzz_target;
 use nl31_agent::console::{Console, Peer};
+use nl31_agent::files::Files;
+use nl31_agent::shared::Shared;
 use nl31_fuzz::devices::TwoDevices;
 use nl31_fuzz::terminal::Terminal;
 use nl31_netlink::{Client, FakeKernel};
@@ -80,13 +83,16 @@ fuzz_target!(|data: &[u8]| {
         return;
     };
     let peer = [Peer::Script, Peer::Shell, Peer::Line][usize::from(how) % 3];
+    let folder = std::env::temp_dir().join(format!("nl31-fuzz-{}", std::process::id()));
+    let files = Files::new(Some(&folder.join("routes.conf")), &folder);
+    let shared = Rc::new(Shared::new(files, true, false));
     let mut session = Session {
-        console: Console::new(Box::new(TwoDevices), None, peer),
+        console: Console::new(Box::new(TwoDevices), None, peer, shared),
         terminal: Terminal::default(),
         interactive: peer != Peer::Script,
         output: Vec::new(),
     };
-    session.console.set_width(how.into());
+    session.console.set_size(how.into(), usize::from(how) % 40);
     session.attach();
     session.console.start();
     let mut rest = typed;

@@ -1,0 +1,477 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! `begin`, the edits behind it, `diff`, `check`, `commit`, `confirm`, `rollback`.
+
+use std::collections::VecDeque;
+use std::io;
+use std::rc::Rc;
+
+use nl31_netlink::{Error, Load, Mode, Prefix, Route, Transport};
+
+use super::{Console, Counted, LINES_PER_STEP, Reason, Running};
+use crate::candidate::{Candidate, CandidateError};
+use crate::codes::{self, Code};
+use crate::config::Lines;
+use crate::device::Cached;
+use crate::difference::difference;
+use crate::edit::{self, Fault};
+use crate::grammar::{self, Command};
+use crate::touched::{self, FLUSHED_MAX, Stuck};
+use crate::undo;
+
+/// What is done with the edits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    Check,
+    Commit,
+    /// With the seconds to confirm.
+    Confirmed(u32),
+}
+
+/// A check or commit under way.
+#[derive(Debug)]
+pub(super) struct Commit {
+    purpose: Purpose,
+    lines: Lines,
+    pub(super) load: Load,
+    /// All edits are with the kernel: what takes them back is being written, up to
+    /// this prefix.
+    undo: Option<(undo::Writer, Option<Prefix>)>,
+}
+
+/// What the edits change, being shown.
+#[derive(Debug, Default)]
+pub(super) struct CandidateDiff {
+    last: Option<Prefix>,
+    ended: bool,
+    lines: VecDeque<(char, Route<u32>)>,
+    shown: u64,
+}
+
+impl<T: Transport> Console<T> {
+    pub(super) fn begin(&mut self) {
+        if let Some(candidate) = &self.candidate {
+            let edits = Counted(candidate.edits().into(), "edit");
+            return self.status(
+                codes::LOCKED,
+                format_args!("{edits} are open already: `commit` or `rollback` ends them"),
+            );
+        }
+        match Candidate::begin(&self.shared.files.candidate()) {
+            Ok(candidate) => {
+                self.candidate = Some(candidate);
+                self.status(
+                    codes::DONE,
+                    format_args!("edits wait for `commit` from now on"),
+                );
+            }
+            Err(error) => self.candidate_failed(&error),
+        }
+    }
+
+    /// Keeps a line for the commit.
+    pub(super) fn edit(&mut self, command: &Command, line: &str, start: usize) {
+        let devices = &mut Cached::new(&*self.devices);
+        if let Err(fault) = edit::change(command, line, start, devices) {
+            return self.faulty(line, &fault);
+        }
+        let Some(candidate) = &mut self.candidate else {
+            return self.nothing_open();
+        };
+        match candidate.push(line) {
+            Ok(number) => self.status(codes::DONE, format_args!("edit {number}")),
+            Err(error) => self.candidate_failed(&error),
+        }
+    }
+
+    fn candidate_failed(&mut self, error: &CandidateError) {
+        match error {
+            CandidateError::Busy => self.status(
+                codes::LOCKED,
+                format_args!("another session has edits open"),
+            ),
+            CandidateError::Full => self.status(
+                codes::FULL,
+                format_args!("this is more than one commit takes: `commit` what is there first"),
+            ),
+            CandidateError::Io(error) => self.file_failed(error),
+        }
+    }
+
+    pub(super) fn file_failed(&mut self, error: &io::Error) {
+        let path = self.shared.files.run.display();
+        let text = format!("{path}: {error}");
+        self.status(codes::of_io(error), format_args!("{text}"));
+    }
+
+    fn nothing_open(&mut self) {
+        self.status(
+            codes::NOT_OPEN,
+            format_args!("no edits are open: `begin` them"),
+        );
+    }
+
+    /// Whether a commit waits for its confirmation; then says so.
+    pub(super) fn is_unconfirmed(&mut self) -> bool {
+        let left = self.shared.left();
+        if let Some(left) = left {
+            let seconds = left.div_ceil(1000);
+            self.status(
+                codes::LOCKED,
+                format_args!(
+                    "a commit waits {seconds} s more: `confirm` keeps it, `rollback` takes it back"
+                ),
+            );
+        }
+        left.is_some()
+    }
+
+    pub(super) fn start_commit(&mut self, line: &str, start: usize) {
+        match grammar::confirmed(line, start) {
+            Err(error) => self.misspelled(line, &error),
+            Ok(Some(_)) if !self.shared.resident => self.status(
+                codes::DENIED,
+                format_args!("this agent ends with its input: use the serial console, or nl31ctl"),
+            ),
+            Ok(Some(seconds)) => self.start_edits(Purpose::Confirmed(seconds)),
+            Ok(None) => self.start_edits(Purpose::Commit),
+        }
+    }
+
+    pub(super) fn start_edits(&mut self, purpose: Purpose) {
+        let Some(candidate) = &self.candidate else {
+            return self.nothing_open();
+        };
+        let (edits, lines) = (candidate.edits(), candidate.lines());
+        if purpose != Purpose::Check && self.is_unconfirmed() {
+            return;
+        }
+        let lines = match lines {
+            Ok(lines) => lines,
+            Err(error) => return self.file_failed(&error),
+        };
+        let load = self.ask(|client| Ok(Load::new(client, Mode::Transaction, edits)));
+        match load {
+            Ok(load) => {
+                self.running = Running::Commit(Box::new(Commit {
+                    purpose,
+                    lines,
+                    load,
+                    undo: None,
+                }));
+            }
+            Err(error) => self.failed(&error, format_args!("{}", Reason(&error))),
+        }
+    }
+
+    /// Goes on with a check or commit.
+    pub(super) fn commit(&mut self, mut commit: Box<Commit>) {
+        if std::mem::take(&mut self.stop) {
+            self.abandon(&mut commit.load);
+            return self.status(codes::STOPPED, format_args!("stopped, nothing was changed"));
+        }
+        if commit.undo.is_some() {
+            return self.write_undo(commit);
+        }
+        let devices = Rc::clone(&self.devices);
+        let mut devices = Cached::new(&*devices);
+        for _ in 0..4 * LINES_PER_STEP {
+            match commit.lines.advance() {
+                Ok(true) => {}
+                Ok(false) => return self.pushed(commit),
+                Err(_) => {
+                    self.abandon(&mut commit.load);
+                    return self.file_failed(&io::ErrorKind::InvalidData.into());
+                }
+            }
+            let number = commit.lines.number();
+            match edit::reread(commit.lines.text(), &mut devices) {
+                Err(fault) => {
+                    self.abandon(&mut commit.load);
+                    return self.edit_faulty(number, &fault);
+                }
+                Ok(change) => {
+                    let pushed = self.ask(|client| commit.load.push(client, number, &change));
+                    if let Err(error) = pushed {
+                        return self.edit_refused(&commit, &error);
+                    }
+                }
+            }
+        }
+        self.running = Running::Commit(commit);
+    }
+
+    /// All edits are given to the kernel, which lets nobody else change the table now.
+    fn pushed(&mut self, mut commit: Box<Commit>) {
+        match commit.purpose {
+            Purpose::Check => {
+                let checked = self.ask(|client| commit.load.check(client));
+                match checked {
+                    Ok(()) => self.status(codes::DONE, format_args!("every edit can be made")),
+                    Err(error) => self.edit_refused(&commit, &error),
+                }
+            }
+            Purpose::Commit => self.finish(&mut commit),
+            Purpose::Confirmed(_) => match undo::Writer::create(&self.shared.files.undo()) {
+                Ok(writer) => {
+                    commit.undo = Some((writer, None));
+                    self.running = Running::Commit(commit);
+                }
+                Err(error) => {
+                    self.abandon(&mut commit.load);
+                    self.file_failed(&error);
+                }
+            },
+        }
+    }
+
+    /// Writes what takes the commit back, a chunk at a time; then commits.
+    fn write_undo(&mut self, mut commit: Box<Commit>) {
+        let (Some((mut writer, last)), Some(candidate)) = (commit.undo.take(), &self.candidate)
+        else {
+            return self.nothing_open();
+        };
+        let Some(client) = &mut self.client else {
+            return self.ready();
+        };
+        let chunk = match touched::before(client, &*self.devices, candidate, last) {
+            Ok(chunk) => chunk,
+            Err(stuck) => {
+                self.abandon(&mut commit.load);
+                return self.stuck(&stuck);
+            }
+        };
+        let mut last = None;
+        let devices = Rc::clone(&self.devices);
+        let mut devices = Cached::new(&*devices);
+        for touched in &chunk {
+            last = Some(touched.prefix);
+            match writer.prefix(touched.prefix, &touched.before, &mut devices) {
+                Ok(true) => {}
+                Ok(false) => {
+                    self.abandon(&mut commit.load);
+                    let max = undo::PREFIXES_MAX;
+                    return self.status(
+                        codes::FULL,
+                        format_args!(
+                            "a commit to be confirmed takes at most {max} prefixes: commit in parts"
+                        ),
+                    );
+                }
+                Err(error) => {
+                    self.abandon(&mut commit.load);
+                    return self.file_failed(&error);
+                }
+            }
+        }
+        if chunk.len() == touched::CHUNK {
+            commit.undo = Some((writer, last));
+            self.running = Running::Commit(commit);
+            return;
+        }
+        let Purpose::Confirmed(seconds) = commit.purpose else {
+            return self.ready();
+        };
+        let until = undo::now() + u64::from(seconds) * 1000;
+        match writer.arm(until) {
+            Ok(()) => {
+                self.shared.unconfirmed.set(Some(until));
+                self.finish(&mut commit);
+            }
+            Err(error) => {
+                self.abandon(&mut commit.load);
+                self.file_failed(&error);
+            }
+        }
+    }
+
+    /// Makes all edits at once.
+    fn finish(&mut self, commit: &mut Commit) {
+        match self.ask(|client| commit.load.finish(client)) {
+            Ok(_) => {
+                let edits = self
+                    .candidate
+                    .take()
+                    .map_or(0, |candidate| candidate.edits());
+                let edits = Counted(edits.into(), "edit");
+                log::info!("committed {edits}");
+                match commit.purpose {
+                    _ if edits.0 == 0 => {
+                        self.shared.forget_unconfirmed();
+                        self.status(codes::NOTHING, format_args!("there were no edits"));
+                    }
+                    Purpose::Confirmed(seconds) => self.status(
+                        codes::DONE,
+                        format_args!(
+                            "committed {edits}, for {seconds} s: `confirm` keeps and saves them"
+                        ),
+                    ),
+                    _ => self.status(codes::DONE, format_args!("committed {edits}")),
+                }
+            }
+            Err(error) => {
+                if error.errno().is_some() {
+                    self.shared.forget_unconfirmed();
+                }
+                // Otherwise it is not known whether they were made: then they are taken
+                // back in time.
+                self.edit_refused(commit, &error);
+            }
+        }
+    }
+
+    /// Gives up what the kernel has of a commit or load.
+    pub(super) fn abandon(&mut self, load: &mut Load) {
+        match self.ask(|client| load.abort(client)) {
+            Err(error) if error.errno().is_none() => log::warn!("{error}"),
+            _ => {}
+        }
+    }
+
+    /// Shows an edit that cannot be made, and why.
+    fn edit_refused(&mut self, commit: &Commit, error: &Error) {
+        log::debug!("{error}");
+        match commit.load.tag(error) {
+            Some(number) => {
+                self.edit_failed(number, Code::of(error), format_args!("{}", Reason(error)))
+            }
+            None => self.status(Code::of(error), format_args!("{}", Reason(error))),
+        }
+    }
+
+    fn edit_faulty(&mut self, number: u32, fault: &Fault) {
+        self.edit_failed(number, codes::of_fault(fault), format_args!("{fault}"));
+    }
+
+    fn edit_failed(&mut self, number: u32, code: Code, what: std::fmt::Arguments<'_>) {
+        let lines = self
+            .candidate
+            .as_ref()
+            .and_then(|candidate| candidate.lines().ok());
+        if let Some(mut lines) = lines {
+            while matches!(lines.advance(), Ok(true)) && lines.number() < number {}
+            self.data(format_args!("  {}", lines.text()));
+        }
+        self.status(
+            code,
+            format_args!("edit {number}: {what}; nothing was changed"),
+        );
+    }
+
+    fn stuck(&mut self, stuck: &Stuck) {
+        match stuck {
+            Stuck::Edit(number, fault) => self.edit_faulty(*number, fault),
+            Stuck::Conflict(number, prefix, conflict) => {
+                let code = Code::of_errno(conflict.errno(true));
+                let why = std::io::Error::from_raw_os_error(conflict.errno(false));
+                self.edit_failed(*number, code, format_args!("{prefix}: {why}"));
+            }
+            Stuck::TooMany(number) => self.edit_failed(
+                *number,
+                codes::FULL,
+                format_args!("it flushes more than {FLUSHED_MAX} routes, too many to look at each"),
+            ),
+            Stuck::Kernel(error) => self.failed(error, format_args!("{}", Reason(error))),
+            Stuck::Io(error) => self.file_failed(error),
+        }
+    }
+
+    /// Shows what the edits change.
+    pub(super) fn candidate_diff(&mut self, mut diff: Box<CandidateDiff>) -> bool {
+        if std::mem::take(&mut self.stop) {
+            self.status(codes::STOPPED, format_args!("stopped"));
+            return true;
+        }
+        let devices = Rc::clone(&self.devices);
+        let mut devices = Cached::new(&*devices);
+        for _ in 0..LINES_PER_STEP {
+            if self.page_is_full() {
+                return self.pause(Running::CandidateDiff(diff));
+            }
+            let Some((sign, route)) = diff.lines.pop_front() else {
+                break;
+            };
+            let route = devices.named(route);
+            self.data(format_args!("{sign} {route}"));
+            diff.shown += 1;
+        }
+        if diff.lines.is_empty() && diff.ended {
+            self.differences(diff.shown, format_args!("from the table"));
+            return true;
+        }
+        if diff.lines.is_empty()
+            && let Err(stuck) = self.next_touched(&mut diff)
+        {
+            self.stuck(&stuck);
+            return true;
+        }
+        self.running = Running::CandidateDiff(diff);
+        true
+    }
+
+    fn next_touched(&mut self, diff: &mut CandidateDiff) -> Result<(), Stuck> {
+        let (Some(client), Some(candidate)) = (&mut self.client, &self.candidate) else {
+            diff.ended = true;
+            return Ok(());
+        };
+        let mut chunk = touched::before(client, &*self.devices, candidate, diff.last)?;
+        touched::after(&mut chunk, &*self.devices, candidate)?;
+        diff.ended = chunk.len() < touched::CHUNK;
+        diff.last = chunk.last().map(|touched| touched.prefix);
+        for touched in &chunk {
+            let (before, after) = (touched.before.all(), touched.after.all());
+            difference(touched.prefix, before, after, &mut |sign, route| {
+                diff.lines.push_back((sign, route));
+            });
+        }
+        Ok(())
+    }
+
+    pub(super) fn differences(&mut self, shown: u64, from: std::fmt::Arguments<'_>) {
+        match shown {
+            0 => self.status(codes::DONE, format_args!("no difference {from}")),
+            _ => self.status(
+                codes::DONE,
+                format_args!("{} {from}", Counted(shown, "difference")),
+            ),
+        }
+    }
+
+    pub(super) fn confirm(&mut self) {
+        let waited = self.shared.unconfirmed.get().is_some();
+        if !waited {
+            return self.status(
+                codes::NOT_OPEN,
+                format_args!("no commit waits to be confirmed"),
+            );
+        }
+        if let Err(error) = undo::disarm(&self.shared.files.undo()) {
+            return self.file_failed(&error);
+        }
+        self.shared.unconfirmed.set(None);
+        log::info!("the commit is confirmed");
+        self.start_save(true);
+    }
+
+    pub(super) fn rollback(&mut self) {
+        if let Some(candidate) = self.candidate.take() {
+            let edits = Counted(candidate.edits().into(), "edit");
+            return self.status(codes::DONE, format_args!("dropped {edits}"));
+        }
+        if self.shared.unconfirmed.get().is_none() {
+            let text = format_args!("no edits are open, and no commit waits to be confirmed");
+            return self.status(codes::NOT_OPEN, text);
+        }
+        let path = self.shared.files.undo();
+        let Some(client) = &mut self.client else {
+            return self.absent();
+        };
+        match undo::roll_back(client, &*self.devices, &path) {
+            Ok(done) => {
+                self.shared.unconfirmed.set(None);
+                log::info!("{done}");
+                self.status(codes::DONE, format_args!("{done}"));
+            }
+            Err(error) => self.failed(&error, format_args!("{}", Reason(&error))),
+        }
+    }
+}

@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! `greet`, `ping`, `stats`, `version`, `log` and `help`.
+
+use nl31_netlink::{Client, Transport};
+use nl31_route::Syntax;
+
+use super::{Console, LINES_PER_STEP, Reason, Running};
+use crate::codes;
+use crate::grammar::{self, Arguments, COMMANDS, Command, GREETING_MAX, GrammarError};
+use crate::log_ring;
+
+impl<T: Transport> Console<T> {
+    pub(super) fn greet(&mut self, text: &str) {
+        if text.len() > GREETING_MAX {
+            let text = format_args!("a greeting has at most {GREETING_MAX} bytes");
+            return self.status(codes::TOO_LONG, text);
+        }
+        let text = Some(text).filter(|text| !text.is_empty());
+        match self.ask(|client| client.greet(text)) {
+            Ok(greeting) => {
+                // Indented if it could be taken for a status line.
+                let indent = if is_status(&greeting.text) { " " } else { "" };
+                self.data(format_args!("{indent}{}", greeting.text));
+                self.status(
+                    codes::DONE,
+                    format_args!("greeted as port {}", greeting.port),
+                );
+            }
+            Err(error) => self.failed(&error, format_args!("{}", Reason(&error))),
+        }
+    }
+
+    pub(super) fn ping(&mut self) {
+        match self.ask(Client::ping) {
+            Ok(()) => self.status(codes::DONE, format_args!("the kernel is alive")),
+            Err(error) => self.failed(&error, format_args!("{}", Reason(&error))),
+        }
+    }
+
+    pub(super) fn stats(&mut self, json: bool) {
+        match self.ask(Client::table) {
+            Ok(table) => {
+                let bytes = table.bytes4 + table.bytes6 + table.nexthop_bytes;
+                let lines: [(&str, u64); 16] = [
+                    ("routes-ipv4", table.routes4.into()),
+                    ("routes-ipv6", table.routes6.into()),
+                    ("paths-ipv4", table.paths4.into()),
+                    ("paths-ipv6", table.paths6.into()),
+                    ("next-hops", table.nexthops.into()),
+                    ("bytes", bytes),
+                    ("limit", table.max_routes.into()),
+                    ("generation", table.generation),
+                    ("lookups", table.lookups),
+                    ("hits", table.hits),
+                    ("misses", table.misses),
+                    ("errors", table.errors),
+                    ("events-received", self.events.received),
+                    ("events-lost", self.events.lost),
+                    ("commands", self.commands),
+                    ("commands-failed", self.failures),
+                ];
+                for (number, (name, value)) in lines.into_iter().enumerate() {
+                    let comma = if number + 1 < lines.len() { "," } else { "}" };
+                    match json {
+                        true if number == 0 => {
+                            self.part(format_args!("{{\"{name}\":{value}{comma}"))
+                        }
+                        true => self.part(format_args!("\"{name}\":{value}{comma}")),
+                        false => self.data(format_args!("{name} {value}")),
+                    }
+                }
+                if json {
+                    self.data(format_args!(""));
+                }
+                self.status(codes::DONE, format_args!("stats"));
+            }
+            Err(error) => self.failed(&error, format_args!("{}", Reason(&error))),
+        }
+    }
+
+    pub(super) fn version(&mut self) {
+        self.data(format_args!("agent {}", env!("CARGO_PKG_VERSION")));
+        match self.ask(|client| client.greet(None)) {
+            Ok(greeting) => {
+                self.data(format_args!(
+                    "module {} abi {}",
+                    greeting.version, greeting.abi
+                ));
+                self.status(codes::DONE, format_args!("version"));
+            }
+            Err(error) => self.failed(&error, format_args!("{}", Reason(&error))),
+        }
+    }
+
+    /// Shows lines of the log from number `next` on.
+    pub(super) fn log(&mut self, mut next: u64) {
+        if std::mem::take(&mut self.stop) {
+            return self.status(codes::STOPPED, format_args!("stopped"));
+        }
+        for _ in 0..LINES_PER_STEP / 2 {
+            if self.page_is_full() {
+                self.pause(Running::Log(next));
+                return;
+            }
+            let Some((number, text)) = log_ring::line(next) else {
+                return self.status(codes::DONE, format_args!("log"));
+            };
+            self.data(format_args!("{text}"));
+            next = number + 1;
+        }
+        self.running = Running::Log(next);
+    }
+
+    /// Lists the commands from number `next` on.
+    pub(super) fn list_commands(&mut self, next: usize) {
+        if std::mem::take(&mut self.stop) {
+            return self.status(codes::STOPPED, format_args!("stopped"));
+        }
+        let widest = |command: &Command| command.words.join(" ").len();
+        let width = COMMANDS.iter().map(widest).max().unwrap_or(0);
+        for (number, command) in COMMANDS.iter().enumerate().skip(next) {
+            if self.page_is_full() {
+                self.pause(Running::Help(number));
+                return;
+            }
+            let words = command.words.join(" ");
+            self.data(format_args!("  {words:width$}  {}", command.help));
+        }
+        self.data(format_args!(
+            "`help COMMAND` tells more, `help codes` explains the replies"
+        ));
+        self.status(codes::DONE, format_args!("help"));
+    }
+
+    pub(super) fn help(&mut self, line: &str, start: usize) {
+        let topic = line[start..].trim();
+        if topic.is_empty() {
+            self.running = Running::Help(0);
+            return;
+        }
+        if topic == grammar::CODES {
+            for code in codes::ALL {
+                self.data(format_args!("  {code}  {}", code.meaning));
+            }
+            return self.status(codes::DONE, format_args!("help"));
+        }
+        // The topic is a command's line, so its columns are those of this line
+        // less what stands before it.
+        let offset = line.len() - line[start..].trim_start().len();
+        match grammar::command(&line[offset..]) {
+            Ok(Some((command, _))) => {
+                self.data(format_args!("  {command}"));
+                self.data(format_args!("  {}", command.help));
+                if let Arguments::Route(syntax) | Arguments::Filter(syntax) = command.arguments {
+                    for keyword in Syntax::keywords().iter().chain(syntax.flags) {
+                        self.data(format_args!("    {:12} {}", keyword.word, keyword.help));
+                    }
+                }
+                self.status(codes::DONE, format_args!("help"));
+            }
+            Err(GrammarError {
+                kind: grammar::GrammarErrorKind::Incomplete(_),
+                ..
+            }) => {
+                // All commands of a group.
+                for command in COMMANDS
+                    .iter()
+                    .filter(|command| command.words[0].starts_with(topic))
+                {
+                    self.data(format_args!("  {command}"));
+                    self.data(format_args!("      {}", command.help));
+                }
+                self.status(codes::DONE, format_args!("help"));
+            }
+            Err(mut error) => {
+                error.column += offset;
+                self.misspelled(line, &error);
+            }
+            Ok(None) => self.status(codes::DONE, format_args!("help")),
+        }
+    }
+}
+
+/// Whether a line looks like a status line.
+fn is_status(line: &str) -> bool {
+    let bytes = line.as_bytes();
+    matches!(bytes, [b'I' | b'W' | b'E', a, b, c, b' ', ..] if [a, b, c].iter().all(|d| d.is_ascii_digit()))
+}

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Long output a page at a time, where a person reads it on a terminal that says how
+//! high it is. Space shows the next page, Enter a further line, `q` ends it.
+
+use nl31_netlink::Transport;
+
+use super::{Console, Running};
+
+/// What stands below a page.
+const MORE: &[u8] = b"--more--";
+const ERASE: &[u8] = b"\r        \r";
+
+impl<T: Transport> Console<T> {
+    /// Whether the next line of output would scroll the first one away.
+    pub(super) fn page_is_full(&self) -> bool {
+        self.rows > 1 && self.interactive() && self.printed >= self.rows - 1
+    }
+
+    /// Holds a command until a key comes. Gives that this needs waiting.
+    pub(super) fn pause(&mut self, running: Running) -> bool {
+        self.running = Running::Paused(Box::new(running));
+        self.draw_more();
+        false
+    }
+
+    pub(super) fn draw_more(&mut self) {
+        self.out.raw(MORE);
+    }
+
+    pub(super) fn erase_more(&mut self) {
+        self.out.raw(ERASE);
+    }
+
+    /// Takes a key below a page; says whether the command goes on.
+    pub(super) fn page_key(&mut self) -> bool {
+        let rows = match self.input.pop_front() {
+            _ if self.stop => self.rows,
+            Some(b' ') => self.rows,
+            Some(b'\r' | b'\n') => 2,
+            Some(b'q' | b'Q') => {
+                self.stop = true;
+                self.rows
+            }
+            _ => return false,
+        };
+        self.erase_more();
+        self.printed = self.rows.saturating_sub(rows);
+        true
+    }
+}

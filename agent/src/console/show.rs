@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! `route show`: streams the kernel's dump.
+
+use std::rc::Rc;
+
+use nl31_netlink::{Dump, Prefix, Step, Transport};
+use nl31_route::Syntax;
+
+use super::{Console, LINES_PER_STEP, Reason, Running, count_routes};
+use crate::codes;
+use crate::device::Cached;
+use crate::edit;
+use crate::grammar::{JSON, LONGER};
+use crate::json::Json;
+
+/// A list under way.
+#[derive(Debug)]
+pub(super) struct Show {
+    dump: Dump,
+    /// Only paths of this very prefix.
+    exactly: Option<Prefix>,
+    json: bool,
+    shown: u64,
+}
+
+impl<T: Transport> Console<T> {
+    pub(super) fn start_show(&mut self, syntax: &'static Syntax, line: &str, start: usize) {
+        let read = syntax.parse(line, start).map_err(edit::Fault::from);
+        let read = read.and_then(|parsed| {
+            let spec = edit::indexed(&parsed, &mut Cached::new(&*self.devices))?;
+            Ok((parsed, spec))
+        });
+        let (parsed, spec) = match read {
+            Ok(read) => read,
+            Err(fault) => return self.faulty(line, &fault),
+        };
+        let longer = parsed.flags & LONGER != 0;
+        match self.ask(|client| client.dump(&spec)) {
+            Ok(dump) => {
+                self.running = Running::Show(Show {
+                    dump,
+                    exactly: spec.prefix.filter(|_| !longer),
+                    json: parsed.flags & JSON != 0,
+                    shown: 0,
+                });
+            }
+            Err(error) => self.failed(&error, format_args!("{}", Reason(&error))),
+        }
+    }
+
+    /// Shows some more routes; says whether that needs no waiting.
+    pub(super) fn show(&mut self, mut show: Show) -> bool {
+        if std::mem::take(&mut self.stop) {
+            let text = format_args!("stopped after {}", count_routes(show.shown));
+            self.status(codes::STOPPED, text);
+            return true;
+        }
+        let devices = Rc::clone(&self.devices);
+        let mut devices = Cached::new(&*devices);
+        for _ in 0..LINES_PER_STEP {
+            if self.page_is_full() {
+                return self.pause(Running::Show(show));
+            }
+            let Some(client) = &mut self.client else {
+                return false;
+            };
+            match client.poll_next(&mut show.dump) {
+                Ok(Step::Route(route)) => {
+                    if show.exactly.is_none_or(|prefix| prefix == route.prefix) {
+                        show.shown += 1;
+                        let route = devices.named(route);
+                        match show.json {
+                            true => self.data(format_args!("{}", Json(&route))),
+                            false => self.data(format_args!("{route}")),
+                        }
+                    }
+                }
+                Ok(Step::Pending) => {
+                    self.running = Running::Show(show);
+                    return false;
+                }
+                Ok(Step::End { interrupted: false }) => {
+                    self.status(codes::DONE, format_args!("{}", count_routes(show.shown)));
+                    return true;
+                }
+                Ok(Step::End { interrupted: true }) => {
+                    let text =
+                        format_args!("{}, the table changed meanwhile", count_routes(show.shown));
+                    self.status(codes::INTERRUPTED, text);
+                    return true;
+                }
+                Err(error) => {
+                    let text =
+                        format_args!("{} after {}", Reason(&error), count_routes(show.shown));
+                    self.failed(&error, text);
+                    return true;
+                }
+            }
+        }
+        self.running = Running::Show(show);
+        true
+    }
+}

@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Where the agent keeps what outlives it, and how files are written so that a
+//! power cut leaves the old one or the new one.
+
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+/// The config that the appliance's owner made.
+const OWN: &str = "/data/nl31/routes.conf";
+/// The config that the image came with.
+const FACTORY: &str = "/etc/nl31/routes.conf";
+
+/// Bytes written before they are brought to flash, so that the last step is short.
+const SYNC_EVERY: usize = 512 * 1024;
+
+/// Where things are.
+#[derive(Clone, Debug)]
+pub struct Files {
+    /// The config that `save` writes and a boot reads.
+    pub config: PathBuf,
+    /// A copy of the last one that was loaded without a mistake.
+    pub good: PathBuf,
+    /// The config of the image.
+    pub factory: Option<PathBuf>,
+    /// Folder for what lasts until the next boot.
+    pub run: PathBuf,
+}
+
+impl Files {
+    /// Those of the appliance, or of a config of its own.
+    pub fn new(config: Option<&Path>, run: &Path) -> Self {
+        let own = config.unwrap_or(Path::new(OWN));
+        Self {
+            config: own.into(),
+            good: own.with_extension("good"),
+            factory: config.is_none().then(|| FACTORY.into()),
+            run: run.into(),
+        }
+    }
+
+    /// The edits since `begin`.
+    pub fn candidate(&self) -> PathBuf {
+        self.run.join("candidate")
+    }
+
+    /// What takes a commit back that is not confirmed.
+    pub fn undo(&self) -> PathBuf {
+        self.run.join("undo")
+    }
+
+    /// Says that the config was loaded into this kernel's table.
+    pub fn mark(&self) -> PathBuf {
+        self.run.join("loaded")
+    }
+
+    /// The config that the next boot begins with, unless it has a mistake.
+    pub fn saved(&self) -> &Path {
+        let candidates = [&self.config, &self.good];
+        let own = candidates.into_iter().find(|path| path.exists());
+        own.or(self.factory.as_ref().filter(|path| path.exists()))
+            .unwrap_or(&self.config)
+    }
+
+    /// Deletes all that the owner saved.
+    pub fn forget(&self) -> io::Result<()> {
+        for path in [&self.config, &self.good] {
+            remove(path)?;
+        }
+        match self.config.parent().map(File::open) {
+            Some(Ok(folder)) => folder.sync_all(),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Removes a file if it is there.
+pub fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// A file that takes the place of another one when it is whole. Dropped before, it
+/// is gone.
+#[derive(Debug)]
+pub struct Replacement {
+    path: PathBuf,
+    temporary: PathBuf,
+    file: Option<File>,
+    buffer: Vec<u8>,
+    unsynced: usize,
+}
+
+impl Replacement {
+    const BUFFER: usize = 8 * 1024;
+
+    /// Begins a file that will be `path`; makes its folder.
+    pub fn create(path: &Path) -> io::Result<Self> {
+        fs::create_dir_all(path.parent().unwrap_or(Path::new(".")))?;
+        let temporary = path.with_extension("new");
+        let file = File::create(&temporary)?;
+        Ok(Self {
+            path: path.into(),
+            temporary,
+            file: Some(file),
+            buffer: Vec::with_capacity(Self::BUFFER),
+            unsynced: 0,
+        })
+    }
+
+    fn spill(&mut self) -> io::Result<()> {
+        let file = self.file.as_mut().expect("it is open until finish()");
+        file.write_all(&self.buffer)?;
+        self.unsynced += self.buffer.len();
+        self.buffer.clear();
+        if self.unsynced >= SYNC_EVERY {
+            file.sync_data()?;
+            self.unsynced = 0;
+        }
+        Ok(())
+    }
+
+    /// Puts it into its place, also after a power cut.
+    pub fn finish(mut self) -> io::Result<()> {
+        self.spill()?;
+        let file = self.file.take().expect("it is open until now");
+        file.sync_all()?;
+        fs::rename(&self.temporary, &self.path)?;
+        File::open(self.path.parent().unwrap_or(Path::new(".")))?.sync_all()
+    }
+}
+
+impl Write for Replacement {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.buffer.len() + bytes.len() > Self::BUFFER {
+            self.spill()?;
+        }
+        let len = bytes.len().min(Self::BUFFER);
+        self.buffer.extend_from_slice(&bytes[..len]);
+        Ok(len)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.spill()
+    }
+}
+
+impl Drop for Replacement {
+    fn drop(&mut self) {
+        if self.file.is_some() {
+            // A leftover is overwritten by the next one.
+            let _ = fs::remove_file(&self.temporary);
+        }
+    }
+}
+
+/// Writes a file that is there whole or not at all.
+pub fn write_whole(path: &Path, content: &mut impl Read) -> io::Result<()> {
+    let mut file = Replacement::create(path)?;
+    io::copy(content, &mut file)?;
+    file.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::tests::Folder;
+
+    #[test]
+    fn a_file_is_the_old_one_until_it_is_whole() {
+        let folder = Folder::new("replacement");
+        let path = folder.file("routes.conf", "old");
+        let content = "x".repeat(3 * SYNC_EVERY + 5);
+        let mut new = Replacement::create(&path).unwrap();
+        new.write_all(content.as_bytes()).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "old");
+        drop(new);
+        assert_eq!(fs::read_dir(&folder.0).unwrap().count(), 1);
+        let mut new = Replacement::create(&path).unwrap();
+        new.write_all(content.as_bytes()).unwrap();
+        new.finish().unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), content);
+        assert_eq!(fs::read_dir(&folder.0).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn the_saved_config_is_the_owners_or_else_the_factorys() {
+        let folder = Folder::new("saved");
+        let factory = folder.file("factory.conf", "");
+        let files = Files {
+            factory: Some(factory.clone()),
+            ..Files::new(Some(&folder.0.join("routes.conf")), &folder.0)
+        };
+        assert_eq!(files.saved(), factory);
+        let good = folder.file("routes.good", "");
+        assert_eq!(files.saved(), good);
+        let own = folder.file("routes.conf", "");
+        assert_eq!(files.saved(), own);
+        files.forget().unwrap();
+        assert_eq!(files.saved(), factory);
+        files.forget().unwrap();
+    }
+}

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What all sessions of an agent have in common.
+
+use std::cell::Cell;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::files::Files;
+use crate::undo;
+
+/// See the module. Everything happens on the main thread.
+#[derive(Debug)]
+pub struct Shared {
+    /// Where things are.
+    pub files: Files,
+    /// Whether this agent stays, so that it can take a commit back later; another one
+    /// ends with its input.
+    pub resident: bool,
+    /// Whether this is the appliance, which may be rebooted.
+    pub appliance: bool,
+    /// Until when a commit may be confirmed, by [`undo::now`].
+    pub unconfirmed: Cell<Option<u64>>,
+    /// A reboot was asked for.
+    pub reboot: Cell<bool>,
+}
+
+impl Shared {
+    /// With a commit that waits for its confirmation since an agent before.
+    pub fn new(files: Files, resident: bool, appliance: bool) -> Self {
+        let unconfirmed = if resident {
+            undo::until(&files.undo())
+        } else {
+            None
+        };
+        Self {
+            files,
+            resident,
+            appliance,
+            unconfirmed: Cell::new(unconfirmed),
+            reboot: Cell::new(false),
+        }
+    }
+
+    /// Milliseconds that are left to confirm a commit.
+    pub fn left(&self) -> Option<u64> {
+        Some(self.unconfirmed.get()?.saturating_sub(undo::now()))
+    }
+
+    /// A commit stays although it was not confirmed: another table is there now.
+    pub fn forget_unconfirmed(&self) -> bool {
+        let waited = self.unconfirmed.take().is_some();
+        if waited && let Err(error) = undo::disarm(&self.files.undo()) {
+            log::warn!("{}: {error}", self.files.undo().display());
+        }
+        waited
+    }
+}
+
+/// Has init reboot the machine, by BusyBox's way to ask for that.
+pub fn reboot() -> std::io::Result<()> {
+    Ok(kill(Pid::from_raw(1), Signal::SIGTERM)?)
+}

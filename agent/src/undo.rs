@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Takes a commit back that nobody confirms.
+//!
+//! Before such a commit, the paths of every prefix it touches are written to a file
+//! of the run folder, with the time until which it may be confirmed. An agent that
+//! was killed finds the file and goes on from there; a reboot empties the folder, and
+//! nothing of the commit was saved. What is taken back are these prefixes as they
+//! were, whatever happened to them since; others are left alone.
+
+use std::fmt;
+use std::fs;
+use std::io::{self, Write};
+use std::path::Path as FilePath;
+
+use nix::libc;
+use nix::time::{ClockId, clock_gettime};
+use nl31_netlink::{
+    Add, Change, Client, Error, ErrorKind, Load, Mode, Path, Paths, Prefix, Route, Spec, Transport,
+};
+use nl31_route::DeviceName;
+
+use crate::config::Lines;
+use crate::device::{Cached, Devices};
+use crate::files::{Replacement, remove};
+use crate::touched;
+
+/// Most prefixes that a commit to be confirmed may touch.
+pub const PREFIXES_MAX: usize = 4096;
+/// Longest time to confirm.
+pub const SECONDS_MAX: u32 = 86_400;
+
+/// Begins the line of a prefix; its paths follow.
+const PREFIX: &str = "prefix ";
+/// Begins the last line.
+const UNTIL: &str = "until ";
+
+/// Milliseconds since the boot, also while suspended.
+pub fn now() -> u64 {
+    let now = clock_gettime(ClockId::CLOCK_BOOTTIME).map(std::time::Duration::from);
+    now.map_or(0, |now| now.as_millis() as u64)
+}
+
+/// The file, while it is written.
+#[derive(Debug)]
+pub struct Writer {
+    file: Replacement,
+    prefixes: usize,
+}
+
+impl Writer {
+    /// Begins the file.
+    pub fn create(path: &FilePath) -> io::Result<Self> {
+        let file = Replacement::create(path)?;
+        Ok(Self { file, prefixes: 0 })
+    }
+
+    /// Adds a prefix with its paths; says whether there is room for it.
+    pub fn prefix(
+        &mut self,
+        prefix: Prefix,
+        paths: &Paths,
+        devices: &mut Cached<'_>,
+    ) -> io::Result<bool> {
+        if self.prefixes == PREFIXES_MAX {
+            return Ok(false);
+        }
+        self.prefixes += 1;
+        writeln!(self.file, "{PREFIX}{prefix}")?;
+        for &path in paths.all() {
+            writeln!(self.file, "{}", devices.named(Route { prefix, path }))?;
+        }
+        Ok(true)
+    }
+
+    /// Puts the file into its place. From now on the commit is taken back at `until`.
+    pub fn arm(mut self, until: u64) -> io::Result<()> {
+        writeln!(self.file, "{UNTIL}{until}")?;
+        self.file.finish()
+    }
+}
+
+/// Until when a commit may be confirmed, if there is one.
+pub fn until(path: &FilePath) -> Option<u64> {
+    let mut lines = Lines::open(path).ok()?;
+    let mut until = None;
+    while let Ok(true) = lines.advance() {
+        until = lines
+            .text()
+            .strip_prefix(UNTIL)
+            .and_then(|text| text.parse().ok());
+    }
+    until
+}
+
+/// What was taken back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RolledBack {
+    /// Prefixes that have their paths of before again.
+    pub prefixes: usize,
+    /// Paths that have no device any more.
+    pub lost: usize,
+}
+
+impl fmt::Display for RolledBack {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let plural = if self.prefixes == 1 {
+            "prefix has its"
+        } else {
+            "prefixes have their"
+        };
+        write!(f, "rolled back: {} {plural} paths of before", self.prefixes)?;
+        match self.lost {
+            0 => Ok(()),
+            lost => write!(f, ", but {lost} whose device is gone"),
+        }
+    }
+}
+
+/// Gives each prefix of the file the paths that it had, in one transaction, and
+/// removes the file.
+pub fn roll_back<T: Transport>(
+    client: &mut Client<T>,
+    devices: &dyn Devices,
+    path: &FilePath,
+) -> Result<RolledBack, Error> {
+    let mut tries = 0;
+    loop {
+        match restore(client, devices, path) {
+            // Somebody changed one of the prefixes after it was looked at.
+            Err(error)
+                if tries < 3
+                    && matches!(
+                        error.errno(),
+                        Some(libc::EEXIST | libc::ENOENT | libc::ESRCH)
+                    ) =>
+            {
+                tries += 1;
+            }
+            Err(error) => return Err(error),
+            Ok(done) => {
+                remove(path).map_err(from_io)?;
+                return Ok(done);
+            }
+        }
+    }
+}
+
+fn restore<T: Transport>(
+    client: &mut Client<T>,
+    devices: &dyn Devices,
+    path: &FilePath,
+) -> Result<RolledBack, Error> {
+    let mut lines = Lines::open(path).map_err(from_io)?;
+    let mut devices = Cached::new(devices);
+    let mut done = RolledBack::default();
+    let mut load = Load::new(client, Mode::Transaction, 0);
+    let mut group: Option<(Prefix, Paths)> = None;
+    loop {
+        let more = matches!(lines.advance(), Ok(true));
+        let text = if more { lines.text() } else { "" };
+        if more && let Ok(route) = text.parse::<Route<DeviceName>>() {
+            let index = route.path.device.as_ref().map(|name| devices.index(name));
+            match (&mut group, index) {
+                (_, Some(None)) => done.lost += 1,
+                (Some((_, paths)), index) => {
+                    paths.append(route.with_device(index.flatten()).path);
+                }
+                _ => {}
+            }
+            continue;
+        }
+        if let Some((prefix, wanted)) = group.take()
+            && put_back(client, &mut load, prefix, &wanted)?
+        {
+            done.prefixes += 1;
+        }
+        if !more {
+            break;
+        }
+        let prefix = text.strip_prefix(PREFIX).and_then(|text| text.parse().ok());
+        group = prefix.map(|prefix| (prefix, Paths::default()));
+    }
+    load.finish(client)?;
+    Ok(done)
+}
+
+/// Whether the prefix had to be changed.
+fn put_back<T: Transport>(
+    client: &mut Client<T>,
+    load: &mut Load,
+    prefix: Prefix,
+    wanted: &Paths,
+) -> Result<bool, Error> {
+    let present = touched::paths(client, prefix)?;
+    if present == *wanted {
+        return Ok(false);
+    }
+    if !present.all().is_empty() {
+        let spec = Spec {
+            prefix: Some(prefix),
+            ..Spec::default()
+        };
+        load.push(client, 0, &Change::DeletePrefix(spec))?;
+    }
+    wanted.all().iter().try_for_each(|&path: &Path<u32>| {
+        load.push(client, 0, &Change::Add(Add::Append, Route { prefix, path }))
+    })?;
+    Ok(true)
+}
+
+fn from_io(error: io::Error) -> Error {
+    Error {
+        op: nl31_netlink::Op::Transaction,
+        seq: 0,
+        kind: ErrorKind::Io(error),
+    }
+}
+
+/// Forgets a commit that was to be confirmed: it stays.
+pub fn disarm(path: &FilePath) -> io::Result<()> {
+    fs::remove_file(path)
+}
