@@ -450,6 +450,8 @@ impl Agent {
     }
 
     fn read(&mut self) {
+        // What comes behind a program's farewell is a person's.
+        self.give_line_back();
         let mut buffer = [0; 1024];
         let room = self.wants().min(buffer.len());
         let Some(serial) = &mut self.serial else {

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
+use crate::cable::{Cable, Quality, Traffic};
 use crate::cache::{self, Key};
 use crate::console::{self, Console, Reply};
 use crate::cpio::Archive;
@@ -324,6 +325,18 @@ impl Guest {
             bail!("the kernel panicked\n{}", self.tail());
         }
         Ok(())
+    }
+
+    /// Puts a terminal line of this machine in place of the console, up to
+    /// [`Guest::unplug`].
+    pub fn plug(&mut self, quality: Quality) -> Result<Cable> {
+        self.console.pump();
+        Cable::plug(self.console.channel_mut(), quality)
+    }
+
+    /// Gives the console back; tells what has gone over the cable.
+    pub fn unplug(&mut self, cable: Cable) -> Traffic {
+        cable.unplug(self.console.channel_mut())
     }
 
     /// Waits for a quiet guest, and fails if the kernel has complained up to here.

@@ -9,6 +9,7 @@
 
 pub mod attach;
 pub mod bench;
+pub mod cable;
 pub mod cache;
 pub mod channel;
 pub mod check;
@@ -30,6 +31,7 @@ pub mod prefixes;
 pub mod progress;
 pub mod qemu;
 pub mod qmp;
+pub mod random;
 pub mod rootfs;
 pub mod wire;
 

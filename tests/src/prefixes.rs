@@ -11,6 +11,8 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 
+use crate::random::SplitMix;
+
 /// Prefixes of each length in a full table of October 2025 (the project gaissmai/bart's
 /// test data).
 const LENGTHS_4: &[(u8, u32)] = &[
@@ -185,22 +187,7 @@ pub fn made(count: usize) -> Vec<Prefix> {
     chosen.into_iter().collect()
 }
 
-/// SplitMix64 (Steele, Lea, Flood 2014): small, and the same for ever.
-struct SplitMix(u64);
-
 impl SplitMix {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, bound: u64) -> u64 {
-        self.next() % bound
-    }
-
     fn length(&mut self, distribution: &[(u8, u32)]) -> u8 {
         let total: u32 = distribution.iter().map(|(_, count)| count).sum();
         let mut at = self.below(total.into());

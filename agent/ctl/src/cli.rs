@@ -8,12 +8,12 @@ use clap::{Args, CommandFactory, Parser, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 use nl31_route::{Keyword, Route, Spec, Syntax, Value};
 use nl31_wire::limits::GREETING_MAX;
-use nl31_wire::{ItemsBuffer, Op, Request, Response};
+use nl31_wire::{ItemsBuffer, Op, Patience, Request, Response};
 use serde_json::json;
 
 use crate::apply::{apply, plan};
 use crate::error::{Error, STATUSES};
-use crate::link::{LOOKING, Link, PATIENCE};
+use crate::link::{LOOKING, Link, OPENING, PATIENCE};
 use crate::list::list;
 use crate::load::{Mode, load};
 use crate::monitor::monitor;
@@ -207,14 +207,14 @@ impl Arguments {
 
     fn connect(&self) -> Result<Link<Box<dyn Port>>, Error> {
         if let Some(path) = &self.serial {
-            return open_serial(path, self.baud);
+            return open_serial(path, self.baud, OPENING);
         }
         let named = self.socket.as_deref();
         let path = named.unwrap_or(Path::new(SOCKET));
         if named.is_some() || path.exists() {
             let name = path.display().to_string();
             let stream = port::socket(path).map_err(|error| Error::Port(name.clone(), error))?;
-            return Link::open(Box::new(stream), &name, LOOKING, PATIENCE);
+            return Link::open(Box::new(stream), &name, OPENING, PATIENCE);
         }
         self.search()
     }
@@ -227,7 +227,11 @@ impl Arguments {
             let tries: Vec<_> = ports
                 .iter()
                 .map(|path| {
-                    scope.spawn(|| open_serial(path, self.baud).and_then(Link::leave).is_ok())
+                    scope.spawn(|| {
+                        open_serial(path, self.baud, LOOKING)
+                            .and_then(Link::leave)
+                            .is_ok()
+                    })
                 })
                 .collect();
             for (path, tried) in ports.iter().zip(tries) {
@@ -244,7 +248,7 @@ impl Arguments {
             names.join(", ")
         };
         match found[..] {
-            [path] => open_serial(path, self.baud),
+            [path] => open_serial(path, self.baud, OPENING),
             [] => Err(Error::NoPort(format!(
                 "no agent answers on any serial line ({}): say which with --serial PATH",
                 names(&ports.iter().collect::<Vec<_>>())
@@ -522,10 +526,10 @@ fn paths<P: Port>(link: &mut Link<P>) -> Result<Option<u64>, Error> {
     })
 }
 
-fn open_serial(path: &Path, baud: u32) -> Result<Link<Box<dyn Port>>, Error> {
+fn open_serial(path: &Path, baud: u32, looking: Patience) -> Result<Link<Box<dyn Port>>, Error> {
     let name = path.display().to_string();
     let serial = Serial::open(path, baud).map_err(|error| Error::Port(name.clone(), error))?;
-    Link::open(Box::new(serial), &name, LOOKING, PATIENCE)
+    Link::open(Box::new(serial), &name, looking, PATIENCE)
 }
 
 /// Whoever closes standard output wants no more of it.

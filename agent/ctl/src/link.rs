@@ -16,7 +16,12 @@ pub const PATIENCE: Patience = Patience {
     timeout_ms: 1000,
     attempts: 10,
 };
-/// How long one is looked for.
+/// How long one is waited for on a port that was named.
+pub const OPENING: Patience = Patience {
+    timeout_ms: 400,
+    attempts: 10,
+};
+/// How long one is looked for on a port that may have none.
 pub const LOOKING: Patience = Patience {
     timeout_ms: 400,
     attempts: 3,
