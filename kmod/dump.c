@@ -146,7 +146,7 @@ static int dump_part(struct sk_buff *skb, struct netlink_callback *cb)
 		return -ESTALE;
 	}
 	/* never 0, which means that it does not matter */
-	cb->seq = (u32)v->id << 1 | 1;
+	cb->seq = (u32)READ_ONCE(v->id) << 1 | 1;
 
 	for (; dump->family < NL31_FAMILIES; dump->family++) {
 		if (!nl31_route_selects_family(&dump->filter, dump->family))

@@ -220,6 +220,19 @@ static void slot_key(u64 slot, const u64 path[2], unsigned int depth,
 	}
 }
 
+/* Key of the prefix with number @nr in the node below the first @depth bytes. */
+static void prefix_key(unsigned int nr, const u64 path[2], unsigned int depth,
+		       struct lpm_key *key)
+{
+	const unsigned int bits = depth * LPM_STRIDE;
+
+	key->word[0] = path[0] & word_mask(0, bits);
+	key->word[1] = path[1] & word_mask(1, bits);
+	key->word[depth / 8] |= (u64)lpm_prefix[nr].byte <<
+				(56 - depth % 8 * 8);
+	key->len = bits + lpm_prefix[nr].len;
+}
+
 /* The 64 bits of an address behind its first @bits, which are 1 to 127. */
 static u64 key_tail(const u64 word[2], unsigned int bits)
 {
@@ -438,7 +451,7 @@ static int node_match(const struct lpm_node *node, u8 byte, unsigned int len)
 u32 lpm_lookup(const struct lpm *lpm, const struct lpm_key *key, u8 *len)
 {
 	const struct lpm_node *way[LPM_MAX_DEPTH];
-	const struct lpm_node *node = slot_node(lpm->root);
+	const struct lpm_node *node = slot_node(READ_ONCE(lpm->root));
 	int depth = 0;
 
 	if (!node)
@@ -454,7 +467,7 @@ u32 lpm_lookup(const struct lpm *lpm, const struct lpm_key *key, u8 *len)
 		byte = key_byte(key->word, depth);
 		if (!test_nr(node->child, byte))
 			break;
-		slot = *node_child(node, byte);
+		slot = READ_ONCE(*node_child(node, byte));
 		if (slot_tag(slot) != LPM_NODE) {
 			if (slot_covers(slot, key, depth + 1, len))
 				return slot_value(slot);
@@ -471,7 +484,7 @@ u32 lpm_lookup(const struct lpm *lpm, const struct lpm_key *key, u8 *len)
 
 		if (nr >= 0) {
 			*len = bits + lpm_prefix[nr].len;
-			return *node_value(way[depth], nr);
+			return READ_ONCE(*node_value(way[depth], nr));
 		}
 	}
 	return LPM_NO_VALUE;
@@ -566,15 +579,8 @@ static bool lpm_iter_peek(struct lpm_iter *it)
 
 	if (frame->prefix < LPM_FANOUT &&
 	    lpm_prefix[frame->prefix].byte <= frame->child) {
-		u64 *word = &it->key.word[it->depth / 8];
-
-		it->key.word[0] = it->path[0];
-		it->key.word[1] = it->path[1];
-		it->key.len = it->depth * LPM_STRIDE;
-		lpm_key_truncate(&it->key, it->key.len);
-		*word |= (u64)lpm_prefix[frame->prefix].byte << shift;
-		it->key.len += lpm_prefix[frame->prefix].len;
-		it->value = node_values(frame->node)[frame->value_at];
+		prefix_key(frame->prefix, it->path, it->depth, &it->key);
+		it->value = READ_ONCE(node_values(frame->node)[frame->value_at]);
 		return true;
 	}
 
@@ -583,7 +589,7 @@ static bool lpm_iter_peek(struct lpm_iter *it)
 		it->path[1] = 0;
 	it->path[it->depth / 8] |= (u64)frame->child << shift;
 
-	slot = frame->node->slot[frame->slot_at];
+	slot = READ_ONCE(frame->node->slot[frame->slot_at]);
 	if (slot_tag(slot) == LPM_NODE) {
 		it->node = slot_node(slot);
 		it->key.word[0] = it->path[0];
@@ -631,7 +637,7 @@ static void lpm_iter_enter(struct lpm_iter *it)
 void lpm_iter_start(struct lpm_iter *it, const struct lpm *lpm,
 		    const struct lpm_key *from, bool after)
 {
-	const struct lpm_node *node = slot_node(lpm->root);
+	const struct lpm_node *node = slot_node(READ_ONCE(lpm->root));
 
 	it->depth = -1;
 	it->path[0] = 0;
@@ -662,7 +668,7 @@ void lpm_iter_start(struct lpm_iter *it, const struct lpm *lpm,
 		frame_seek(frame, prefix_number(byte, LPM_STRIDE - 1) + 1, byte);
 		if (frame->child != byte)
 			return;
-		slot = node->slot[frame->slot_at];
+		slot = READ_ONCE(node->slot[frame->slot_at]);
 		if (slot_tag(slot) != LPM_NODE) {
 			int cmp;
 
@@ -821,14 +827,16 @@ static void slot_drop_leaf(struct lpm_edit *edit, u64 slot)
 }
 
 /*
- * Make the node in @slot one that this edit may change, with room for @children
- * and @prefixes more. On failure the trie holds what it held.
+ * A node that this edit may change in the place of @old, with room for @children
+ * and @prefixes more: @old itself if only this edit knows it, else a copy. NULL
+ * on ENOMEM.
  */
-static struct lpm_node *node_writable(struct lpm_edit *edit, u64 *slot,
-				      unsigned int children,
-				      unsigned int prefixes)
+static struct lpm_node *node_prepare(struct lpm_edit *edit,
+				     struct lpm_node *old,
+				     unsigned int children,
+				     unsigned int prefixes)
 {
-	struct lpm_node *old = slot_node(*slot), *new;
+	struct lpm_node *new;
 	size_t used, need;
 
 	used = node_bytes(node_children(old), node_prefixes(old));
@@ -844,9 +852,44 @@ static struct lpm_node *node_writable(struct lpm_edit *edit, u64 *slot,
 	memcpy(new->child, old->child, sizeof(new->child));
 	memcpy(new->prefix, old->prefix, sizeof(new->prefix));
 	memcpy(new->slot, old->slot, used - sizeof(*old));
-	*slot = node_slot(new);
-	node_drop(edit, old);
 	return new;
+}
+
+/* Readers may be looking, with lpm_edit_begin_in_place(). */
+static void slot_store(u64 *ref, u64 slot)
+{
+#ifdef CONFIG_64BIT
+	smp_store_release(ref, slot);
+#else
+	*ref = slot;
+#endif
+}
+
+/* Put what node_prepare() made, finished, where @ref has the node it is for. */
+static void node_replace(struct lpm_edit *edit, u64 *ref, struct lpm_node *new)
+{
+	struct lpm_node *old = slot_node(*ref);
+
+	if (new == old)
+		return;
+	slot_store(ref, node_slot(new));
+	node_drop(edit, old);
+}
+
+/*
+ * The node in @ref on the way to a change below it: one that only this edit
+ * knows. Changes in place go through what everybody knows. NULL on ENOMEM.
+ */
+static struct lpm_node *node_pass(struct lpm_edit *edit, u64 *ref)
+{
+	struct lpm_node *node = slot_node(*ref);
+
+	if (edit->in_place)
+		return node;
+	node = node_prepare(edit, node, 0, 0);
+	if (node)
+		node_replace(edit, ref, node);
+	return node;
 }
 
 /* Slot for an entry below the first @depth bytes of its key; 0 on ENOMEM. */
@@ -970,6 +1013,50 @@ fail:
 	return 0;
 }
 
+/* Give the node in @ref its prefix with number @nr, or another value for it. */
+static int set_prefix(struct lpm_edit *edit, u64 *ref, unsigned int nr,
+		      u32 value)
+{
+	struct lpm_node *node = slot_node(*ref);
+	bool there = test_nr(node->prefix, nr);
+
+	if (there && edit->in_place) {
+		WRITE_ONCE(*node_value(node, nr), value);
+		return 0;
+	}
+	node = node_prepare(edit, node, 0, !there);
+	if (!node)
+		return -ENOMEM;
+	if (there) {
+		*node_value(node, nr) = value;
+	} else {
+		node_add_prefix(node, nr, value);
+		edit->lpm.entries++;
+	}
+	node_replace(edit, ref, node);
+	return 0;
+}
+
+/* Give the node in @ref, @depth bytes down, an entry where it has no child. */
+static int add_entry(struct lpm_edit *edit, u64 *ref, const struct lpm_key *key,
+		     unsigned int depth, u32 value)
+{
+	u64 slot = entry_slot(edit, key, depth + 1, value);
+	struct lpm_node *node;
+
+	if (!slot)
+		return -ENOMEM;
+	node = node_prepare(edit, slot_node(*ref), 1, 0);
+	if (!node) {
+		slot_drop_leaf(edit, slot);
+		return -ENOMEM;
+	}
+	node_add_child(node, key_byte(key->word, depth), slot);
+	node_replace(edit, ref, node);
+	edit->lpm.entries++;
+	return 0;
+}
+
 /**
  * lpm_set - add a prefix, or give it another value
  * @edit: the edit
@@ -998,32 +1085,13 @@ int lpm_set(struct lpm_edit *edit, const struct lpm_key *key, u32 value)
 		struct lpm_key other;
 		u64 slot, new;
 
-		if (left < LPM_STRIDE) {
-			unsigned int nr = prefix_number(byte, left);
-			bool there = test_nr(node->prefix, nr);
+		if (left < LPM_STRIDE)
+			return set_prefix(edit, ref, prefix_number(byte, left),
+					  value);
+		if (!test_nr(node->child, byte))
+			return add_entry(edit, ref, key, depth, value);
 
-			node = node_writable(edit, ref, 0, !there);
-			if (!node)
-				return -ENOMEM;
-			if (there) {
-				*node_value(node, nr) = value;
-			} else {
-				node_add_prefix(node, nr, value);
-				edit->lpm.entries++;
-			}
-			return 0;
-		}
-
-		if (!test_nr(node->child, byte)) {
-			node = node_writable(edit, ref, 1, 0);
-			if (!node || node_add_entry(edit, node, key, depth,
-						    value))
-				return -ENOMEM;
-			edit->lpm.entries++;
-			return 0;
-		}
-
-		node = node_writable(edit, ref, 0, 0);
+		node = node_pass(edit, ref);
 		if (!node)
 			return -ENOMEM;
 		ref = node_child(node, byte);
@@ -1043,36 +1111,170 @@ int lpm_set(struct lpm_edit *edit, const struct lpm_key *key, u32 value)
 			if (!new)
 				return -ENOMEM;
 		}
-		*ref = new;
+		slot_store(ref, new);
 		slot_drop_leaf(edit, slot);
 		return 0;
 	}
 }
 
-/* If a node holds a single entry: its key and value, and true. */
-static bool single_entry(const struct lpm_node *node, const u64 path[2],
-			 unsigned int depth, struct lpm_key *key, u32 *value)
+/**
+ * struct removal - what lpm_remove() has found
+ * @ref: where the nodes on the way are referred to
+ * @node: these nodes
+ * @depth: of the last one, which has the entry
+ * @byte: of the entry in it, where it is in a child's slot
+ * @nr: number of the prefix that it is else, or LPM_FANOUT
+ * @slot: what the child's slot holds, or 0
+ */
+struct removal {
+	u64 *ref[LPM_MAX_DEPTH];
+	struct lpm_node *node[LPM_MAX_DEPTH];
+	unsigned int depth;
+	u8 byte;
+	unsigned int nr;
+	u64 slot;
+};
+
+static bool removal_find(struct lpm_edit *edit, const struct lpm_key *key,
+			 struct removal *r)
 {
-	unsigned int children = node_children(node);
+	unsigned int left;
+	u8 len;
+
+	r->ref[0] = &edit->lpm.root;
+	if (!edit->lpm.root)
+		return false;
+	for (r->depth = 0;; r->depth++) {
+		struct lpm_node *node = slot_node(*r->ref[r->depth]);
+
+		r->node[r->depth] = node;
+		r->byte = key_byte(key->word, r->depth);
+		r->nr = LPM_FANOUT;
+		r->slot = 0;
+		left = key->len - r->depth * LPM_STRIDE;
+		if (left < LPM_STRIDE) {
+			r->nr = prefix_number(r->byte, left);
+			return test_nr(node->prefix, r->nr);
+		}
+		if (!test_nr(node->child, r->byte))
+			return false;
+		r->slot = *node_child(node, r->byte);
+		if (slot_tag(r->slot) != LPM_NODE)
+			return slot_covers(r->slot, key, r->depth + 1, &len) &&
+			       len == key->len;
+		r->ref[r->depth + 1] = node_child(node, r->byte);
+	}
+}
+
+/*
+ * If a single entry remains in the node: its key and value, the leaf that it is
+ * in or 0, and true.
+ */
+static bool removal_leaves_one(const struct removal *r,
+			       const struct lpm_key *removed,
+			       struct lpm_key *key, u32 *value, u64 *leaf)
+{
+	const struct lpm_node *node = r->node[r->depth];
 	unsigned int prefixes = node_prefixes(node);
-	struct lpm lpm = { .root = node_slot(node) };
-	struct lpm_iter it;
+	unsigned int byte, nr;
+	u64 path[2], slot;
 
-	if (children + prefixes != 1)
-		return false;
-	if (children && slot_tag(node->slot[0]) == LPM_NODE)
+	if (node_children(node) + prefixes != 2)
 		return false;
 
-	/* as if it stood at the same depth of a walk along @path */
-	lpm_iter_start(&it, &lpm, NULL, false);
-	it.frame[depth] = it.frame[0];
-	it.depth = depth;
-	it.path[0] = path[0] & word_mask(0, depth * LPM_STRIDE);
-	it.path[1] = path[1] & word_mask(1, depth * LPM_STRIDE);
-	lpm_iter_peek(&it);
-	*key = it.key;
-	*value = it.value;
+	*leaf = 0;
+	if (prefixes - (r->nr != LPM_FANOUT)) {
+		nr = next_nr(node->prefix, 0);
+		if (nr == r->nr)
+			nr = next_nr(node->prefix, nr + 1);
+		prefix_key(nr, removed->word, r->depth, key);
+		*value = *node_value(node, nr);
+		return true;
+	}
+
+	byte = next_nr(node->child, 0);
+	if (r->nr == LPM_FANOUT && byte == r->byte)
+		byte = next_nr(node->child, byte + 1);
+	slot = *node_child(node, byte);
+	if (slot_tag(slot) == LPM_NODE)
+		return false;
+	path[0] = removed->word[0] & word_mask(0, r->depth * LPM_STRIDE);
+	path[1] = removed->word[1] & word_mask(1, r->depth * LPM_STRIDE);
+	path[r->depth / 8] |= (u64)byte << (56 - r->depth % 8 * 8);
+	slot_key(slot, path, r->depth + 1, key);
+	*value = slot_value(slot);
+	if (slot_tag(slot) == LPM_LEAF)
+		*leaf = slot;
 	return true;
+}
+
+/* Make what is above number @to of the way changeable. */
+static int removal_pass(struct lpm_edit *edit, const struct lpm_key *key,
+			struct removal *r, unsigned int to)
+{
+	struct lpm_node *node;
+	unsigned int i;
+
+	for (i = 0; i < to; i++) {
+		node = node_pass(edit, r->ref[i]);
+		if (!node)
+			return -ENOMEM;
+		r->node[i] = node;
+		r->ref[i + 1] = node_child(node, key_byte(key->word, i));
+	}
+	return 0;
+}
+
+/* The entry goes, and the one that remains in the node moves up with it. */
+static int remove_node(struct lpm_edit *edit, const struct lpm_key *key,
+		       struct removal *r, const struct lpm_key *last,
+		       u32 value, u64 leaf)
+{
+	unsigned int top = r->depth, i;
+	u64 slot = leaf;
+
+	/* nodes that only lead here go, too */
+	while (top > 1 && node_children(r->node[top - 1]) == 1 &&
+	       !node_prefixes(r->node[top - 1]))
+		top--;
+	if (!slot) {
+		slot = entry_slot(edit, last, top, value);
+		if (!slot)
+			return -ENOMEM;
+	}
+	if (removal_pass(edit, key, r, top)) {
+		if (!leaf)
+			slot_drop_leaf(edit, slot);
+		return -ENOMEM;
+	}
+	slot_store(r->ref[top], slot);
+	for (i = top; i <= r->depth; i++)
+		node_drop(edit, r->node[i]);
+	return 0;
+}
+
+/* The entry goes, and its node stays, unless that is the root and empty now. */
+static int remove_entry(struct lpm_edit *edit, const struct lpm_key *key,
+			struct removal *r)
+{
+	struct lpm_node *node;
+
+	if (edit->lpm.entries == 1) {
+		slot_store(&edit->lpm.root, 0);
+		node_drop(edit, r->node[0]);
+		return 0;
+	}
+	if (removal_pass(edit, key, r, r->depth))
+		return -ENOMEM;
+	node = node_prepare(edit, slot_node(*r->ref[r->depth]), 0, 0);
+	if (!node)
+		return -ENOMEM;
+	if (r->nr != LPM_FANOUT)
+		node_del_prefix(node, r->nr);
+	else
+		node_del_child(node, r->byte);
+	node_replace(edit, r->ref[r->depth], node);
+	return 0;
 }
 
 /**
@@ -1085,82 +1287,22 @@ static bool single_entry(const struct lpm_node *node, const u64 path[2],
  */
 int lpm_remove(struct lpm_edit *edit, const struct lpm_key *key)
 {
-	u64 *ref[LPM_MAX_DEPTH], spare = 0;
-	struct lpm_node *node;
+	struct removal r;
 	struct lpm_key last;
-	unsigned int depth, left;
 	u32 value;
-	u64 slot;
-	u8 byte;
+	u64 leaf;
+	int err;
 
-	if (lpm_get(&edit->lpm, key) == LPM_NO_VALUE)
+	if (!removal_find(edit, key, &r))
 		return -ENOENT;
-
-	ref[0] = &edit->lpm.root;
-	for (depth = 0;; depth++) {
-		node = node_writable(edit, ref[depth], 0, 0);
-		if (!node)
-			return -ENOMEM;
-		left = key->len - depth * LPM_STRIDE;
-		byte = key_byte(key->word, depth);
-		if (left < LPM_STRIDE)
-			break;
-		slot = *node_child(node, byte);
-		if (slot_tag(slot) != LPM_NODE)
-			break;
-		ref[depth + 1] = node_child(node, byte);
-	}
-
-	/*
-	 * What remains alone in the node moves up, where it may not fit into a
-	 * slot any more. From here on nothing can fail.
-	 */
-	if (depth && node_children(node) + node_prefixes(node) == 2) {
-		struct lpm_leaf *leaf = leaf_alloc(edit);
-
-		if (!leaf)
-			return -ENOMEM;
-		spare = leaf_slot(leaf);
-	}
-
-	if (left < LPM_STRIDE) {
-		node_del_prefix(node, prefix_number(byte, left));
-	} else {
-		slot = *node_child(node, byte);
-		node_del_child(node, byte);
-		slot_drop_leaf(edit, slot);
-	}
+	if (r.depth && removal_leaves_one(&r, key, &last, &value, &leaf))
+		err = remove_node(edit, key, &r, &last, value, leaf);
+	else
+		err = remove_entry(edit, key, &r);
+	if (err)
+		return err;
+	slot_drop_leaf(edit, r.slot);
 	edit->lpm.entries--;
-
-	for (; depth; depth--) {
-		node = slot_node(*ref[depth]);
-		if (!single_entry(node, key->word, depth, &last, &value))
-			break;
-		slot = node_children(node) ? node->slot[0] : 0;
-		if (slot_tag(slot) != LPM_LEAF) {
-			if (needs_leaf(&last, depth)) {
-				struct lpm_leaf *leaf = slot_leaf(spare);
-
-				leaf->word[0] = last.word[0];
-				leaf->word[1] = last.word[1];
-				leaf->len = last.len;
-				leaf->value = value;
-				slot = spare;
-				spare = 0;
-			} else {
-				slot = make_slot(&last, depth, value);
-			}
-		}
-		*ref[depth] = slot;
-		node_drop(edit, node);
-	}
-	slot_drop_leaf(edit, spare);
-
-	node = slot_node(edit->lpm.root);
-	if (!edit->lpm.entries) {
-		node_drop(edit, node);
-		edit->lpm.root = 0;
-	}
 	return 0;
 }
 
@@ -1188,7 +1330,24 @@ void lpm_edit_begin(struct lpm_edit *edit, const struct lpm *base, u64 id)
 	edit->lpm = *base;
 	edit->base = *base;
 	edit->id = id;
+	edit->in_place = false;
 	memset(&edit->garbage, 0, sizeof(edit->garbage));
+}
+
+/**
+ * lpm_edit_begin_in_place - begin to change one prefix where readers see it
+ * @edit: the edit; takes one call of lpm_set() or lpm_remove(), and cannot be
+ *	aborted once that has succeeded
+ * @base: the current version, which nobody may want to see unchanged
+ * @id: never used before, not 0
+ *
+ * Readers find what was, or what is. Where LPM_CAN_IN_PLACE only.
+ */
+void lpm_edit_begin_in_place(struct lpm_edit *edit, const struct lpm *base,
+			     u64 id)
+{
+	lpm_edit_begin(edit, base, id);
+	edit->in_place = true;
 }
 
 /**
@@ -1223,6 +1382,23 @@ void lpm_edit_abort(struct lpm_edit *edit)
 struct lpm_garbage lpm_edit_commit(struct lpm_edit *edit)
 {
 	return edit->garbage;
+}
+
+/**
+ * lpm_garbage_add - gather the garbage of several edits
+ * @garbage: to this
+ * @more: what to add, without a whole tree; empty then
+ */
+void lpm_garbage_add(struct lpm_garbage *garbage, struct lpm_garbage *more)
+{
+	struct lpm_block **end = &more->blocks;
+
+	while (*end)
+		end = &(*end)->next;
+	*end = garbage->blocks;
+	garbage->blocks = more->blocks;
+	garbage->bytes += more->bytes;
+	memset(more, 0, sizeof(*more));
 }
 
 /**

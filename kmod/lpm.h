@@ -8,13 +8,17 @@
  * place. What is alone below a child is kept in the child's slot instead of in
  * a node of its own.
  *
- * Published nodes never change. An edit copies the nodes on the way to what it
- * changes, so a reader that holds the root sees one version of the trie for as
- * long as the garbage of the edits that followed is not freed.
+ * An edit copies the nodes on the way to what it changes, and published nodes
+ * never change: a reader that holds the root sees one version of the trie for as
+ * long as the garbage of the edits that followed is not freed. Where nobody is to
+ * see the older version any more, an edit of a single prefix can do with less: it
+ * copies the one node that gets another size, and puts it in its place with one
+ * store that readers see or do not see yet.
  */
 #ifndef _NL31_LPM_H
 #define _NL31_LPM_H
 
+#include <linux/kconfig.h>
 #include <linux/types.h>
 
 #define LPM_MAX_DEPTH	16	/* most nodes on the way down */
@@ -70,12 +74,14 @@ struct lpm_garbage {
  * @lpm: the trie with the changes
  * @base: the trie that the edit began with
  * @id: marks the blocks that only this edit knows; unique, not 0
+ * @in_place: it changes one prefix, where readers of @base may see it
  * @garbage: blocks of @base that @lpm does not use any more
  */
 struct lpm_edit {
 	struct lpm lpm;
 	struct lpm base;
 	u64 id;
+	bool in_place;
 	struct lpm_garbage garbage;
 };
 
@@ -123,13 +129,19 @@ typedef int (*lpm_diff_fn)(void *ctx, const struct lpm_key *key, u32 old,
 int lpm_diff(const struct lpm *old, const struct lpm *new, lpm_diff_fn fn,
 	     void *ctx);
 
+/* A slot has 64 bits, and is seen whole only where these are one word. */
+#define LPM_CAN_IN_PLACE	IS_ENABLED(CONFIG_64BIT)
+
 void lpm_edit_begin(struct lpm_edit *edit, const struct lpm *base, u64 id);
+void lpm_edit_begin_in_place(struct lpm_edit *edit, const struct lpm *base,
+			     u64 id);
 int lpm_set(struct lpm_edit *edit, const struct lpm_key *key, u32 value);
 int lpm_remove(struct lpm_edit *edit, const struct lpm_key *key);
 void lpm_clear(struct lpm_edit *edit);
 void lpm_edit_abort(struct lpm_edit *edit);
 struct lpm_garbage lpm_edit_commit(struct lpm_edit *edit);
 
+void lpm_garbage_add(struct lpm_garbage *garbage, struct lpm_garbage *more);
 void lpm_garbage_free(struct lpm_garbage *garbage);
 void lpm_free(struct lpm *lpm);
 

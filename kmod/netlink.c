@@ -7,8 +7,8 @@
  * wrong, all without a word. Here each message gets its answer.
  *
  * Changes that follow each other in a datagram share one edit as long as nobody
- * can tell: it is published before anything is answered, and while it still
- * knows what became of each prefix, for the events.
+ * can tell: it is published before anything is answered, and where somebody
+ * listens to the events, while it still knows what became of each prefix.
  */
 #include <linux/module.h>
 #include <net/netlink.h>
@@ -28,10 +28,12 @@
  * struct datagram - what the messages of a datagram share
  * @table: the table
  * @locked: its lock is held
+ * @may_change: the sender was found to be privileged
  */
 struct datagram {
 	struct nl31_table *table;
 	bool locked;
+	bool may_change;
 };
 
 static void lock(struct datagram *d)
@@ -236,11 +238,19 @@ static int apply(struct nl31_request *req)
 	}
 }
 
-static int may_change(struct nl31_request *req)
+static int may_change(struct datagram *d, struct nl31_request *req)
 {
-	if (netlink_net_capable(req->skb, CAP_NET_ADMIN))
+	if (!d->may_change)
+		d->may_change = netlink_net_capable(req->skb, CAP_NET_ADMIN);
+	if (d->may_change)
 		return 0;
 	return nl31_refuse(req, -EPERM, "changes need CAP_NET_ADMIN");
+}
+
+/* Is it the last message of its datagram? */
+static bool is_last(const struct nl31_request *req)
+{
+	return NLMSG_ALIGN(req->nlh->nlmsg_len) >= req->skb->len;
 }
 
 /* A change that does not belong to a transaction. */
@@ -252,7 +262,7 @@ static int change(struct datagram *d, struct nl31_request *req)
 	bool alone;
 	int err;
 
-	err = may_change(req);
+	err = may_change(d, req);
 	if (err)
 		return err;
 	lock(d);
@@ -268,9 +278,12 @@ static int change(struct datagram *d, struct nl31_request *req)
 	/* and nothing that is not to be echoed */
 	if (alone || nlh->nlmsg_flags & NLM_F_ECHO)
 		settle(d);
-	err = nl31_edit_begin(t);
-	if (err)
-		return err;
+	if (alone || nl31_edit_open(t) || !is_last(req) ||
+	    !nl31_edit_begin_in_place(t)) {
+		err = nl31_edit_begin(t);
+		if (err)
+			return err;
+	}
 	err = apply(req);
 	if (err) {
 		if (alone)
@@ -279,7 +292,7 @@ static int change(struct datagram *d, struct nl31_request *req)
 	}
 
 	if (alone || nlh->nlmsg_flags & (NLM_F_ACK | NLM_F_ECHO) ||
-	    t->edit.prefixes >= NL31_EDIT_LOG) {
+	    (t->edit.prefixes >= NL31_EDIT_LOG && nl31_table_heard(t))) {
 		nl31_events_init(&events, t);
 		if (nlh->nlmsg_flags & NLM_F_ECHO)
 			nl31_events_echo(&events, req->skb, nlh->nlmsg_seq);
@@ -314,7 +327,7 @@ static int transact(struct datagram *d, struct nl31_request *req)
 		err = nl31_refuse(req, -EINVAL,
 				  "NLM_F_MULTI makes a transaction, and this is no change");
 	} else {
-		err = may_change(req) ? : nl31_transaction_add(req, apply);
+		err = may_change(d, req) ? : nl31_transaction_add(req, apply);
 		if (!err)
 			err = ANSWERED;
 	}
@@ -366,6 +379,7 @@ static void answer(struct nl31_request *req, int err)
 	if (err)
 		nl31_table_count(req->table, NL31_COUNT_ERROR);
 	netlink_ack(req->skb, (struct nlmsghdr *)req->nlh, err, &req->extack);
+	memset(&req->extack, 0, sizeof(req->extack));
 }
 
 /*
@@ -425,11 +439,14 @@ static noinline_for_stack void refuse_rest(struct datagram *d, struct sk_buff *s
 void nl31_receive(struct sk_buff *skb)
 {
 	struct datagram d = { .table = nl31_table_of(sock_net(skb->sk)) };
+	struct nl31_request req;
+	int err;
 
+	/* one for all: what there is of it is more than most messages */
+	req.skb = skb;
+	req.table = d.table;
+	memset(&req.extack, 0, sizeof(req.extack));
 	while (skb->len) {
-		struct nl31_request req = { .skb = skb, .table = d.table };
-		int err;
-
 		req.nlh = nlmsg_hdr(skb);
 		if (!nlmsg_ok(req.nlh, skb->len)) {
 			refuse_rest(&d, skb);

@@ -67,12 +67,6 @@ static const struct rhashtable_params nexthop_params = {
 	.automatic_shrinking = true,
 };
 
-/* Do two paths go the same way, installed by the same with the same metric? */
-bool nl31_path_equal(const struct nl31_path *a, const struct nl31_path *b)
-{
-	return !memcmp(a, b, PATH_IDENTITY);
-}
-
 static void put_attr(struct nl31_path *path, u16 type, const void *data,
 		     u16 len)
 {

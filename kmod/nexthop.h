@@ -11,6 +11,7 @@
 
 #include <linux/list.h>
 #include <linux/rhashtable-types.h>
+#include <linux/string.h>
 #include <linux/types.h>
 #include <linux/xarray.h>
 
@@ -106,7 +107,15 @@ nl31_nexthop_by_id(struct nl31_nexthops *nhs, u32 id)
 	return xa_load(&nhs->ids, id);
 }
 
-bool nl31_path_equal(const struct nl31_path *a, const struct nl31_path *b);
+/* Do two paths go the same way, installed by the same with the same metric? */
+static inline bool nl31_path_equal(const struct nl31_path *a,
+				   const struct nl31_path *b)
+{
+	return a->oif == b->oif && a->metric == b->metric &&
+	       !memcmp(a->gateway, b->gateway, sizeof(a->gateway)) &&
+	       a->gateway_len == b->gateway_len && a->type == b->type &&
+	       a->protocol == b->protocol;
+}
 
 static inline bool nl31_path_dead(const struct nl31_path *path)
 {

@@ -194,6 +194,8 @@ unsigned int nl31_paths_changed(const struct nl31_nexthop *old,
 {
 	const struct nl31_change change = { .old = old, .new = new };
 
+	if (!old || !new)
+		return old ? old->count : new->count;
 	return walk_changes(&change, NULL, NULL);
 }
 
@@ -312,6 +314,15 @@ static void add_change(struct nl31_events *events, u16 type, u16 flags,
 }
 
 /**
+ * nl31_table_heard - does anybody listen to the events?
+ * @t: the table; one that is tested by itself has no socket
+ */
+bool nl31_table_heard(const struct nl31_table *t)
+{
+	return t->sock && netlink_has_listeners(t->sock, NL31_GRP_ROUTE);
+}
+
+/**
  * nl31_events_begin - find out who wants the events
  * @events: the events
  *
@@ -321,10 +332,7 @@ static void add_change(struct nl31_events *events, u16 type, u16 flags,
 void nl31_events_begin(struct nl31_events *events)
 {
 	smp_mb(); /* the new version is to be seen before we look who is there */
-	/* a table that is tested by itself has no socket */
-	events->listeners = events->table->sock &&
-			    netlink_has_listeners(events->table->sock,
-						  NL31_GRP_ROUTE);
+	events->listeners = nl31_table_heard(events->table);
 }
 
 /**

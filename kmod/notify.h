@@ -50,6 +50,8 @@ int nl31_put_table(struct sk_buff *skb, u32 portid, u32 seq,
 unsigned int nl31_paths_changed(const struct nl31_nexthop *old,
 				const struct nl31_nexthop *new);
 
+bool nl31_table_heard(const struct nl31_table *t);
+
 void nl31_events_init(struct nl31_events *events, struct nl31_table *t);
 void nl31_events_echo(struct nl31_events *events, const struct sk_buff *request,
 		      u32 seq);

@@ -10,11 +10,11 @@
 #define NL31_VERSION	"0.1.0"
 
 /**
- * struct nl31_request - one message of a datagram
+ * struct nl31_request - one message of a datagram at a time
  * @skb: the datagram
  * @table: the table of its namespace
  * @nlh: the message; its length is checked
- * @extack: text and place of the error
+ * @extack: text and place of the error; empty as long as there is none
  * @text: room for a text that is made for this error
  */
 struct nl31_request {

@@ -18,16 +18,18 @@
 /* Try again to remove the paths of a vanished device. */
 #define PURGE_RETRY	HZ
 
-static const struct nla_policy route_policy[NL31_ROUTE_MAX + 1] = {
-	[NL31_ROUTE_DST] = NLA_POLICY_RANGE(NLA_BINARY, 4, 16),
-	[NL31_ROUTE_DST_LEN] = { .type = NLA_U8 },
-	[NL31_ROUTE_TYPE] = { .type = NLA_U8 },
-	[NL31_ROUTE_GATEWAY] = NLA_POLICY_RANGE(NLA_BINARY, 4, 16),
-	[NL31_ROUTE_OIF] = NLA_POLICY_MIN(NLA_U32, 1),
-	[NL31_ROUTE_METRIC] = { .type = NLA_U32 },
-	[NL31_ROUTE_PROTOCOL] = { .type = NLA_U8 },
-	[NL31_ROUTE_GENERATION] = { .type = NLA_REJECT },
-	[NL31_ROUTE_PAD] = { .type = NLA_REJECT },
+/* Least and most bytes of what a request may carry; the rest is for answers. */
+static const struct {
+	u8 min;
+	u8 max;
+} attr_len[NL31_ROUTE_MAX + 1] = {
+	[NL31_ROUTE_DST] = { 4, 16 },
+	[NL31_ROUTE_DST_LEN] = { 1, 1 },
+	[NL31_ROUTE_TYPE] = { 1, 1 },
+	[NL31_ROUTE_GATEWAY] = { 4, 16 },
+	[NL31_ROUTE_OIF] = { 4, 4 },
+	[NL31_ROUTE_METRIC] = { 4, 4 },
+	[NL31_ROUTE_PROTOCOL] = { 1, 1 },
 };
 
 static unsigned int address_bits(enum nl31_family family)
@@ -39,18 +41,23 @@ static int parse_dst(struct nl31_request *req, struct nl31_route *route,
 		     const struct nlattr *dst, const struct nlattr *dst_len)
 {
 	struct lpm_key whole;
-	__be64 address[2] = {};
 	unsigned int bits;
+	__be64 ipv6[2];
 
-	if (nla_len(dst) != 4 && nla_len(dst) != 16)
+	if (nla_len(dst) == 4) {
+		route->family = NL31_IPV4;
+		route->key.word[0] = (u64)be32_to_cpu(nla_get_be32(dst)) << 32;
+	} else if (nla_len(dst) == 16) {
+		route->family = NL31_IPV6;
+		memcpy(ipv6, nla_data(dst), sizeof(ipv6));
+		route->key.word[0] = be64_to_cpu(ipv6[0]);
+		route->key.word[1] = be64_to_cpu(ipv6[1]);
+	} else {
 		return nl31_refuse_attr(req, dst, -EINVAL,
 					"an address has 4 or 16 bytes, not %d",
 					nla_len(dst));
-	memcpy(address, nla_data(dst), nla_len(dst));
-	route->family = nla_len(dst) == 4 ? NL31_IPV4 : NL31_IPV6;
+	}
 	bits = address_bits(route->family);
-	route->key.word[0] = be64_to_cpu(address[0]);
-	route->key.word[1] = be64_to_cpu(address[1]);
 	route->key.len = bits;
 	if (!dst_len)
 		return 0;
@@ -121,6 +128,61 @@ static int parse_type(struct nl31_request *req, struct nl31_route *route,
 	}
 }
 
+static noinline int refuse_attr_type(struct nl31_request *req,
+				     const struct nlattr *attr)
+{
+	if (attr->nla_type & ~NLA_TYPE_MASK)
+		return nl31_refuse_attr(req, attr, -EINVAL,
+					"attribute %d is marked as nested or of network byte order, which none here is",
+					nla_type(attr));
+	return nl31_refuse_attr(req, attr, -EINVAL,
+				"attribute %d is not for requests about routes",
+				nla_type(attr));
+}
+
+static noinline int refuse_attr_len(struct nl31_request *req,
+				    const struct nlattr *attr)
+{
+	const int min = attr_len[attr->nla_type].min;
+	const int max = attr_len[attr->nla_type].max;
+
+	if (min == max)
+		return nl31_refuse_attr(req, attr, -EINVAL,
+					"attribute %d has %d bytes instead of %d",
+					attr->nla_type, nla_len(attr), min);
+	return nl31_refuse_attr(req, attr, -ERANGE,
+				"attribute %d has %d bytes instead of %d or %d",
+				attr->nla_type, nla_len(attr), min, max);
+}
+
+/*
+ * Find the attributes. nla_parse() would do it, and is half of what it costs to
+ * add a route.
+ */
+static int find_attrs(struct nl31_request *req, struct nl31_route *route,
+		      const struct nlattr *tb[NL31_ROUTE_MAX + 1])
+{
+	const struct nlattr *attr;
+	int rem;
+
+	nlmsg_for_each_attr(attr, req->nlh, 0, rem) {
+		const unsigned int type = attr->nla_type;
+
+		if (unlikely(type > NL31_ROUTE_MAX || !attr_len[type].max))
+			return refuse_attr_type(req, attr);
+		if (unlikely(nla_len(attr) < attr_len[type].min ||
+			     nla_len(attr) > attr_len[type].max))
+			return refuse_attr_len(req, attr);
+		route->given |= BIT(type);
+		tb[type] = attr;
+	}
+	if (unlikely(rem > 0))
+		return nl31_refuse(req, -EINVAL,
+				   "%d bytes are left behind the last attribute, or its length is wrong",
+				   rem);
+	return 0;
+}
+
 /**
  * nl31_route_parse_filter - parse attributes that select routes
  * @req: the request
@@ -128,36 +190,39 @@ static int parse_type(struct nl31_request *req, struct nl31_route *route,
  */
 int nl31_route_parse_filter(struct nl31_request *req, struct nl31_route *route)
 {
-	struct nlattr *tb[NL31_ROUTE_MAX + 1];
+	const struct nlattr *tb[NL31_ROUTE_MAX + 1];
 	struct nl31_path *path = &route->path;
-	int err, i;
+	int err;
 
-	err = nl31_request_parse(req, tb, NL31_ROUTE_MAX, route_policy);
+	/* all but the path in the form of attributes, which a request has not */
+	memset(route, 0, offsetof(struct nl31_route, path.attrs));
+	err = find_attrs(req, route, tb);
 	if (err)
 		return err;
 
-	memset(route, 0, sizeof(*route));
-	for (i = 1; i <= NL31_ROUTE_MAX; i++)
-		if (tb[i])
-			route->given |= BIT(i);
-
-	if (tb[NL31_ROUTE_DST])
+	if (route->given & GIVEN(DST))
 		err = parse_dst(req, route, tb[NL31_ROUTE_DST],
-				tb[NL31_ROUTE_DST_LEN]);
-	else if (tb[NL31_ROUTE_DST_LEN])
+				route->given & GIVEN(DST_LEN) ?
+				tb[NL31_ROUTE_DST_LEN] : NULL);
+	else if (route->given & GIVEN(DST_LEN))
 		err = nl31_refuse_attr(req, tb[NL31_ROUTE_DST_LEN], -EINVAL,
 				       "a prefix length without an address");
-	if (!err && tb[NL31_ROUTE_TYPE])
+	if (!err && route->given & GIVEN(TYPE))
 		err = parse_type(req, route, tb[NL31_ROUTE_TYPE]);
-	if (!err && tb[NL31_ROUTE_GATEWAY])
+	if (!err && route->given & GIVEN(GATEWAY))
 		err = parse_gateway(req, route, tb[NL31_ROUTE_GATEWAY]);
 	if (err)
 		return err;
-	if (tb[NL31_ROUTE_OIF])
+	if (route->given & GIVEN(OIF)) {
 		path->oif = nla_get_u32(tb[NL31_ROUTE_OIF]);
-	if (tb[NL31_ROUTE_METRIC])
+		if (!path->oif)
+			return nl31_refuse_attr(req, tb[NL31_ROUTE_OIF],
+						-ERANGE,
+						"there is no device 0");
+	}
+	if (route->given & GIVEN(METRIC))
 		path->metric = nla_get_u32(tb[NL31_ROUTE_METRIC]);
-	if (tb[NL31_ROUTE_PROTOCOL])
+	if (route->given & GIVEN(PROTOCOL))
 		path->protocol = nla_get_u8(tb[NL31_ROUTE_PROTOCOL]);
 	return 0;
 }
@@ -264,7 +329,7 @@ static struct nl31_nexthop *edited(struct nl31_table *t,
 
 /* The paths of @nh without number @at, and with @add before number @to. */
 static int set_paths(struct nl31_request *req, const struct nl31_route *route,
-		     const struct nl31_nexthop *nh, unsigned int without,
+		     struct nl31_nexthop *nh, unsigned int without,
 		     const struct nl31_path *add, unsigned int to)
 {
 	struct nl31_table *t = req->table;
@@ -273,7 +338,8 @@ static int set_paths(struct nl31_request *req, const struct nl31_route *route,
 	int err;
 
 	if (!nh || (nh->count == 1 && without == 0))
-		return nl31_edit_set(t, route->family, &route->key, add, !!add);
+		return nl31_edit_set(t, route->family, &route->key, nh, add,
+				     !!add);
 
 	path = kmalloc_array(nh->count + 1, sizeof(*path), GFP_KERNEL);
 	if (!path)
@@ -284,7 +350,7 @@ static int set_paths(struct nl31_request *req, const struct nl31_route *route,
 		if (i < nh->count && i != without)
 			path[count++] = nh->path[i];
 	}
-	err = nl31_edit_set(t, route->family, &route->key, path, count);
+	err = nl31_edit_set(t, route->family, &route->key, nh, path, count);
 	kfree(path);
 	return err;
 }
@@ -426,8 +492,8 @@ static int remove_paths(struct nl31_table *t, const struct nl31_route *filter,
 				if (!doomed(filter, &nh->path[i]))
 					path[count++] = nh->path[i];
 			if (count < nh->count)
-				err = nl31_edit_set(t, at.family, &at.key, path,
-						    count);
+				err = nl31_edit_set(t, at.family, &at.key, nh,
+						    path, count);
 			cursor = &at.key;
 			cond_resched();
 		}
@@ -486,7 +552,7 @@ int nl31_route_del(struct nl31_request *req)
 	if (nh->count > 1 && req->nlh->nlmsg_flags & NLM_F_NONREC)
 		return nl31_refuse(req, -ENOTEMPTY,
 				   "the prefix has %u paths", nh->count);
-	return nl31_edit_set(req->table, route.family, &route.key, NULL, 0);
+	return nl31_edit_set(req->table, route.family, &route.key, nh, NULL, 0);
 }
 
 static bool path_dead(const struct nl31_route *filter,

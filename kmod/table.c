@@ -32,6 +32,90 @@
 
 static struct workqueue_struct *nl31_free_wq;
 
+static void retired_init(struct nl31_retired *retired)
+{
+	memset(retired->garbage, 0, sizeof(retired->garbage));
+	INIT_LIST_HEAD(&retired->nexthops);
+}
+
+static size_t retired_bytes(const struct nl31_retired *retired)
+{
+	return retired->garbage[NL31_IPV4].bytes +
+	       retired->garbage[NL31_IPV6].bytes;
+}
+
+/* Context: process; no reader can be in it any more */
+static void retired_free(struct nl31_table *t, struct nl31_retired *retired)
+{
+	struct nl31_nexthop *nh, *next;
+
+	atomic_long_sub(retired_bytes(retired), &t->retired);
+	lpm_garbage_free(&retired->garbage[NL31_IPV4]);
+	lpm_garbage_free(&retired->garbage[NL31_IPV6]);
+	list_for_each_entry_safe(nh, next, &retired->nexthops, list) {
+		nl31_nexthop_free(&t->nexthops, nh);
+		cond_resched();
+	}
+	INIT_LIST_HEAD(&retired->nexthops);
+}
+
+static void retired_move(struct nl31_retired *to, struct nl31_retired *from)
+{
+	int f;
+
+	for (f = 0; f < NL31_FAMILIES; f++)
+		lpm_garbage_add(&to->garbage[f], &from->garbage[f]);
+	list_splice_init(&from->nexthops, &to->nexthops);
+}
+
+static bool retired_empty(const struct nl31_retired *retired)
+{
+	return !retired_bytes(retired) && list_empty(&retired->nexthops);
+}
+
+/* Begin to wait for a grace period. Context: nl31_deferred.lock */
+static void deferred_wait(struct nl31_deferred *d)
+{
+	retired_move(&d->waiting, &d->next);
+	d->busy = true;
+	queue_rcu_work(nl31_free_wq, &d->rwork);
+}
+
+static void deferred_work(struct work_struct *work)
+{
+	struct nl31_deferred *d = container_of(to_rcu_work(work),
+					       struct nl31_deferred, rwork);
+
+	retired_free(d->table, &d->waiting);
+	spin_lock(&d->lock);
+	d->busy = false;
+	if (!retired_empty(&d->next))
+		deferred_wait(d);
+	spin_unlock(&d->lock);
+}
+
+/* One after the other for a grace period is cheaper than each for its own. */
+static void defer(struct nl31_deferred *d, struct nl31_retired *retired)
+{
+	if (retired_empty(retired))
+		return;
+	atomic_long_add(retired_bytes(retired), &d->table->retired);
+	spin_lock(&d->lock);
+	retired_move(&d->next, retired);
+	if (!d->busy)
+		deferred_wait(d);
+	spin_unlock(&d->lock);
+}
+
+static void deferred_init(struct nl31_deferred *d, struct nl31_table *t)
+{
+	d->table = t;
+	spin_lock_init(&d->lock);
+	retired_init(&d->next);
+	retired_init(&d->waiting);
+	INIT_RCU_WORK(&d->rwork, deferred_work);
+}
+
 static struct nl31_version *version_alloc(struct nl31_table *t)
 {
 	struct nl31_version *v;
@@ -41,7 +125,7 @@ static struct nl31_version *version_alloc(struct nl31_table *t)
 		return NULL;
 	v->table = t;
 	refcount_set(&v->ref, 1);
-	INIT_LIST_HEAD(&v->nexthops);
+	retired_init(&v->retired);
 	return v;
 }
 
@@ -63,25 +147,12 @@ struct nl31_version *nl31_table_version(struct nl31_table *t)
 				     lockdep_is_held(&t->lock));
 }
 
-static size_t garbage_bytes(const struct nl31_version *v)
-{
-	return v->garbage[NL31_IPV4].bytes + v->garbage[NL31_IPV6].bytes;
-}
-
 static void version_free_work(struct work_struct *work)
 {
 	struct nl31_version *v = container_of(to_rcu_work(work),
 					      struct nl31_version, rwork);
-	struct nl31_table *t = v->table;
-	struct nl31_nexthop *nh, *next;
 
-	atomic_long_sub(garbage_bytes(v), &t->retired);
-	lpm_garbage_free(&v->garbage[NL31_IPV4]);
-	lpm_garbage_free(&v->garbage[NL31_IPV6]);
-	list_for_each_entry_safe(nh, next, &v->nexthops, list) {
-		nl31_nexthop_free(&t->nexthops, nh);
-		cond_resched();
-	}
+	retired_free(v->table, &v->retired);
 	version_put(v);
 }
 
@@ -103,8 +174,13 @@ static void reap(struct nl31_table *t)
 
 static void wait_for_free(void)
 {
-	rcu_barrier();
-	flush_workqueue(nl31_free_wq);
+	int i;
+
+	/* what was deferred while others were waiting begins to wait after them */
+	for (i = 0; i < 2; i++) {
+		rcu_barrier();
+		flush_workqueue(nl31_free_wq);
+	}
 }
 
 /*
@@ -164,6 +240,21 @@ void nl31_version_unpin(struct nl31_version *v)
 	version_put(v);
 }
 
+static void edit_init(struct nl31_table *t)
+{
+	const struct nl31_version *base = nl31_table_version(t);
+	struct nl31_edit *edit = &t->edit;
+	int f;
+
+	edit->open = true;
+	edit->id++;
+	edit->prefixes = 0;
+	edit->changes = 0;
+	edit->max_routes = t->max_routes;
+	for (f = 0; f < NL31_FAMILIES; f++)
+		edit->paths[f] = base->paths[f];
+}
+
 /**
  * nl31_edit_begin - begin an edit, or go on with the one in progress
  * @t: the table
@@ -181,15 +272,35 @@ int nl31_edit_begin(struct nl31_table *t)
 	edit->next = version_alloc(t);
 	if (!edit->next)
 		return -ENOMEM;
-	edit->id++;
-	edit->prefixes = 0;
-	edit->changes = 0;
-	edit->max_routes = t->max_routes;
-	for (f = 0; f < NL31_FAMILIES; f++) {
+	edit_init(t);
+	for (f = 0; f < NL31_FAMILIES; f++)
 		lpm_edit_begin(&edit->trie[f], &base->trie[f], edit->id);
-		edit->paths[f] = base->paths[f];
-	}
 	return 0;
+}
+
+/**
+ * nl31_edit_begin_in_place - begin an edit of one prefix
+ * @t: the table, no edit in progress
+ *
+ * It takes one call of nl31_edit_set(). Readers may see it before it is
+ * published, and it cannot be aborted, but it costs no next version.
+ *
+ * Return: false where others look at the current version for longer
+ */
+bool nl31_edit_begin_in_place(struct nl31_table *t)
+{
+	const struct nl31_version *base = nl31_table_version(t);
+	struct nl31_edit *edit = &t->edit;
+	int f;
+
+	if (!LPM_CAN_IN_PLACE || base->pins || !list_is_singular(&t->versions))
+		return false;
+	edit->next = NULL;
+	edit_init(t);
+	for (f = 0; f < NL31_FAMILIES; f++)
+		lpm_edit_begin_in_place(&edit->trie[f], &base->trie[f],
+					edit->id);
+	return true;
 }
 
 static bool memory_is_short(struct nl31_edit *edit)
@@ -207,23 +318,21 @@ static bool memory_is_short(struct nl31_edit *edit)
  * @t: the table, its edit begun
  * @family: family of @key
  * @key: the prefix
+ * @old: the paths that the edit has for it so far, or NULL
  * @path: its paths from now on, in order
  * @count: how many; 0 removes the prefix
  *
  * Return: 0, or -ENOMEM with nothing changed
  */
 int nl31_edit_set(struct nl31_table *t, enum nl31_family family,
-		  const struct lpm_key *key, const struct nl31_path *path,
-		  unsigned int count)
+		  const struct lpm_key *key, struct nl31_nexthop *old,
+		  const struct nl31_path *path, unsigned int count)
 {
 	struct nl31_edit *edit = &t->edit;
 	struct lpm_edit *trie = &edit->trie[family];
-	struct nl31_nexthop *old = NULL, *new = NULL;
-	u32 id = lpm_get(&trie->lpm, key);
+	struct nl31_nexthop *new = NULL;
 	int err;
 
-	if (id != LPM_NO_VALUE)
-		old = nl31_nexthop_by_id(&t->nexthops, id);
 	if (count > (old ? old->count : 0) && memory_is_short(edit))
 		return -ENOMEM;
 	if (count) {
@@ -298,6 +407,48 @@ static int diff_prefix(void *ctx, const struct lpm_key *key, u32 old, u32 new)
 	return 0;
 }
 
+/* Give the current version to the readers as the edit has left it. */
+static void publish_in_place(struct nl31_table *t, struct nl31_retired *retired)
+{
+	struct nl31_version *v = nl31_table_version(t);
+	struct nl31_edit *edit = &t->edit;
+	int f;
+
+	for (f = 0; f < NL31_FAMILIES; f++) {
+		struct lpm *lpm = &edit->trie[f].lpm;
+
+		/* the nodes are to be seen before the root that leads to them */
+		smp_wmb();
+		WRITE_ONCE(v->trie[f].root, lpm->root);
+		v->trie[f].bytes = lpm->bytes;
+		v->trie[f].entries = lpm->entries;
+		v->paths[f] = edit->paths[f];
+		retired->garbage[f] = lpm_edit_commit(&edit->trie[f]);
+	}
+	WRITE_ONCE(v->id, edit->id);
+	nl31_nexthops_commit(&t->nexthops, &retired->nexthops);
+}
+
+/* Give the edit to the readers as the next version, which has its memory. */
+static void publish_next(struct nl31_table *t)
+{
+	struct nl31_version *old = nl31_table_version(t);
+	struct nl31_edit *edit = &t->edit;
+	struct nl31_version *new = edit->next;
+	int f;
+
+	for (f = 0; f < NL31_FAMILIES; f++) {
+		old->retired.garbage[f] = lpm_edit_commit(&edit->trie[f]);
+		new->trie[f] = edit->trie[f].lpm;
+		new->paths[f] = edit->paths[f];
+	}
+	new->id = edit->id;
+	nl31_nexthops_commit(&t->nexthops, &old->retired.nexthops);
+	atomic_long_add(retired_bytes(&old->retired), &t->retired);
+	list_add_tail(&new->list, &t->versions);
+	rcu_assign_pointer(t->current_version, new);
+}
+
 /**
  * nl31_edit_publish - make the edit the current version
  * @t: the table, an edit in progress
@@ -307,10 +458,10 @@ static int diff_prefix(void *ctx, const struct lpm_key *key, u32 old, u32 new)
  */
 void nl31_edit_publish(struct nl31_table *t, struct nl31_events *events)
 {
-	struct nl31_version *old = nl31_table_version(t);
+	struct nl31_version *old = nl31_table_version(t), *new;
 	struct nl31_edit *edit = &t->edit;
-	struct nl31_version *new = edit->next;
 	struct diff diff = { .events = events };
+	struct nl31_retired retired;
 	unsigned int i;
 	int f;
 
@@ -325,16 +476,13 @@ void nl31_edit_publish(struct nl31_table *t, struct nl31_events *events)
 		nl31_events_send(events);
 		return;
 	}
-	for (f = 0; f < NL31_FAMILIES; f++) {
-		old->garbage[f] = lpm_edit_commit(&edit->trie[f]);
-		new->trie[f] = edit->trie[f].lpm;
-		new->paths[f] = edit->paths[f];
-	}
-	new->id = edit->id;
-	nl31_nexthops_commit(&t->nexthops, &old->nexthops);
-	edit->next = NULL;
-	list_add_tail(&new->list, &t->versions);
-	rcu_assign_pointer(t->current_version, new);
+	retired_init(&retired);
+	if (edit->next)
+		publish_next(t);
+	else
+		publish_in_place(t, &retired);
+	edit->open = false;
+	new = nl31_table_version(t);
 
 	nl31_events_begin(events);
 	if (!nl31_events_wanted(events)) {
@@ -352,7 +500,8 @@ void nl31_edit_publish(struct nl31_table *t, struct nl31_events *events)
 	new->generation = events->generation;
 	nl31_events_send(events);
 
-	atomic_long_add(garbage_bytes(old), &t->retired);
+	/* the events have told what the older paths were */
+	defer(&t->deferred, &retired);
 	reap(t);
 	limit_garbage(t);
 }
@@ -370,7 +519,7 @@ void nl31_edit_abort(struct nl31_table *t)
 		lpm_edit_abort(&edit->trie[f]);
 	nl31_nexthops_abort(&t->nexthops);
 	kfree(edit->next);
-	edit->next = NULL;
+	edit->open = false;
 }
 
 /**
@@ -437,6 +586,7 @@ int nl31_table_init(struct nl31_table *t, struct net *net)
 	t->max_routes = NL31_MAX_ROUTES_DEFAULT;
 	mutex_init(&t->lock);
 	INIT_LIST_HEAD(&t->versions);
+	deferred_init(&t->deferred, t);
 	INIT_LIST_HEAD(&t->transactions);
 	INIT_DELAYED_WORK(&t->transaction_timer, nl31_transaction_expire);
 	INIT_DELAYED_WORK(&t->purge_work, purge_work);

@@ -9,6 +9,7 @@
 #include <linux/list.h>
 #include <linux/mutex.h>
 #include <linux/refcount.h>
+#include <linux/spinlock.h>
 #include <linux/u64_stats_sync.h>
 #include <linux/workqueue.h>
 
@@ -25,19 +26,46 @@ enum nl31_family {
 };
 
 /**
+ * struct nl31_retired - what is to be freed when no reader can be in it any more
+ * @garbage: of the tries
+ * @nexthops: path lists
+ */
+struct nl31_retired {
+	struct lpm_garbage garbage[NL31_FAMILIES];
+	struct list_head nexthops;
+};
+
+/**
+ * struct nl31_deferred - what changes in place have retired
+ * @table: whose
+ * @lock: guards the rest
+ * @next: gathered while others wait
+ * @waiting: for a grace period
+ * @busy: @rwork is on its way
+ * @rwork: frees @waiting
+ */
+struct nl31_deferred {
+	struct nl31_table *table;
+	spinlock_t lock; /* see above */
+	struct nl31_retired next;
+	struct nl31_retired waiting;
+	bool busy;
+	struct rcu_work rwork;
+};
+
+/**
  * struct nl31_version - the table between two changes
  * @trie: prefixes to ids of next hops
  * @paths: number of paths
- * @id: unique, ascending
+ * @id: unique, ascending; a change in place makes a version another one
  * @generation: number of the last change in it; known, and read, under the lock
  * @table: the table
  * @list: in nl31_table.versions
  * @ref: one for the table, one for each pin
  * @pins: readers that look at it for longer than an RCU read side
  * @lost: its garbage is being freed in spite of pins
- * @garbage: what the next version does not use any more
- * @nexthops: the same
- * @rwork: frees these
+ * @retired: what the next version does not use any more
+ * @rwork: frees it
  */
 struct nl31_version {
 	struct lpm trie[NL31_FAMILIES];
@@ -49,8 +77,7 @@ struct nl31_version {
 	refcount_t ref;
 	unsigned int pins;
 	bool lost;
-	struct lpm_garbage garbage[NL31_FAMILIES];
-	struct list_head nexthops;
+	struct nl31_retired retired;
 	struct rcu_work rwork;
 };
 
@@ -73,7 +100,8 @@ struct nl31_change {
 
 /**
  * struct nl31_edit - changes on their way to the next version
- * @next: the version that publishes them; NULL where no edit is in progress
+ * @open: an edit is in progress
+ * @next: the version that publishes them; NULL for a change in place
  * @trie: the tries with the changes
  * @paths: number of paths with the changes
  * @id: of the edit
@@ -84,6 +112,7 @@ struct nl31_change {
  * @log: the first of @prefixes, in the order in which they were changed
  */
 struct nl31_edit {
+	bool open;
 	struct nl31_version *next;
 	struct lpm_edit trie[NL31_FAMILIES];
 	u32 paths[NL31_FAMILIES];
@@ -115,6 +144,7 @@ struct nl31_stats {
  * @current_version: the published version
  * @versions: that one last, behind older ones that readers may still hold
  * @retired: bytes of garbage not freed yet
+ * @deferred: what of it has no version to belong to
  * @nexthops: the path lists
  * @edit: the edit in progress
  * @transaction: whose edit it is, or NULL where it ends with its datagram
@@ -132,6 +162,7 @@ struct nl31_table {
 	struct nl31_version __rcu *current_version;
 	struct list_head versions;
 	atomic_long_t retired;
+	struct nl31_deferred deferred;
 	struct nl31_nexthops nexthops;
 	struct nl31_edit edit;
 	struct nl31_transaction *transaction;
@@ -161,16 +192,17 @@ void nl31_table_count(struct nl31_table *t, enum nl31_count what);
 u64 nl31_table_counted(struct nl31_table *t, enum nl31_count what);
 
 int nl31_edit_begin(struct nl31_table *t);
+bool nl31_edit_begin_in_place(struct nl31_table *t);
 int nl31_edit_set(struct nl31_table *t, enum nl31_family family,
-		  const struct lpm_key *key, const struct nl31_path *path,
-		  unsigned int count);
+		  const struct lpm_key *key, struct nl31_nexthop *old,
+		  const struct nl31_path *path, unsigned int count);
 void nl31_edit_clear(struct nl31_table *t);
 void nl31_edit_publish(struct nl31_table *t, struct nl31_events *events);
 void nl31_edit_abort(struct nl31_table *t);
 
 static inline bool nl31_edit_open(const struct nl31_table *t)
 {
-	return t->edit.next;
+	return t->edit.open;
 }
 
 #endif /* _NL31_TABLE_H */

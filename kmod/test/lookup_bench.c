@@ -207,7 +207,7 @@ static void fill_table(struct bench *b)
 		path.gateway[3] = order[i] % NEXTHOPS;
 		if (nl31_edit_begin(b->table) ||
 		    nl31_edit_set(b->table, b->prefixes->family,
-				  &b->prefixes->key[order[i]], &path, 1))
+				  &b->prefixes->key[order[i]], NULL, &path, 1))
 			break;
 		if (i % BATCH == 0 || i == b->prefixes->count - 1)
 			nl31_edit_publish(b->table, &nobody);

@@ -44,6 +44,7 @@ struct pinned {
  * @oracle: what it holds
  * @edit: the edit
  * @edited: what its trie should hold
+ * @unchanged: what stays under a reader's eyes
  * @pinned: older versions, the oldest first
  * @pins: how many
  * @edits: how many there were
@@ -57,6 +58,7 @@ struct fixture {
 	struct oracle oracle;
 	struct lpm_edit edit;
 	struct oracle edited;
+	struct oracle unchanged;
 	struct pinned pinned[PINNED_MAX];
 	unsigned int pins;
 	u64 edits;
@@ -390,6 +392,26 @@ static void commit(struct fixture *f)
 		   &f->pinned[0].oracle);
 }
 
+/* Set or remove one entry where readers see it; @garbage takes what they may see. */
+static void change_in_place(struct fixture *f, const struct entry *e, bool add,
+			    struct lpm_garbage *garbage)
+{
+	struct lpm_garbage more;
+
+	CHECK(!f->pins);
+	lpm_edit_begin_in_place(&f->edit, &f->lpm, ++f->edits);
+	f->edited = f->oracle;
+	if (add)
+		set(f, e);
+	else
+		unset(f, e);
+	more = lpm_edit_commit(&f->edit);
+	lpm_garbage_add(garbage, &more);
+	CHECK(!more.blocks && !more.bytes);
+	f->lpm = f->edit.lpm;
+	f->oracle = f->edited;
+}
+
 static void revert(struct fixture *f)
 {
 	lpm_edit_abort(&f->edit);
@@ -479,6 +501,62 @@ static void random_operation(struct fixture *f)
 	}
 }
 
+/*
+ * Changes in place, while a reader walks through the trie: it sees what stays,
+ * in order, and of what changes what was or what is.
+ */
+static void change_under_reader(struct fixture *f)
+{
+	struct lpm_garbage garbage = {};
+	struct entry changed[8];
+	unsigned int i, seen, at = 0;
+	struct oracle *unchanged = &f->unchanged;
+	struct lpm_key last, key;
+	struct lpm_iter it;
+
+	while (f->pins)
+		unpin(f);
+	f->edited = f->oracle;
+	*unchanged = f->oracle;
+	seen = below(f, f->oracle.count + 1);
+	lpm_iter_start(&it, &f->lpm, NULL, false);
+	for (i = 0; i < seen; i++)
+		CHECK(lpm_iter_next(&it));
+	last = it.key;
+
+	for (i = 0; i < ARRAY_SIZE(changed); i++) {
+		changed[i] = random_entry(f);
+		oracle_remove(unchanged, &changed[i]);
+		change_in_place(f, &changed[i], below(f, 2) &&
+				f->oracle.count < ORACLE_MAX, &garbage);
+		check_entries(f, &f->lpm, &f->oracle);
+	}
+
+	for (; seen && at < unchanged->count; at++) {
+		key = entry_key(&unchanged->entry[at]);
+		if (lpm_key_cmp(&key, &last) > 0)
+			break;
+	}
+	while (lpm_iter_next(&it)) {
+		CHECK(!seen || lpm_key_cmp(&last, &it.key) < 0);
+		last = it.key;
+		seen++;
+		for (i = 0; i < ARRAY_SIZE(changed); i++) {
+			key = entry_key(&changed[i]);
+			if (!lpm_key_cmp(&key, &it.key))
+				break;
+		}
+		if (i < ARRAY_SIZE(changed))
+			continue;
+		CHECK(at < unchanged->count);
+		key = entry_key(&unchanged->entry[at]);
+		CHECK(!lpm_key_cmp(&key, &it.key));
+		CHECK(unchanged->entry[at++].value == it.value);
+	}
+	CHECK(at == unchanged->count);
+	lpm_garbage_free(&garbage);
+}
+
 /* Remove everything, in one edit or in several. */
 static void empty(struct fixture *f)
 {
@@ -542,7 +620,34 @@ static void lpm_random(struct kunit *test)
 				unpin(f);
 		if (!below(f, 16))
 			check_all(f, &f->lpm, &f->oracle);
+		if (LPM_CAN_IN_PLACE && !below(f, 4))
+			change_under_reader(f);
 		cond_resched();
+	}
+	end(f);
+}
+
+/* The same as build_and_remove(), in place. */
+static void build_and_remove_in_place(struct fixture *f,
+				      const struct entry *list,
+				      unsigned int count, bool reverse)
+{
+	struct lpm_garbage garbage = {};
+	unsigned int i;
+
+	while (f->pins)
+		unpin(f);
+	for (i = 0; i < count; i++) {
+		change_in_place(f, &list[i], true, &garbage);
+		check_entries(f, &f->lpm, &f->oracle);
+		lpm_garbage_free(&garbage);
+	}
+	check_all(f, &f->lpm, &f->oracle);
+	for (i = 0; i < count; i++) {
+		change_in_place(f, &list[reverse ? count - 1 - i : i], false,
+				&garbage);
+		check_entries(f, &f->lpm, &f->oracle);
+		lpm_garbage_free(&garbage);
 	}
 	end(f);
 }
@@ -574,6 +679,10 @@ static void build_and_remove_both(struct fixture *f, const struct entry *list,
 {
 	build_and_remove(f, list, count, false);
 	build_and_remove(f, list, count, true);
+	if (LPM_CAN_IN_PLACE) {
+		build_and_remove_in_place(f, list, count, false);
+		build_and_remove_in_place(f, list, count, true);
+	}
 }
 
 static struct entry *new_list(struct kunit *test)
