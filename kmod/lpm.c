@@ -859,6 +859,7 @@ static struct lpm_node *node_prepare(struct lpm_edit *edit,
 static void slot_store(u64 *ref, u64 slot)
 {
 #ifdef CONFIG_64BIT
+	/* who sees the slot sees what it leads to: pairs with READ_ONCE() */
 	smp_store_release(ref, slot);
 #else
 	*ref = slot;
@@ -1183,7 +1184,7 @@ static bool removal_leaves_one(const struct removal *r,
 		return false;
 
 	*leaf = 0;
-	if (prefixes - (r->nr != LPM_FANOUT)) {
+	if (r->nr == LPM_FANOUT ? prefixes : prefixes > 1) {
 		nr = next_nr(node->prefix, 0);
 		if (nr == r->nr)
 			nr = next_nr(node->prefix, nr + 1);
