@@ -17,12 +17,13 @@ use nl31_netlink::{Client, Error, ErrorKind, Transport};
 use nl31_wire::limits::SILENCE_MS;
 use nl31_wire::{Heard, Line};
 
+use crate::access::Access;
 use crate::boot::Boot;
 use crate::console::{Console, Peer};
 use crate::control::{Control, PROGRAMS_MAX};
 use crate::device::SystemDevices;
 use crate::files::Files;
-use crate::program::{Host, Program, System};
+use crate::program::{Host, Program, Rights, System};
 use crate::receiver::{Events, Receiver};
 use crate::serial::{Choice, Input, Serial};
 use crate::shared::{self, Shared};
@@ -35,6 +36,8 @@ pub struct Options {
     pub serial: Choice,
     /// The config, if not those of the appliance.
     pub config: Option<PathBuf>,
+    /// Who may do what on the serial line.
+    pub access: PathBuf,
     /// Folder for what lasts until the next boot. The control socket lies beside it,
     /// under its name and `.sock`.
     pub run: PathBuf,
@@ -42,6 +45,9 @@ pub struct Options {
 
 /// How long a program's frame may pause.
 const SILENCE: Duration = Duration::from_millis(SILENCE_MS as u64);
+
+/// How long a line with a PIN stays unlocked when nothing is heard on it.
+const IDLE: Duration = Duration::from_secs(600);
 
 /// A thing to be tried again, at first soon and then less often.
 #[derive(Debug)]
@@ -183,6 +189,11 @@ pub fn run(options: Options) -> io::Result<bool> {
         let (columns, rows) = serial.size();
         agent.console.set_size(columns, rows);
     }
+    if !standard {
+        agent
+            .console
+            .set_access(Access::read(&agent.options.access));
+    }
     agent.console.start();
     agent.open_kernel();
     agent.serve()?;
@@ -226,9 +237,18 @@ impl Agent {
             self.kernel_retry = Retry::now();
         }
         self.give_line_back();
+        if self.idle().is_some_and(|idle| idle.is_zero()) {
+            self.console.lock();
+        }
         self.take_back();
         let more = self.take_events();
         self.console.work() || more
+    }
+
+    /// Time until an unlocked line is locked again because nobody uses it.
+    fn idle(&self) -> Option<Duration> {
+        let lockable = self.serial.is_some() && self.console.locks_when_idle();
+        lockable.then(|| IDLE.saturating_sub(self.heard.elapsed()))
     }
 
     /// Returns to text when a program has left, or a person has come.
@@ -382,6 +402,8 @@ impl Agent {
             return;
         }
         log::warn!("serial line hung up");
+        // Who comes next may be somebody else.
+        self.console.lock();
         self.serial = None;
         self.line = Line::new();
         self.program.reset();
@@ -442,7 +464,13 @@ impl Agent {
                 Heard::Nothing => {}
                 Heard::Text(byte) => self.console.feed(&[byte]),
                 Heard::Program => self.console.suspend(),
-                Heard::Frame(frame) => self.program.frame(Ok(&frame)),
+                Heard::Frame(frame) => {
+                    self.program.set_rights(Rights {
+                        locked: self.console.is_locked(),
+                        read_only: self.console.is_read_only(),
+                    });
+                    self.program.frame(Ok(&frame));
+                }
                 Heard::Bad(error) => self.program.frame(Err(error)),
             }
             self.leaving |= self.program.left();
@@ -547,6 +575,8 @@ impl Agent {
             .shared
             .left()
             .map(|left| (Instant::now() + Duration::from_millis(left)).max(self.undo_retry.at));
+        let idle = self.idle().map(|idle| Instant::now() + idle);
+        let undo = undo.into_iter().chain(idle);
         let timers = serial.into_iter().chain(kernel).chain(silence).chain(undo);
         match timers.min() {
             None => PollTimeout::NONE,

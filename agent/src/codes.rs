@@ -49,7 +49,8 @@ codes! {
     STOPPED = Warning 206 "stopped with Ctrl-C: what was shown is not all, and nothing was changed";
     UNSAVED = Warning 207 "confirmed, but the config could not be saved";
     SYNTAX = Error 400 "the line was not understood";
-    DENIED = Error 403 "not permitted: changes need CAP_NET_ADMIN";
+    LOCKED_OUT = Error 401 "the line is locked until the PIN is typed";
+    DENIED = Error 403 "not permitted here, or by the kernel: changes need CAP_NET_ADMIN";
     NO_ROUTE = Error 404 "no such route, or no route to the address";
     NO_DEVICE = Error 406 "no such device";
     EXISTS = Error 409 "the route is there already";

@@ -14,6 +14,7 @@ mod candidate;
 mod complete;
 mod config;
 mod info;
+mod lock;
 mod page;
 mod routes;
 mod show;
@@ -37,6 +38,7 @@ use crate::shared::Shared;
 
 use candidate::{CandidateDiff, Commit, Purpose};
 use config::{ConfigDiff, Save};
+use lock::Lock;
 use show::Show;
 
 /// What the prompt looks like.
@@ -100,6 +102,7 @@ pub struct Console<T> {
     boot: Option<Boot>,
     peer: Peer,
     shared: Rc<Shared>,
+    lock: Lock,
     candidate: Option<Candidate>,
     editor: Editor,
     /// Rows of the terminal; 0 if it does not say.
@@ -138,6 +141,7 @@ impl<T: Transport> Console<T> {
             boot,
             peer,
             shared,
+            lock: Lock::default(),
             candidate: None,
             editor: Editor::new(PROMPT),
             rows: 0,
@@ -161,7 +165,9 @@ impl<T: Transport> Console<T> {
     /// Greets whoever is at the terminal. The prompt follows when the config is
     /// loaded, or at the first key.
     pub fn start(&mut self) {
-        if self.interactive() {
+        if self.is_locked() {
+            self.data(format_args!("\nnl31 agent"));
+        } else if self.interactive() {
             self.data(format_args!(
                 "\nnl31 agent {}: help lists the commands, Tab and ? help with them",
                 env!("CARGO_PKG_VERSION")
@@ -171,9 +177,9 @@ impl<T: Transport> Console<T> {
             self.candidate = Candidate::resume(&self.shared.files.candidate());
         }
         if let Some(candidate) = self.candidate.as_ref().filter(|_| self.interactive()) {
-            let edits = Counted(candidate.edits().into(), "edit");
+            let edits = candidate.edits();
             self.notice(format_args!(
-                "{edits} wait for `commit` or `rollback`, see `diff`"
+                "open edits: {edits}, see `diff`; `commit` or `rollback` ends them"
             ));
         }
         if let Some(left) = self.shared.left().filter(|_| self.interactive()) {
@@ -325,7 +331,7 @@ impl<T: Transport> Console<T> {
         let booting = self.boot_step();
         if self.interactive() && !self.prompted && !(booting && self.input.is_empty()) {
             self.prompted = true;
-            self.editor.prompt(&mut self.out);
+            self.prompt();
         }
         self.waiting = false;
         while self.out.room(REPLY_MAX) {
@@ -442,13 +448,17 @@ impl<T: Transport> Console<T> {
     pub fn notice(&mut self, text: fmt::Arguments<'_>) {
         let at_prompt = self.prompted && matches!(self.running, Running::Nothing);
         let at_page = matches!(self.running, Running::Paused(_));
-        if at_prompt {
+        if at_prompt && self.is_locked() {
+            self.out.raw(b"\r\n");
+        } else if at_prompt {
             self.editor.erase(&mut self.out);
         } else if at_page {
             self.erase_more();
         }
         self.data(format_args!("* {text}"));
-        if at_prompt {
+        if at_prompt && self.is_locked() {
+            self.ask_for_pin();
+        } else if at_prompt {
             self.editor.redraw(&mut self.out);
         } else if at_page {
             self.draw_more();
@@ -533,18 +543,21 @@ impl<T: Transport> Console<T> {
     }
 
     fn byte(&mut self, byte: u8) {
+        if self.is_locked() {
+            return self.pin_key(byte);
+        }
         if self.interactive() {
             match self.editor.byte(byte, &mut self.out) {
                 None => {}
                 Some(Request::Execute) => self.entered(),
                 Some(Request::Complete) => self.complete(),
                 Some(Request::Help) => self.explain(),
-                Some(Request::Cancel) => self.editor.prompt(&mut self.out),
+                Some(Request::Cancel) => self.prompt(),
                 Some(Request::End) if self.peer == Peer::Shell => {
                     self.editor.leave(&mut self.out);
                     self.ended = true;
                 }
-                Some(Request::End) => {}
+                Some(Request::End) => self.lock(),
             }
             return;
         }
@@ -607,6 +620,9 @@ impl<T: Transport> Console<T> {
             && let Err(error) = grammar::nothing(line, start)
         {
             return self.misspelled(line, &error);
+        }
+        if self.is_read_only() && !command.action.reads() {
+            return self.status(codes::DENIED, format_args!("this line is read-only"));
         }
         if self.candidate.is_some() && edit::is_edit(command) {
             return self.edit(command, line, start);
@@ -744,7 +760,15 @@ impl<T: Transport> Console<T> {
         self.stop = false;
         self.printed = 0;
         if self.interactive() {
-            self.editor.prompt(&mut self.out);
+            self.prompt();
+        }
+    }
+
+    /// Draws the prompt on an empty row.
+    fn prompt(&mut self) {
+        match self.is_locked() {
+            true => self.ask_for_pin(),
+            false => self.editor.prompt(&mut self.out),
         }
     }
 

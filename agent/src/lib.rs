@@ -16,6 +16,7 @@
 //! - [`privileges`] are given up before anything is heard; [`last_words`] tell the next
 //!   agent why this one ended.
 
+pub mod access;
 pub mod agent;
 pub mod boot;
 pub mod candidate;

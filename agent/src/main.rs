@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use nl31_agent::agent::{self, Options};
 use nl31_agent::serial::Choice;
-use nl31_agent::{grammar, last_words, log_ring};
+use nl31_agent::{access, grammar, last_words, log_ring};
 
 /// Loads routes into the kernel's nl31 table and serves it on a serial line.
 #[derive(Parser)]
@@ -28,6 +28,15 @@ struct Arguments {
     #[arg(long, value_name = "PATH", default_value = "/run/nl31")]
     run: PathBuf,
 
+    /// Who may do what on the serial line.
+    #[arg(long, value_name = "PATH", default_value = "/etc/nl31/console.conf")]
+    access: PathBuf,
+
+    /// Read a PIN from standard input, print its line for the file of `--access`, and
+    /// exit.
+    #[arg(long)]
+    hash_pin: bool,
+
     /// Print the console's commands and reply codes as Markdown, and exit.
     #[arg(long)]
     print_commands: bool,
@@ -39,22 +48,44 @@ fn main() -> ExitCode {
         print!("{}", grammar::markdown());
         return ExitCode::SUCCESS;
     }
+    if arguments.hash_pin {
+        return hash_pin();
+    }
     log_ring::init();
     let Arguments {
         serial,
         config,
         run,
+        access,
         ..
     } = arguments;
     match agent::run(Options {
         serial,
         config,
         run,
+        access,
     }) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
             last_words::say(format_args!("{error}"));
+            eprintln!("nl31-agent: {error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn hash_pin() -> ExitCode {
+    let mut pin = String::new();
+    let hash = std::io::stdin()
+        .read_line(&mut pin)
+        .and_then(|_| access::hash_pin(pin.trim_end_matches(['\r', '\n'])));
+    match hash {
+        Ok(line) => {
+            println!("{line}");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
             eprintln!("nl31-agent: {error}");
             ExitCode::from(2)
         }

@@ -20,6 +20,7 @@ use nl31_wire::{
     Response, SCHEMA, Server, Verdict, code,
 };
 
+use crate::access::Access;
 use crate::codes::{self, Code};
 use crate::console::{Console, Peer};
 use crate::device::{Cached, Devices, SystemDevices};
@@ -107,6 +108,16 @@ pub struct Program<H: Host> {
     /// Events were lost, and the program does not know yet.
     lost: bool,
     left: bool,
+    rights: Rights,
+}
+
+/// What a program may do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Rights {
+    /// Nothing: a person must type the PIN first.
+    pub locked: bool,
+    /// Nothing that changes something.
+    pub read_only: bool,
 }
 
 /// Why a request was not carried out.
@@ -135,7 +146,13 @@ impl<H: Host> Program<H> {
             subscribed: false,
             lost: false,
             left: false,
+            rights: Rights::default(),
         }
+    }
+
+    /// Says what the program may do: everything, unless told.
+    pub fn set_rights(&mut self, rights: Rights) {
+        self.rights = rights;
     }
 
     /// Ends what is open, as when the line is unplugged.
@@ -289,8 +306,30 @@ impl<H: Host> Program<H> {
         }
     }
 
+    /// Refuses what the program may not do.
+    fn permit(&self, request: &Request<'_>) -> Refused<()> {
+        let session = matches!(request, Request::Hello { .. } | Request::Leave {});
+        if self.rights.locked && !session {
+            let what = format_args!("the line is locked: a person must type the PIN first");
+            return Err(Refusal::new(codes::LOCKED_OUT.number, what));
+        }
+        let changes = matches!(
+            request,
+            Request::Change { .. }
+                | Request::Flush { .. }
+                | Request::Begin { .. }
+                | Request::Commit {}
+        );
+        if self.rights.read_only && changes {
+            let what = format_args!("this line is read-only");
+            return Err(Refusal::new(codes::DENIED.number, what));
+        }
+        Ok(())
+    }
+
     /// Carries a request out and answers it, unless it is refused.
     fn request(&mut self, request: &Request<'_>) -> Refused<()> {
+        self.permit(request)?;
         match *request {
             Request::Hello { .. } => self.answer(&Response::Welcome {
                 boot: self.boot,
@@ -472,6 +511,7 @@ impl<H: Host> Program<H> {
                 Peer::Script,
                 self.host.shared(),
             ));
+            console.set_access(Access::without_pin(self.rights.read_only));
             match self.host.connect() {
                 Ok(client) => console.attach(client),
                 // Without a kernel the console says so by itself.

@@ -9,6 +9,7 @@ use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use nl31_agent::access::Access;
 use nl31_agent::boot::Boot;
 use nl31_agent::console::{Console, PROMPT, Peer};
 use nl31_agent::device::Devices;
@@ -1309,6 +1310,87 @@ fn ctrl_c_stops_a_load_and_a_save_and_nothing_is_changed() {
                 .contains("I200 deleted")
         );
     }
+}
+
+/// By Python's hashlib, with two rounds: the usual number takes long without
+/// optimisation.
+const PIN_4711: &str = "pin 2 07070707070707070707070707070707 \
+     a969f071d2e4a3a03e2822e38baa1b6ca2900d76bd19cc9aa5084d802c1e1902";
+
+/// A line that asks for the PIN 4711.
+fn locked() -> Session {
+    let mut session = Session::with(Folder::new(), Peer::Line, None);
+    let file = session.folder.0.join("console.conf");
+    fs::write(&file, PIN_4711).unwrap();
+    session.console.set_access(Access::read(&file));
+    session.console.attach(client());
+    session.console.start();
+    session
+}
+
+#[test]
+fn a_line_with_a_pin_hears_nothing_else_before_and_does_not_show_it() {
+    let mut session = locked();
+    assert_eq!(session.types(""), "\r\nnl31 agent\r\nPIN: ");
+    // Neither editor nor completion nor history are there.
+    assert_eq!(session.types("\t\x1b[A\x04\x15"), "");
+    assert_eq!(
+        session.types("47\x7f7x\x7f11\r"),
+        "\r\nI200 unlocked until Ctrl-D\r\nnl31> "
+    );
+    assert!(
+        session
+            .types("ping\r")
+            .ends_with("I200 the kernel is alive\r\nnl31> ")
+    );
+    session.types("monitor\r");
+    // What was typed is forgotten, and nobody is told of changes.
+    assert_eq!(session.types("rou\x15\x04"), "\r\n* locked\r\nPIN: ");
+    assert_eq!(
+        session.types("ping\r\r\r"),
+        "\r\nE401 not the PIN, try again in 1 s\r\nPIN: "
+    );
+    // The right one is not looked at before its time, and is after it.
+    let early = session.types("4711\r");
+    assert!(
+        early.contains("E401 not the PIN, try again in 1 s"),
+        "{early:?}"
+    );
+    while !session.types("4711\r").contains("I200 unlocked") {
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    assert!(!session.types("\x1b[A").contains("ping"));
+}
+
+#[test]
+fn a_line_that_is_read_only_changes_nothing() {
+    let mut session = Session::new(false);
+    session.types("route add 10.0.0.0/8 dev eth0\n");
+    session.console.set_access(Access::without_pin(true));
+    for line in [
+        "route add 11.0.0.0/8 dev eth0",
+        "route replace 11.0.0.0/8 dev eth0",
+        "route change 10.0.0.0/8 dev lo",
+        "route append 10.0.0.0/8 dev lo",
+        "route del 10.0.0.0/8",
+        "route flush all",
+        "begin",
+        "check",
+        "commit",
+        "confirm",
+        "rollback",
+        "save",
+        "load",
+        "factory-reset",
+        "reboot",
+    ] {
+        assert_eq!(
+            session.types(format!("{line}\n")),
+            "E403 this line is read-only\n"
+        );
+    }
+    session.plays("> route show\n10.0.0.0/8 dev eth0\nI200 1 route");
+    assert!(!session.folder.config().exists());
 }
 
 proptest! {

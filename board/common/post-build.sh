@@ -25,6 +25,8 @@ for script in "$target/etc/init.d/"rc? "$target/etc/init.d/"S??*; do
 	[ ! -e "$script" ] || chmod 0755 "$script"
 done
 chmod 0644 "$target/etc/nl31/routes.conf"
+# an option of the image: the hash of the console's PIN
+[ ! -e "$target/etc/nl31/console.conf" ] || chmod 0600 "$target/etc/nl31/console.conf"
 
 # where a disk's last partition is mounted; the root may be read-only
 mkdir -p "$target/data"

@@ -29,13 +29,13 @@ fn await_agent(guest: &mut Guest, before: &str) -> String {
 }
 
 #[test]
-fn the_agent_keeps_two_capabilities_and_a_filter() {
+fn the_agent_keeps_one_capability_and_a_filter() {
     let mut guest = guest();
     let status = shell(&mut guest, "cat /proc/$(pidof nl31-agent)/status");
     for line in [
         "CapInh:\t0000000000000000",
-        "CapPrm:\t0000000000401000",
-        "CapEff:\t0000000000401000",
+        "CapPrm:\t0000000000001000",
+        "CapEff:\t0000000000001000",
         "CapBnd:\t0000000000000000",
         "CapAmb:\t0000000000000000",
         "NoNewPrivs:\t1",

@@ -51,11 +51,17 @@ fn copy(from: &File, to: &File) {
 
 impl Line {
     fn new(name: &str) -> Self {
+        Self::with_access(name, "")
+    }
+
+    /// A line with such a file of who may do what.
+    fn with_access(name: &str, access: &str) -> Self {
         let name = format!("nl31ctl-{}-{name}", std::process::id());
         let folder = std::env::temp_dir().join(name);
         std::fs::create_dir_all(&folder).unwrap();
         let config = folder.join("routes.conf");
         File::create(&config).unwrap();
+        std::fs::write(folder.join("console.conf"), access).unwrap();
         let (theirs, their_end, device) = pty();
         let (ours, our_end, port) = pty();
         copy(&theirs, &ours);
@@ -64,6 +70,7 @@ impl Line {
             serial: Choice::Device(device),
             config: Some(config),
             run: folder.join("run"),
+            access: folder.join("console.conf"),
         };
         std::thread::spawn(|| {
             agent::run(options)
@@ -85,6 +92,11 @@ impl Line {
             .args(arguments)
             .output()
             .unwrap()
+    }
+
+    fn terminal(&self) -> File {
+        let mut options = File::options();
+        options.read(true).write(true).open(&self.port).unwrap()
     }
 
     fn socket(&self) -> PathBuf {
@@ -110,6 +122,33 @@ fn check(output: &Output, status: i32, out: &str, errors: &str) {
     assert!(stderr.contains(errors), "{stderr:?}");
 }
 
+/// Types until `wanted` is heard: again and again where that is what a person would do.
+fn says(terminal: &mut File, typed: &[u8], wanted: &str, again: bool) {
+    let mut heard = String::new();
+    terminal.write_all(typed).unwrap();
+    let wait = if again {
+        2 * SILENCE_MS as u16
+    } else {
+        HANG_MS
+    };
+    for _ in 0..HANG_MS / wait.min(HANG_MS) {
+        loop {
+            if heard.contains(wanted) {
+                return;
+            }
+            let mut fds = [PollFd::new(terminal.as_fd(), PollFlags::POLLIN)];
+            if poll(&mut fds, PollTimeout::from(wait)).unwrap() == 0 {
+                break;
+            }
+            let mut buffer = [0; 4096];
+            let len = terminal.read(&mut buffer).unwrap();
+            heard.push_str(&text(&buffer[..len]));
+        }
+        terminal.write_all(typed).unwrap();
+    }
+    panic!("no {wanted:?} in {heard:?}");
+}
+
 #[test]
 fn a_program_and_a_person_share_the_serial_line() {
     let line = Line::new("serial");
@@ -121,47 +160,45 @@ fn a_program_and_a_person_share_the_serial_line() {
     );
     check(&line.ctl(&["shell", "nonsense"]), 0, "E400 column 1", "");
     // The line is the console's again.
-    let mut terminal = File::options()
-        .read(true)
-        .write(true)
-        .open(&line.port)
-        .unwrap();
-    // Types until it is heard: again and again where that is what a person would do.
-    let mut says = |typed: &[u8], wanted: &str, again: bool| {
-        let mut heard = String::new();
-        terminal.write_all(typed).unwrap();
-        let wait = if again {
-            2 * SILENCE_MS as u16
-        } else {
-            HANG_MS
-        };
-        for _ in 0..HANG_MS / wait.min(HANG_MS) {
-            loop {
-                if heard.contains(wanted) {
-                    return;
-                }
-                let mut fds = [PollFd::new(terminal.as_fd(), PollFlags::POLLIN)];
-                if poll(&mut fds, PollTimeout::from(wait)).unwrap() == 0 {
-                    break;
-                }
-                let mut buffer = [0; 4096];
-                let len = terminal.read(&mut buffer).unwrap();
-                heard.push_str(&text(&buffer[..len]));
-            }
-            terminal.write_all(typed).unwrap();
-        }
-        panic!("no {wanted:?} in {heard:?}");
-    };
-    says(b"", "nl31> ", false);
-    says(b"help codes\r", "I200 help\r\nnl31> ", false);
+    let mut terminal = line.terminal();
+    says(&mut terminal, b"", "nl31> ", false);
+    says(&mut terminal, b"help codes\r", "I200 help\r\nnl31> ", false);
     // A program that dies leaves the line in its hands, until somebody presses Enter.
     terminal_breaks(&line);
-    says(b"\r", "nl31> ", true);
+    says(&mut terminal, b"\r", "nl31> ", true);
     check(
         &line.ctl(&["--json", "shell", "help"]),
         0,
         "I200 help\n",
         "",
+    );
+}
+
+#[test]
+fn a_line_with_a_pin_is_closed_to_programs_until_a_person_types_it() {
+    // By Python's hashlib.
+    let pin = "pin 2 07070707070707070707070707070707 \
+               a969f071d2e4a3a03e2822e38baa1b6ca2900d76bd19cc9aa5084d802c1e1902";
+    let line = Line::with_access("pin", pin);
+    check(&line.ctl(&["shell", "help"]), 1, "", "the line is locked");
+    let mut terminal = line.terminal();
+    says(&mut terminal, b"4711\r", "I200 unlocked", true);
+    drop(terminal);
+    check(&line.ctl(&["shell", "help"]), 0, "I200 help\n", "");
+    check(&line.ctl(&["shell", "help"]), 0, "I200 help\n", "");
+}
+
+#[test]
+fn a_line_that_is_read_only_is_so_for_programs() {
+    let line = Line::with_access("read-only", "read-only\n");
+    let refused = "E403 this line is read-only\n";
+    check(&line.ctl(&["shell", "save"]), 0, refused, "");
+    check(&line.ctl(&["shell", "help"]), 0, "I200 help\n", "");
+    let change = line.ctl(&["route", "add", "10.0.0.0/8", "dev", "lo"]);
+    assert_ne!(change.status.code(), Some(0));
+    assert!(
+        text(&change.stderr).contains("this line is read-only"),
+        "{change:?}"
     );
 }
 

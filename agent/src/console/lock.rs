@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The PIN: until it is typed, nothing else is heard on the line.
+
+use std::time::Instant;
+
+use nl31_netlink::Transport;
+
+use super::Console;
+use crate::access::{Access, Attempt, PIN_MAX};
+use crate::codes;
+
+/// Where the PIN is typed, unseen.
+const PROMPT: &[u8] = b"PIN: ";
+
+/// The lock of a line.
+#[derive(Debug, Default)]
+pub(super) struct Lock {
+    access: Access,
+    locked: bool,
+    typed: heapless::Vec<u8, PIN_MAX>,
+    too_long: bool,
+}
+
+impl<T: Transport> Console<T> {
+    /// Says who may do what here. To be called before [`Console::start`].
+    pub fn set_access(&mut self, access: Access) {
+        self.lock.locked = access.locks();
+        self.lock.access = access;
+    }
+
+    /// Asks for the PIN from now on, if there is one. Edits stay; what was typed is
+    /// forgotten.
+    pub fn lock(&mut self) {
+        if self.is_locked() || !self.lock.access.locks() {
+            return;
+        }
+        self.suspend();
+        self.lock.locked = true;
+        self.data(format_args!(""));
+        self.notice(format_args!("locked"));
+    }
+
+    /// Whether a PIN is to be typed first.
+    pub fn is_locked(&self) -> bool {
+        self.lock.locked
+    }
+
+    /// Whether there is a PIN, and it was typed.
+    pub fn locks_when_idle(&self) -> bool {
+        !self.lock.locked && self.lock.access.locks()
+    }
+
+    /// Whether nothing may be changed here.
+    pub fn is_read_only(&self) -> bool {
+        self.lock.access.read_only
+    }
+
+    pub(super) fn ask_for_pin(&mut self) {
+        self.out.raw(PROMPT);
+    }
+
+    /// Takes a key of the PIN.
+    pub(super) fn pin_key(&mut self, byte: u8) {
+        let lock = &mut self.lock;
+        match byte {
+            // A line's end that follows another one is no empty PIN.
+            b'\r' | b'\n' if lock.typed.is_empty() => {}
+            b'\r' | b'\n' => self.try_pin(),
+            0x08 | 0x7f => {
+                lock.typed.pop();
+            }
+            0x03 | 0x15 => {
+                lock.typed.clear();
+                lock.too_long = false;
+            }
+            0x20.. => lock.too_long |= lock.typed.push(byte).is_err(),
+            _ => {}
+        }
+    }
+
+    fn try_pin(&mut self) {
+        let typed = std::mem::take(&mut self.lock.typed);
+        let too_long = std::mem::take(&mut self.lock.too_long);
+        self.data(format_args!(""));
+        let pin: &[u8] = if too_long { b"" } else { &typed };
+        match self.lock.access.attempt(pin, Instant::now()) {
+            Attempt::Right => {
+                self.lock.locked = false;
+                log::info!("the PIN was typed on the serial line");
+                self.status(codes::DONE, format_args!("unlocked until Ctrl-D"));
+            }
+            Attempt::Wrong(pause) => {
+                let seconds = pause.as_millis().div_ceil(1000);
+                self.status(
+                    codes::LOCKED_OUT,
+                    format_args!("not the PIN, try again in {seconds} s"),
+                );
+            }
+        }
+    }
+}
