@@ -287,10 +287,10 @@ static void real_ipv6(struct kunit *test)
 }
 
 static struct kunit_case lookup_bench_cases[] = {
-	KUNIT_CASE(made_ipv4),
-	KUNIT_CASE(made_ipv6),
-	KUNIT_CASE(real_ipv4),
-	KUNIT_CASE(real_ipv6),
+	KUNIT_CASE_SLOW(made_ipv4),
+	KUNIT_CASE_SLOW(made_ipv6),
+	KUNIT_CASE_SLOW(real_ipv4),
+	KUNIT_CASE_SLOW(real_ipv6),
 	{}
 };
 

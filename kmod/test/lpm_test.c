@@ -863,9 +863,11 @@ static void family_name(const unsigned int *bits, char *name)
 KUNIT_ARRAY_PARAM(family, families, family_name);
 
 static struct kunit_case lpm_cases[] = {
-	KUNIT_CASE_PARAM(lpm_random, family_gen_params),
+	KUNIT_CASE_PARAM_ATTR(lpm_random, family_gen_params,
+			      { .speed = KUNIT_SPEED_SLOW }),
 	KUNIT_CASE_PARAM(lpm_all_children, family_gen_params),
-	KUNIT_CASE_PARAM(lpm_all_prefixes, family_gen_params),
+	KUNIT_CASE_PARAM_ATTR(lpm_all_prefixes, family_gen_params,
+			      { .speed = KUNIT_SPEED_SLOW }),
 	KUNIT_CASE_PARAM(lpm_deep, family_gen_params),
 	KUNIT_CASE_PARAM(lpm_collapse, family_gen_params),
 	KUNIT_CASE_PARAM(lpm_ends, family_gen_params),

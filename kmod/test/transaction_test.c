@@ -3,78 +3,36 @@
  * Tests of what becomes of abandoned transactions, through sockets in the initial
  * namespace: an hour passes by setting back the clock of the transaction.
  */
-#include <kunit/test.h>
 #include <linux/jiffies.h>
-#include <linux/net.h>
-#include <linux/netlink.h>
 #include <net/net_namespace.h>
-#include <uapi/linux/nl31.h>
 
 #include "../netlink.h"
 #include "../transaction.h"
-
-struct request {
-	struct nlmsghdr nlh;
-	struct nlattr attr;
-	u32 max_routes;
-};
+#include "client.h"
 
 static struct nl31_table *table(void)
 {
 	return nl31_table_of(&init_net);
 }
 
-static struct socket *open_socket(struct kunit *test)
-{
-	struct socket *sock;
-
-	KUNIT_ASSERT_EQ(test, 0, sock_create_kern(&init_net, AF_NETLINK,
-						  SOCK_RAW, NETLINK_NL31,
-						  &sock));
-	return sock;
-}
-
 /* A change that changes nothing, or with @type NLMSG_DONE the end of several. */
 static void send(struct kunit *test, struct socket *sock, u16 type, u16 flags)
 {
-	struct request r = {
-		.nlh.nlmsg_type = type,
-		.nlh.nlmsg_flags = NLM_F_REQUEST | flags,
-		.attr.nla_len = sizeof(r.attr) + sizeof(r.max_routes),
-		.attr.nla_type = NL31_TABLE_MAX_ROUTES,
-		.max_routes = READ_ONCE(table()->max_routes),
-	};
-	/* with an address, or the kernel asks what its file's owner may do */
-	struct sockaddr_nl kernel = { .nl_family = AF_NETLINK };
-	struct msghdr msg = {
-		.msg_name = &kernel,
-		.msg_namelen = sizeof(kernel),
-	};
-	struct kvec vec = { .iov_base = &r };
+	struct client_message *m;
 
-	r.nlh.nlmsg_len = type == NLMSG_DONE ? sizeof(r.nlh) : sizeof(r);
-	vec.iov_len = r.nlh.nlmsg_len;
-	KUNIT_ASSERT_EQ(test, r.nlh.nlmsg_len,
-			kernel_sendmsg(sock, &msg, &vec, 1, vec.iov_len));
+	m = kunit_kmalloc(test, sizeof(*m), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, m);
+	client_message(m, type, flags);
+	if (type != NLMSG_DONE)
+		client_attr_u32(m, NL31_TABLE_MAX_ROUTES,
+				READ_ONCE(table()->max_routes));
+	client_send(test, sock, m);
+	kunit_kfree(test, m);
 }
 
-/* The error or number in the answer; -EAGAIN if there is none. */
 static int answer(struct kunit *test, struct socket *sock)
 {
-	struct {
-		struct nlmsghdr nlh;
-		int value;
-		u8 rest[400];
-	} reply;
-	struct kvec vec = { .iov_base = &reply, .iov_len = sizeof(reply) };
-	struct msghdr msg = {};
-	int got;
-
-	got = kernel_recvmsg(sock, &msg, &vec, 1, sizeof(reply), MSG_DONTWAIT);
-	if (got < 0)
-		return got;
-	KUNIT_EXPECT_GE(test, got, NLMSG_HDRLEN + sizeof(int));
-	return reply.value;
+	return client_answer(test, sock).error;
 }
 
 static void begin(struct kunit *test, struct socket *sock)
@@ -86,7 +44,7 @@ static void begin(struct kunit *test, struct socket *sock)
 
 static void expires(struct kunit *test)
 {
-	struct socket *idle = open_socket(test), *other = open_socket(test);
+	struct socket *idle = client_open(test), *other = client_open(test);
 	struct nl31_table *t = table();
 
 	begin(test, idle);
@@ -118,7 +76,7 @@ static void expires(struct kunit *test)
 /* What still comes of an expired transaction is refused, and is not another one. */
 static void rest_after_expiry(struct kunit *test)
 {
-	struct socket *idle = open_socket(test);
+	struct socket *idle = client_open(test);
 	struct nl31_table *t = table();
 
 	begin(test, idle);
@@ -141,7 +99,7 @@ static void rest_after_expiry(struct kunit *test)
 
 static void ends_with_its_socket(struct kunit *test)
 {
-	struct socket *sock = open_socket(test);
+	struct socket *sock = client_open(test);
 	struct nl31_table *t = table();
 
 	begin(test, sock);
