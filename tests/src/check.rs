@@ -5,6 +5,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::{Context, Result, bail};
 
@@ -28,7 +29,10 @@ pub fn all() -> Result<()> {
         module(series)?;
     }
     step.say("checkpatch --strict");
-    checkpatch(&step)?;
+    let source = kernel::unpacked_source(&step)?;
+    checkpatch(&source)?;
+    step.say("coccinelle");
+    coccinelle(&source)?;
     step.done("passed");
     Ok(())
 }
@@ -91,12 +95,11 @@ fn is_script(file: &Path) -> bool {
     first.starts_with(b"#!") && (first.ends_with(b"sh") || first.ends_with(b"bash"))
 }
 
-fn checkpatch(step: &Step) -> Result<()> {
-    let source = kernel::unpacked_source(step)?;
+fn checkpatch(source: &Path) -> Result<()> {
     let mut files = kernel::kmod_files()?;
     files.retain(|file| file.extension().is_some_and(|end| end == "c" || end == "h"));
     let mut checkpatch = Command::new("perl");
-    checkpatch.current_dir(&source);
+    checkpatch.current_dir(source);
     checkpatch.args([
         "scripts/checkpatch.pl",
         "--strict",
@@ -105,6 +108,74 @@ fn checkpatch(step: &Step) -> Result<()> {
         "--file",
     ]);
     passes(checkpatch.args(&files), "checkpatch")
+}
+
+/// The kernel's semantic checks that do not run: they want an OCaml compiler, 400 MB of packages.
+/// The first is about one driver's data; what the second finds, sparse finds too.
+const NOT_RUN: &[&str] = &["api/check_bq27xxx_data.cocci", "null/badzero.cocci"];
+
+/// Runs the kernel's semantic checks (scripts/coccinelle) over kmod/, as `make coccicheck` does in
+/// its mode `report`: what they print are findings.
+fn coccinelle(source: &Path) -> Result<()> {
+    let rules = source.join("scripts/coccinelle");
+    let is_rule = |file: &Path| {
+        file.extension().is_some_and(|end| end == "cocci")
+            && !NOT_RUN.iter().any(|name| file.ends_with(name))
+    };
+    let scripts = cache::files_below(&rules, &is_rule)?;
+    if scripts.len() < 50 {
+        bail!("only {} checks in {}", scripts.len(), rules.display());
+    }
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let mut found = String::new();
+        while let Some(script) = scripts.get(next.fetch_add(1, Ordering::Relaxed)) {
+            found += &semantic_check(source, script)?;
+        }
+        anyhow::Ok(found)
+    };
+    let found: String = std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..std::thread::available_parallelism()?.get())
+            .map(|_| scope.spawn(work))
+            .collect();
+        workers
+            .into_iter()
+            .map(|worker| worker.join().expect("no panic"))
+            .collect::<Result<_>>()
+    })?;
+    if !found.is_empty() {
+        bail!("coccinelle found something:\n{found}");
+    }
+    Ok(())
+}
+
+/// What one check says about kmod/.
+fn semantic_check(source: &Path, script: &Path) -> Result<String> {
+    let text = fs::read_to_string(script)?;
+    // as coccicheck reads them
+    let options = text.lines().find_map(|line| line.split_once("Options:"));
+    let output = Command::new("spatch")
+        .current_dir(source)
+        .args(["-D", "report", "--very-quiet", "--no-show-diff"])
+        .args(
+            options
+                .map_or("", |(_, options)| options)
+                .split_whitespace(),
+        )
+        .args(["-I", "include", "--cocci-file"])
+        .arg(script)
+        .arg("--dir")
+        .arg(crate::project().join("kmod"))
+        .output()
+        .context("cannot run spatch, of the package coccinelle")?;
+    if !output.status.success() {
+        bail!(
+            "spatch failed with {}:\n{}",
+            script.display(),
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 /// Builds kmod/ out of tree, in a folder of its own, and takes no warning.

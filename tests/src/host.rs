@@ -25,6 +25,7 @@ pub const IMAGE: &[&str] = &[
 
 /// What `lab check` takes beside it.
 pub const CHECK: &[&str] = &[
+    "coccinelle",
     "g++",
     "linux-headers-6.12-amd64",
     "linux-headers-amd64",
