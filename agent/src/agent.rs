@@ -27,6 +27,7 @@ use crate::program::{Host, Program, Rights, System};
 use crate::receiver::{Events, Receiver};
 use crate::serial::{Choice, Input, Serial};
 use crate::shared::{self, Shared};
+use crate::watchdog::Watchdog;
 use crate::{last_words, privileges, undo};
 
 /// What the agent is started with.
@@ -41,6 +42,8 @@ pub struct Options {
     /// Folder for what lasts until the next boot. The control socket lies beside it,
     /// under its name and `.sock`.
     pub run: PathBuf,
+    /// The board's watchdog, if it is to be fed.
+    pub watchdog: Option<PathBuf>,
 }
 
 /// How long a program's frame may pause.
@@ -94,6 +97,7 @@ struct Agent {
     /// That program has left; its last answer is on its way.
     leaving: bool,
     control: Option<Control>,
+    watchdog: Option<Watchdog>,
     events: Option<Events>,
     kernel_retry: Retry,
     /// What was last said of the kernel's absence, so that it is said once.
@@ -161,6 +165,12 @@ pub fn run(options: Options) -> io::Result<bool> {
             .inspect_err(|error| log::error!("{}: {error}", path.display()))
             .ok()
     });
+    let watchdog = options.watchdog.as_deref().and_then(|path| {
+        Watchdog::open(path).unwrap_or_else(|error| {
+            log::error!("{}: {error}", path.display());
+            None
+        })
+    });
     let mut agent = Agent {
         console: Console::new(
             Box::new(SystemDevices),
@@ -178,6 +188,7 @@ pub fn run(options: Options) -> io::Result<bool> {
         undo_retry: Retry::now(),
         leaving: false,
         control,
+        watchdog,
         events: None,
         kernel_retry: Retry::now(),
         absence: None,
@@ -198,6 +209,9 @@ pub fn run(options: Options) -> io::Result<bool> {
     agent.open_kernel();
     agent.serve()?;
     last_words::end();
+    if let Some(watchdog) = agent.watchdog.take() {
+        watchdog.stop();
+    }
     // A script that was cut short did not succeed.
     Ok(agent.console.failures() == 0 && !(standard && agent.terminated))
 }
@@ -221,6 +235,7 @@ impl Agent {
 
     /// Does what there is to do; says whether there is more.
     fn work(&mut self) -> bool {
+        self.feed_watchdog();
         if self.serial.is_none() && self.serial_retry.due() {
             self.open_serial();
         }
@@ -305,6 +320,18 @@ impl Agent {
             if let Err(error) = shared::reboot() {
                 self.console.notice(format_args!("cannot restart: {error}"));
             }
+        }
+    }
+
+    fn feed_watchdog(&mut self) {
+        let Some(watchdog) = &mut self.watchdog else {
+            return;
+        };
+        if watchdog.feed(self.events.as_ref().map(Events::beat))
+            && let Some(events) = &self.events
+        {
+            // So that it has turned by the next time.
+            events.prod();
         }
     }
 
@@ -576,8 +603,10 @@ impl Agent {
             .left()
             .map(|left| (Instant::now() + Duration::from_millis(left)).max(self.undo_retry.at));
         let idle = self.idle().map(|idle| Instant::now() + idle);
-        let undo = undo.into_iter().chain(idle);
-        let timers = serial.into_iter().chain(kernel).chain(silence).chain(undo);
+        let watchdog = self.watchdog.as_ref().map(Watchdog::due);
+        let timers = [serial, kernel, silence, undo, idle, watchdog]
+            .into_iter()
+            .flatten();
         match timers.min() {
             None => PollTimeout::NONE,
             Some(at) => {

@@ -14,7 +14,7 @@
 //!   [`agent`] the loop that ties them together. The rest does no input or output,
 //!   so it is tested without either.
 //! - [`privileges`] are given up before anything is heard; [`last_words`] tell the next
-//!   agent why this one ended.
+//!   agent why this one ended. [`watchdog`] is fed while all is well.
 
 pub mod access;
 pub mod agent;
@@ -46,3 +46,4 @@ pub mod shared;
 pub mod sorted;
 pub mod touched;
 pub mod undo;
+pub mod watchdog;

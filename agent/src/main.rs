@@ -37,6 +37,10 @@ struct Arguments {
     #[arg(long)]
     hash_pin: bool,
 
+    /// Watchdog to feed while all is well; nothing is done where there is no such device.
+    #[arg(long, value_name = "PATH")]
+    watchdog: Option<PathBuf>,
+
     /// Print the console's commands and reply codes as Markdown, and exit.
     #[arg(long)]
     print_commands: bool,
@@ -57,6 +61,7 @@ fn main() -> ExitCode {
         config,
         run,
         access,
+        watchdog,
         ..
     } = arguments;
     match agent::run(Options {
@@ -64,6 +69,7 @@ fn main() -> ExitCode {
         config,
         run,
         access,
+        watchdog,
     }) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,

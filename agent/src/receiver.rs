@@ -15,7 +15,7 @@
 
 use std::io;
 use std::os::fd::AsFd;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Instant;
@@ -66,7 +66,8 @@ struct Shared {
     events: Socket,
     answers_queue: Queue<Answer, ANSWERS>,
     events_queue: Queue<Message, EVENTS>,
-    /// Wakes the thread when there is room for answers again, or to end it.
+    /// Wakes the thread: there is room for answers again, it is to end, or to show that
+    /// it is alive.
     room: EventFd,
     /// The thread waits for that room.
     stalled: AtomicBool,
@@ -76,6 +77,8 @@ struct Shared {
     closing: AtomicBool,
     /// The sockets failed; nothing more will come.
     failed: AtomicBool,
+    /// Rounds of the thread.
+    beat: AtomicU32,
 }
 
 fn eventfd() -> io::Result<EventFd> {
@@ -102,6 +105,7 @@ impl Receiver {
             lost: AtomicBool::new(false),
             closing: AtomicBool::new(false),
             failed: AtomicBool::new(false),
+            beat: AtomicU32::new(0),
         });
         let its = Arc::clone(&shared);
         thread::Builder::new()
@@ -205,6 +209,16 @@ impl Events {
         self.shared.failed.load(Ordering::Acquire)
     }
 
+    /// Counts the rounds of the thread.
+    pub fn beat(&self) -> u32 {
+        self.shared.beat.load(Ordering::Relaxed)
+    }
+
+    /// Has the thread make a round, if it still can.
+    pub fn prod(&self) {
+        self.shared.room.wake();
+    }
+
     /// There are events left to take.
     pub fn again(&self) {
         self.shared.events_queue.ready.wake();
@@ -240,6 +254,7 @@ fn receive(shared: &Shared) -> io::Result<()> {
     // An answer that found no room.
     let mut waiting: Option<Answer> = None;
     while !shared.closing.load(Ordering::Acquire) {
+        shared.beat.fetch_add(1, Ordering::Relaxed);
         // Events first: the kernel sends that of a change before its answer, and
         // so it shall be known here.
         drain_events(shared, &mut events)?;

@@ -8,6 +8,8 @@ use std::io::{Read, Write};
 use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::pty::openpty;
@@ -288,4 +290,36 @@ fn prints_its_commands_for_the_readme() {
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(text.starts_with("| command | does |\n| --- | --- |\n| `greet [TEXT]` | "));
     assert!(text.contains("| `E404` | "));
+}
+
+#[test]
+fn the_watchdog_is_fed_while_the_agent_turns() {
+    let folder = Folder::new("watchdog");
+    let device = folder.0.join("watchdog");
+    File::create(&device).unwrap();
+    let pty = openpty(None, None).unwrap();
+    let mut agent = agent(&folder);
+    agent.arg("--watchdog").arg(&device);
+    agent.arg("--serial").arg(ttyname(&pty.slave).unwrap());
+    let mut agent = agent.spawn().unwrap();
+    let meals = || std::fs::read(&device).unwrap().len();
+    let await_meals = |count| {
+        let deadline = Instant::now() + Duration::from_millis(HANG_MS.into());
+        while meals() < count {
+            assert!(Instant::now() < deadline, "it is not fed");
+            sleep(Duration::from_millis(20));
+        }
+    };
+    await_meals(2);
+    let pid = Pid::from_raw(agent.id() as i32);
+    kill(pid, Signal::SIGSTOP).unwrap();
+    sleep(Duration::from_millis(100));
+    let stopped = meals();
+    sleep(Duration::from_millis(1500));
+    assert_eq!(meals(), stopped, "fed by an agent that hangs");
+    kill(pid, Signal::SIGCONT).unwrap();
+    await_meals(stopped + 1);
+    kill(pid, Signal::SIGTERM).unwrap();
+    agent.wait().unwrap();
+    assert!(std::fs::read(&device).unwrap().ends_with(b"V"));
 }

@@ -232,7 +232,7 @@ impl Direction {
         match self.random.below(5) {
             0 => {}
             1 => self.waiting.push(byte ^ (1 << self.random.below(8))),
-            2 => self.waiting.extend([byte, self.random.next() as u8]),
+            2 => self.waiting.extend([byte, self.random.number() as u8]),
             3 => self.waiting.extend([byte, 0]),
             _ => self.waiting.extend(b"[   12.345678] eth0: link is up\r\n"),
         }

@@ -203,7 +203,7 @@ impl SplitMix {
     /// A unicast address, within `inside` if there is one.
     fn address(&mut self, four: bool, inside: Option<&Prefix>) -> IpAddr {
         if four {
-            let unicast = (self.next() as u32 % 0xdf00_0000).saturating_add(0x0100_0000);
+            let unicast = (self.number() as u32 % 0xdf00_0000).saturating_add(0x0100_0000);
             Ipv4Addr::from_bits(match inside {
                 Some(Prefix {
                     address: IpAddr::V4(outer),
@@ -215,7 +215,7 @@ impl SplitMix {
             })
             .into()
         } else {
-            let low = u128::from(self.next()) << 64 | u128::from(self.next());
+            let low = u128::from(self.number()) << 64 | u128::from(self.number());
             let unicast = 0b001 << 125 | low >> 3;
             Ipv6Addr::from_bits(match inside {
                 Some(Prefix {
