@@ -71,6 +71,7 @@ impl Line {
             config: Some(config),
             run: folder.join("run"),
             access: folder.join("console.conf"),
+            watchdog: None,
         };
         std::thread::spawn(|| {
             agent::run(options)
