@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use serde_json::json;
 
 use crate::cable::{Cable, Quality, Traffic};
 use crate::cache::{self, Key};
@@ -39,6 +40,8 @@ pub struct Setup {
     pub share: Option<PathBuf>,
     /// Memory, where it is not what the image promises to run in.
     pub memory_mib: Option<u32>,
+    /// With a watchdog that fires after 4 seconds; for [`Guest::boot`].
+    pub watchdog: bool,
 }
 
 /// A running guest. It ends when dropped, and with the thread that started it.
@@ -110,6 +113,7 @@ impl Guest {
             lab: None,
             memory_mib: MEMORY_MIB,
             state: None,
+            watchdog: false,
         };
         Self::on(Qemu::start(&machine)?, Duration::ZERO, Share::None)
     }
@@ -120,10 +124,14 @@ impl Guest {
         let machine = Machine {
             kernel: &image.lab_kernel(),
             initrd: initrd.path(),
-            append: "panic_on_warn=1",
+            append: match setup.watchdog {
+                true => "panic_on_warn=1 i6300esb.heartbeat=4",
+                false => "panic_on_warn=1",
+            },
             lab: Some(setup.share.as_deref().unwrap_or(nothing.path())),
             memory_mib: setup.memory_mib.unwrap_or(MEMORY_MIB),
             state,
+            watchdog: setup.watchdog,
         };
         let share = if setup.share.is_some() {
             Share::Offered
@@ -337,6 +345,12 @@ impl Guest {
     /// Gives the console back; tells what has gone over the cable.
     pub fn unplug(&mut self, cable: Cable) -> Traffic {
         cable.unplug(self.console.channel_mut())
+    }
+
+    /// Whether the watchdog has fired, and stopped the machine.
+    pub fn starved(&mut self) -> Result<bool> {
+        let answer = self.qemu.qmp.call("query-status", json!({}))?;
+        Ok(answer["status"] == "watchdog")
     }
 
     /// Waits for a quiet guest, and fails if the kernel has complained up to here.

@@ -40,6 +40,8 @@ pub struct Machine<'a> {
     pub memory_mib: u32,
     /// State to start with instead of booting; of a machine that is the same otherwise.
     pub state: Option<&'a Path>,
+    /// With a watchdog, which does not reset the machine but stops it.
+    pub watchdog: bool,
 }
 
 /// A running machine. It ends when this is dropped, and with the thread that
@@ -86,6 +88,11 @@ impl Qemu {
         board.arg("-append", append.trim_end());
         board.arg("-device", "virtio-net-pci,netdev=net,romfile=");
         board.arg("-netdev", "user,id=net,restrict=on");
+        if machine.watchdog {
+            board
+                .arg("-device", "i6300esb")
+                .arg("-action", "watchdog=pause");
+        }
         let console = board.chardev("console")?;
         board.arg("-serial", "chardev:console");
         let qmp = board.chardev("qmp")?;

@@ -66,3 +66,28 @@ fn a_killed_agent_is_back_and_its_log_says_so() {
         "{log}"
     );
 }
+
+#[test]
+fn the_watchdog_is_fed_by_an_agent_that_lives() {
+    let setup = Setup {
+        watchdog: true,
+        ..Setup::default()
+    };
+    let mut guest = Guest::boot(Image::shared(), &setup).expect("a guest");
+    let log = guest.command("log").expect("a reply").to_string();
+    assert!(log.contains("resets the board after 4 s"), "{log}");
+    // Three times its limit, by its own clock; a crash and an end in order on the way.
+    for signal in ["0", "KILL", "TERM"] {
+        let before = shell(&mut guest, "pidof nl31-agent").trim().to_owned();
+        shell(&mut guest, &format!("kill -{signal} {before}; sleep 5"));
+        if signal != "0" {
+            await_agent(&mut guest, &before);
+        }
+        assert!(!guest.starved().expect("QEMU"), "signal {signal}");
+    }
+    shell(&mut guest, "kill -STOP $(pidof nl31-agent)");
+    let fired = guest.wait("the watchdog", 1, |guest| {
+        Ok(guest.starved()?.then_some(()))
+    });
+    fired.expect("a reset");
+}

@@ -11,13 +11,13 @@ use nl31_wire::Op;
 use crate::error::Error;
 use crate::file;
 use crate::link::Link;
-use crate::list::list;
+use crate::list::{generation, list};
 use crate::load::{Batches, transaction};
 use crate::port::Port;
 use crate::route::whole;
 
-/// Lists that are tried before a table that keeps changing is given up.
-const ATTEMPTS: usize = 5;
+/// How often is tried, before a table that keeps changing is given up.
+pub const ATTEMPTS: usize = 5;
 
 /// Every prefix with its paths, in the order in which they are used.
 pub type Table = BTreeMap<Prefix, Vec<Path<DeviceName>>>;
@@ -91,25 +91,32 @@ pub fn difference(now: &Table, wanted: &Table) -> Vec<Step> {
     steps
 }
 
-/// The table of the agent, as it was at one moment.
-pub fn running<P: Port>(link: &mut Link<P>) -> Result<Table, Error> {
+/// What is to be done, and the number of the table's last change before that.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// What is to be done.
+    pub steps: Vec<Step>,
+    generation: u64,
+}
+
+/// The table of the agent, as it was at one moment, and the number of its last change.
+fn running<P: Port>(link: &mut Link<P>) -> Result<(Table, u64), Error> {
     for _ in 0..ATTEMPTS {
+        let before = generation(link)?;
         let mut table = Table::new();
         let changed = list(link, &Spec::default(), false, &mut |route| {
             insert(&mut table, route);
             Ok(())
         })?;
-        if !changed {
-            return Ok(table);
+        if !changed && generation(link)? == before {
+            return Ok((table, before));
         }
     }
-    Err(Error::Usage(format!(
-        "the table changed while it was listed, {ATTEMPTS} times"
-    )))
+    Err(Error::Changing)
 }
 
 /// What makes the table what a file says.
-pub fn plan<P: Port>(link: &mut Link<P>, path: &FilePath) -> Result<Vec<Step>, Error> {
+pub fn plan<P: Port>(link: &mut Link<P>, path: &FilePath) -> Result<Plan, Error> {
     let mut wanted = Table::new();
     file::read(path, &mut |line, route| {
         let twice = wanted
@@ -122,11 +129,16 @@ pub fn plan<P: Port>(link: &mut Link<P>, path: &FilePath) -> Result<Vec<Step>, E
         insert(&mut wanted, route);
         Ok(())
     })?;
-    Ok(difference(&running(link)?, &wanted))
+    let (now, generation) = running(link)?;
+    Ok(Plan {
+        steps: difference(&now, &wanted),
+        generation,
+    })
 }
 
-/// Does it, all at once.
-pub fn apply<P: Port>(link: &mut Link<P>, steps: &[Step], bar: &ProgressBar) -> Result<(), Error> {
+/// Does it, all at once, unless somebody has changed the table since it was planned.
+pub fn apply<P: Port>(link: &mut Link<P>, plan: &Plan, bar: &ProgressBar) -> Result<(), Error> {
+    let steps = &plan.steps;
     if steps.is_empty() {
         return Ok(());
     }
@@ -151,7 +163,7 @@ pub fn apply<P: Port>(link: &mut Link<P>, steps: &[Step], bar: &ProgressBar) -> 
         }
         Ok(())
     };
-    match transaction(link, false, bar, push) {
+    match transaction(link, false, Some(plan.generation), bar, push) {
         Ok(_) => Ok(()),
         Err((Some(tag), Error::Refused(mut refused))) => {
             refused.text = format!("{}: {}", steps[tag].prefix, refused.text);

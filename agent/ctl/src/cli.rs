@@ -11,7 +11,7 @@ use nl31_wire::limits::GREETING_MAX;
 use nl31_wire::{ItemsBuffer, Op, Patience, Request, Response};
 use serde_json::json;
 
-use crate::apply::{apply, plan};
+use crate::apply::{ATTEMPTS, Plan, Step, apply, plan};
 use crate::error::{Error, STATUSES};
 use crate::link::{LOOKING, Link, OPENING, PATIENCE};
 use crate::list::list;
@@ -216,48 +216,8 @@ impl Arguments {
             let stream = port::socket(path).map_err(|error| Error::Port(name.clone(), error))?;
             return Link::open(Box::new(stream), &name, OPENING, PATIENCE);
         }
-        self.search()
-    }
-
-    /// Says hello on every serial line.
-    fn search(&self) -> Result<Link<Box<dyn Port>>, Error> {
-        let ports = port::candidates();
-        let mut found = Vec::new();
-        std::thread::scope(|scope| {
-            let tries: Vec<_> = ports
-                .iter()
-                .map(|path| {
-                    scope.spawn(|| {
-                        open_serial(path, self.baud, LOOKING)
-                            .and_then(Link::leave)
-                            .is_ok()
-                    })
-                })
-                .collect();
-            for (path, tried) in ports.iter().zip(tries) {
-                if tried.join().unwrap_or(false) {
-                    found.push(path);
-                }
-            }
-        });
-        let names = |paths: &[&PathBuf]| {
-            let names: Vec<_> = paths
-                .iter()
-                .map(|path| path.display().to_string())
-                .collect();
-            names.join(", ")
-        };
-        match found[..] {
-            [path] => open_serial(path, self.baud, OPENING),
-            [] => Err(Error::NoPort(format!(
-                "no agent answers on any serial line ({}): say which with --serial PATH",
-                names(&ports.iter().collect::<Vec<_>>())
-            ))),
-            _ => Err(Error::NoPort(format!(
-                "agents answer on {}: say which one with --serial PATH",
-                names(&found)
-            ))),
-        }
+        let path = find(&port::candidates(), self.baud)?;
+        open_serial(&path, self.baud, OPENING)
     }
 
     fn bar(&self, what: &'static str) -> ProgressBar {
@@ -347,29 +307,10 @@ impl Arguments {
                 Ok(())
             }
             Command::Apply { file, dry_run } => {
-                let steps = plan(link, file)?;
+                let plan = self.apply(link, file, *dry_run)?;
+                let steps = &plan.steps;
                 if *dry_run || self.json {
-                    for step in &steps {
-                        let lines = step.gone.iter().map(|path| ("-", path));
-                        for (sign, path) in lines.chain(step.new.iter().map(|path| ("+", path))) {
-                            let route = Route {
-                                prefix: step.prefix,
-                                path: path.clone(),
-                            };
-                            if self.json {
-                                let mut value = route::json(&route);
-                                value["change"] = json!(sign);
-                                print(out, format_args!("{value}"));
-                            } else {
-                                print(out, format_args!("{sign} {route}"));
-                            }
-                        }
-                    }
-                }
-                if !dry_run {
-                    let bar = self.bar("apply");
-                    apply(link, &steps, &bar)?;
-                    bar.finish_and_clear();
+                    self.print_steps(steps, out);
                 }
                 let gone: usize = steps.iter().map(|step| step.gone.len()).sum();
                 let new: usize = steps.iter().map(|step| step.new.len()).sum();
@@ -382,9 +323,58 @@ impl Arguments {
                 );
                 Ok(())
             }
-            Command::Shell { line } if line.is_empty() => shell::shell(link),
-            Command::Shell { line } => shell::line(link, &line.join(" "), out),
+            Command::Shell { line } => {
+                let failed = match line.is_empty() {
+                    true => shell::shell(link)?,
+                    false => shell::line(link, &line.join(" "), out)?,
+                };
+                failed.map_or(Ok(()), |code| Err(Error::Said(code)))
+            }
             Command::Generate(what) => generate(what, out),
+        }
+    }
+
+    /// Plans, and does it; plans again if the table has changed meanwhile.
+    fn apply<P: Port>(
+        &self,
+        link: &mut Link<P>,
+        file: &Path,
+        dry_run: bool,
+    ) -> Result<Plan, Error> {
+        for _ in 0..ATTEMPTS {
+            let plan = plan(link, file)?;
+            if dry_run {
+                return Ok(plan);
+            }
+            let bar = self.bar("apply");
+            match apply(link, &plan, &bar) {
+                // Standard input cannot be read twice.
+                Err(Error::Changing) if file != Path::new("-") => bar.finish_and_clear(),
+                result => {
+                    bar.finish_and_clear();
+                    return result.map(|()| plan);
+                }
+            }
+        }
+        Err(Error::Changing)
+    }
+
+    fn print_steps(&self, steps: &[Step], out: &mut dyn Write) {
+        for step in steps {
+            let gone = step.gone.iter().map(|path| ("-", path));
+            for (sign, path) in gone.chain(step.new.iter().map(|path| ("+", path))) {
+                let route = Route {
+                    prefix: step.prefix,
+                    path: path.clone(),
+                };
+                if self.json {
+                    let mut value = route::json(&route);
+                    value["change"] = json!(sign);
+                    print(out, format_args!("{value}"));
+                } else {
+                    print(out, format_args!("{sign} {route}"));
+                }
+            }
         }
     }
 
@@ -530,6 +520,45 @@ fn open_serial(path: &Path, baud: u32, looking: Patience) -> Result<Link<Box<dyn
     let name = path.display().to_string();
     let serial = Serial::open(path, baud).map_err(|error| Error::Port(name.clone(), error))?;
     Link::open(Box::new(serial), &name, looking, PATIENCE)
+}
+
+/// Says hello on each of these lines; gives the one on which an agent answers.
+pub fn find(ports: &[PathBuf], baud: u32) -> Result<PathBuf, Error> {
+    let mut found = Vec::new();
+    std::thread::scope(|scope| {
+        let hello = |path| {
+            open_serial(path, baud, LOOKING)
+                .and_then(Link::leave)
+                .is_ok()
+        };
+        let tries: Vec<_> = ports
+            .iter()
+            .map(|path| scope.spawn(move || hello(path)))
+            .collect();
+        for (path, tried) in ports.iter().zip(tries) {
+            if tried.join().unwrap_or(false) {
+                found.push(path.clone());
+            }
+        }
+    });
+    let names = |paths: &[PathBuf]| {
+        let names: Vec<_> = paths
+            .iter()
+            .map(|path| path.display().to_string())
+            .collect();
+        names.join(", ")
+    };
+    match &found[..] {
+        [path] => Ok(path.clone()),
+        [] => Err(Error::NoPort(format!(
+            "no agent answers on any serial line ({}): say which with --serial PATH",
+            names(ports)
+        ))),
+        _ => Err(Error::NoPort(format!(
+            "agents answer on {}: say which one with --serial PATH",
+            names(&found)
+        ))),
+    }
 }
 
 /// Whoever closes standard output wants no more of it.

@@ -14,7 +14,8 @@ pub const STATUSES: &str = "\
 4  the route is there already
 5  no agent answers, or the line cannot be used
 6  a file cannot be read, written or understood
-7  the link was lost while a change was under way: look whether it was made";
+7  the link was lost while a change was under way: look whether it was made
+8  others kept changing the table: try again";
 
 /// A command that failed.
 #[derive(Debug)]
@@ -31,6 +32,10 @@ pub enum Error {
     NoAnswer,
     /// The agent was restarted, or somebody else has taken the line.
     SessionLost,
+    /// The table was changed by somebody else each time it was tried.
+    Changing,
+    /// A line of the console failed with this code; the console has said why.
+    Said(u16),
     /// The link failed while a change was under way.
     Unknown(Box<Error>),
     /// The agent speaks another version.
@@ -60,23 +65,28 @@ impl Error {
     /// The exit status, see [`STATUSES`].
     pub fn status(&self) -> u8 {
         match self {
-            Self::Refused(Refused {
-                code: 404 | 406, ..
-            })
-            | Self::RefusedLine(_, _, 404 | 406, _) => 3,
-            Self::Refused(Refused { code: 409, .. }) | Self::RefusedLine(_, _, 409, _) => 4,
-            Self::Refused(_) | Self::RefusedLine(..) | Self::Version(_) | Self::Unexpected => 1,
+            Self::Refused(Refused { code, .. })
+            | Self::RefusedLine(_, _, code, _)
+            | Self::Said(code) => match code {
+                404 | 406 => 3,
+                409 => 4,
+                _ => 1,
+            },
+            Self::Version(_) | Self::Unexpected => 1,
             Self::Usage(_) => 2,
             Self::Port(..) | Self::NoPort(_) | Self::NoAnswer | Self::SessionLost => 5,
             Self::File(..) | Self::Line(..) => 6,
             Self::Unknown(_) => 7,
+            Self::Changing => 8,
         }
     }
 
     /// The code that the agent gave, if it did.
     pub fn code(&self) -> Option<u16> {
         match self {
-            Self::Refused(Refused { code, .. }) | Self::RefusedLine(_, _, code, _) => Some(*code),
+            Self::Refused(Refused { code, .. })
+            | Self::RefusedLine(_, _, code, _)
+            | Self::Said(code) => Some(*code),
             _ => None,
         }
     }
@@ -92,6 +102,8 @@ impl fmt::Display for Error {
             Self::SessionLost => f.write_str(
                 "the session is over: the agent was restarted, or another program has the line",
             ),
+            Self::Changing => f.write_str("others kept changing the table meanwhile"),
+            Self::Said(code) => write!(f, "the console has answered E{code}"),
             Self::Unknown(error) => {
                 write!(f, "{error}; whether the last change was made is not known")
             }

@@ -10,6 +10,14 @@ use crate::link::Link;
 use crate::port::Port;
 use crate::route::routes;
 
+/// Number of the table's last change.
+pub fn generation<P: Port>(link: &mut Link<P>) -> Result<u64, Error> {
+    link.call(&Request::Table {}, |response| match response {
+        Response::Counters { generation, .. } => Ok(generation),
+        _ => Err(Error::Unexpected),
+    })
+}
+
 /// Calls `each` with every route that passes a filter; says whether the table changed
 /// meanwhile.
 pub fn list<P: Port>(

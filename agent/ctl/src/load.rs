@@ -11,6 +11,7 @@ use nl31_wire::{ItemsBuffer, Op, Request, Response};
 use crate::error::Error;
 use crate::file;
 use crate::link::Link;
+use crate::list::generation;
 use crate::port::Port;
 use crate::route::whole;
 
@@ -125,16 +126,26 @@ impl<'a, P: Port> Batches<'a, P> {
     }
 }
 
-/// Makes changes as one transaction; gives their number.
+/// Makes changes as one transaction; gives their number. With `unchanged`, only if that
+/// is still the number of the table's last change.
 pub fn transaction<P: Port>(
     link: &mut Link<P>,
     replace: bool,
+    unchanged: Option<u64>,
     bar: &ProgressBar,
     push: impl FnOnce(&mut Batches<'_, P>) -> Result<(), Failed>,
 ) -> Result<u64, Failed> {
     link.done(&Request::Begin { replace })
         .map_err(|error| (None, error))?;
-    match batches(link, bar, push) {
+    let result = batches(link, bar, push).and_then(|count| {
+        // Nobody else can change it any more.
+        let now = unchanged.map(|_| generation(link)).transpose();
+        match now.map_err(|error| (None, error))? == unchanged {
+            true => Ok(count),
+            false => Err((None, Error::Changing)),
+        }
+    });
+    match result {
         Ok(count) => link
             .call(&Request::Commit {}, |response| match response {
                 // That replacing the table is a change too does not matter here.
@@ -186,8 +197,8 @@ pub fn load<P: Port>(
             .try_for_each(|(line, route)| batches.push(*line, Op::Append, &whole(route)))
     };
     let result = match mode {
-        Mode::Add => transaction(link, false, bar, push),
-        Mode::Replace => transaction(link, true, bar, push),
+        Mode::Add => transaction(link, false, None, bar, push),
+        Mode::Replace => transaction(link, true, None, bar, push),
         Mode::Frames => batches(link, bar, push),
     };
     result.map_err(|(line, error)| match (line, error) {

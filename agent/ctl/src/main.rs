@@ -4,6 +4,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
+use nl31_ctl::Error;
 use nl31_ctl::cli::Arguments;
 use serde_json::json;
 
@@ -18,7 +19,7 @@ fn main() -> ExitCode {
                     "error": error.to_string(), "code": error.code(), "status": error.status(),
                 });
                 eprintln!("{value}");
-            } else {
+            } else if !matches!(error, Error::Said(_)) {
                 eprintln!("nl31ctl: {error}");
             }
             ExitCode::from(error.status())

@@ -36,7 +36,5 @@ pub fn save<P: Port>(link: &mut Link<P>, path: &Path, bar: &ProgressBar) -> Resu
         }
     }
     file.discard();
-    Err(Error::Usage(format!(
-        "the table changed while it was listed, {ATTEMPTS} times"
-    )))
+    Err(Error::Changing)
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! `shell`: the agent's console over frames.
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::time::Duration;
 
 use nl31_wire::{Request, Response};
@@ -15,8 +15,13 @@ use crate::port::Port;
 /// Pause where the agent has nothing to say yet.
 const PAUSE: Duration = Duration::from_millis(20);
 
+/// The code of an error that the console's status line tells of.
+type Failed = Option<u16>;
+
 /// Executes one line on the agent's console; its output goes to `out`.
-pub fn line<P: Port>(link: &mut Link<P>, text: &str, out: &mut dyn Write) -> Result<(), Error> {
+pub fn line<P: Port>(link: &mut Link<P>, text: &str, out: &mut dyn Write) -> Result<Failed, Error> {
+    // The line that the output is in, which at the end is the status.
+    let mut status = Vec::new();
     let mut request = Request::Line { text };
     loop {
         let (bytes, last) = link.call(&request, |response| match response {
@@ -25,8 +30,14 @@ pub fn line<P: Port>(link: &mut Link<P>, text: &str, out: &mut dyn Write) -> Res
         })?;
         // Whoever closes standard output wants no more.
         let _ = out.write_all(&bytes).and_then(|()| out.flush());
+        for line in bytes.split_inclusive(|&byte| byte == b'\n') {
+            if status.ends_with(b"\n") {
+                status.clear();
+            }
+            status.extend_from_slice(line);
+        }
         if last {
-            return Ok(());
+            return Ok(failed(&status));
         }
         if bytes.is_empty() {
             std::thread::sleep(PAUSE);
@@ -35,23 +46,36 @@ pub fn line<P: Port>(link: &mut Link<P>, text: &str, out: &mut dyn Write) -> Res
     }
 }
 
-/// Lines from a person, or from a pipe, until there are no more.
-pub fn shell<P: Port>(link: &mut Link<P>) -> Result<(), Error> {
+/// `E`, three digits and a space begin a status line that tells of an error.
+fn failed(status: &[u8]) -> Failed {
+    let text = std::str::from_utf8(status).ok()?.strip_prefix('E')?;
+    text.split_once(' ')?.0.parse().ok()
+}
+
+/// Lines from a person, or from a pipe, until there are no more. From a pipe, gives the
+/// last error.
+pub fn shell<P: Port>(link: &mut Link<P>) -> Result<Failed, Error> {
+    let person = std::io::stdin().is_terminal();
+    let mut last = None;
     let mut editor = DefaultEditor::new().map_err(|error| Error::Usage(error.to_string()))?;
     loop {
         match editor.readline("nl31> ") {
-            Ok(text) if matches!(text.trim(), "exit" | "quit") => return Ok(()),
+            Ok(text) if matches!(text.trim(), "exit" | "quit") => return Ok(last),
             Ok(text) if text.trim().is_empty() => {}
             Ok(text) => {
                 // Fails only without a history.
                 let _ = editor.add_history_entry(&text);
-                match line(link, &text, &mut std::io::stdout()) {
-                    Err(Error::Refused(Refused { code, text, .. })) => println!("E{code} {text}"),
+                let failed = match line(link, &text, &mut std::io::stdout()) {
+                    Err(Error::Refused(Refused { code, text, .. })) => {
+                        println!("E{code} {text}");
+                        Some(code)
+                    }
                     result => result?,
-                }
+                };
+                last = failed.filter(|_| !person).or(last);
             }
             Err(ReadlineError::Interrupted) => {}
-            Err(ReadlineError::Eof) => return Ok(()),
+            Err(ReadlineError::Eof) => return Ok(last),
             Err(error) => return Err(Error::Usage(error.to_string())),
         }
     }

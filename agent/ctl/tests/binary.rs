@@ -16,6 +16,7 @@ use nix::sys::termios::{SetArg, cfmakeraw, tcgetattr, tcsetattr};
 use nix::unistd::ttyname;
 use nl31_agent::agent::{self, Options};
 use nl31_agent::serial::Choice;
+use nl31_ctl::cli::find;
 use nl31_wire::limits::SILENCE_MS;
 
 /// A machine under load may take this long for anything; what is longer is a hang.
@@ -159,7 +160,7 @@ fn a_program_and_a_person_share_the_serial_line() {
         "I200  done\n",
         "",
     );
-    check(&line.ctl(&["shell", "nonsense"]), 0, "E400 column 1", "");
+    check(&line.ctl(&["shell", "nonsense"]), 1, "E400 column 1", "");
     // The line is the console's again.
     let mut terminal = line.terminal();
     says(&mut terminal, b"", "nl31> ", false);
@@ -193,7 +194,7 @@ fn a_line_with_a_pin_is_closed_to_programs_until_a_person_types_it() {
 fn a_line_that_is_read_only_is_so_for_programs() {
     let line = Line::with_access("read-only", "read-only\n");
     let refused = "E403 this line is read-only\n";
-    check(&line.ctl(&["shell", "save"]), 0, refused, "");
+    check(&line.ctl(&["shell", "save"]), 1, refused, "");
     check(&line.ctl(&["shell", "help"]), 0, "I200 help\n", "");
     let change = line.ctl(&["route", "add", "10.0.0.0/8", "dev", "lo"]);
     assert_ne!(change.status.code(), Some(0));
@@ -282,4 +283,25 @@ fn exit_statuses() {
         "E406",
     );
     check(&line.ctl(&["route", "flush"]), 2, "", "`all`");
+}
+
+#[test]
+fn the_one_line_with_an_agent_is_found() {
+    let line = Line::new("find");
+    // Nobody is there; and somebody who says what he is told.
+    let (_silent, _silent_end, silent) = pty();
+    let (echoes, _echoes_end, echo) = pty();
+    copy(&echoes, &echoes);
+    let nowhere = PathBuf::from("/nonexistent/tty");
+    let others = [silent, echo, nowhere];
+    let mut ports = others.to_vec();
+    ports.push(line.port.clone());
+    assert_eq!(find(&ports, 115_200).unwrap(), line.port);
+    let error = find(&others, 115_200).unwrap_err();
+    assert_eq!(error.status(), 5);
+    assert!(error.to_string().contains("no agent answers"), "{error}");
+    let another = Line::new("find-another");
+    ports.push(another.port.clone());
+    let error = find(&ports, 115_200).unwrap_err();
+    assert!(error.to_string().contains("agents answer on "), "{error}");
 }

@@ -194,7 +194,10 @@ impl Port for TestPort {
 impl TestPort {
     /// A line on which one byte of `noise` is hit; 0 for none.
     fn new(noise: u64) -> Self {
-        let kernel = Kernel::default();
+        Self::to(Kernel::default(), noise)
+    }
+
+    fn to(kernel: Kernel, noise: u64) -> Self {
         Self(Rc::new(RefCell::new(Wire {
             program: Program::new(kernel.clone(), 7),
             kernel,
@@ -560,12 +563,22 @@ fn the_table_becomes_what_the_file_says() {
         "::/0 dev lo",
     ];
     let file = TestFile::new("apply", &wanted.map(String::from));
-    let steps = plan(&mut link, &file.0).unwrap();
+    let planned = plan(&mut link, &file.0).unwrap();
     assert_eq!(port.routes(), before, "planning changes nothing");
-    assert_eq!(steps.len(), 3);
-    apply(&mut link, &steps, &ProgressBar::hidden()).unwrap();
+    assert_eq!(planned.steps.len(), 3);
+    // Somebody else is faster: what was planned may be wrong now.
+    let other = TestPort::to(port.kernel(), 0);
+    change(&mut other.open(), Op::Append, "13.0.0.0/8 dev lo").unwrap();
+    let faster = port.routes();
+    let stale = apply(&mut link, &planned, &ProgressBar::hidden());
+    assert!(matches!(stale, Err(Error::Changing)), "{stale:?}");
+    // With the agent's socket for it the transaction goes.
+    port.kernel().0.borrow_mut().hang_up();
+    assert_eq!(port.routes(), faster);
+    let again = plan(&mut link, &file.0).unwrap();
+    apply(&mut link, &again, &ProgressBar::hidden()).unwrap();
     assert_eq!(port.routes(), wanted);
-    assert!(plan(&mut link, &file.0).unwrap().is_empty());
+    assert!(plan(&mut link, &file.0).unwrap().steps.is_empty());
 }
 
 #[test]

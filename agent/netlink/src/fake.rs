@@ -144,6 +144,19 @@ impl FakeKernel {
         self.out.push_back(datagram);
     }
 
+    /// The socket with the open transaction is closed, and what it had changed is dropped.
+    pub fn hang_up(&mut self) {
+        if let Some(mut transaction) = self.transaction.take().filter(|open| !open.failed) {
+            self.take_back(&mut transaction);
+        }
+    }
+
+    fn take_back(&mut self, transaction: &mut Transaction) {
+        self.table = std::mem::take(&mut transaction.before);
+        self.events.truncate(transaction.events);
+        self.generation = transaction.generation;
+    }
+
     /// What everybody reads while a transaction is open.
     fn published(&self) -> &Table {
         match &self.transaction {
@@ -193,11 +206,10 @@ impl FakeKernel {
                 }
             }
             Err(refusal) => {
-                if let Some(transaction) = self.transaction.as_mut().filter(|_| in_transaction) {
+                if let Some(mut transaction) = self.transaction.take_if(|_| in_transaction) {
                     transaction.failed = true;
-                    self.table = std::mem::take(&mut transaction.before);
-                    self.events.truncate(transaction.events);
-                    self.generation = transaction.generation;
+                    self.take_back(&mut transaction);
+                    self.transaction = Some(transaction);
                 }
                 self.ack(header, payload, refusal);
             }
@@ -458,7 +470,11 @@ impl FakeKernel {
             })
         };
         let ((routes4, paths4), (routes6, paths6)) = (count(true), count(false));
-        let (generation, max_routes) = (self.generation, self.max_routes);
+        let generation = match &self.transaction {
+            Some(transaction) if !transaction.failed => transaction.generation,
+            _ => self.generation,
+        };
+        let max_routes = self.max_routes;
         self.reply(header, MSG_NEWTABLE, 0, |out| {
             out.attribute(TABLE_GENERATION, &generation.to_ne_bytes())?;
             out.attribute(TABLE_ROUTES4, &routes4.to_ne_bytes())?;
