@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 /// Targets that have the module in them.
-const TARGETS: [&str; 1] = ["lpm"];
+const TARGETS: [&str; 2] = ["lpm", "module"];
 
 /// What finds faults in C.
 const SANITIZERS: [&str; 3] = [

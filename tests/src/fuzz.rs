@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Coverage-guided fuzzing: the programs in fuzz/, built with what counts where they go, each
-//! from its corpus on.
+//! from its corpus on. One of them runs as the init of a kernel, which tells it by KCOV where it
+//! went.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Mutex;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
+use crate::cache::{self, Key};
 use crate::progress::Step;
-use crate::{cache, host};
+use crate::{host, kernel};
 
 /// What building the programs takes beside cargo.
 const PACKAGES: &[&str] = &["g++", "gcc", "libc6-dev"];
@@ -32,6 +34,24 @@ const FLAGS: &str = "-Cpasses=sancov-module \
 /// An input that takes so long has found something, too.
 const INPUT_MAX: Duration = Duration::from_secs(20);
 
+/// How long a kernel may take beside the time that it is to run for: to boot, and for the
+/// input that hangs.
+const KERNEL_MORE: Duration = Duration::from_secs(120);
+/// How long a corpus may take to be minimized.
+const MINIMIZE_MAX: Duration = Duration::from_secs(600);
+
+/// What a kernel's file says of its last input: a length, then the input.
+const LAST_INPUT_SIZE: usize = 4096;
+
+/// Where a program runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum World {
+    /// Here.
+    Host,
+    /// As init of user-mode Linux, whose root is this machine's.
+    Kernel,
+}
+
 /// A program that feeds something with any bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Target {
@@ -39,35 +59,32 @@ pub struct Target {
     pub name: &'static str,
     /// Longest input.
     max_len: usize,
+    world: World,
 }
 
 /// All of them.
 pub const TARGETS: &[Target] = &[
+    on_host("config", 2048),
+    on_host("console", 512),
+    on_host("editor", 1024),
+    on_host("frame", 2048),
+    on_host("grammar", 256),
     Target {
-        name: "config",
-        max_len: 2048,
-    },
-    Target {
-        name: "console",
-        max_len: 512,
-    },
-    Target {
-        name: "editor",
+        name: "kernel",
         max_len: 1024,
+        world: World::Kernel,
     },
-    Target {
-        name: "frame",
-        max_len: 2048,
-    },
-    Target {
-        name: "grammar",
-        max_len: 256,
-    },
-    Target {
-        name: "lpm",
-        max_len: 512,
-    },
+    on_host("lpm", 512),
+    on_host("module", 1024),
 ];
+
+const fn on_host(name: &'static str, max_len: usize) -> Target {
+    Target {
+        name,
+        max_len,
+        world: World::Host,
+    }
+}
 
 /// How a run of a target went.
 #[derive(Debug)]
@@ -102,17 +119,15 @@ pub fn select(names: &[String]) -> Result<Vec<Target>> {
 /// Fuzzes each of the targets for so long, as many at a time as there are processors. What a run
 /// finds stays in target/lab/fuzz, and the next one goes on from there.
 pub fn run(targets: &[Target], time: Duration) -> Result<Vec<Outcome>> {
-    let programs = build()?;
+    let programs = Programs::build(targets)?;
     let step = Step::new("fuzz");
     let left = Mutex::new(targets.iter());
     let outcomes = Mutex::new(Vec::new());
+    let next = || left.lock().expect("nobody panics").next();
     std::thread::scope(|scope| {
         for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
             scope.spawn(|| {
-                loop {
-                    let Some(target) = left.lock().expect("nobody panics").next() else {
-                        break;
-                    };
+                while let Some(target) = next() {
                     let outcome = target.run(&programs, time);
                     outcomes.lock().expect("nobody panics").push(outcome);
                 }
@@ -129,20 +144,18 @@ pub fn run(targets: &[Target], time: Duration) -> Result<Vec<Outcome>> {
 /// Replaces the corpora by the fewest inputs that reach all that they, and what was found since,
 /// reach. Files that somebody named stay.
 pub fn minimize(targets: &[Target]) -> Result<()> {
-    let programs = build()?;
+    let programs = Programs::build(targets)?;
     for target in targets {
         let work = target.work()?;
         let corpus = target.corpus();
         let smallest = work.join("smallest");
         let _ = fs::remove_dir_all(&smallest);
         fs::create_dir_all(&smallest)?;
-        let mut command = target.command(&programs)?;
-        command.args(["-merge=1", "-use_counters=0"]);
-        command.args([&smallest, &corpus, &work.join("corpus")]);
-        let log = work.join("merge.log");
-        command.stderr(File::create(&log)?);
-        if !command.status()?.success() {
-            bail!("{}: see {}", target.name, log.display());
+        let folders = [&smallest, &corpus, &work.join("corpus")];
+        let arguments = ["-merge=1", "-use_counters=0"].map(str::to_owned);
+        let run = target.execute(&programs, &arguments, &folders, MINIMIZE_MAX)?;
+        if !run.succeeded {
+            bail!("{} cannot be minimized:\n{}", target.name, fault(&run.said));
         }
         for entry in fs::read_dir(&corpus)? {
             let entry = entry?;
@@ -163,29 +176,53 @@ fn is_digest(name: &str) -> bool {
     name.len() == 40 && name.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
-/// Builds all programs; gives their folder.
-fn build() -> Result<PathBuf> {
-    host::require(PACKAGES)?;
-    let target = cache::local()?.join("fuzz");
-    let step = Step::new("fuzzers");
-    step.at("building");
-    let output = Command::new(env!("CARGO"))
-        .args(["build", "--quiet", "--locked", "--release"])
-        .args(["--target", PLATFORM, "--target-dir"])
-        .arg(&target)
-        .current_dir(crate::project().join("tests/fuzz"))
-        .env("RUSTFLAGS", FLAGS)
-        .env_remove("CARGO_ENCODED_RUSTFLAGS")
-        .output()
-        .context("cannot run cargo")?;
-    if !output.status.success() {
-        bail!(
-            "tests/fuzz does not build:\n{}",
-            String::from_utf8_lossy(&output.stderr)
-        );
+/// What runs.
+struct Programs {
+    /// Folder of the targets.
+    dir: PathBuf,
+    /// For those that run in a kernel.
+    linux: Option<PathBuf>,
+}
+
+impl Programs {
+    /// Builds all programs, and the kernel if one of `targets` wants it.
+    fn build(targets: &[Target]) -> Result<Self> {
+        host::require(PACKAGES)?;
+        let target = cache::local()?.join("fuzz");
+        let step = Step::new("fuzzers");
+        step.at("building");
+        let output = Command::new(env!("CARGO"))
+            .args(["build", "--quiet", "--locked", "--release"])
+            .args(["--target", PLATFORM, "--target-dir"])
+            .arg(&target)
+            .current_dir(crate::project().join("tests/fuzz"))
+            .env("RUSTFLAGS", FLAGS)
+            .env_remove("CARGO_ENCODED_RUSTFLAGS")
+            .output()
+            .context("cannot run cargo")?;
+        if !output.status.success() {
+            bail!(
+                "tests/fuzz does not build:\n{}",
+                String::from_utf8_lossy(&output.stderr)
+            );
+        }
+        step.done("built");
+        let mut linux = None;
+        if targets.iter().any(|target| target.world == World::Kernel) {
+            host::require(host::IMAGE)?;
+            linux = Some(kernel::UML_KCOV.build()?.image());
+        }
+        Ok(Self {
+            dir: target.join(PLATFORM).join("release"),
+            linux,
+        })
     }
-    step.done("built");
-    Ok(target.join(PLATFORM).join("release"))
+}
+
+/// How a program ended, and what it said.
+struct Run {
+    succeeded: bool,
+    said: String,
 }
 
 impl Target {
@@ -201,39 +238,145 @@ impl Target {
         Ok(work)
     }
 
-    fn command(&self, programs: &Path) -> Result<Command> {
-        let mut command = Command::new(programs.join(self.name));
-        command
-            .arg(format!("-max_len={}", self.max_len))
-            .arg(format!("-timeout={}", INPUT_MAX.as_secs()))
-            .arg(format!("-artifact_prefix={}/", self.work()?.display()))
-            .env("RUST_BACKTRACE", "0")
-            .stdin(Stdio::null())
-            .stdout(Stdio::null());
-        Ok(command)
-    }
-
-    fn run(&self, programs: &Path, time: Duration) -> Result<Outcome> {
-        let work = self.work()?;
-        let log = work.join("log");
-        let mut command = self.command(programs)?;
-        command
-            .arg(format!("-max_total_time={}", time.as_secs()))
-            .arg("-print_final_stats=1")
-            .args([work.join("corpus"), self.corpus()])
-            .stderr(File::create(&log)?);
-        let status = command
-            .status()
-            .with_context(|| format!("cannot run {}", self.name))?;
-        let said = String::from_utf8_lossy(&fs::read(&log)?).into_owned();
-        let mut outcome = Outcome::read(*self, &said);
-        if !status.success() {
-            outcome.found = Some(format!("{}\nmore in {}", fault(&said), log.display()));
+    fn run(&self, programs: &Programs, time: Duration) -> Result<Outcome> {
+        let seconds = time.as_secs();
+        let arguments = [
+            format!("-max_total_time={seconds}"),
+            "-print_final_stats=1".to_owned(),
+        ];
+        let folders = [&self.work()?.join("corpus"), &self.corpus()];
+        let run = self.execute(programs, &arguments, &folders, time + KERNEL_MORE)?;
+        let mut outcome = Outcome::read(*self, &run.said);
+        if !run.succeeded {
+            let log = self.log()?;
+            outcome.found = Some(format!("{}\nmore in {}", fault(&run.said), log.display()));
         } else if outcome.runs == 0 {
-            bail!("{} has tried nothing; see {}", self.name, log.display());
+            bail!(
+                "{} has tried nothing; see {}",
+                self.name,
+                self.log()?.display()
+            );
         }
         Ok(outcome)
     }
+
+    fn log(&self) -> Result<PathBuf> {
+        Ok(self.work()?.join("log"))
+    }
+
+    /// Runs the program with these arguments and folders with inputs. One that runs here ends by
+    /// itself; a kernel is given up after `limit`.
+    fn execute(
+        &self,
+        programs: &Programs,
+        arguments: &[String],
+        folders: &[&PathBuf],
+        limit: Duration,
+    ) -> Result<Run> {
+        let work = self.work()?;
+        let program = programs.dir.join(self.name);
+        let last_input = work.join("last-input");
+        let mut command = match (self.world, &programs.linux) {
+            (World::Kernel, Some(linux)) => {
+                fs::write(&last_input, [0; LAST_INPUT_SIZE])?;
+                as_init(linux, &program, &last_input)
+            }
+            _ => Command::new(&program),
+        };
+        command
+            .arg(format!("-max_len={}", self.max_len))
+            .arg(format!("-timeout={}", INPUT_MAX.as_secs()))
+            .arg(format!("-artifact_prefix={}/", work.display()))
+            .args(arguments)
+            .args(folders)
+            .env("RUST_BACKTRACE", "0")
+            .stdin(Stdio::null());
+        let log = self.log()?;
+        match self.world {
+            World::Host => {
+                let status = command
+                    .stdout(Stdio::null())
+                    .stderr(File::create(&log)?)
+                    .status()
+                    .with_context(|| format!("cannot run {}", program.display()))?;
+                Ok(Run {
+                    succeeded: status.success(),
+                    said: read(&log)?,
+                })
+            }
+            World::Kernel => {
+                command.stdout(File::create(&log)?).stderr(Stdio::null());
+                let ended = ends_within(&mut command, limit)?;
+                let mut said = read(&log)?;
+                let trouble = if said.contains("Kernel panic") {
+                    Some("the kernel panicked".to_owned())
+                } else if !ended {
+                    Some(format!("it has not ended after {limit:?}"))
+                } else {
+                    None
+                };
+                if let Some(trouble) = &trouble {
+                    let input = keep_last_input(&last_input, &work)?;
+                    said += &format!("\n{trouble}\nthe last input is in {}\n", input.display());
+                }
+                Ok(Run {
+                    succeeded: trouble.is_none() && said.contains(ENDED_WELL),
+                    said,
+                })
+            }
+        }
+    }
+}
+
+/// What the program says as init when its child has ended with 0.
+const ENDED_WELL: &str = "nl31-fuzz: status 0\n";
+
+/// A kernel with `program` as init; what follows are its arguments. `root=` and `console=` are
+/// there because the kernel would add its own behind these.
+fn as_init(linux: &Path, program: &Path, last_input: &Path) -> Command {
+    let mut command = Command::new(linux);
+    command
+        .args(["mem=256M", "root=98:0", "rootfstype=hostfs", "rootflags=/"])
+        .args(["rw", "console=tty0", "con0=fd:0,fd:1", "con=null"])
+        .args(["panic=-1", "panic_on_warn=1", "oops=panic"])
+        .args(["slub_debug=FZP", "kunit.enable=0"])
+        .arg(format!("iomem=mmapper,{}", last_input.display()))
+        .arg(format!("init={}", program.display()))
+        .arg("--");
+    command
+}
+
+/// Runs it, and kills it after `limit`; whether it has ended by itself.
+fn ends_within(command: &mut Command, limit: Duration) -> Result<bool> {
+    let mut child = command.spawn().context("cannot run the kernel")?;
+    let started = Instant::now();
+    while child.try_wait()?.is_none() {
+        if started.elapsed() > limit {
+            child.kill()?;
+            child.wait()?;
+            return Ok(false);
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    Ok(true)
+}
+
+/// What the kernel was given when it died, in a file of its own.
+fn keep_last_input(file: &Path, work: &Path) -> Result<PathBuf> {
+    let bytes = fs::read(file)?;
+    let (size, rest) = bytes.split_first_chunk().context("an empty file")?;
+    let size = u32::from_ne_bytes(*size) as usize;
+    let input = rest.get(..size).context("a length beyond the file")?;
+    let mut key = Key::default();
+    key.add("input", input);
+    let kept = work.join(format!("crash-{}", key.name()));
+    fs::write(&kept, input)?;
+    Ok(kept)
+}
+
+fn read(log: &Path) -> Result<String> {
+    let text = fs::read(log).with_context(|| format!("cannot read {}", log.display()))?;
+    Ok(String::from_utf8_lossy(&text).replace('\r', ""))
 }
 
 impl Outcome {
@@ -241,11 +384,11 @@ impl Outcome {
     /// `ft: FEATURES` in them.
     fn read(target: Target, said: &str) -> Self {
         let stat = |name: &str| {
-            let values = said.lines().filter_map(|line| {
+            let value = said.lines().find_map(|line| {
                 let value = line.strip_prefix("stat::")?.strip_prefix(name)?;
                 value.strip_prefix(':')?.trim().parse().ok()
             });
-            values.last().unwrap_or(0)
+            value.unwrap_or(0)
         };
         let features = said.lines().rev().find_map(|line| {
             let (_, rest) = line.split_once(" ft: ")?;

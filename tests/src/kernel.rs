@@ -103,6 +103,14 @@ pub const UML_DEBUG: Spec = Spec {
     ..UML
 };
 
+/// The same with coverage for a fuzzer that runs in it.
+pub const UML_KCOV: Spec = Spec {
+    name: "kcov-uml",
+    objects: "kcov-uml",
+    fragments: &["tests/linux/uml.fragment", "tests/linux/uml-kcov.fragment"],
+    ..UML
+};
+
 /// A built kernel: a folder with the kernel, `config` and `System.map`.
 pub struct Kernel {
     dir: PathBuf,

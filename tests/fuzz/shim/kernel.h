@@ -70,6 +70,8 @@ typedef int64_t s64;
 #define READ_ONCE(x)	(*(const volatile typeof(x) *)&(x))
 #define WRITE_ONCE(x, v) (*(volatile typeof(x) *)&(x) = (v))
 #define smp_mb()	__sync_synchronize()
+#define smp_wmb()	__sync_synchronize()
+#define smp_rmb()	__sync_synchronize()
 #define smp_load_acquire(p) READ_ONCE(*(p))
 #define smp_store_release(p, v) WRITE_ONCE(*(p), v)
 
@@ -109,6 +111,10 @@ __attribute__((noreturn)) void shim_bug_at(const char *file, int line, const cha
 #define pr_warn_ratelimited(...) do { } while (0)
 #define pr_info(...)	do { } while (0)
 #define pr_err(...)	do { } while (0)
+
+/* The configuration: only what kmod/ asks for. */
+#define CONFIG_64BIT	1
+#define IS_ENABLED(option) (option)
 
 /* Bits */
 
@@ -293,6 +299,11 @@ static inline bool list_empty(const struct list_head *head)
 	return head->next == head;
 }
 
+static inline bool list_is_singular(const struct list_head *head)
+{
+	return !list_empty(head) && head->next == head->prev;
+}
+
 static inline bool list_is_last(const struct list_head *entry, const struct list_head *head)
 {
 	return entry->next == head;
@@ -302,6 +313,12 @@ static inline void list_splice_tail_init(struct list_head *from, struct list_hea
 {
 	while (!list_empty(from))
 		list_move_tail(from->next, to);
+}
+
+static inline void list_splice_init(struct list_head *from, struct list_head *to)
+{
+	while (!list_empty(from))
+		list_move(from->prev, to);
 }
 
 #define list_entry(ptr, type, member) container_of(ptr, type, member)
@@ -328,6 +345,14 @@ void mutex_unlock(struct mutex *lock);
 #define lockdep_is_held(lock) ((lock)->held)
 #define lockdep_assert_held(lock) BUG_ON(!(lock)->held)
 
+typedef struct { bool held; } spinlock_t;
+extern unsigned int shim_spin_depth;
+#define spin_lock_init(l) ((void)((l)->held = false))
+#define spin_lock(l)	do { BUG_ON((l)->held); (l)->held = true; shim_spin_depth++; } while (0)
+#define spin_unlock(l)	do { BUG_ON(!(l)->held); (l)->held = false; shim_spin_depth--; } while (0)
+#define spin_lock_bh(l)	spin_lock(l)
+#define spin_unlock_bh(l) spin_unlock(l)
+
 extern unsigned int shim_rcu_depth;
 #define rcu_read_lock()	((void)shim_rcu_depth++)
 #define rcu_read_unlock() do { BUG_ON(!shim_rcu_depth); shim_rcu_depth--; } while (0)
@@ -338,7 +363,7 @@ extern unsigned int shim_rcu_depth;
 #define rcu_access_pointer(p) (p)
 #define rcu_assign_pointer(p, v) ((p) = (v))
 #define RCU_INIT_POINTER(p, v) ((p) = (v))
-#define might_sleep()	BUG_ON(shim_rcu_depth)
+#define might_sleep()	BUG_ON(shim_rcu_depth || shim_spin_depth)
 #define cond_resched()	might_sleep()
 #define need_resched()	false
 void rcu_barrier(void);
@@ -714,6 +739,8 @@ static inline void *nla_data(const struct nlattr *a) { return (char *)a + NLA_HD
 static inline int nla_len(const struct nlattr *a) { return a->nla_len - NLA_HDRLEN; }
 static inline u8 nla_get_u8(const struct nlattr *a) { return *(u8 *)nla_data(a); }
 static inline u32 nla_get_u32(const struct nlattr *a) { return *(u32 *)nla_data(a); }
+
+static inline __be32 nla_get_be32(const struct nlattr *a) { return *(__be32 *)nla_data(a); }
 
 static inline bool nla_ok(const struct nlattr *a, int rem)
 {

@@ -218,11 +218,40 @@ static void check_diff(const struct version *old, const struct lpm *lpm, const s
 	expect_diff(&d, NULL, 0, 0);
 }
 
+/* Gives a prefix a value, or removes it with LPM_NO_VALUE, in the trie and in the list. */
+static bool change(struct lpm_edit *edit, struct model *m, const struct lpm_key *key, u32 value)
+{
+	u32 at = find(m, key);
+	bool there = is_there(m, at, key), remove = value == LPM_NO_VALUE;
+	int err;
+
+	if (!remove && !there && m->count == ENTRIES_MAX)
+		return false;
+	err = remove ? lpm_remove(edit, key) : lpm_set(edit, key, value);
+	BUG_ON((err == -ENOENT) != (remove && !there));
+	BUG_ON(err && err != -ENOENT && (err != -ENOMEM || !shim_allocation_failed()));
+	if (err)
+		return false;
+	if (remove) {
+		m->count--;
+		memmove(&m->entry[at], &m->entry[at + 1], (m->count - at) * sizeof(m->entry[0]));
+		return true;
+	}
+	if (!there) {
+		memmove(&m->entry[at + 1], &m->entry[at], (m->count - at) * sizeof(m->entry[0]));
+		m->count++;
+	}
+	m->entry[at].key = *key;
+	m->entry[at].value = value;
+	return true;
+}
+
 void shim_lpm(const u8 *data, size_t size)
 {
 	static struct version versions[VERSIONS_MAX + 1];
 	static struct model model, base;
 	u32 count = 0, changes = 0;
+	struct lpm_garbage garbage = {};
 	struct lpm current = {};
 	struct lpm_edit edit;
 	u64 id = 0;
@@ -238,7 +267,6 @@ void shim_lpm(const u8 *data, size_t size)
 		u8 op = byte();
 		struct lpm_key key;
 		u32 at, value;
-		int err;
 
 		if (op & 0x80)
 			shim_fail_allocation(1 + (op >> 4 & 7));
@@ -246,32 +274,29 @@ void shim_lpm(const u8 *data, size_t size)
 		default:
 			key = any_key(&model);
 			value = byte() | (u32)byte() << 24;
-			at = find(&model, &key);
-			if (!is_there(&model, at, &key) && model.count == ENTRIES_MAX)
+			change(&edit, &model, &key, value);
+			break;
+		case 7: /* where readers see it; nobody may be in an older version */
+			if (count || edit.lpm.root != current.root || !LPM_CAN_IN_PLACE)
 				break;
-			err = lpm_set(&edit, &key, value);
-			BUG_ON(err && (err != -ENOMEM || !shim_allocation_failed()));
-			if (err)
-				break;
-			if (!is_there(&model, at, &key)) {
-				memmove(&model.entry[at + 1], &model.entry[at],
-					(model.count - at) * sizeof(model.entry[0]));
-				model.count++;
+			key = any_key(&model);
+			value = byte();
+			lpm_edit_begin_in_place(&edit, &current, ++id);
+			if (change(&edit, &model, &key, value & 1 ? value : LPM_NO_VALUE)) {
+				struct lpm_garbage more = lpm_edit_commit(&edit);
+
+				current = edit.lpm;
+				base = model;
+				lpm_garbage_add(&garbage, &more);
+			} else {
+				lpm_edit_abort(&edit);
 			}
-			model.entry[at].key = key;
-			model.entry[at].value = value;
+			check(&current, &base);
+			lpm_edit_begin(&edit, &current, ++id);
 			break;
 		case 8: case 9: case 10:
 			key = any_key(&model);
-			at = find(&model, &key);
-			err = lpm_remove(&edit, &key);
-			BUG_ON((err == -ENOENT) != !is_there(&model, at, &key));
-			BUG_ON(err == -ENOMEM && !shim_allocation_failed());
-			if (err)
-				break;
-			model.count--;
-			memmove(&model.entry[at], &model.entry[at + 1],
-				(model.count - at) * sizeof(model.entry[0]));
+			change(&edit, &model, &key, LPM_NO_VALUE);
 			break;
 		case 11:
 			key = any_key(&model);
@@ -289,6 +314,7 @@ void shim_lpm(const u8 *data, size_t size)
 			lpm_edit_begin(&edit, &current, ++id);
 			break;
 		case 14: /* the oldest readers are done */
+			lpm_garbage_free(&garbage);
 			if (count) {
 				check(&versions[0].lpm, &versions[0].model);
 				lpm_garbage_free(&versions[0].garbage);
@@ -324,6 +350,7 @@ void shim_lpm(const u8 *data, size_t size)
 		check(&versions[changes].lpm, &versions[changes].model);
 		lpm_garbage_free(&versions[changes].garbage);
 	}
+	lpm_garbage_free(&garbage);
 	lpm_free(&current);
 	BUG_ON(shim_allocations());
 }

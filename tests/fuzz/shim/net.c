@@ -11,6 +11,13 @@ static struct net_device devices[DEVICES + 1];
 static struct pernet_operations *pernet;
 static struct notifier_block *device_notifier;
 
+void shim_boot(void)
+{
+	memset(devices, 0, sizeof(devices));
+	jiffies = -5 * HZ; /* wraps soon, as it does in the kernel */
+	shim_admin(true);
+}
+
 int register_pernet_subsys(struct pernet_operations *ops)
 {
 	int err;

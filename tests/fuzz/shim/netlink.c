@@ -11,7 +11,6 @@ struct client {
 	struct sock sk; /* first: the module sees it */
 	bool open, listens, ext_ack, cap_ack;
 	struct sk_buff *queue, **last;
-	u32 queued;
 	bool dumping;
 	int dump_done; /* as netlink_sock.dump_done_errno */
 	struct netlink_callback cb;
@@ -21,7 +20,6 @@ static struct client clients[SHIM_SOCKETS];
 static struct notifier_block *notifier;
 static struct sock *kernel_sock;
 static bool is_admin = true;
-static u32 queue_max = U32_MAX;
 
 /* Buffers */
 
@@ -116,18 +114,11 @@ static struct client *find(u32 portid)
 	return NULL;
 }
 
-static bool deliver(struct client *c, struct sk_buff *skb)
+static void deliver(struct client *c, struct sk_buff *skb)
 {
-	if (c->queued >= queue_max) {
-		c->sk.sk_err = ENOBUFS;
-		kfree_skb(skb);
-		return false;
-	}
 	skb->next = NULL;
 	*c->last = skb;
 	c->last = &skb->next;
-	c->queued++;
-	return true;
 }
 
 int nlmsg_unicast(struct sock *sk, struct sk_buff *skb, u32 portid)
@@ -140,7 +131,8 @@ int nlmsg_unicast(struct sock *sk, struct sk_buff *skb, u32 portid)
 		kfree_skb(skb);
 		return -ECONNREFUSED;
 	}
-	return deliver(c, skb) ? 0 : -EAGAIN;
+	deliver(c, skb);
+	return 0;
 }
 
 int nlmsg_multicast(struct sock *sk, struct sk_buff *skb, u32 portid, unsigned int group,
@@ -269,10 +261,6 @@ static int dump_part(struct client *c)
 	skb = alloc_skb(NLMSG_GOODSIZE, GFP_KERNEL);
 	if (!skb)
 		return -ENOBUFS;
-	if (c->queued >= queue_max) {
-		kfree_skb(skb);
-		return -ENOBUFS;
-	}
 	if (c->dump_done > 0) {
 		cb->extack = &extack;
 		c->dump_done = cb->dump(skb, cb);
@@ -380,11 +368,6 @@ void shim_admin(bool admin)
 	is_admin = admin;
 }
 
-void shim_queue_max(u32 max)
-{
-	queue_max = max;
-}
-
 void shim_open(u32 nr, u32 portid, bool listens, bool ext_ack, bool cap_ack)
 {
 	struct client *c = &clients[nr];
@@ -424,20 +407,20 @@ void shim_close(u32 nr)
 	notifier->notifier_call(notifier, NETLINK_URELEASE, &gone);
 }
 
-void shim_send(u32 nr, const void *data, size_t size)
+void shim_send(u32 nr, const void *data, size_t size, u32 fail)
 {
 	struct client *c = &clients[nr];
 	struct sk_buff *skb;
 
 	/* no more than there is, so that a read beyond its end shows */
+	shim_fail_allocation(0);
 	skb = alloc_skb(size, GFP_KERNEL);
-	if (!skb)
-		return;
 	if (size)
 		memcpy(skb_put(skb, size), data, size);
 	skb->sk = kernel_sock;
 	NETLINK_CB(skb).portid = c->sk.portid;
 	NETLINK_CB(skb).sk = &c->sk;
+	shim_fail_allocation(fail);
 	kernel_sock->input(skb);
 	kfree_skb(skb);
 	BUG_ON(shim_rcu_depth);
@@ -460,7 +443,6 @@ int shim_receive(u32 nr, void *data, size_t room)
 	c->queue = skb->next;
 	if (!c->queue)
 		c->last = &c->queue;
-	c->queued--;
 	size = skb->len;
 	BUG_ON((size_t)size > room);
 	memcpy(data, skb->data, size);

@@ -16,7 +16,7 @@ struct block {
 
 static size_t live;
 static u32 fail_in;
-static bool has_failed, short_of_memory;
+static bool has_failed;
 
 void shim_bug_at(const char *file, int line, const char *text)
 {
@@ -38,11 +38,6 @@ bool shim_allocation_failed(void)
 size_t shim_allocations(void)
 {
 	return live;
-}
-
-void shim_short_of_memory(bool is_short)
-{
-	short_of_memory = is_short;
 }
 
 bool shim_fails(gfp_t gfp)
@@ -105,7 +100,7 @@ unsigned long totalram_pages(void)
 
 long si_mem_available(void)
 {
-	return short_of_memory ? 1 : (long)totalram_pages() / 2;
+	return totalram_pages() / 2;
 }
 
 /* As good a hash as the kernel's, and another one. */

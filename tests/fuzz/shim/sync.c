@@ -6,8 +6,8 @@
 #include "kernel.h"
 #include "shim.h"
 
-unsigned int shim_rcu_depth;
-unsigned long jiffies = -5 * HZ; /* wraps soon, as the kernel's does */
+unsigned int shim_rcu_depth, shim_spin_depth;
+unsigned long jiffies;
 
 static struct rcu_head *callbacks, **last_callback = &callbacks;
 static struct work_struct *works, **last_work = &works;
@@ -184,5 +184,5 @@ again:
 
 bool shim_work_pending(void)
 {
-	return callbacks || works || timers || shim_rcu_depth;
+	return callbacks || works || timers || shim_rcu_depth || shim_spin_depth;
 }

@@ -4,4 +4,10 @@
 //! is in `corpus/`.
 
 pub mod devices;
+pub mod exchange;
+pub mod kernel;
+pub mod message;
+pub mod model;
+pub mod module;
+pub mod script;
 pub mod terminal;
