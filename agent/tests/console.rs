@@ -664,6 +664,44 @@ fn tab_completes_and_lists() {
 }
 
 #[test]
+fn tab_completes_the_prefixes_that_are_there() {
+    let mut session = Session::new(true);
+    session.types(
+        "route add 10.0.0.0/8 dev eth0\rroute add 10.16.0.0/12 dev eth0\r\
+         route add 10.16.7.0/24 dev eth0\rroute append 10.16.7.0/24 dev lo\r\
+         route add 2001:db8::/32 dev eth0\rroute add 11.0.0.0/8 dev eth0\r",
+    );
+    shows(
+        &mut session,
+        "route del 10.16.7\t",
+        &["nl31> route del 10.16.7.0/24"],
+    );
+    // Up to where it is clear, then the list.
+    session.types("\x15");
+    shows(
+        &mut session,
+        "route get 10.1\t",
+        &["nl31> route get 10.16."],
+    );
+    shows(
+        &mut session,
+        "\t",
+        &[
+            "nl31>",
+            "  ADDRESS      an address like 192.0.2.1, or a prefix",
+            "  10.16.0.0/12",
+            "  10.16.7.0/24",
+            "nl31> route get 10.16.",
+        ],
+    );
+    session.types("\x15");
+    assert!(session.types("route show 2001:\t").ends_with("db8::/32 "));
+    session.types("\x15");
+    // A route that is added is not to be there.
+    assert!(!session.types("route add 10.16.7\t").contains("10.16.7.0"));
+}
+
+#[test]
 fn a_question_mark_explains_at_any_point() {
     let mut session = Session::new(true);
     shows(

@@ -2,12 +2,14 @@
 //! Tab and `?`: what may stand at the cursor.
 
 use std::fmt::Write as _;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use nl31_netlink::Transport;
+use nl31_netlink::{Client, Prefix, Spec, Step, Transport};
 
 use super::Console;
+use crate::device::Devices;
 use crate::editor::Line;
-use crate::grammar;
+use crate::grammar::{self, Action, Candidate};
 
 /// Candidates listed for `?` and Tab.
 const CANDIDATES_MAX: usize = 40;
@@ -36,7 +38,9 @@ impl<T: Transport> Console<T> {
         let word = &left[begun..];
         let mut common: Option<heapless::String<64>> = None;
         let mut count = 0;
-        grammar::candidates(&left, &*self.devices, &mut |candidate| {
+        let booting = self.booting();
+        let client = self.client.as_mut().filter(|_| !booting);
+        offers(client, &*self.devices, &left, &mut |candidate| {
             if !candidate.literal || !candidate.text.starts_with(word) {
                 return;
             }
@@ -76,8 +80,10 @@ impl<T: Transport> Console<T> {
             .map_or(0, |space| space + 1);
         let word = &left[begun..];
         let mut listed = 0;
+        let booting = self.booting();
+        let client = self.client.as_mut().filter(|_| !booting);
         let out = &mut self.out;
-        grammar::candidates(left, &*self.devices, &mut |candidate| {
+        offers(client, &*self.devices, left, &mut |candidate| {
             if candidate.literal && !candidate.text.starts_with(word) {
                 return;
             }
@@ -93,6 +99,144 @@ impl<T: Transport> Console<T> {
             self.data(format_args!("  and {} more", listed - CANDIDATES_MAX));
         } else if listed == 0 {
             self.data(format_args!("  nothing is expected here"));
+        }
+    }
+}
+
+/// All that may stand where `left` ends; with the prefixes of the table where one is
+/// begun that is to be there.
+fn offers<T: Transport>(
+    client: Option<&mut Client<T>>,
+    devices: &dyn Devices,
+    left: &str,
+    each: &mut dyn FnMut(Candidate<'_>),
+) {
+    let action = match grammar::command(left) {
+        Ok(Some((command, _))) => Some(command.action),
+        _ => None,
+    };
+    let placeholder = match action {
+        Some(Action::RouteGet) => "ADDRESS",
+        Some(
+            Action::RouteReplace
+            | Action::RouteChange
+            | Action::RouteAppend
+            | Action::RouteDel
+            | Action::RouteShow
+            | Action::RouteFlush,
+        ) => "PREFIX",
+        _ => "",
+    };
+    let mut wanted = false;
+    let begun = grammar::candidates(left, devices, &mut |candidate| {
+        wanted |= !candidate.literal && candidate.text == placeholder;
+        each(candidate);
+    });
+    let word = &left[begun..];
+    if let (true, Some(client), Some(covering)) = (wanted, client, covering(word)) {
+        each_prefix(client, covering, word, each);
+    }
+}
+
+/// Calls `each` with the prefixes of the table that begin with `word`.
+fn each_prefix<T: Transport>(
+    client: &mut Client<T>,
+    covering: Prefix,
+    word: &str,
+    each: &mut dyn FnMut(Candidate<'_>),
+) {
+    let spec = Spec {
+        prefix: Some(covering),
+        ..Spec::default()
+    };
+    let Ok(mut dump) = client.dump(&spec) else {
+        return;
+    };
+    let mut last = None;
+    while let Ok(Step::Route(route)) = client.next(&mut dump) {
+        if last.replace(route.prefix) == Some(route.prefix) {
+            continue;
+        }
+        let mut text = heapless::String::<48>::new();
+        let fits = write!(text, "{}", route.prefix).is_ok();
+        if fits && text.starts_with(word) {
+            each(Candidate {
+                text: &text,
+                help: "",
+                literal: true,
+            });
+        }
+    }
+}
+
+/// A prefix that covers all whose text begins with `word`. `None` before there is a
+/// whole part of an address: the kernel would have to list its table.
+fn covering(word: &str) -> Option<Prefix> {
+    let (address, _) = word.split_once('/').unwrap_or((word, ""));
+    let mut count = 0u32;
+    if word.contains(':') {
+        let whole = match address.split_once("::") {
+            Some((whole, _)) => whole,
+            None => address.rsplit_once(':')?.0,
+        };
+        let mut groups = [0; 8];
+        for group in whole.split(':') {
+            *groups.get_mut(count as usize)? = u16::from_str_radix(group, 16).ok()?;
+            count += 1;
+        }
+        let address = Ipv6Addr::from(groups);
+        // A shorter prefix has only 0 behind its end, so its text may begin so too.
+        let len = 128u32.checked_sub(address.to_bits().trailing_zeros())?;
+        return covers(address.into(), len.min(16 * count));
+    }
+    let mut octets = [0; 4];
+    for octet in address.rsplit_once('.')?.0.split('.') {
+        *octets.get_mut(count as usize)? = octet.parse().ok()?;
+        count += 1;
+    }
+    let address = Ipv4Addr::from(octets);
+    let len = 32u32.checked_sub(address.to_bits().trailing_zeros())?;
+    covers(address.into(), len.min(8 * count))
+}
+
+fn covers(address: IpAddr, len: u32) -> Option<Prefix> {
+    let len = u8::try_from(len).ok().filter(|&len| len > 0)?;
+    Prefix::new(address, len).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_begun_is_covered() {
+        let covering = |word| covering(word).map(|prefix| prefix.to_string());
+        for (word, expected) in [
+            ("11.", "11.0.0.0/8"),
+            ("10.", "10.0.0.0/7"),
+            ("11.1", "11.0.0.0/8"),
+            ("11.16.", "11.16.0.0/12"),
+            ("11.0.0.0/8", "11.0.0.0/8"),
+            ("11.1.3.0/", "11.1.3.0/24"),
+            ("2001:", "2001::/16"),
+            ("2001:db8:1", "2001:db8::/29"),
+            ("2001:db9::/3", "2001:db9::/32"),
+        ] {
+            assert_eq!(covering(word).as_deref(), Some(expected), "{word}");
+        }
+        for word in [
+            "",
+            "1",
+            "10",
+            "::",
+            "0.",
+            "x.",
+            "256.",
+            "1.2.3.4.5.",
+            "default",
+            "a/b",
+        ] {
+            assert_eq!(covering(word), None, "{word}");
         }
     }
 }
