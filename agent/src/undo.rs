@@ -153,7 +153,7 @@ fn restore<T: Transport>(
     let mut lines = Lines::open(path).map_err(from_io)?;
     let mut devices = Cached::new(devices);
     let mut done = RolledBack::default();
-    let mut load = Load::new(client, Mode::Transaction, 0);
+    let mut load = Load::new(client, Mode::Transaction, 1);
     let mut group: Option<(Prefix, Paths)> = None;
     loop {
         let more = matches!(lines.advance(), Ok(true));

@@ -857,7 +857,7 @@ fn edits_wait_for_the_commit_and_are_made_at_once() {
         > check
         I200 every edit can be made
         > begin
-        E423 3 edits are open already: `commit` or `rollback` ends them
+        E423 edits are open already, 3 so far: `commit` or `rollback` ends them
         > commit
         I200 committed 3 edits
         > route show

@@ -102,7 +102,9 @@ impl Load {
             flags |= NLM_F_MULTI;
             self.loaded.added += 1;
         }
-        let seq = self.base.saturating_add(tag);
+        // A file that grows meanwhile has more lines than were counted: they share the
+        // last number, and none has that of the end.
+        let seq = self.base.saturating_add(tag).min(self.done - 1);
         self.pushed = true;
         if self.batch_push(&request, flags, seq).is_err() {
             self.flush(client)?;
@@ -344,7 +346,7 @@ mod tests {
     #[test]
     fn a_load_takes_the_place_of_the_whole_table() {
         let mut client = client();
-        load(&mut client, Mode::Transaction, &[5000, 1]).unwrap();
+        load(&mut client, Mode::Transaction, &[2999, 1]).unwrap();
         let loaded = load(&mut client, Mode::Replace, &all()).unwrap();
         assert_eq!(loaded.added, MANY);
         assert!(
@@ -379,6 +381,19 @@ mod tests {
             assert_eq!(client.transport().routes(), [route(7)]);
             client.add(Add::Add, &route(8)).unwrap();
         }
+    }
+
+    #[test]
+    fn a_tag_beyond_the_last_is_not_taken_for_the_end() {
+        let mut client = client();
+        client.add(Add::Add, &route(7)).unwrap();
+        let mut load = Load::new(&mut client, Mode::Transaction, 2);
+        load.push(&mut client, 7, &appended(7)).unwrap();
+        let error = load.check(&mut client).unwrap_err();
+        assert_eq!(
+            (load.tag(&error), error.errno()),
+            (Some(1), Some(libc::EEXIST))
+        );
     }
 
     #[test]

@@ -50,10 +50,12 @@ pub(super) struct CandidateDiff {
 impl<T: Transport> Console<T> {
     pub(super) fn begin(&mut self) {
         if let Some(candidate) = &self.candidate {
-            let edits = Counted(candidate.edits().into(), "edit");
+            let edits = candidate.edits();
             return self.status(
                 codes::LOCKED,
-                format_args!("{edits} are open already: `commit` or `rollback` ends them"),
+                format_args!(
+                    "edits are open already, {edits} so far: `commit` or `rollback` ends them"
+                ),
             );
         }
         match Candidate::begin(&self.shared.files.candidate()) {
@@ -149,7 +151,8 @@ impl<T: Transport> Console<T> {
             Ok(lines) => lines,
             Err(error) => return self.file_failed(&error),
         };
-        let load = self.ask(|client| Ok(Load::new(client, Mode::Transaction, edits)));
+        // They are numbered from 1.
+        let load = self.ask(|client| Ok(Load::new(client, Mode::Transaction, edits + 1)));
         match load {
             Ok(load) => {
                 self.running = Running::Commit(Box::new(Commit {
