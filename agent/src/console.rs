@@ -47,6 +47,9 @@ pub const PROMPT: &str = "nl31> ";
 /// Bytes typed ahead.
 const INPUT_MAX: usize = 4096;
 
+/// More typed ahead than this is no person's: see [`Console::keep_up`].
+const PASTED: usize = 512;
+
 /// Room in the output that the longest reply of a single step takes: `help`.
 const REPLY_MAX: usize = 6 * 1024;
 const _: () = assert!(REPLY_MAX > DRAWN_MAX);
@@ -115,6 +118,8 @@ pub struct Console<T> {
     script: heapless::Vec<u8, LINE_MAX>,
     script_overflowed: bool,
     input: heapless::Deque<u8, INPUT_MAX>,
+    /// A paste is coming in: the line is not shown.
+    hurried: bool,
     out: Output,
     running: Running,
     /// What is running waits for the kernel.
@@ -150,6 +155,7 @@ impl<T: Transport> Console<T> {
             script: heapless::Vec::new(),
             script_overflowed: false,
             input: heapless::Deque::new(),
+            hurried: false,
             out: Output::new(peer != Peer::Script),
             running: Running::Nothing,
             waiting: false,
@@ -204,6 +210,7 @@ impl<T: Transport> Console<T> {
         self.stop = false;
         self.monitoring = false;
         self.input.clear();
+        self.hurried = false;
         self.out.clear();
         self.editor = Editor::new(PROMPT);
         self.prompted = false;
@@ -336,18 +343,21 @@ impl<T: Transport> Console<T> {
         self.waiting = false;
         while self.out.room(REPLY_MAX) {
             match std::mem::replace(&mut self.running, Running::Nothing) {
-                Running::Nothing => match self.input.pop_front() {
-                    Some(byte) => {
-                        let commands = self.commands;
-                        self.byte(byte);
-                        if self.commands != commands {
-                            // Events of this command belong before the next one.
-                            return true;
+                Running::Nothing => {
+                    self.keep_up();
+                    match self.input.pop_front() {
+                        Some(byte) => {
+                            let commands = self.commands;
+                            self.byte(byte);
+                            if self.commands != commands {
+                                // Events of this command belong before the next one.
+                                return true;
+                            }
                         }
+                        None if self.ended && !self.script.is_empty() => self.byte(b'\n'),
+                        None => return booting,
                     }
-                    None if self.ended && !self.script.is_empty() => self.byte(b'\n'),
-                    None => return booting,
-                },
+                }
                 Running::Held(line) => {
                     if std::mem::take(&mut self.stop) {
                         self.status(codes::STOPPED, format_args!("stopped"));
@@ -451,7 +461,7 @@ impl<T: Transport> Console<T> {
         if at_prompt && self.is_locked() {
             self.out.raw(b"\r\n");
         } else if at_prompt {
-            self.editor.erase(&mut self.out);
+            self.draw(Editor::erase);
         } else if at_page {
             self.erase_more();
         }
@@ -459,7 +469,7 @@ impl<T: Transport> Console<T> {
         if at_prompt && self.is_locked() {
             self.ask_for_pin();
         } else if at_prompt {
-            self.editor.redraw(&mut self.out);
+            self.draw(Editor::redraw);
         } else if at_page {
             self.draw_more();
         }
@@ -547,14 +557,14 @@ impl<T: Transport> Console<T> {
             return self.pin_key(byte);
         }
         if self.interactive() {
-            match self.editor.byte(byte, &mut self.out) {
+            match self.draw(|editor, out| editor.byte(byte, out)) {
                 None => {}
                 Some(Request::Execute) => self.entered(),
                 Some(Request::Complete) => self.complete(),
                 Some(Request::Help) => self.explain(),
                 Some(Request::Cancel) => self.prompt(),
                 Some(Request::End) if self.peer == Peer::Shell => {
-                    self.editor.leave(&mut self.out);
+                    self.draw(Editor::leave);
                     self.ended = true;
                 }
                 Some(Request::End) => self.lock(),
@@ -727,7 +737,7 @@ impl<T: Transport> Console<T> {
     /// Draws carets under a part of the line, which is shown again if the terminal
     /// does not show it as it was typed.
     fn caret(&mut self, line: &str, column: usize, len: usize) {
-        let shown = if self.interactive() {
+        let shown = if self.interactive() && !self.hurried {
             self.editor.shown_at(column)
         } else {
             None
@@ -768,7 +778,31 @@ impl<T: Transport> Console<T> {
     fn prompt(&mut self) {
         match self.is_locked() {
             true => self.ask_for_pin(),
-            false => self.editor.prompt(&mut self.out),
+            false => self.draw(Editor::prompt),
+        }
+    }
+
+    /// Has the editor draw something, unless nothing of it is shown now.
+    fn draw<R>(&mut self, draw: impl FnOnce(&mut Editor, &mut Output) -> R) -> R {
+        self.out.mute(self.hurried);
+        let result = draw(&mut self.editor, &mut self.out);
+        self.out.mute(false);
+        result
+    }
+
+    /// Shows only the replies while a paste comes in. With the prompt and the echo they
+    /// are longer than what is pasted, so over a line without flow control some of that
+    /// would be lost sooner or later.
+    fn keep_up(&mut self) {
+        if !self.interactive() || self.is_locked() {
+            return;
+        }
+        if !self.hurried && self.input.len() >= PASTED {
+            self.draw(Editor::leave);
+            self.hurried = true;
+        } else if self.hurried && self.input.is_empty() {
+            self.hurried = false;
+            self.draw(Editor::redraw);
         }
     }
 

@@ -17,6 +17,8 @@ pub struct Output {
     start: usize,
     /// End lines with CR LF, as terminals in raw mode need.
     crlf: bool,
+    /// What is added goes nowhere.
+    muted: bool,
     dropped: usize,
 }
 
@@ -27,6 +29,7 @@ impl Output {
             bytes: heapless::Vec::new(),
             start: 0,
             crlf,
+            muted: false,
             dropped: 0,
         }
     }
@@ -55,6 +58,11 @@ impl Output {
         OUTPUT_MAX - self.pending().len() >= bytes
     }
 
+    /// Lets what is added go nowhere, or no more.
+    pub fn mute(&mut self, muted: bool) {
+        self.muted = muted;
+    }
+
     /// Bytes that did not fit so far.
     pub fn dropped(&self) -> usize {
         self.dropped
@@ -62,6 +70,9 @@ impl Output {
 
     /// Adds bytes as they are.
     pub fn raw(&mut self, bytes: &[u8]) {
+        if self.muted {
+            return;
+        }
         if self.bytes.len() + bytes.len() > OUTPUT_MAX && self.start > 0 {
             self.bytes.copy_within(self.start.., 0);
             self.bytes.truncate(self.bytes.len() - self.start);

@@ -570,6 +570,33 @@ fn a_paste_of_thousands_of_lines_loses_nothing() {
     }
 }
 
+#[test]
+fn a_paste_over_a_line_without_flow_control_loses_nothing() {
+    let mut session = Session::new(true);
+    // Both ways at the same rate, with the buffer of a terminal between.
+    let mut buffer = std::collections::VecDeque::with_capacity(4096);
+    for byte in script(10_000).bytes() {
+        assert!(buffer.len() < 4096, "a byte is lost");
+        buffer.push_back(byte);
+        let len = buffer.len().min(session.console.wants());
+        let taken: Vec<u8> = buffer.drain(..len).collect();
+        session.console.feed(&taken);
+        session.console.work();
+        session.console.out().consume(1);
+    }
+    let rest: Vec<u8> = buffer.into_iter().collect();
+    assert!(
+        session
+            .types(rest)
+            .ends_with("I200 added 10.39.15.0/24\r\nnl31> ")
+    );
+    assert_eq!(session.kernel().routes().len(), 10_000);
+    assert_eq!(
+        session.types("ping\r"),
+        "ping\r\nI200 the kernel is alive\r\nnl31> "
+    );
+}
+
 /// What a terminal shows that knows CR, LF and backspace.
 fn screen(bytes: &str) -> Vec<String> {
     let mut rows = vec![Vec::new()];

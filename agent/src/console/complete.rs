@@ -8,7 +8,7 @@ use nl31_netlink::{Client, Prefix, Spec, Step, Transport};
 
 use super::Console;
 use crate::device::Devices;
-use crate::editor::Line;
+use crate::editor::{Editor, Line};
 use crate::grammar::{self, Action, Candidate};
 
 /// Candidates listed for `?` and Tab.
@@ -17,15 +17,14 @@ const CANDIDATES_MAX: usize = 40;
 impl<T: Transport> Console<T> {
     /// Lists what may stand at the cursor, or takes the `?` as text.
     pub(super) fn explain(&mut self) {
-        let left = self.editor.left();
-        if grammar::in_text(left) {
-            self.editor.insert("?", &mut self.out);
+        let left = Line::try_from(self.editor.left()).unwrap_or_default();
+        if grammar::in_text(&left) {
+            self.draw(|editor, out| editor.insert("?", out));
             return;
         }
-        let left = Line::try_from(left).unwrap_or_default();
-        self.editor.leave(&mut self.out);
+        self.draw(Editor::leave);
         self.list(&left);
-        self.editor.redraw(&mut self.out);
+        self.draw(Editor::redraw);
     }
 
     /// Completes the word at the cursor as far as it is clear, else lists what it
@@ -65,11 +64,11 @@ impl<T: Transport> Console<T> {
             let _ = text.push(' ');
         }
         if text.is_empty() {
-            self.editor.leave(&mut self.out);
+            self.draw(Editor::leave);
             self.list(&left);
-            self.editor.redraw(&mut self.out);
+            self.draw(Editor::redraw);
         } else {
-            self.editor.insert(&text, &mut self.out);
+            self.draw(|editor, out| editor.insert(&text, out));
         }
     }
 
