@@ -28,5 +28,23 @@ chmod 0644 "$target/etc/nl31/routes.conf"
 # an option of the image: the hash of the console's PIN
 [ ! -e "$target/etc/nl31/console.conf" ] || chmod 0600 "$target/etc/nl31/console.conf"
 
+# What it is and what it was made from: the lab names the content, a checkout its
+# commit; files without a history are hashed.
+project=$(cd "$(dirname "$0")/../.." && pwd)
+version=$(sed -n 's/^version = "\(.*\)"$/\1/p' "$project/Cargo.toml")
+build=${NL31_BUILD_ID:-$(git -C "$project" describe --always --dirty --abbrev=12 2>/dev/null || true)}
+if [ -z "$build" ]; then
+	build=$(cd "$project" && find Cargo.lock agent board kmod rootfs-overlay -type f |
+		LC_ALL=C sort | xargs sha256sum | sha256sum | cut -c 1-12)
+fi
+rm -f "$target/etc/os-release"
+cat >"$target/etc/os-release" <<END
+NAME=nl31
+ID=nl31
+PRETTY_NAME="nl31 $version"
+VERSION_ID=$version
+BUILD_ID=$build
+END
+
 # where a disk's last partition is mounted; the root may be read-only
 mkdir -p "$target/data"
