@@ -13,7 +13,7 @@ use serde_json::json;
 
 use crate::prefixes::Prefix;
 use crate::progress::Step;
-use crate::{Guest, Image, Setup, client};
+use crate::{Arch, Guest, Image, Setup, client};
 
 /// Memory for both tables of a full Internet: Linux's takes 164 bytes a route for IPv4 and
 /// 760 for IPv6.
@@ -392,7 +392,7 @@ fn share(table: &[Prefix]) -> Result<tempfile::TempDir> {
     write(FAMILIES[0], &|prefix| prefix.address.is_ipv4())?;
     write(FAMILIES[1], &|prefix| prefix.address.is_ipv6())?;
     write("all", &|_| true)?;
-    let program: &Path = &client::build()?.join("bench");
+    let program: &Path = &client::build(Arch::X86_64)?.join("bench");
     fs::copy(program, dir.path().join("bench"))?;
     Ok(dir)
 }

@@ -17,7 +17,7 @@ const SERIES: &[&str] = &["6.1.", "6.12."];
 
 /// All checks, the cheapest first.
 pub fn all() -> Result<()> {
-    host::require(host::IMAGE)?;
+    host::require(host::KERNEL)?;
     host::require(host::CHECK)?;
     let step = Step::new("check");
     step.say("shellcheck");

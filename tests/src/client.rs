@@ -9,13 +9,16 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
+use crate::arch::Arch;
 use crate::cache::{self, Key};
+use crate::host;
 
 /// The programs.
 const PROGRAMS: &[&str] = &["nl31", "bench"];
 
-/// A folder with the programs in it, to be shared with a guest.
-pub fn build() -> Result<PathBuf> {
+/// A folder with the programs for `arch` in it, to be shared with a guest.
+pub fn build(arch: Arch) -> Result<PathBuf> {
+    host::require(arch.packages())?;
     let project = crate::project();
     let source = |program| project.join(format!("tests/clients/{program}.c"));
     let headers = project.join("kmod/include/uapi");
@@ -26,30 +29,31 @@ pub fn build() -> Result<PathBuf> {
         key.add_file(project, &source(program))?;
     }
     let lab = cache::local()?;
-    let dir = lab.join(format!("client-{}", key.name()));
+    let dir = lab.join(format!("client-{}-{}", arch.name(), key.name()));
     if !dir.is_dir() {
         cache::publish(&dir, |dir| {
             for program in PROGRAMS {
-                compile(&source(program), &headers, &dir.join(program))?;
+                compile(arch, &source(program), &headers, &dir.join(program))?;
             }
             // tempfile made it for its owner only; a program in the guest is for everyone
             use std::os::unix::fs::PermissionsExt;
             Ok(fs::set_permissions(dir, fs::Permissions::from_mode(0o755))?)
         })?;
-        cache::prune(&lab, "client-", 2)?;
+        cache::prune(&lab, &format!("client-{}-", arch.name()), 2)?;
     }
     Ok(dir)
 }
 
-fn compile(source: &Path, headers: &Path, program: &Path) -> Result<()> {
-    let output = Command::new("gcc")
+fn compile(arch: Arch, source: &Path, headers: &Path, program: &Path) -> Result<()> {
+    let gcc = format!("{}gcc", arch.cross());
+    let output = Command::new(&gcc)
         .args(["-static", "-O2", "-Wall", "-Wextra", "-Werror", "-I"])
         .arg(headers)
         .arg("-o")
         .arg(program)
         .arg(source)
         .output()
-        .context("cannot run gcc")?;
+        .with_context(|| format!("cannot run {gcc}"))?;
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr);
         bail!("{} does not build:\n{said}", source.display());

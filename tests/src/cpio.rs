@@ -52,10 +52,15 @@ impl Archive {
 
     /// Adds all that is below `root`, in order of name.
     pub fn tree(&mut self, root: &Path) -> Result<()> {
-        self.subtree(root, root)
+        self.subtree(root, root, "")
     }
 
-    fn subtree(&mut self, root: &Path, dir: &Path) -> Result<()> {
+    /// Adds all that is below `root`, below the folder `prefix`, which must be there.
+    pub fn tree_in(&mut self, prefix: &str, root: &Path) -> Result<()> {
+        self.subtree(root, root, prefix)
+    }
+
+    fn subtree(&mut self, root: &Path, dir: &Path, prefix: &str) -> Result<()> {
         let entries =
             fs::read_dir(dir).with_context(|| format!("cannot list {}", dir.display()))?;
         let mut paths = entries
@@ -64,11 +69,12 @@ impl Archive {
         paths.sort();
         for path in paths {
             let meta = fs::symlink_metadata(&path)?;
-            let name = path.strip_prefix(root)?.as_os_str();
+            let name = Path::new(prefix).join(path.strip_prefix(root)?);
+            let name = name.as_os_str();
             let permissions = meta.permissions().mode() & 0o7777;
             if meta.is_dir() {
                 self.entry(name, DIRECTORY | permissions, (0, 0), &[]);
-                self.subtree(root, &path)?;
+                self.subtree(root, &path, prefix)?;
             } else if meta.is_symlink() {
                 let target = fs::read_link(&path)?;
                 self.entry(name, SYMLINK | 0o777, (0, 0), target.as_os_str().as_bytes());

@@ -2,6 +2,7 @@
 //! The figures that the product promises, measured: sizes, time to the prompt, memory.
 
 use std::fmt;
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -24,14 +25,14 @@ pub struct Sizes {
 impl Sizes {
     /// Those of `image`.
     pub fn of(image: &Image) -> Result<Self> {
-        let size = |path: std::path::PathBuf| {
+        let size = |path: &Path| {
             let meta = path
                 .metadata()
                 .with_context(|| format!("cannot find {}", path.display()))?;
             anyhow::Ok(meta.len())
         };
         Ok(Self {
-            agent: size(image.agent())?,
+            agent: size(&image.agent())?,
             kernel: size(image.kernel())?,
             rootfs: size(image.rootfs())?,
         })
@@ -51,9 +52,11 @@ impl fmt::Display for Sizes {
 pub struct Boot {
     /// Routes in the config.
     pub routes: usize,
-    /// From QEMU's start to the prompt, of the image as it ships. That is guest time and
-    /// the start of QEMU.
+    /// From QEMU's start to the prompt, of the image as it ships.
     pub prompt: Duration,
+    /// The guest's own clock at the prompt, which starts when the kernel does. It runs on
+    /// while the host is busy with something else.
+    pub guest: Duration,
     /// The agent's resident memory in KiB once the routes are loaded.
     pub agent_resident_kib: u64,
     /// `tcg` or `kvm`.
@@ -65,19 +68,19 @@ impl Boot {
     pub fn measure(image: &Image, routes: &[Route]) -> Result<Self> {
         let config = prefixes::config(routes);
         let prompt = Guest::boot_shipped(image, Some(&config))?.boot_time();
-        let mut guest = Guest::start(
-            image,
-            &Setup {
-                config: Some(config),
-                ..Setup::default()
-            },
-        )?;
+        let setup = Setup {
+            config: Some(config),
+            ..Setup::default()
+        };
+        let mut guest = Guest::boot(image, &setup)?;
+        let uptime = uptime(&mut guest)?;
         let agent_resident_kib = resident_kib(&mut guest)?;
         Ok(Self {
             routes: routes.len(),
             prompt,
+            guest: uptime,
             agent_resident_kib,
-            accelerator: qemu::accelerator(&image.kernel())?,
+            accelerator: qemu::accelerator(image.arch(), image.kernel())?,
         })
     }
 }
@@ -87,8 +90,21 @@ impl fmt::Display for Boot {
         writeln!(f, "accelerator={}", self.accelerator)?;
         writeln!(f, "boot_routes={}", self.routes)?;
         writeln!(f, "boot_to_prompt_ms={}", self.prompt.as_millis())?;
+        writeln!(f, "guest_clock_at_prompt_ms={}", self.guest.as_millis())?;
         write!(f, "agent_resident_kib={}", self.agent_resident_kib)
     }
+}
+
+/// The clock of `guest`.
+fn uptime(guest: &mut Guest) -> Result<Duration> {
+    let output = guest.exec("cat /proc/uptime")?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let seconds = text.split(' ').next().unwrap_or_default();
+    Ok(Duration::from_secs_f64(
+        seconds
+            .parse()
+            .with_context(|| format!("/proc/uptime is {text:?}"))?,
+    ))
 }
 
 /// The resident memory of the agent in `guest`, in KiB.

@@ -11,15 +11,18 @@ use anyhow::{Context, Result, bail};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use serde_json::json;
 
+use crate::arch::Arch;
 use crate::cable::{Cable, Quality, Traffic};
 use crate::cache::{self, Key};
 use crate::console::{self, Console, Reply};
 use crate::cpio::Archive;
+use crate::disk::{Disk, DiskImage};
 use crate::exec::{Output, Request};
 use crate::image::Image;
 use crate::klog::KernelLog;
 use crate::progress::Step;
-use crate::qemu::{MEMORY_MIB, Machine, Qemu, accelerator};
+use crate::qemu::{Drive, FIRMWARE_VARIABLES, Lab, MEMORY_MIB, Machine, Qemu, accelerator};
+use crate::rootfs;
 
 /// A guest that has said nothing for this many times the length of a boot hangs. The
 /// boot was measured on this machine, perhaps in a quieter minute.
@@ -27,6 +30,9 @@ const SILENCE_IN_BOOTS: u32 = 20;
 
 /// Until a boot has been measured.
 const SILENCE_AT_FIRST: Duration = Duration::from_secs(180);
+
+/// What UEFI firmware itself needs.
+const FIRMWARE_MEMORY_MIB: u32 = 256;
 
 /// A command may think for longer than a console.
 const EXEC_FACTOR: u32 = 10;
@@ -70,7 +76,11 @@ enum Share {
 impl Guest {
     /// A guest with the lab's channels, at its prompt. Boots once for each image and
     /// config; after that the saved state is restored.
+    /// (An image that is not the lab's boots each time.)
     pub fn start(image: &Image, setup: &Setup) -> Result<Self> {
+        if image.lab_kernel().is_none() {
+            return Self::boot(image, setup);
+        }
         let state = State::of(image, setup)?;
         let step = Step::new("guest");
         let lock = cache::lock(&state.dir.with_extension("lock"), &step)?;
@@ -105,35 +115,81 @@ impl Guest {
 
     /// As [`Guest::boot_shipped`], without waiting for the prompt.
     pub fn launch_shipped(image: &Image, config: Option<&str>) -> Result<Self> {
-        let initrd = initrd(image, config, false)?;
+        let initrd = initrd(image, config, None)?;
         let machine = Machine {
-            kernel: &image.kernel(),
-            initrd: initrd.path(),
+            initrd: Some(initrd.path()),
             append: "panic_on_warn=1",
-            lab: None,
-            memory_mib: MEMORY_MIB,
-            state: None,
-            watchdog: false,
+            ..Machine::new(image.arch(), image.kernel())
+        };
+        Self::on(Qemu::start(&machine)?, Duration::ZERO, Share::None)
+    }
+
+    /// A PC that starts from a disk with the lab's image on it, at its prompt. `append` is
+    /// added to the kernel's command line.
+    pub fn boot_disk(image: &DiskImage, drive: Drive, append: &str) -> Result<Self> {
+        let nothing = tempfile::tempdir()?;
+        let kernel = image.lab_kernel();
+        let machine = Machine {
+            drive: Some(drive),
+            append: &format!("panic_on_warn=1 {append}"),
+            lab: Some(Lab::Virtio(nothing.path())),
+            ..Machine::new(Arch::X86_64, &kernel)
+        };
+        let mut guest = Self::on(Qemu::start(&machine)?, Duration::ZERO, Share::None)?;
+        guest.await_boot()?;
+        Ok(guest)
+    }
+
+    /// A PC with the image that ships on its disk, the file `disk`, without waiting for the
+    /// prompt.
+    pub fn launch_disk(image: &DiskImage, disk: &Path) -> Result<Self> {
+        let kernel = image.kernel();
+        let machine = Machine {
+            drive: Some(Drive::new(disk)),
+            ..Machine::new(Arch::X86_64, &kernel)
+        };
+        Self::on(Qemu::start(&machine)?, Duration::ZERO, Share::None)
+    }
+
+    /// A PC with UEFI firmware, which starts the image that ships from `disk`. Without
+    /// waiting for the prompt.
+    pub fn launch_firmware(image: &DiskImage, disk: &Disk) -> Result<Self> {
+        let variables = tempfile::NamedTempFile::new()?;
+        fs::copy(FIRMWARE_VARIABLES, &variables)
+            .with_context(|| format!("no {FIRMWARE_VARIABLES}, of the package ovmf"))?;
+        let kernel = image.kernel();
+        let machine = Machine {
+            drive: Some(Drive::new(disk.path())),
+            firmware: Some(variables.path()),
+            memory_mib: FIRMWARE_MEMORY_MIB,
+            ..Machine::new(Arch::X86_64, &kernel)
         };
         Self::on(Qemu::start(&machine)?, Duration::ZERO, Share::None)
     }
 
     fn launch(image: &Image, setup: &Setup, state: Option<&Path>, boot: Duration) -> Result<Self> {
-        let initrd = initrd(image, setup.config.as_deref(), true)?;
         let nothing = tempfile::tempdir()?;
+        let (lab, packed) = match image.lab_kernel() {
+            Some(_) => {
+                let folder = setup.share.as_deref().unwrap_or(nothing.path());
+                (Lab::Virtio(folder), None)
+            }
+            None => (Lab::Network, setup.share.as_deref()),
+        };
+        let initrd = initrd(image, setup.config.as_deref(), Some(packed))?;
         let machine = Machine {
-            kernel: &image.lab_kernel(),
-            initrd: initrd.path(),
+            initrd: Some(initrd.path()),
             append: match setup.watchdog {
                 true => "panic_on_warn=1 i6300esb.heartbeat=4",
                 false => "panic_on_warn=1",
             },
-            lab: Some(setup.share.as_deref().unwrap_or(nothing.path())),
+            lab: Some(lab),
             memory_mib: setup.memory_mib.unwrap_or(MEMORY_MIB),
             state,
             watchdog: setup.watchdog,
+            ..Machine::new(image.arch(), image.lab_kernel().unwrap_or(image.kernel()))
         };
-        let share = if setup.share.is_some() {
+        let share = if setup.share.is_some() && packed.is_none() {
             Share::Offered
         } else {
             Share::None
@@ -164,7 +220,8 @@ impl Guest {
         })
     }
 
-    fn await_boot(&mut self) -> Result<()> {
+    /// Waits for the first prompt.
+    pub fn await_boot(&mut self) -> Result<()> {
         let started = Instant::now();
         self.wait("the first prompt", 1, |guest| {
             Ok(guest.console.at_prompt().then_some(()))
@@ -389,17 +446,24 @@ impl Drop for Guest {
 }
 
 /// The initramfs: the image's, then what the lab adds. Small enough to be written anew
-/// for each guest.
-fn initrd(image: &Image, config: Option<&str>, lab: bool) -> Result<tempfile::NamedTempFile> {
+/// for each guest. `lab`: the lab's service, and a folder to be /mnt/share where the guest
+/// cannot mount it.
+fn initrd(
+    image: &Image,
+    config: Option<&str>,
+    lab: Option<Option<&Path>>,
+) -> Result<tempfile::NamedTempFile> {
     let mut bytes = fs::read(image.rootfs())?;
     bytes.resize(bytes.len().next_multiple_of(4), 0);
     let mut added = Archive::default();
-    if lab {
-        added.file(
-            "etc/init.d/S50lab",
-            0o755,
-            include_bytes!("../guest/S50lab"),
-        );
+    if let Some(share) = lab {
+        let (path, content) = rootfs::LAB_SERVICE;
+        added.file(path, 0o755, content);
+        if let Some(share) = share {
+            added.dir("mnt", 0o755);
+            added.dir("mnt/share", 0o755);
+            added.tree_in("mnt/share", share)?;
+        }
     }
     if let Some(config) = config {
         added.file("etc/nl31/routes.conf", 0o644, config.as_bytes());
@@ -422,7 +486,7 @@ impl State {
         key.add("config", setup.config.as_deref().unwrap_or_default());
         key.add("is a config", [u8::from(setup.config.is_some())]);
         key.add("memory", format!("{:?}", setup.memory_mib));
-        key.add("accelerator", accelerator(&image.lab_kernel())?);
+        key.add("accelerator", accelerator(image.arch(), image.kernel())?);
         for source in [
             include_str!("guest.rs"),
             include_str!("qemu.rs"),
@@ -430,13 +494,10 @@ impl State {
         ] {
             key.add("recipe", source);
         }
-        let version = std::process::Command::new("qemu-system-x86_64")
-            .arg("--version")
-            .output();
-        key.add(
-            "qemu",
-            version.context("cannot run qemu-system-x86_64")?.stdout,
-        );
+        let qemu = image.arch().qemu();
+        let version = std::process::Command::new(qemu).arg("--version").output();
+        let version = version.with_context(|| format!("cannot run {qemu}"))?;
+        key.add("qemu", version.stdout);
         Ok(Self {
             dir: image.dir().join(format!("state-{}", key.name())),
         })

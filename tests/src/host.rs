@@ -8,22 +8,33 @@ use anyhow::{Context, Result, bail};
 
 use crate::progress::Step;
 
-/// What building and booting an image takes.
-pub const IMAGE: &[&str] = &[
+/// What building a kernel takes.
+pub const KERNEL: &[&str] = &[
     "bc",
     "bison",
-    "busybox-static",
     "flex",
     "gcc",
     "libc6-dev",
     "libelf-dev",
     "linux-source-6.12",
     "make",
-    "qemu-system-x86",
     "xz-utils",
 ];
 
-/// What `lab check` takes beside it.
+/// What packing a root filesystem takes beside it.
+pub const IMAGE: &[&str] = &["busybox-static"];
+
+/// What making a disk image takes beside it, and looking into one.
+pub const DISK: &[&str] = &[
+    "bmap-tools",
+    "dosfstools",
+    "e2fsprogs",
+    "genimage",
+    "mtools",
+    "squashfs-tools",
+];
+
+/// What `lab check` takes beside the kernel's.
 pub const CHECK: &[&str] = &[
     "coccinelle",
     "g++",
@@ -124,31 +135,6 @@ fn apt(step: &Step, args: &[&str]) -> Result<()> {
             "apt-get {} failed ({status}); its messages are above",
             args[0]
         );
-    }
-    Ok(())
-}
-
-/// Sees to it that the Rust toolchain can build for `target`.
-pub fn require_target(target: &str) -> Result<()> {
-    let output = Command::new("rustc")
-        .args(["--print", "target-libdir", "--target", target])
-        .output()
-        .context("cannot run rustc")?;
-    let dir = String::from_utf8_lossy(&output.stdout).trim().to_owned();
-    if output.status.success() && std::path::Path::new(&dir).is_dir() {
-        return Ok(());
-    }
-    let step = Step::new("rust target");
-    step.say(&format!("adding {target}"));
-    let added = Command::new("rustup")
-        .args(["--quiet", "target", "add", target])
-        .status();
-    match added {
-        Ok(status) if status.success() => step.done("added"),
-        Ok(status) => bail!("rustup target add {target} failed ({status})"),
-        Err(error) => {
-            bail!("the Rust target {target} is missing, and rustup cannot be run: {error}")
-        }
     }
     Ok(())
 }

@@ -13,6 +13,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
+use crate::arch::Arch;
 use crate::cache::{self, Key};
 use crate::progress::Step;
 
@@ -50,40 +51,118 @@ pub struct Spec {
     pub objects: &'static str,
     /// What make calls the architecture.
     pub arch: &'static str,
+    /// What the compiler's name begins with, if not the host's.
+    pub cross: &'static str,
     /// What make builds, and where that is in its folder.
     pub target: (&'static str, &'static str),
     /// Config fragments, relative to the project.
     pub fragments: &'static [&'static str],
 }
 
-/// The target of a kernel for a PC.
-const BZIMAGE: (&str, &str) = ("bzImage", "arch/x86/boot/bzImage");
+impl Arch {
+    /// The kernel that ships for QEMU's machine.
+    pub const fn shipped_kernel(self) -> Spec {
+        match self {
+            Self::X86_64 => Spec {
+                name: "qemu_x86_64",
+                objects: "qemu_x86_64",
+                arch: "x86_64",
+                cross: self.cross(),
+                target: ("bzImage", "arch/x86/boot/bzImage"),
+                fragments: &[
+                    "board/common/linux.fragment",
+                    "board/common/linux-x86_64.fragment",
+                    "board/qemu_x86_64/linux.fragment",
+                ],
+            },
+            Self::Aarch64 => Spec {
+                name: "qemu_aarch64",
+                objects: "qemu_aarch64",
+                arch: "arm64",
+                cross: self.cross(),
+                target: ("Image.gz", "arch/arm64/boot/Image.gz"),
+                fragments: &[
+                    "board/common/linux.fragment",
+                    "board/common/linux-aarch64.fragment",
+                    "board/qemu_aarch64/linux.fragment",
+                ],
+            },
+            Self::Armv7 => Spec {
+                name: "qemu_armv7",
+                objects: "qemu_armv7",
+                arch: "arm",
+                cross: self.cross(),
+                target: ("zImage", "arch/arm/boot/zImage"),
+                fragments: &[
+                    "board/common/linux.fragment",
+                    "board/common/linux-armv7.fragment",
+                    "board/qemu_armv7/linux.fragment",
+                ],
+            },
+        }
+    }
 
-/// What ships.
-pub const SHIPPED: Spec = Spec {
-    name: "qemu_x86_64",
-    objects: "qemu_x86_64",
-    arch: "x86_64",
-    target: BZIMAGE,
+    /// What ships, and what the lab's channels into the guest need.
+    pub const fn lab_kernel(self) -> Spec {
+        match self {
+            Self::X86_64 => Spec {
+                name: "lab",
+                fragments: &[
+                    "board/common/linux.fragment",
+                    "board/common/linux-x86_64.fragment",
+                    "board/qemu_x86_64/linux.fragment",
+                    "tests/linux/lab.fragment",
+                ],
+                ..self.shipped_kernel()
+            },
+            Self::Aarch64 => Spec {
+                name: "lab_aarch64",
+                fragments: &[
+                    "board/common/linux.fragment",
+                    "board/common/linux-aarch64.fragment",
+                    "board/qemu_aarch64/linux.fragment",
+                    "tests/linux/lab.fragment",
+                ],
+                ..self.shipped_kernel()
+            },
+            Self::Armv7 => Spec {
+                name: "lab_armv7",
+                fragments: &[
+                    "board/common/linux.fragment",
+                    "board/common/linux-armv7.fragment",
+                    "board/qemu_armv7/linux.fragment",
+                    "tests/linux/lab.fragment",
+                ],
+                ..self.shipped_kernel()
+            },
+        }
+    }
+}
+
+/// What ships for PCs, which boot from a disk.
+pub const PC: Spec = Spec {
+    name: "pc_x86_64",
+    objects: "pc_x86_64",
     fragments: &[
         "board/common/linux.fragment",
         "board/common/linux-x86_64.fragment",
-        "board/qemu_x86_64/linux.fragment",
+        "board/common/linux-disk.fragment",
+        "board/pc_x86_64/linux.fragment",
     ],
+    ..Arch::X86_64.shipped_kernel()
 };
 
-/// What ships, and what the lab's channels into the guest need.
-pub const LAB: Spec = Spec {
-    name: "lab",
-    objects: "qemu_x86_64",
-    arch: "x86_64",
-    target: BZIMAGE,
+/// The same, and what the lab's channels need.
+pub const PC_LAB: Spec = Spec {
+    name: "lab_pc",
     fragments: &[
         "board/common/linux.fragment",
         "board/common/linux-x86_64.fragment",
-        "board/qemu_x86_64/linux.fragment",
+        "board/common/linux-disk.fragment",
+        "board/pc_x86_64/linux.fragment",
         "tests/linux/lab.fragment",
     ],
+    ..PC
 };
 
 /// User-mode Linux, a program: for the tests inside the kernel.
@@ -91,6 +170,7 @@ pub const UML: Spec = Spec {
     name: "uml",
     objects: "uml",
     arch: "um",
+    cross: "",
     target: ("linux", "linux"),
     fragments: &["tests/linux/uml.fragment"],
 };
@@ -129,7 +209,7 @@ impl Spec {
     pub fn build(&self) -> Result<Kernel> {
         let cache = cache::shared()?;
         let version = source_version()?;
-        let compiler = compiler_version()?;
+        let compiler = compiler_version(self.cross)?;
         let step = Step::new("kernel");
         loop {
             let key = self.key(&version, &compiler)?;
@@ -254,6 +334,7 @@ impl Spec {
             .arg(source)
             .arg(format!("O={}", objects.display()))
             .arg(format!("ARCH={}", self.arch))
+            .arg(format!("CROSS_COMPILE={}", self.cross))
             .args([
                 "KBUILD_BUILD_TIMESTAMP=1970-01-01 00:00:00 UTC",
                 "KBUILD_BUILD_USER=nl31",
@@ -281,8 +362,9 @@ fn source_version() -> Result<String> {
     run(&mut query, "dpkg-query").with_context(|| format!("the package {PACKAGE} is missing"))
 }
 
-fn compiler_version() -> Result<String> {
-    run(Command::new("gcc").arg("--version"), "gcc --version")
+fn compiler_version(cross: &str) -> Result<String> {
+    let gcc = format!("{cross}gcc");
+    run(Command::new(&gcc).arg("--version"), &gcc)
 }
 
 /// The unpacked source.

@@ -39,7 +39,7 @@ pub struct Options {
 /// Builds the kernel and runs the tests. An error if a run did not come to its end or the
 /// kernel complained; tests that failed are in the results.
 pub fn run(options: &Options) -> Result<Results> {
-    host::require(host::IMAGE)?;
+    host::require(host::KERNEL)?;
     let spec = match options.debug {
         Some(_) => kernel::UML_DEBUG,
         None => kernel::UML,

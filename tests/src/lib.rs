@@ -7,6 +7,7 @@
 //! shell commands in it with [`Guest::exec`]. A kernel that complains fails the
 //! test, whatever the test was about.
 
+pub mod arch;
 pub mod attach;
 pub mod bench;
 pub mod cable;
@@ -16,6 +17,9 @@ pub mod check;
 pub mod client;
 pub mod console;
 pub mod cpio;
+pub mod cross;
+pub mod debian;
+pub mod disk;
 pub mod exec;
 pub mod feed;
 pub mod figures;
@@ -34,8 +38,11 @@ pub mod qmp;
 pub mod random;
 pub mod rootfs;
 pub mod wire;
+pub mod write_log;
 
+pub use arch::Arch;
 pub use console::{Console, Reply, Severity};
+pub use disk::{Disk, DiskImage};
 pub use exec::Output;
 pub use guest::{Guest, Setup};
 pub use image::Image;

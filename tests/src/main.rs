@@ -2,8 +2,8 @@
 //! The command `cargo lab`, and `cargo qemu`, which is `cargo lab qemu`.
 
 use std::io::{IsTerminal, Write, stderr, stdin, stdout};
-use std::path::PathBuf;
-use std::process::ExitCode;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -11,7 +11,10 @@ use clap::{Parser, Subcommand};
 use nl31_lab::bench::Bench;
 use nl31_lab::figures::{Boot, Sizes};
 use nl31_lab::prefixes::Prefix;
-use nl31_lab::{Guest, Image, Setup, attach, cache, check, feed, fuzz, kunit, prefixes};
+use nl31_lab::{
+    Arch, Disk, DiskImage, Guest, Image, Setup, attach, cache, check, cross, feed, fuzz, host,
+    image, kunit, prefixes,
+};
 
 /// Builds the nl31 image from distribution packages and boots it in QEMU.
 ///
@@ -27,6 +30,12 @@ struct Arguments {
 enum Subject {
     /// Builds the image and prints its figures, one `name=value` a line.
     Image {
+        /// What to build it for.
+        #[arg(long, value_enum, default_value_t)]
+        arch: Arch,
+        /// The disk image of PCs instead, without a measured boot.
+        #[arg(long, conflicts_with_all = ["arch", "prefixes", "routes"])]
+        disk: bool,
         /// Take the routes of the measured boot from these files (one prefix a line, gzip'd
         /// or not) instead of making them.
         #[arg(long, num_args = 1.., value_name = "FILE")]
@@ -38,10 +47,36 @@ enum Subject {
     /// Builds the image and boots it with the console attached. With standard input not a
     /// terminal, types its lines and prints the replies: exits with 0 if each succeeded,
     /// with 1 if one failed, with 2 if the guest did not answer.
-    Qemu,
+    Qemu {
+        /// What to emulate.
+        #[arg(long, value_enum, default_value_t)]
+        arch: Arch,
+        /// Boot what Buildroot made: its folder `images`.
+        #[arg(long, value_name = "DIR", conflicts_with = "arch")]
+        image: Option<PathBuf>,
+        /// Boot a PC from a disk instead of from memory. It is FILE, which is made if it is
+        /// not there, or else gone when QEMU ends.
+        #[arg(long, value_name = "FILE", conflicts_with_all = ["arch", "image"])]
+        disk: Option<Option<PathBuf>>,
+    },
+    /// Builds the agent alone, static, and prints where it is.
+    Agent {
+        /// What to build it for.
+        #[arg(long, value_enum, default_value_t)]
+        arch: Arch,
+    },
+    /// Runs the system tests on an image that Buildroot made.
+    Test {
+        /// Its folder `images`.
+        #[arg(long, value_name = "DIR")]
+        image: PathBuf,
+    },
     /// Boots the image and runs a shell command in it as root; exits with its status, or with 125
     /// if the lab itself failed.
     Exec {
+        /// What to emulate.
+        #[arg(long, value_enum, default_value_t)]
+        arch: Arch,
         /// A folder for /mnt/share in the guest, read-only.
         #[arg(long, value_name = "DIR")]
         share: Option<PathBuf>,
@@ -120,9 +155,30 @@ fn main() -> ExitCode {
 
 fn run(subject: Subject) -> Result<ExitCode> {
     match subject {
-        Subject::Image { prefixes, routes } => image(&prefixes, routes),
-        Subject::Qemu => qemu(),
-        Subject::Exec { share, command } => exec(share, &command.join(" ")),
+        Subject::Image { disk: true, .. } => disk_image(),
+        Subject::Image {
+            arch,
+            prefixes,
+            routes,
+            ..
+        } => image(arch, &prefixes, routes),
+        Subject::Qemu { arch, image, disk } => qemu(
+            arch,
+            image.as_deref(),
+            disk.as_ref().map(|file| file.as_deref()),
+        ),
+        Subject::Agent { arch } => {
+            host::require(arch.packages())?;
+            let agent = cross::static_binary(arch, "nl31-agent")?;
+            println!("{}", agent.display());
+            Ok(ExitCode::SUCCESS)
+        }
+        Subject::Test { image } => test(&image),
+        Subject::Exec {
+            arch,
+            share,
+            command,
+        } => exec(arch, share, &command.join(" ")),
         Subject::Bench {
             prefixes,
             routes,
@@ -174,7 +230,7 @@ fn bench(files: &[PathBuf], count: usize, runs: usize, json: bool) -> Result<Exi
     let mut table = table(files, count)?;
     table.sort_unstable();
     table.dedup();
-    let bench = Bench::run(&Image::build()?, &table, runs)?;
+    let bench = Bench::run(&Image::build(Arch::X86_64)?, &table, runs)?;
     let chart = cache::local()?.join("bench.svg");
     std::fs::write(&chart, bench.svg())?;
     if json {
@@ -185,9 +241,9 @@ fn bench(files: &[PathBuf], count: usize, runs: usize, json: bool) -> Result<Exi
     Ok(ExitCode::SUCCESS)
 }
 
-fn image(files: &[PathBuf], count: usize) -> Result<ExitCode> {
+fn image(arch: Arch, files: &[PathBuf], count: usize) -> Result<ExitCode> {
     let table = table(files, count)?;
-    let image = Image::build()?;
+    let image = Image::build(arch)?;
     println!("image={}", image.dir().display());
     println!("{}", Sizes::of(&image)?);
     let routes = prefixes::routes(&prefixes::sample(&table, count));
@@ -195,14 +251,42 @@ fn image(files: &[PathBuf], count: usize) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn qemu() -> Result<ExitCode> {
-    let image = Image::build()?;
+fn disk_image() -> Result<ExitCode> {
+    let image = DiskImage::build()?;
+    println!("image={}", image.file().display());
+    println!("image_bytes={}", image.file().metadata()?.len());
+    println!("kernel_bytes={}", image.kernel().metadata()?.len());
+    Ok(ExitCode::SUCCESS)
+}
+
+fn qemu(arch: Arch, image: Option<&Path>, disk: Option<Option<&Path>>) -> Result<ExitCode> {
+    let mut guest;
+    // gone only when the guest is
+    let mut _disk = None;
+    if let Some(file) = disk {
+        let image = DiskImage::build()?;
+        let path = match file {
+            Some(file) => {
+                if !file.exists() {
+                    Disk::flashed(&image.file())?.keep(file)?;
+                }
+                file
+            }
+            None => _disk.insert(Disk::flashed(&image.file())?).path(),
+        };
+        guest = Guest::launch_disk(&image, path)?;
+    } else {
+        let image = match image {
+            Some(dir) => Image::open(dir)?,
+            None => Image::build(arch)?,
+        };
+        guest = Guest::launch_shipped(&image, None)?;
+    }
     if stdin().is_terminal() {
-        let mut guest = Guest::launch_shipped(&image, None)?;
         attach::attach(guest.console.channel_mut())?;
         return Ok(ExitCode::SUCCESS);
     }
-    let mut guest = Guest::boot_shipped(&image, None)?;
+    guest.await_boot()?;
     let succeeded = feed::feed(&mut guest, stdin().lock(), &mut stdout().lock())?;
     Ok(if succeeded {
         ExitCode::SUCCESS
@@ -211,12 +295,36 @@ fn qemu() -> Result<ExitCode> {
     })
 }
 
-fn exec(share: Option<PathBuf>, command: &str) -> Result<ExitCode> {
+/// Those that boot an image and drive it, on an image that is given.
+fn test(dir: &Path) -> Result<ExitCode> {
+    let dir = std::fs::canonicalize(dir).with_context(|| format!("no {}", dir.display()))?;
+    let image = Image::open(&dir)?;
+    let bytes = image.kernel().metadata()?.len() + image.rootfs().metadata()?.len();
+    println!("kernel_and_rootfs_bytes={bytes}");
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut tests = Command::new(cargo);
+    tests
+        .current_dir(nl31_lab::project())
+        .env(image::VARIABLE, &dir)
+        .args(["test", "--locked", "--package", "nl31-lab"]);
+    for suite in ["boot", "console", "program", "protocol"] {
+        tests.args(["--test", suite]);
+    }
+    tests.arg("--").arg(format!("{}::", image.arch().name()));
+    let status = tests.status().context("cannot run cargo")?;
+    Ok(if status.success() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+fn exec(arch: Arch, share: Option<PathBuf>, command: &str) -> Result<ExitCode> {
     if let Some(dir) = &share {
         std::fs::read_dir(dir).with_context(|| format!("cannot share {}", dir.display()))?;
     }
     let share = share.map(std::fs::canonicalize).transpose()?;
-    let image = Image::build()?;
+    let image = Image::build(arch)?;
     let mut guest = Guest::start(
         &image,
         &Setup {

@@ -12,36 +12,143 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use nix::fcntl::{FcntlArg, FdFlag, Flock, FlockArg, fcntl};
 use nix::sys::{prctl, signal::Signal};
+use serde_json::{Value, json};
 
+use crate::arch::Arch;
 use crate::cache;
 use crate::channel::Channel;
 use crate::qmp::{self, Qmp};
 
-const PROGRAM: &str = "qemu-system-x86_64";
-
 /// What the image promises to run in.
 pub const MEMORY_MIB: u32 = 64;
+
+/// UEFI firmware for a PC, of Debian's package ovmf, and its variables as they are at first.
+const FIRMWARE: &str = "/usr/share/OVMF/OVMF_CODE_4M.fd";
+/// The firmware's variables on a new machine.
+pub const FIRMWARE_VARIABLES: &str = "/usr/share/OVMF/OVMF_VARS_4M.fd";
 
 /// Guests at a time, whatever number of tests and processes wants one.
 const GUESTS: usize = 2;
 
 /// A machine to start.
 pub struct Machine<'a> {
+    /// What it emulates.
+    pub arch: Arch,
     /// The kernel.
     pub kernel: &'a Path,
     /// The initramfs.
-    pub initrd: &'a Path,
+    pub initrd: Option<&'a Path>,
+    /// The disk.
+    pub drive: Option<Drive<'a>>,
+    /// A file for the variables of UEFI firmware. It then starts what is on the disk, and
+    /// `kernel` only tells whether KVM works.
+    pub firmware: Option<&'a Path>,
     /// Added to the kernel's command line.
     pub append: &'a str,
-    /// With the lab's own devices: channels for the log and for commands, and the
-    /// folder that the guest can mount.
-    pub lab: Option<&'a Path>,
+    /// With the lab's own channels for the log and for commands.
+    pub lab: Option<Lab<'a>>,
     /// Its memory.
     pub memory_mib: u32,
     /// State to start with instead of booting; of a machine that is the same otherwise.
     pub state: Option<&'a Path>,
     /// With a watchdog, which does not reset the machine but stops it.
     pub watchdog: bool,
+}
+
+impl<'a> Machine<'a> {
+    /// One that boots `kernel`, with what the image promises to run in.
+    pub fn new(arch: Arch, kernel: &'a Path) -> Self {
+        Self {
+            arch,
+            kernel,
+            initrd: None,
+            drive: None,
+            firmware: None,
+            append: "",
+            lab: None,
+            memory_mib: MEMORY_MIB,
+            state: None,
+            watchdog: false,
+        }
+    }
+}
+
+/// How the lab's channels get into a machine.
+#[derive(Clone, Copy)]
+pub enum Lab<'a> {
+    /// As virtio ports, and the folder as 9p: what the lab's kernels have drivers for.
+    Virtio(&'a Path),
+    /// As TCP ports of a host that QEMU's network has: what every kernel can reach.
+    Network,
+}
+
+/// The host with the ports; guest/S50lab knows it too.
+const LAB_HOST: &str = "10.0.2.100";
+
+/// A disk of a machine.
+#[derive(Clone, Copy)]
+pub struct Drive<'a> {
+    /// Its content, which the guest changes.
+    pub file: &'a Path,
+    /// Where to log each write and flush: a new file, see [`crate::write_log`].
+    pub log: Option<&'a Path>,
+    /// Requests that fail. Not with a log.
+    pub faults: &'a [Fault],
+}
+
+impl<'a> Drive<'a> {
+    /// A disk that works.
+    pub fn new(file: &'a Path) -> Self {
+        Self {
+            file,
+            log: None,
+            faults: &[],
+        }
+    }
+
+    /// As QEMU's -blockdev takes it.
+    fn blockdev(&self) -> Value {
+        let disk = json!({ "driver": "file", "filename": self.file });
+        let mut node = match self.log {
+            Some(log) => json!({
+                "driver": "blklogwrites",
+                "file": disk,
+                "log": { "driver": "file", "filename": log },
+            }),
+            None if self.faults.is_empty() => json!({ "driver": "raw", "file": disk }),
+            None => {
+                let faults: Vec<Value> = self.faults.iter().map(Fault::rule).collect();
+                json!({ "driver": "blkdebug", "image": disk, "inject-error": faults })
+            }
+        };
+        node["node-name"] = json!("disk");
+        node
+    }
+}
+
+/// A request to a disk that fails, each time.
+#[derive(Clone, Copy, Debug)]
+pub struct Fault {
+    /// `read`, `write` or `flush`.
+    pub request: &'static str,
+    /// If it touches this sector; otherwise all.
+    pub sector: Option<u64>,
+    /// What the host's system call would say; the guest is told of an error.
+    pub errno: i32,
+}
+
+impl Fault {
+    fn rule(&self) -> Value {
+        let mut rule = json!({
+            "event": "none",
+            "iotype": self.request,
+            "errno": self.errno,
+        });
+        if let Some(sector) = self.sector {
+            rule["sector"] = json!(sector);
+        }
+        rule
+    }
 }
 
 /// A running machine. It ends when this is dropped, and with the thread that
@@ -58,7 +165,7 @@ pub struct Qemu {
     _slot: Flock<File>,
 }
 
-/// The virtio ports of [`crate::exec`] and [`crate::klog`].
+/// The ports of [`crate::exec`] and [`crate::klog`].
 pub struct LabChannels {
     /// Records of the kernel's log.
     pub kmsg: Channel,
@@ -70,24 +177,71 @@ pub struct LabChannels {
     pub stderr: Channel,
 }
 
+impl LabChannels {
+    /// Makes each with its number, from 1, and its name.
+    fn new(mut port: impl FnMut(u8, &str) -> Result<Channel>) -> Result<Self> {
+        Ok(Self {
+            kmsg: port(1, "kmsg")?,
+            request: port(2, "request")?,
+            stdout: port(3, "stdout")?,
+            stderr: port(4, "stderr")?,
+        })
+    }
+}
+
 impl Qemu {
     /// Starts `machine`, waiting while too many others run.
     pub fn start(machine: &Machine) -> Result<Self> {
         let slot = slot()?;
         let mut messages = tempfile::tempfile().context("cannot make a temporary file")?;
-        let mut board = Board::new(accelerator(machine.kernel)?, machine.memory_mib);
-        board
-            .arg("-kernel", machine.kernel)
-            .arg("-initrd", machine.initrd);
+        let mut board = Board::new(
+            machine.arch,
+            accelerator(machine.arch, machine.kernel)?,
+            machine.memory_mib,
+        );
         // A crash ends the machine, and shows the whole log on the console first. On a host
         // that is busy the timer's check at boot fails, which would be such a crash.
         let append = format!(
-            "console=ttyS0 quiet no_timer_check panic=-1 oops=panic panic_print=32 {}",
+            "console={} quiet no_timer_check panic=-1 oops=panic panic_print=32 {}",
+            machine.arch.console(),
             machine.append
         );
-        board.arg("-append", append.trim_end());
+        match machine.firmware {
+            Some(variables) => {
+                for (file, readonly) in [(Path::new(FIRMWARE), "on"), (variables, "off")] {
+                    let file = file.display();
+                    let drive = format!("if=pflash,format=raw,readonly={readonly},file={file}");
+                    board.arg("-drive", drive);
+                }
+            }
+            None => {
+                board
+                    .arg("-kernel", machine.kernel)
+                    .arg("-append", append.trim_end());
+            }
+        }
+        if let Some(initrd) = machine.initrd {
+            board.arg("-initrd", initrd);
+        }
+        if let Some(drive) = &machine.drive {
+            board.arg("-blockdev", drive.blockdev().to_string());
+            // with werror=enospc, the default, QEMU would stop the machine
+            board.arg(
+                "-device",
+                "virtio-blk-pci,drive=disk,werror=report,rerror=report",
+            );
+        }
         board.arg("-device", "virtio-net-pci,netdev=net,romfile=");
-        board.arg("-netdev", "user,id=net,restrict=on");
+        let mut netdev = "user,id=net,restrict=on".to_owned();
+        let lab = match machine.lab {
+            None => None,
+            Some(Lab::Virtio(share)) => Some(board.virtio(share)?),
+            Some(Lab::Network) => Some(LabChannels::new(|port, name| {
+                netdev += &format!(",guestfwd=tcp:{LAB_HOST}:{port}-chardev:{name}");
+                board.chardev(name)
+            })?),
+        };
+        board.arg("-netdev", netdev);
         if machine.watchdog {
             board
                 .arg("-device", "i6300esb")
@@ -97,7 +251,6 @@ impl Qemu {
         board.arg("-serial", "chardev:console");
         let qmp = board.chardev("qmp")?;
         board.arg("-mon", "chardev=qmp,mode=control");
-        let lab = machine.lab.map(|share| board.lab(share)).transpose()?;
         if let Some(state) = machine.state {
             board.arg("-incoming", qmp::incoming(state)?);
         }
@@ -171,14 +324,16 @@ fn said(messages: &mut File) -> String {
 
 /// The command line.
 struct Board {
+    arch: Arch,
     command: Command,
     inherited: Vec<OwnedFd>,
 }
 
 impl Board {
-    fn new(accelerator: &str, memory_mib: u32) -> Self {
+    fn new(arch: Arch, accelerator: &str, memory_mib: u32) -> Self {
         let mut board = Self {
-            command: Command::new(PROGRAM),
+            arch,
+            command: Command::new(arch.qemu()),
             inherited: Vec::new(),
         };
         board.command.args([
@@ -188,10 +343,11 @@ impl Board {
             "none",
             "-no-reboot",
         ]);
-        board.arg("-machine", "q35").arg("-accel", accelerator);
-        // TCG copies byte by byte where the processor says that it copies strings fast
+        board
+            .arg("-machine", arch.machine())
+            .arg("-accel", accelerator);
         let cpu = match accelerator {
-            "tcg" => "max,erms=off,fsrm=off",
+            "tcg" => arch.cpu(),
             _ => "max",
         };
         board.arg("-cpu", cpu).arg("-m", memory_mib.to_string());
@@ -214,25 +370,19 @@ impl Board {
         Ok(ours)
     }
 
-    fn lab(&mut self, share: &Path) -> Result<LabChannels> {
+    fn virtio(&mut self, share: &Path) -> Result<LabChannels> {
         let share = share
             .to_str()
             .with_context(|| format!("{} is not UTF-8", share.display()))?;
         self.arg("-device", "virtio-serial-pci");
-        let mut port = |name: &str| {
+        let channels = LabChannels::new(|_, name| {
             let channel = self.chardev(name)?;
             self.arg(
                 "-device",
                 format!("virtserialport,chardev={name},name=nl31.{name}"),
             );
-            anyhow::Ok(channel)
-        };
-        let channels = LabChannels {
-            kmsg: port("kmsg")?,
-            request: port("request")?,
-            stdout: port("stdout")?,
-            stderr: port("stderr")?,
-        };
+            Ok(channel)
+        })?;
         let path = share.replace(',', ",,");
         self.arg(
             "-fsdev",
@@ -266,7 +416,7 @@ impl Board {
         }
         self.command
             .spawn()
-            .with_context(|| format!("cannot run {PROGRAM}"))
+            .with_context(|| format!("cannot run {}", self.arch.qemu()))
     }
 }
 
@@ -287,10 +437,13 @@ fn slot() -> Result<Flock<File>> {
     }
 }
 
-/// KVM where it works, else TCG. /dev/kvm can be there and open and yet hang every
+/// KVM where it works, else TCG, as for everything that is not a PC. /dev/kvm can be there and open and yet hang every
 /// guest, so it is tried, with `kernel` and once each time the host has
 /// booted. `NL31_ACCEL` overrides.
-pub fn accelerator(kernel: &Path) -> Result<&'static str> {
+pub fn accelerator(arch: Arch, kernel: &Path) -> Result<&'static str> {
+    if arch != Arch::X86_64 {
+        return Ok("tcg");
+    }
     match std::env::var("NL31_ACCEL").as_deref() {
         Ok("kvm") => return Ok("kvm"),
         Ok("tcg") => return Ok("tcg"),
@@ -323,7 +476,7 @@ pub fn accelerator(kernel: &Path) -> Result<&'static str> {
 /// Boots `kernel` without a root filesystem: it gives up within a second, and so ends the
 /// machine, or never. (Firmware alone proves nothing: it runs where kernels hang.)
 fn probe_kvm(kernel: &Path) -> Result<bool> {
-    let mut board = Board::new("kvm", MEMORY_MIB);
+    let mut board = Board::new(Arch::X86_64, "kvm", MEMORY_MIB);
     board.arg("-kernel", kernel).arg("-append", "panic=-1");
     let mut child = Reaper(Some(board.spawn(&tempfile::tempfile()?)?));
     let started = Instant::now();

@@ -1,39 +1,53 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The root filesystem: BusyBox, the overlay, the agent and the board's last hand on
-//! them, packed as an initramfs.
+//! them, packed as an initramfs or, for a disk, as a squashfs.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
+use std::io::Write;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
+use crate::arch::Arch;
 use crate::cache::{self, Key};
 use crate::cpio::Archive;
-use crate::host;
 use crate::progress::Step;
+use crate::{cross, debian};
 
-const TARGET: &str = "x86_64-unknown-linux-musl";
+/// Where BusyBox is, in the image and in Debian's package.
 const BUSYBOX: &str = "/bin/busybox";
 const POST_BUILD: &str = "board/common/post-build.sh";
+
+/// What S10data runs, which only images with a disk have.
+const E2FSPROGS: &[&str] = &["/sbin/e2fsck", "/sbin/mke2fs"];
+
+/// The lab's own service in the guest, and where it goes.
+pub const LAB_SERVICE: (&str, &[u8]) = ("etc/init.d/S50lab", include_bytes!("../guest/S50lab"));
 
 /// What goes into a root filesystem.
 pub struct Parts {
     /// The agent's binary, static.
     pub agent: PathBuf,
+    /// BusyBox, static.
+    busybox: PathBuf,
 }
 
 impl Parts {
-    /// Builds the agent.
-    pub fn build() -> Result<Self> {
+    /// Builds the agent and finds BusyBox.
+    pub fn build(arch: Arch) -> Result<Self> {
+        let busybox = match arch {
+            Arch::X86_64 => PathBuf::from(BUSYBOX),
+            _ => debian::unpacked("busybox-static", arch)?.join("bin/busybox"),
+        };
         Ok(Self {
-            agent: static_binary("nl31-agent")?,
+            agent: cross::static_binary(arch, "nl31-agent")?,
+            busybox,
         })
     }
 
-    /// Names all that [`Parts::pack`] depends on.
+    /// Names all that a root filesystem depends on.
     pub fn key(&self) -> Result<String> {
         let project = crate::project();
         let mut key = Key::default();
@@ -42,7 +56,7 @@ impl Parts {
             concat!(include_str!("rootfs.rs"), include_str!("cpio.rs")),
         );
         key.add_file(project, &self.agent)?;
-        key.add_file(project, Path::new(BUSYBOX))?;
+        key.add_file(project, &self.busybox)?;
         key.add_file(project, &project.join(POST_BUILD))?;
         for file in cache::files_below(&project.join("rootfs-overlay"), &|_| true)? {
             key.add_file(project, &file)?;
@@ -54,17 +68,7 @@ impl Parts {
     pub fn pack(&self, to: &Path) -> Result<()> {
         let step = Step::new("root filesystem");
         let work = tempfile::tempdir().context("cannot make a temporary folder")?;
-        let root = work.path().join("target");
-        for dir in [
-            "bin", "data", "dev", "proc", "run", "sbin", "sys", "tmp", "usr/bin", "usr/sbin",
-        ] {
-            fs::create_dir_all(root.join(dir))?;
-        }
-        install_busybox(&root)?;
-        copy_tree(&crate::project().join("rootfs-overlay"), &root)?;
-        install(&self.agent, &root.join("usr/sbin/nl31-agent"))?;
-        post_build(&root, work.path())?;
-
+        let root = self.assemble(work.path())?;
         let mut archive = Archive::default();
         archive.tree(&root)?;
         // The kernel runs /init of an initramfs, and opens the console for it before
@@ -75,57 +79,61 @@ impl Parts {
         step.done("packed");
         Ok(())
     }
+
+    /// Writes the root filesystem of a PC with a disk to `to`, a squashfs; with the lab's
+    /// service in it, if asked for.
+    pub fn pack_for_disk(&self, to: &Path, lab: bool) -> Result<()> {
+        let step = Step::new("root filesystem");
+        let work = tempfile::tempdir().context("cannot make a temporary folder")?;
+        let root = self.assemble(work.path())?;
+        for program in E2FSPROGS {
+            install_with_libraries(Path::new(program), &root)?;
+        }
+        if lab {
+            let (path, content) = LAB_SERVICE;
+            let path = root.join(path);
+            fs::write(&path, content)?;
+            fs::set_permissions(path, fs::Permissions::from_mode(0o755))?;
+        }
+        let packed = Command::new("mksquashfs")
+            .arg(&root)
+            .arg(to)
+            .args(["-noappend", "-all-root", "-comp", "xz", "-no-progress"])
+            .args(["-mkfs-time", "0", "-all-time", "0"])
+            .output()
+            .context("cannot run mksquashfs")?;
+        if !packed.status.success() {
+            let said = String::from_utf8_lossy(&packed.stderr);
+            bail!("mksquashfs failed ({}):\n{said}", packed.status);
+        }
+        step.done("packed");
+        Ok(())
+    }
+
+    /// Puts all files together below `work`; returns the folder.
+    fn assemble(&self, work: &Path) -> Result<PathBuf> {
+        let root = work.join("target");
+        for dir in [
+            "bin", "data", "dev", "proc", "run", "sbin", "sys", "tmp", "usr/bin", "usr/sbin",
+        ] {
+            fs::create_dir_all(root.join(dir))?;
+        }
+        install_busybox(&self.busybox, &root)?;
+        copy_tree(&crate::project().join("rootfs-overlay"), &root)?;
+        install(&self.agent, &root.join("usr/sbin/nl31-agent"))?;
+        post_build(&root, work, &self.key()?)?;
+        Ok(root)
+    }
 }
 
-/// Builds the binary of one of the project's packages for the guest.
-pub fn static_binary(package: &'static str) -> Result<PathBuf> {
-    host::require_target(TARGET)?;
-    let step = Step::new(package);
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut child = Command::new(cargo)
-        .current_dir(crate::project())
-        .args([
-            "build",
-            "--release",
-            "--locked",
-            "--package",
-            package,
-            "--target",
-            TARGET,
-        ])
-        .args(["--message-format", "json-render-diagnostics", "--quiet"])
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .spawn()
-        .context("cannot run cargo")?;
-    let mut binary = None;
-    for line in BufReader::new(child.stdout.take().expect("piped")).lines() {
-        let message: serde_json::Value = serde_json::from_str(&line?)?;
-        if message["fresh"] == false {
-            step.at(&format!(
-                "building {}",
-                message["target"]["name"].as_str().unwrap_or_default()
-            ));
-        }
-        if let Some(path) = message["executable"].as_str() {
-            binary = Some(PathBuf::from(path));
-        }
-    }
-    let status = child.wait()?;
-    if !status.success() {
-        bail!("{package} does not build ({status}); the compiler's messages are above");
-    }
-    step.done("built");
-    binary.with_context(|| format!("cargo built no binary for {package}"))
-}
-
-/// BusyBox under each of its names.
-fn install_busybox(root: &Path) -> Result<()> {
+/// BusyBox under each of its names. The host's tells them: it is of the same source and
+/// configuration as those for other architectures.
+fn install_busybox(busybox: &Path, root: &Path) -> Result<()> {
     let output = Command::new(BUSYBOX)
         .arg("--list-full")
         .output()
         .with_context(|| format!("cannot run {BUSYBOX}, of the package busybox-static"))?;
-    install(Path::new(BUSYBOX), &root.join("bin/busybox"))?;
+    install(busybox, &root.join("bin/busybox"))?;
     for name in String::from_utf8(output.stdout)?
         .lines()
         .filter(|name| *name != "bin/busybox")
@@ -140,6 +148,26 @@ fn install_busybox(root: &Path) -> Result<()> {
 fn install(from: &Path, to: &Path) -> Result<()> {
     fs::copy(from, to).with_context(|| format!("cannot copy {}", from.display()))?;
     Ok(fs::set_permissions(to, fs::Permissions::from_mode(0o755))?)
+}
+
+/// Copies a program of the host to the same place, and the libraries that it needs.
+fn install_with_libraries(program: &Path, root: &Path) -> Result<()> {
+    let output = Command::new("ldd")
+        .arg(program)
+        .output()
+        .context("cannot run ldd")?;
+    let list = String::from_utf8(output.stdout)?;
+    let libraries = list
+        .lines()
+        .filter_map(|line| line.split_whitespace().find(|word| word.starts_with('/')));
+    for file in libraries.map(Path::new).chain([program]) {
+        let to = root.join(file.strip_prefix("/")?);
+        fs::create_dir_all(to.parent().context("a file has a folder")?)?;
+        // it may be a name of BusyBox, a link
+        let _ = fs::remove_file(&to);
+        install(file, &to)?;
+    }
+    Ok(())
 }
 
 /// Copies the overlay. The umask of the checkout stays behind.
@@ -161,7 +189,7 @@ fn copy_tree(from: &Path, to: &Path) -> Result<()> {
 }
 
 /// Calls the board's script as Buildroot does.
-fn post_build(root: &Path, work: &Path) -> Result<()> {
+fn post_build(root: &Path, work: &Path, build: &str) -> Result<()> {
     let binaries = work.join("images");
     fs::create_dir(&binaries)?;
     let output = Command::new(crate::project().join(POST_BUILD))
@@ -169,6 +197,7 @@ fn post_build(root: &Path, work: &Path) -> Result<()> {
         .env("TARGET_DIR", root)
         .env("BINARIES_DIR", &binaries)
         .env("HOST_DIR", "/usr")
+        .env("NL31_BUILD_ID", format!("lab-{build}"))
         .current_dir(crate::project())
         .output()
         .with_context(|| format!("cannot run {POST_BUILD}"))?;

@@ -4,16 +4,24 @@
 use std::path::Path;
 
 use nl31_lab::prefixes::{self, Route};
-use nl31_lab::{Guest, Image, Setup, client, console, figures};
+use nl31_lab::{Arch, Guest, Image, Setup, client, console, figures};
+
+nl31_lab::on_each_architecture! {
+    a_config_with_1000_routes_is_in_the_kernel_at_the_prompt
+    a_config_with_1000_routes_of_the_real_table_is_in_the_kernel_at_the_prompt
+    a_killed_agent_is_back_and_the_table_is_untouched
+    a_wrong_line_in_the_config_is_named_by_line_and_column_and_the_prompt_comes_up
+    the_agent_stays_within_its_memory_with_1000_routes
+}
 
 /// A guest with the client, and `config`.
-fn guest(config: &str) -> Guest {
+fn guest(arch: Arch, config: &str) -> Guest {
     let setup = Setup {
         config: Some(config.to_owned()),
-        share: Some(client::build().expect("the client")),
+        share: Some(client::build(arch).expect("the client")),
         ..Setup::default()
     };
-    Guest::start(Image::shared(), &setup).expect("a guest")
+    Guest::start(Image::shared_for(arch), &setup).expect("a guest")
 }
 
 /// The kernel's table, by the independent client.
@@ -63,32 +71,29 @@ fn assert_same(found: &[String], expected: &[String]) {
     assert_eq!(found.len(), expected.len());
 }
 
-fn boots_with(table: &[prefixes::Prefix]) {
+fn boots_with(arch: Arch, table: &[prefixes::Prefix]) {
     let routes = prefixes::routes(table);
-    let mut guest = guest(&prefixes::config(&routes));
+    let mut guest = guest(arch, &prefixes::config(&routes));
     let expected = expected(&mut guest, &routes);
     assert_same(&dump(&mut guest), &expected);
 }
 
-#[test]
-fn a_config_with_1000_routes_is_in_the_kernel_at_the_prompt() {
-    boots_with(&prefixes::made(1000));
+fn a_config_with_1000_routes_is_in_the_kernel_at_the_prompt(arch: Arch) {
+    boots_with(arch, &prefixes::made(1000));
 }
 
-#[test]
-fn a_config_with_1000_routes_of_the_real_table_is_in_the_kernel_at_the_prompt() {
+fn a_config_with_1000_routes_of_the_real_table_is_in_the_kernel_at_the_prompt(arch: Arch) {
     // the real table is not part of the project: without it, a larger made one
     let table = match std::env::var_os("NL31_PREFIXES") {
         Some(file) => prefixes::read(Path::new(&file)).expect("the file NL31_PREFIXES names"),
         None => prefixes::made(5000),
     };
-    boots_with(&prefixes::sample(&table, 1000));
+    boots_with(arch, &prefixes::sample(&table, 1000));
 }
 
-#[test]
-fn a_killed_agent_is_back_and_the_table_is_untouched() {
+fn a_killed_agent_is_back_and_the_table_is_untouched(arch: Arch) {
     let routes = prefixes::routes(&prefixes::made(1000));
-    let mut guest = guest(&prefixes::config(&routes));
+    let mut guest = guest(arch, &prefixes::config(&routes));
     let added = guest
         .command("route add 198.51.100.0/24 via 192.0.2.1 dev eth0")
         .expect("a reply");
@@ -115,10 +120,9 @@ fn a_killed_agent_is_back_and_the_table_is_untouched() {
     assert_same(&dump(&mut guest), &before);
 }
 
-#[test]
-fn a_wrong_line_in_the_config_is_named_by_line_and_column_and_the_prompt_comes_up() {
+fn a_wrong_line_in_the_config_is_named_by_line_and_column_and_the_prompt_comes_up(arch: Arch) {
     let config = "# comment\n10.0.0.0/8 via 192.0.2.1 dev eth0\n11.0.0.0/8 via nonsense\n";
-    let mut guest = Guest::boot_shipped(Image::shared(), Some(config)).expect("a boot");
+    let mut guest = Guest::boot_shipped(Image::shared_for(arch), Some(config)).expect("a boot");
     let screen = console::render(guest.console.transcript());
     let place = "/etc/nl31/routes.conf:3:16:";
     assert!(
@@ -135,9 +139,9 @@ fn the_image_keeps_to_its_sizes() {
     assert!(sizes.kernel + sizes.rootfs <= 4 * 1024 * 1024, "{sizes}");
 }
 
-#[test]
-fn the_agent_stays_within_its_memory_with_1000_routes() {
+fn the_agent_stays_within_its_memory_with_1000_routes(arch: Arch) {
     let routes = prefixes::routes(&prefixes::made(1000));
-    let resident = figures::resident_kib(&mut guest(&prefixes::config(&routes))).expect("a figure");
+    let resident =
+        figures::resident_kib(&mut guest(arch, &prefixes::config(&routes))).expect("a figure");
     assert!(resident <= 1536, "{resident} KiB");
 }

@@ -246,7 +246,7 @@ fn configurations_agree_on_what_is_not_the_boards() {
 /// host's, whichever the architecture.
 #[test]
 fn every_fragment_line_survives() {
-    host::require(host::IMAGE).expect("packages");
+    host::require(host::KERNEL).expect("packages");
     let step = Step::new("fragments");
     let source = kernel::unpacked_source(&step).expect("the kernel's source");
     let lock = cache::shared().expect("a cache").join("kernel.lock");
@@ -472,7 +472,7 @@ fn disks_have_the_layout_that_the_image_relies_on() {
 #[test]
 fn device_trees_are_built_and_taken() {
     let step = Step::new("device trees");
-    host::require(host::IMAGE).expect("packages");
+    host::require(host::KERNEL).expect("packages");
     let source = kernel::unpacked_source(&step).expect("the kernel's source");
     for board in disk_boards() {
         let config = defconfig(&board);

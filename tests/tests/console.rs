@@ -1,10 +1,20 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What a person at the serial console can rely on.
 
-use nl31_lab::{Guest, Image, Reply, Setup, Severity};
+use nl31_lab::{Arch, Guest, Image, Reply, Setup, Severity};
 
-fn guest() -> Guest {
-    Guest::start(Image::shared(), &Setup::default()).expect("a guest")
+nl31_lab::on_each_architecture! {
+    a_route_can_be_added_read_changed_and_deleted
+    a_route_that_is_shown_can_be_typed_again
+    a_wrong_line_is_pointed_at_and_changes_nothing
+    what_the_kernel_refuses_is_told_and_changes_nothing
+    a_line_of_any_length_and_any_bytes_gets_its_answer
+    nobody_else_writes_to_the_console
+    from_power_on_only_the_agent_is_heard
+}
+
+fn guest(arch: Arch) -> Guest {
+    Guest::start(Image::shared_for(arch), &Setup::default()).expect("a guest")
 }
 
 fn reply(guest: &mut Guest, line: &str) -> Reply {
@@ -39,9 +49,8 @@ fn shown(guest: &mut Guest) -> Vec<String> {
         .collect()
 }
 
-#[test]
-fn a_route_can_be_added_read_changed_and_deleted() {
-    let mut guest = guest();
+fn a_route_can_be_added_read_changed_and_deleted(arch: Arch) {
+    let mut guest = guest(arch);
     succeeds(
         &mut guest,
         "route add 10.0.0.0/8 via 192.0.2.1 dev eth0 metric 10",
@@ -73,9 +82,8 @@ fn a_route_can_be_added_read_changed_and_deleted() {
     assert_eq!(shown(&mut guest), [""; 0]);
 }
 
-#[test]
-fn a_route_that_is_shown_can_be_typed_again() {
-    let mut guest = guest();
+fn a_route_that_is_shown_can_be_typed_again(arch: Arch) {
+    let mut guest = guest(arch);
     for line in [
         "10.0.0.0/8 via 192.0.2.1 dev eth0 metric 10",
         "2001:db8::/32 via fe80::1 dev eth0",
@@ -91,9 +99,8 @@ fn a_route_that_is_shown_can_be_typed_again() {
     assert_eq!(shown(&mut guest), before);
 }
 
-#[test]
-fn a_wrong_line_is_pointed_at_and_changes_nothing() {
-    let mut guest = guest();
+fn a_wrong_line_is_pointed_at_and_changes_nothing(arch: Arch) {
+    let mut guest = guest(arch);
     succeeds(&mut guest, "route add 10.0.0.0/8 via 192.0.2.1 dev eth0");
     let wrong = [
         ("rout3 add 10.0.0.0/8", "rout3"),
@@ -123,9 +130,8 @@ fn a_wrong_line_is_pointed_at_and_changes_nothing() {
     }
 }
 
-#[test]
-fn what_the_kernel_refuses_is_told_and_changes_nothing() {
-    let mut guest = guest();
+fn what_the_kernel_refuses_is_told_and_changes_nothing(arch: Arch) {
+    let mut guest = guest(arch);
     succeeds(&mut guest, "route add 10.0.0.0/8 via 192.0.2.1 dev eth0");
     refused(&mut guest, "route add 10.0.0.0/8 via 192.0.2.2 dev eth0");
     refused(&mut guest, "route change 11.0.0.0/8 via 192.0.2.2 dev eth0");
@@ -134,9 +140,8 @@ fn what_the_kernel_refuses_is_told_and_changes_nothing() {
     refused(&mut guest, "route add 11.0.0.0/8 dev eth7");
 }
 
-#[test]
-fn a_line_of_any_length_and_any_bytes_gets_its_answer() {
-    let mut guest = guest();
+fn a_line_of_any_length_and_any_bytes_gets_its_answer(arch: Arch) {
+    let mut guest = guest(arch);
     refused(&mut guest, &"x".repeat(100_000));
     let reply = guest
         .command_bytes(b"route add \xff\xfe\x80")
@@ -145,9 +150,8 @@ fn a_line_of_any_length_and_any_bytes_gets_its_answer() {
     succeeds(&mut guest, "ping");
 }
 
-#[test]
-fn nobody_else_writes_to_the_console() {
-    let mut guest = guest();
+fn nobody_else_writes_to_the_console(arch: Arch) {
+    let mut guest = guest(arch);
     // the worst that is not a crash: an error of the kernel, and a program at /dev/console's level
     let said = guest
         .exec("echo '<3>nl31-lab: chatter' >/dev/kmsg")
@@ -162,9 +166,8 @@ fn nobody_else_writes_to_the_console() {
     assert!(!console.contains("chatter"), "{console}");
 }
 
-#[test]
-fn from_power_on_only_the_agent_is_heard() {
-    let guest = Guest::boot_shipped(Image::shared(), None).expect("a boot");
+fn from_power_on_only_the_agent_is_heard(arch: Arch) {
+    let guest = Guest::boot_shipped(Image::shared_for(arch), None).expect("a boot");
     let screen = nl31_lab::console::render(guest.console.transcript());
     let chatter =
         |line: &&String| line.starts_with('[') || line.contains("init") || line.contains("login");

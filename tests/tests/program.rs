@@ -4,7 +4,12 @@
 use std::fs;
 
 use nl31_lab::exec::Output;
-use nl31_lab::{Guest, Image, Setup, prefixes, rootfs};
+use nl31_lab::{Arch, Guest, Image, Setup, cross, prefixes};
+
+nl31_lab::on_each_architecture! {
+    a_table_is_loaded_saved_and_applied
+    a_load_with_a_route_that_is_there_changes_nothing
+}
 
 /// Routes in the table that is loaded.
 const ROUTES: usize = 3000;
@@ -15,15 +20,15 @@ struct Board {
 }
 
 impl Board {
-    fn start() -> Self {
+    fn start(arch: Arch) -> Self {
         let share = tempfile::tempdir().expect("a folder");
-        let binary = rootfs::static_binary("nl31-ctl").expect("nl31ctl");
+        let binary = cross::static_binary(arch, "nl31-ctl").expect("nl31ctl");
         fs::copy(binary, share.path().join("nl31ctl")).expect("to share nl31ctl");
         let setup = Setup {
             share: Some(share.path().to_owned()),
             ..Setup::default()
         };
-        let guest = Guest::start(Image::shared(), &setup).expect("a guest");
+        let guest = Guest::start(Image::shared_for(arch), &setup).expect("a guest");
         Self { guest, share }
     }
 
@@ -49,9 +54,8 @@ impl Board {
     }
 }
 
-#[test]
-fn a_table_is_loaded_saved_and_applied() {
-    let mut board = Board::start();
+fn a_table_is_loaded_saved_and_applied(arch: Arch) {
+    let mut board = Board::start(arch);
     let routes = prefixes::routes(&prefixes::made(ROUTES));
     let mut lines: Vec<String> = routes.iter().map(ToString::to_string).collect();
     board.share("table", &(lines.join("\n") + "\n"));
@@ -83,9 +87,8 @@ fn a_table_is_loaded_saved_and_applied() {
     );
 }
 
-#[test]
-fn a_load_with_a_route_that_is_there_changes_nothing() {
-    let mut board = Board::start();
+fn a_load_with_a_route_that_is_there_changes_nothing(arch: Arch) {
+    let mut board = Board::start(arch);
     board.succeeds("route add 192.0.2.0/24 via 198.51.100.1");
     board.share(
         "table",

@@ -3,7 +3,7 @@
 //! ABI's header alone.
 
 use nix::libc;
-use nl31_lab::{Guest, Image, Setup, client};
+use nl31_lab::{Arch, Guest, Image, Setup, client};
 
 const REQUEST: u16 = 1;
 const ACK: u16 = 4;
@@ -53,10 +53,16 @@ fn good() -> Vec<u8> {
     ])
 }
 
-fn guest() -> Guest {
-    let share = Some(client::build().expect("the client"));
+nl31_lab::on_each_architecture! {
+    a_route_is_added_looked_up_and_deleted
+    each_malformed_request_has_its_error_and_changes_nothing
+    whoever_may_not_administer_the_network_may_read_but_not_change
+}
+
+fn guest(arch: Arch) -> Guest {
+    let share = Some(client::build(arch).expect("the client"));
     Guest::start(
-        Image::shared(),
+        Image::shared_for(arch),
         &Setup {
             share,
             ..Setup::default()
@@ -103,9 +109,8 @@ fn refused(guest: &mut Guest, what: &str, datagram: &[u8], errno: i32) {
     assert_eq!(client(guest, "dump"), before, "{what}");
 }
 
-#[test]
-fn a_route_is_added_looked_up_and_deleted() {
-    let mut guest = guest();
+fn a_route_is_added_looked_up_and_deleted(arch: Arch) {
+    let mut guest = guest(arch);
     assert_eq!(send(&mut guest, &good()), "error 0");
     let found = send(
         &mut guest,
@@ -124,9 +129,8 @@ fn a_route_is_added_looked_up_and_deleted() {
     assert_eq!(client(&mut guest, "dump"), "");
 }
 
-#[test]
-fn each_malformed_request_has_its_error_and_changes_nothing() {
-    let mut guest = guest();
+fn each_malformed_request_has_its_error_and_changes_nothing(arch: Arch) {
+    let mut guest = guest(arch);
     assert_eq!(send(&mut guest, &good()), "error 0");
     let dst: (u16, &[u8]) = (DST, &[11, 0, 0, 0]);
     let dst6: (u16, &[u8]) = (
@@ -219,9 +223,8 @@ fn each_malformed_request_has_its_error_and_changes_nothing() {
     }
 }
 
-#[test]
-fn whoever_may_not_administer_the_network_may_read_but_not_change() {
-    let mut guest = guest();
+fn whoever_may_not_administer_the_network_may_read_but_not_change(arch: Arch) {
+    let mut guest = guest(arch);
     assert_eq!(send(&mut guest, &good()), "error 0");
     let table = client(&mut guest, "dump");
     assert_eq!(client(&mut guest, "as 65534 dump"), table);

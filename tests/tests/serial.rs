@@ -8,7 +8,7 @@ use std::process::{Command, Output, Stdio};
 
 use nl31_lab::cable::{Cable, Quality, Traffic};
 use nl31_lab::console::PROMPT;
-use nl31_lab::{Guest, Image, Setup, prefixes, rootfs};
+use nl31_lab::{Arch, Guest, Image, Setup, cross, prefixes};
 
 /// Routes in a table that is loaded.
 const ROUTES: usize = 10_000;
@@ -24,7 +24,7 @@ struct Desk {
 impl Desk {
     fn new() -> Self {
         Self {
-            nl31ctl: rootfs::static_binary("nl31-ctl").expect("nl31ctl"),
+            nl31ctl: cross::static_binary(Arch::X86_64, "nl31-ctl").expect("nl31ctl"),
             guest: Guest::start(Image::shared(), &Setup::default()).expect("a guest"),
             folder: tempfile::tempdir().expect("a folder"),
         }

@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The disk image of PCs, made as Buildroot has it made: board/common/post-image.sh with
+//! the board's genimage.cfg. And disks for guests, copies of it that they may write to.
+
+use std::fs::{self, File};
+use std::io::{Read, Seek, SeekFrom};
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+use anyhow::{Context, Result, bail};
+use nix::unistd::{Whence, lseek};
+
+use crate::arch::Arch;
+use crate::cache::{self, Key};
+use crate::progress::Step;
+use crate::rootfs::Parts;
+use crate::{host, kernel};
+
+const BOARD: &str = "board/pc_x86_64";
+const POST_IMAGE: &str = "board/common/post-image.sh";
+
+/// The smallest disk that the board's README asks for.
+const DISK_SIZE: u64 = 512_000_000;
+
+/// Bytes in a sector.
+pub const SECTOR: u64 = 512;
+
+/// A folder with `disk.img`, `disk.img.bmap`, `disk.img.sha256` and `bzImage`, and in `lab/`
+/// the same with what the lab's channels need.
+pub struct DiskImage {
+    dir: PathBuf,
+}
+
+impl DiskImage {
+    /// The image of this checkout, with what has changed built anew.
+    pub fn build() -> Result<Self> {
+        let arch = Arch::X86_64;
+        host::require(&[host::KERNEL, host::IMAGE, host::DISK, arch.packages()].concat())?;
+        let kernels = [kernel::PC.build()?.image(), kernel::PC_LAB.build()?.image()];
+        let local = cache::local()?;
+        let step = Step::new("disk");
+        let _lock = cache::lock(&local.join("image.lock"), &step)?;
+        let parts = Parts::build(arch)?;
+        let project = crate::project();
+        let mut key = Key::default();
+        key.add("recipe", include_str!("disk.rs"));
+        key.add("rootfs", parts.key()?);
+        for kernel in &kernels {
+            key.add("kernel", kernel.to_string_lossy().as_bytes());
+        }
+        key.add_file(project, &project.join(POST_IMAGE))?;
+        key.add_file(project, &project.join(BOARD).join("genimage.cfg"))?;
+        let dir = local.join(format!("disk-{}", key.name()));
+        if !dir.is_dir() {
+            cache::require_space(&local, 256, "the disk image")?;
+            cache::publish(&dir, |dir| {
+                for (dir, kernel, lab) in [
+                    (dir.to_owned(), &kernels[0], false),
+                    (dir.join("lab"), &kernels[1], true),
+                ] {
+                    fs::create_dir_all(&dir)?;
+                    fs::copy(kernel, dir.join("bzImage"))?;
+                    parts.pack_for_disk(&dir.join("rootfs.squashfs"), lab)?;
+                    post_image(&dir)?;
+                }
+                Ok(())
+            })?;
+        }
+        cache::touch(&dir);
+        cache::prune(&local, "disk-", 2)?;
+        Ok(Self { dir })
+    }
+
+    /// [`DiskImage::build`], once in a process.
+    pub fn shared() -> &'static Self {
+        static IMAGE: OnceLock<DiskImage> = OnceLock::new();
+        IMAGE.get_or_init(|| Self::build().unwrap_or_else(|error| panic!("no image: {error:#}")))
+    }
+
+    /// Where it is.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// What is flashed.
+    pub fn file(&self) -> PathBuf {
+        self.dir.join("disk.img")
+    }
+
+    /// The kernel on it.
+    pub fn kernel(&self) -> PathBuf {
+        self.dir.join("bzImage")
+    }
+
+    /// The image with the lab's service on it.
+    pub fn lab_file(&self) -> PathBuf {
+        self.dir.join("lab/disk.img")
+    }
+
+    /// The kernel on that.
+    pub fn lab_kernel(&self) -> PathBuf {
+        self.dir.join("lab/bzImage")
+    }
+}
+
+/// Calls the board's script as Buildroot does.
+fn post_image(images: &Path) -> Result<()> {
+    let project = crate::project();
+    let output = Command::new(project.join(POST_IMAGE))
+        .arg(images)
+        .arg(project.join(BOARD))
+        .env("BINARIES_DIR", images)
+        // what Buildroot sets for builds that can be repeated
+        .env("SOURCE_DATE_EPOCH", "1000000000")
+        .current_dir(project)
+        .output()
+        .with_context(|| format!("cannot run {POST_IMAGE}"))?;
+    if !output.status.success() {
+        bail!(
+            "{POST_IMAGE} failed:\n{}{}",
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
+    Ok(())
+}
+
+/// A disk with an image on it, in a file that is gone with it.
+pub struct Disk {
+    file: tempfile::TempPath,
+}
+
+impl Disk {
+    /// A disk of the smallest size, flashed with `image`.
+    pub fn flashed(image: &Path) -> Result<Self> {
+        let disk = Self::copy(image)?;
+        File::options()
+            .write(true)
+            .open(disk.path())?
+            .set_len(DISK_SIZE)?;
+        Ok(disk)
+    }
+
+    /// A copy of a disk.
+    pub fn copy(of: &Path) -> Result<Self> {
+        let file = tempfile::NamedTempFile::new_in(cache::local()?)?.into_temp_path();
+        Self::copy_to(of, &file)?;
+        Ok(Self { file })
+    }
+
+    /// What was never written takes no space.
+    fn copy_to(from: &Path, to: &Path) -> Result<()> {
+        let copied = Command::new("cp")
+            .args(["--sparse=always", "--reflink=auto", "--"])
+            .args([from, to])
+            .status()
+            .context("cannot run cp")?;
+        if !copied.success() {
+            bail!("cannot copy {} to {}", from.display(), to.display());
+        }
+        Ok(())
+    }
+
+    /// Its file.
+    pub fn path(&self) -> &Path {
+        &self.file
+    }
+
+    /// Leaves it to the user, as `file`.
+    pub fn keep(self, file: &Path) -> Result<()> {
+        Self::copy_to(&self.file, file)
+    }
+
+    /// Where a partition is, by its number from 1, in bytes.
+    pub fn partition(&self, number: u64) -> Result<Range<u64>> {
+        let mut file = File::open(&self.file)?;
+        file.seek(SeekFrom::Start(446 + 16 * (number - 1)))?;
+        let mut entry = [0; 16];
+        file.read_exact(&mut entry)?;
+        let field =
+            |at: usize| u64::from(u32::from_le_bytes(entry[at..at + 4].try_into().expect("4")));
+        let (start, sectors) = (field(8), field(12));
+        if sectors == 0 {
+            bail!("{} has no partition {number}", self.file.display());
+        }
+        Ok(start * SECTOR..(start + sectors) * SECTOR)
+    }
+
+    /// A part of it as a disk of its own.
+    pub fn extract(&self, place: Range<u64>) -> Result<Self> {
+        let from = File::open(&self.file)?;
+        let to = tempfile::NamedTempFile::new_in(cache::local()?)?;
+        to.as_file().set_len(place.end - place.start)?;
+        let mut at = place.start;
+        // from one piece that was ever written to the next
+        while let Ok(start) = lseek(&from, i64::try_from(at)?, Whence::SeekData) {
+            let end = lseek(&from, start, Whence::SeekHole)?;
+            let (start, end) = (u64::try_from(start)?, u64::try_from(end)?.min(place.end));
+            if start >= end {
+                break;
+            }
+            let mut bytes = vec![0; usize::try_from(end - start)?];
+            from.read_exact_at(&mut bytes, start)?;
+            to.as_file().write_all_at(&bytes, start - place.start)?;
+            at = end;
+        }
+        Ok(Self {
+            file: to.into_temp_path(),
+        })
+    }
+
+    /// Writes `bytes` at `offset`.
+    pub fn write(&self, offset: u64, bytes: &[u8]) -> Result<()> {
+        let file = File::options().write(true).open(&self.file)?;
+        Ok(file.write_all_at(bytes, offset)?)
+    }
+}

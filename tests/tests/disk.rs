@@ -1,0 +1,273 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The disk image of PCs: what it is, what outlives a reboot, and that no disk, however
+//! bad, keeps the appliance from its prompt.
+
+use std::sync::OnceLock;
+
+use nix::libc;
+use nl31_lab::console::render;
+use nl31_lab::qemu::{Drive, Fault};
+use nl31_lab::{Disk, DiskImage, Guest};
+
+/// The config that [`used`] has, and what shows that it was loaded.
+const CONFIG: &str = "10.0.0.0/8 via 192.0.2.1 dev eth0 metric 10\n";
+const ADDRESS: &str = "10.1.2.3";
+
+/// Where ext4 has its superblock, and how long that is.
+const SUPERBLOCK: u64 = 1024;
+
+/// A disk that was just flashed.
+fn flashed() -> Disk {
+    Disk::flashed(&DiskImage::shared().lab_file()).expect("a disk")
+}
+
+/// A disk that has booted before, with [`CONFIG`] in /data.
+fn used() -> Disk {
+    static USED: OnceLock<Disk> = OnceLock::new();
+    let used = USED.get_or_init(|| {
+        let disk = flashed();
+        let mut guest = boot(&disk, "");
+        sh(
+            &mut guest,
+            &format!("printf '{CONFIG}' >/data/nl31/routes.conf"),
+        );
+        power_off(guest);
+        disk
+    });
+    Disk::copy(used.path()).expect("a disk")
+}
+
+fn boot(disk: &Disk, append: &str) -> Guest {
+    boot_drive(Drive::new(disk.path()), append)
+}
+
+fn boot_drive(drive: Drive, append: &str) -> Guest {
+    Guest::boot_disk(DiskImage::shared(), drive, append).expect("a prompt")
+}
+
+/// Runs a command in the guest's shell, which must succeed; its output.
+fn sh(guest: &mut Guest, command: &str) -> String {
+    let output = guest.exec(command).expect("to run");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status, 0, "{command}: {said}");
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// Everything is on the disk before the guest is gone.
+fn power_off(mut guest: Guest) {
+    sh(&mut guest, "umount /data");
+}
+
+/// What the boot said of /data.
+fn said(guest: &Guest) -> Vec<String> {
+    let screen = render(guest.console.transcript());
+    let lines = screen.into_iter();
+    lines.filter(|line| line.starts_with("* data: ")).collect()
+}
+
+#[track_caller]
+fn assert_said(guest: &Guest, what: &str) {
+    let said = said(guest);
+    assert!(said.iter().any(|line| line.contains(what)), "{said:?}");
+}
+
+/// Whether the route of [`CONFIG`] is in the table. The prompt is there before the config is
+/// loaded to its end.
+fn has_config(guest: &mut Guest) -> bool {
+    let reply = guest.command(&format!("route get {ADDRESS}"));
+    reply.expect("a reply").succeeded()
+}
+
+/// Offset of /data's first byte.
+fn data(disk: &Disk) -> u64 {
+    disk.partition(3).expect("a third partition").start
+}
+
+#[test]
+fn the_first_boot_makes_data_and_later_ones_keep_it() {
+    let disk = flashed();
+    let mut guest = boot(&disk, "");
+    assert_said(&guest, "made a file system on /dev/vda3");
+    assert!(!has_config(&mut guest));
+    drop(guest);
+    let mut guest = boot(&used(), "");
+    assert_eq!(said(&guest), [""; 0]);
+    assert!(has_config(&mut guest));
+}
+
+#[test]
+fn the_root_is_read_only_and_says_what_it_was_made_from() {
+    let mut guest = boot(&used(), "");
+    let mounts = sh(&mut guest, "cat /proc/mounts");
+    let root = mounts.lines().find(|line| line.contains(" / squashfs "));
+    assert!(root.is_some_and(|line| line.contains(" ro,")), "{mounts}");
+    let refused = guest.exec("touch /etc/new").expect("to run");
+    assert_ne!(refused.status, 0);
+    let release = sh(&mut guest, "cat /etc/os-release");
+    for field in ["ID=nl31", "VERSION_ID=", "BUILD_ID=lab-"] {
+        assert!(
+            release.lines().any(|line| line.starts_with(field)),
+            "{release}"
+        );
+    }
+}
+
+#[test]
+fn a_lost_superblock_is_repaired_and_the_config_kept() {
+    for garbage in [0, 0xA5] {
+        let disk = used();
+        let wiped = [garbage; 1024];
+        disk.write(data(&disk) + SUPERBLOCK, &wiped)
+            .expect("to write");
+        let mut guest = boot(&disk, "");
+        assert_said(&guest, "repaired /dev/vda3");
+        assert!(has_config(&mut guest), "superblock of {garbage:#x}");
+    }
+}
+
+#[test]
+fn data_beyond_repair_is_told_left_alone_and_made_anew_by_a_factory_reset() {
+    let disk = used();
+    let start = data(&disk);
+    let noise: Vec<u8> = (0..64u32 << 20)
+        .map(|index| (index.wrapping_mul(2_654_435_761) >> 13) as u8)
+        .collect();
+    for part in 0..3 {
+        disk.write(start + part * (64 << 20), &noise)
+            .expect("to write");
+    }
+    let mut guest = boot(&disk, "");
+    assert_said(
+        &guest,
+        "/dev/vda3 is damaged beyond repair; nothing is kept",
+    );
+    assert!(!has_config(&mut guest));
+    drop(guest);
+    let mut guest = boot(&disk, "nl31.factory-reset");
+    assert_said(
+        &guest,
+        "factory reset, asked for on the kernel's command line",
+    );
+    assert_said(&guest, "made a file system on /dev/vda3");
+    sh(&mut guest, "touch /data/nl31/new");
+}
+
+#[test]
+fn a_full_disk_is_told_and_its_config_loaded() {
+    let disk = used();
+    let mut guest = boot(&disk, "");
+    let fill = "dd if=/dev/zero of=/data/filler bs=1M 2>&1 | grep 'No space left'";
+    sh(&mut guest, fill);
+    power_off(guest);
+    let mut guest = boot(&disk, "");
+    assert_said(&guest, "/dev/vda3 is full");
+    assert!(has_config(&mut guest));
+}
+
+#[test]
+fn a_missing_partition_is_told() {
+    let disk = used();
+    disk.write(446 + 2 * 16, &[0; 16]).expect("to write");
+    let mut guest = boot(&disk, "");
+    assert_said(
+        &guest,
+        "the disk vda has no third partition; nothing is kept",
+    );
+    assert!(!has_config(&mut guest));
+}
+
+#[test]
+fn a_disk_that_fails_is_told_and_leads_to_a_prompt() {
+    let fault = |request, sector, errno| Fault {
+        request,
+        sector,
+        errno,
+    };
+    let eio = libc::EIO;
+    let sector = |disk: &Disk| data(disk) / 512;
+
+    // a first boot that cannot write
+    for errno in [eio, libc::ENOSPC] {
+        let faults = [fault("write", None, errno)];
+        let disk = flashed();
+        let drive = Drive {
+            faults: &faults,
+            ..Drive::new(disk.path())
+        };
+        let guest = boot_drive(drive, "");
+        assert_said(
+            &guest,
+            "cannot make a file system on /dev/vda3; nothing is kept",
+        );
+    }
+
+    // a later boot that cannot write: what is there is read
+    for request in ["write", "flush"] {
+        let faults = [fault(request, None, eio)];
+        let disk = used();
+        let drive = Drive {
+            faults: &faults,
+            ..Drive::new(disk.path())
+        };
+        let mut guest = boot_drive(drive, "");
+        assert!(has_config(&mut guest), "{request}: {:?}", said(&guest));
+        let kept = guest.exec("echo >/data/nl31/new && sync").expect("to run");
+        assert!(
+            kept.status != 0 || sh(&mut guest, "cat /proc/mounts").contains(" /data ext4 ro,"),
+            "{request}: {:?}",
+            said(&guest)
+        );
+    }
+
+    // the superblock cannot be read
+    let disk = used();
+    let faults = [fault("read", Some(sector(&disk) + SUPERBLOCK / 512), eio)];
+    let drive = Drive {
+        faults: &faults,
+        ..Drive::new(disk.path())
+    };
+    let guest = boot_drive(drive, "");
+    assert!(!said(&guest).is_empty());
+}
+
+#[test]
+fn a_config_that_does_not_parse_is_named_and_leads_to_a_prompt() {
+    let disk = used();
+    let mut guest = boot(&disk, "");
+    let wrong = "printf '10.0.0.0/8 via nonsense\\n' >/data/nl31/routes.conf";
+    sh(&mut guest, wrong);
+    power_off(guest);
+    let guest = boot(&disk, "");
+    let screen = render(guest.console.transcript());
+    let place = "/data/nl31/routes.conf:1:16:";
+    assert!(
+        screen.iter().any(|line| line.contains(place)),
+        "{screen:#?}"
+    );
+}
+
+#[test]
+fn a_factory_reset_asked_for_by_a_file_leaves_nothing() {
+    let disk = used();
+    let mut guest = boot(&disk, "");
+    sh(&mut guest, "touch /data/factory-reset");
+    power_off(guest);
+    let mut guest = boot(&disk, "");
+    assert_said(&guest, "factory reset, asked for by /data/factory-reset");
+    assert!(!has_config(&mut guest));
+    assert_eq!(sh(&mut guest, "ls -A /data/nl31"), "");
+    power_off(guest);
+    let guest = boot(&disk, "");
+    assert_eq!(said(&guest), [""; 0]);
+}
+
+#[test]
+fn uefi_firmware_starts_the_disk() {
+    nl31_lab::host::require(&["ovmf"]).expect("packages");
+    let image = DiskImage::shared();
+    let disk = Disk::flashed(&image.file()).expect("a disk");
+    let mut guest = Guest::launch_firmware(image, &disk).expect("a start");
+    guest.await_boot().expect("a prompt");
+    assert_said(&guest, "made a file system on /dev/vda3");
+    assert!(guest.command("ping").expect("a reply").succeeded());
+}
