@@ -16,6 +16,9 @@
 #include "notify.h"
 #include "route.h"
 
+/* Prefixes taken from the trie at a time. */
+#define DUMP_CHUNK	16
+
 /**
  * struct dump - state between the parts of a dump
  * @filter: what is wanted
@@ -23,7 +26,7 @@
  * @pinned: the version, with NLM_F_ATOMIC
  * @started: it goes on until its NLMSG_DONE, whatever happens
  * @family: at which the next part goes on
- * @begun: with @key
+ * @begun: with @key, which did not fit
  * @key: the prefix at which it goes on, in @family
  * @paths: how many of its paths were sent
  */
@@ -70,68 +73,79 @@ static int dump_done(struct netlink_callback *cb)
 }
 
 /* The paths of one prefix from number dump->paths on. */
-static int dump_prefix(struct sk_buff *skb, struct netlink_callback *cb,
-		       struct dump *dump, const struct nl31_nexthop *nh)
+static int dump_prefix(struct sk_buff *skb, struct dump *dump,
+		       const struct nlmsghdr *header, const struct lpm_key *key,
+		       const struct nl31_nexthop *nh)
 {
-	u16 flags = NLM_F_MULTI;
+	const bool filtered = dump->filter.given;
+	unsigned int i;
 
-	if (dump->filter.given)
-		flags |= NLM_F_DUMP_FILTERED;
-
-	for (; dump->paths < nh->count; dump->paths++) {
-		const struct nl31_path *path = &nh->path[dump->paths];
-		struct nlmsghdr *nlh;
+	for (i = dump->paths; i < nh->count; i++) {
+		const struct nl31_path *path = &nh->path[i];
 
 		if (nl31_path_dead(path) ||
-		    !nl31_route_selects(&dump->filter, path))
+		    (filtered && !nl31_route_selects(&dump->filter, path)))
 			continue;
-		nlh = (struct nlmsghdr *)skb_tail_pointer(skb);
-		if (nl31_put_route(skb, NETLINK_CB(cb->skb).portid,
-				   cb->nlh->nlmsg_seq, NL31_MSG_NEWROUTE, flags,
-				   dump->family, &dump->key, path))
+		if (nl31_put_route(skb, header, dump->family, key, path)) {
+			dump->begun = true;
+			dump->key = *key;
+			dump->paths = i;
 			return -EMSGSIZE;
-		nl_dump_check_consistent(cb, nlh);
+		}
 	}
+	dump->paths = 0;
 	return 0;
 }
 
-static int dump_family(struct sk_buff *skb, struct netlink_callback *cb,
-		       struct dump *dump, const struct lpm *trie)
+static int dump_family(struct sk_buff *skb, struct dump *dump,
+		       const struct nlmsghdr *header, const struct lpm *trie)
 {
 	struct nl31_nexthops *nhs = &dump->table->nexthops;
 	const struct nl31_route *filter = &dump->filter;
+	const bool below = filter->given & BIT(NL31_ROUTE_DST);
+	struct lpm_entry entry[DUMP_CHUNK];
 	const struct lpm_key *from = NULL;
-	const struct nl31_nexthop *nh;
+	unsigned int i, count;
 	struct lpm_iter it;
 	int err;
 
 	if (dump->begun)
 		from = &dump->key;
-	else if (filter->given & BIT(NL31_ROUTE_DST))
+	else if (below)
 		from = &filter->key;
 
 	lpm_iter_start(&it, trie, from, false);
-	while (lpm_iter_next(&it)) {
-		if (filter->given & BIT(NL31_ROUTE_DST) &&
-		    !lpm_key_covers(&filter->key, &it.key))
-			break;
+	do {
+		count = lpm_iter_fill(&it, entry, DUMP_CHUNK);
 		/* the prefix that the last part ended in may be gone */
-		if (!dump->begun || lpm_key_cmp(&it.key, &dump->key))
+		if (dump->begun && count &&
+		    lpm_key_cmp(&entry[0].key, &dump->key))
 			dump->paths = 0;
-		dump->begun = true;
-		dump->key = it.key;
-		nh = nl31_nexthop_by_id(nhs, it.value);
-		err = dump_prefix(skb, cb, dump, nh);
-		if (err)
-			return err;
-	}
-	dump->begun = false;
+		dump->begun = false;
+		for (i = 0; i < count; i++) {
+			if (below && !lpm_key_covers(&filter->key,
+						     &entry[i].key))
+				return 0;
+			err = dump_prefix(skb, dump, header, &entry[i].key,
+					  nl31_nexthop_by_id(nhs,
+							     entry[i].value));
+			if (err)
+				return err;
+		}
+	} while (count == DUMP_CHUNK);
 	return 0;
 }
 
 static int dump_part(struct sk_buff *skb, struct netlink_callback *cb)
 {
 	struct dump *dump = *dump_of(cb);
+	const struct nlmsghdr header = {
+		.nlmsg_type = NL31_MSG_NEWROUTE,
+		.nlmsg_flags = NLM_F_MULTI |
+			       (dump->filter.given ? NLM_F_DUMP_FILTERED : 0),
+		.nlmsg_seq = cb->nlh->nlmsg_seq,
+		.nlmsg_pid = NETLINK_CB(cb->skb).portid,
+	};
 	const struct nl31_version *v;
 	int err = 0;
 
@@ -151,11 +165,14 @@ static int dump_part(struct sk_buff *skb, struct netlink_callback *cb)
 	for (; dump->family < NL31_FAMILIES; dump->family++) {
 		if (!nl31_route_selects_family(&dump->filter, dump->family))
 			continue;
-		err = dump_family(skb, cb, dump, &v->trie[dump->family]);
+		err = dump_family(skb, dump, &header, &v->trie[dump->family]);
 		if (err)
 			break;
 	}
 	rcu_read_unlock();
+	/* what it marks is the first message of those that have this number */
+	if (skb->len)
+		nl_dump_check_consistent(cb, (struct nlmsghdr *)skb->data);
 	return err && !skb->len ? err : skb->len;
 }
 

@@ -23,6 +23,7 @@
  * Other than at the root, a node holds at least two entries.
  */
 #include <linux/bitops.h>
+#include <linux/compiler.h>
 #include <linux/minmax.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
@@ -685,6 +686,115 @@ void lpm_iter_start(struct lpm_iter *it, const struct lpm *lpm,
 	}
 }
 
+/*
+ * A walk over the bits of a map: @nr is the one it is at, LPM_FANOUT at the end,
+ * and @bits those from there on in its word.
+ */
+struct bit_walk {
+	const u64 *map;
+	u64 bits;
+	unsigned int nr;
+};
+
+static inline void walk_at(struct bit_walk *w, const u64 map[LPM_WORDS],
+			   unsigned int nr)
+{
+	w->map = map;
+	w->nr = nr;
+	w->bits = nr < LPM_FANOUT ? map[nr / 64] & (U64_MAX << (nr % 64)) : 0;
+}
+
+static inline void walk_on(struct bit_walk *w)
+{
+	unsigned int word = w->nr / 64;
+
+	w->bits &= w->bits - 1;
+	while (!w->bits) {
+		if (++word == LPM_WORDS) {
+			w->nr = LPM_FANOUT;
+			return;
+		}
+		w->bits = w->map[word];
+	}
+	w->nr = word * 64 + __ffs64(w->bits);
+}
+
+/* The entries of the node that the iterator is in, up to the next node. */
+static unsigned int fill_from_node(struct lpm_iter *it, struct lpm_entry *entry,
+				   unsigned int room)
+{
+	struct lpm_iter_frame *frame = &it->frame[it->depth];
+	const struct lpm_node *node = frame->node, *below = NULL;
+	const unsigned int depth = it->depth, bits = depth * LPM_STRIDE;
+	const unsigned int shift = 56 - depth % 8 * 8;
+	const u32 *const values = node_values(node);
+	const u32 *value = values + frame->value_at;
+	const u64 *slot_at = node->slot + frame->slot_at;
+	struct bit_walk prefix, child;
+	unsigned int filled;
+	u64 base, slot;
+
+	base = it->path[depth / 8] & ~(U64_MAX >> bits % 64);
+	if (depth < 8)
+		it->path[1] = 0;
+	walk_at(&prefix, node->prefix, frame->prefix);
+	walk_at(&child, node->child, frame->child);
+	for (filled = 0; filled < room; filled++, entry++) {
+		if (prefix.nr < LPM_FANOUT &&
+		    lpm_prefix[prefix.nr].byte <= child.nr) {
+			it->path[depth / 8] = base;
+			prefix_key(prefix.nr, it->path, depth, &entry->key);
+			entry->value = READ_ONCE(*value++);
+			walk_on(&prefix);
+			continue;
+		}
+		if (child.nr == LPM_FANOUT)
+			break;
+		it->path[depth / 8] = base | (u64)child.nr << shift;
+		slot = READ_ONCE(*slot_at++);
+		walk_on(&child);
+		if (slot_tag(slot) == LPM_NODE) {
+			below = slot_node(slot);
+			break;
+		}
+		entry->value = slot_value(slot);
+		if (likely(slot_tag(slot) == LPM_FRINGE)) {
+			entry->key.word[0] = it->path[0];
+			entry->key.word[1] = it->path[1];
+			entry->key.len = bits + LPM_STRIDE;
+		} else {
+			slot_key(slot, it->path, depth + 1, &entry->key);
+		}
+	}
+	frame->prefix = prefix.nr;
+	frame->child = child.nr;
+	frame->value_at = value - values;
+	frame->slot_at = slot_at - node->slot;
+	if (below)
+		iter_push(it, below);
+	else if (filled < room)
+		it->depth--;
+	return filled;
+}
+
+/**
+ * lpm_iter_fill - go over the next entries
+ * @it: the iterator
+ * @entry: where to put them
+ * @room: how many there is room for
+ *
+ * Return: how many there were; less than @room at the end only
+ */
+unsigned int lpm_iter_fill(struct lpm_iter *it, struct lpm_entry *entry,
+			   unsigned int room)
+{
+	unsigned int filled = 0;
+
+	while (filled < room && it->depth >= 0)
+		filled += fill_from_node(it, entry + filled, room - filled);
+	return filled;
+}
+
 /**
  * lpm_iter_next - go to the next entry
  * @it: the iterator; on success its key and value are those of the entry
@@ -693,14 +803,13 @@ void lpm_iter_start(struct lpm_iter *it, const struct lpm *lpm,
  */
 bool lpm_iter_next(struct lpm_iter *it)
 {
-	while (lpm_iter_peek(it)) {
-		if (!it->node) {
-			lpm_iter_skip(it);
-			return true;
-		}
-		lpm_iter_enter(it);
-	}
-	return false;
+	struct lpm_entry entry;
+
+	if (!lpm_iter_fill(it, &entry, 1))
+		return false;
+	it->key = entry.key;
+	it->value = entry.value;
+	return true;
 }
 
 /**

@@ -85,6 +85,16 @@ struct lpm_edit {
 	struct lpm_garbage garbage;
 };
 
+/**
+ * struct lpm_entry - a prefix in a trie
+ * @key: the prefix
+ * @value: its value
+ */
+struct lpm_entry {
+	struct lpm_key key;
+	u32 value;
+};
+
 struct lpm_node;
 
 /**
@@ -123,6 +133,8 @@ u32 lpm_get(const struct lpm *lpm, const struct lpm_key *key);
 void lpm_iter_start(struct lpm_iter *it, const struct lpm *lpm,
 		    const struct lpm_key *from, bool after);
 bool lpm_iter_next(struct lpm_iter *it);
+unsigned int lpm_iter_fill(struct lpm_iter *it, struct lpm_entry *entry,
+			   unsigned int room);
 
 typedef int (*lpm_diff_fn)(void *ctx, const struct lpm_key *key, u32 old,
 			   u32 new);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Next hops: lists of paths, each distinct list stored once. See nexthop.h. */
 #include <linux/jhash.h>
+#include <linux/mm.h>
 #include <linux/rhashtable.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
@@ -96,6 +97,80 @@ static void encode_path(struct nl31_path *path)
 		 sizeof(path->protocol));
 }
 
+/*
+ * The ids that are free are a list in the places of their next hops: the number
+ * of the next one, made odd, as no pointer is.
+ */
+#define IDS_MIN		32
+
+static struct nl31_nexthop *free_id(u32 next)
+{
+	return (struct nl31_nexthop *)((unsigned long)next << 1 | 1);
+}
+
+static bool is_free_id(const struct nl31_nexthop *nh)
+{
+	return (unsigned long)nh & 1;
+}
+
+static struct nl31_nexthop_ids *ids_of(struct nl31_nexthops *nhs)
+{
+	return rcu_dereference_protected(nhs->ids, true);
+}
+
+/* Twice the ids. Context: the table's lock */
+static int grow_ids(struct nl31_nexthops *nhs)
+{
+	struct nl31_nexthop_ids *old = ids_of(nhs), *new;
+	u32 from = old ? old->size : 0, size = from ? 2 * from : IDS_MIN, id;
+
+	if (size > NL31_NO_ID)
+		return -ENOMEM;
+	new = kvmalloc(struct_size(new, nh, size), GFP_NEXTHOP);
+	if (!new)
+		return -ENOMEM;
+	new->size = size;
+	for (id = from; id < size; id++)
+		new->nh[id] = free_id(id + 1 < size ? id + 1 : NL31_NO_ID);
+
+	spin_lock(&nhs->ids_lock);
+	if (old)
+		memcpy(new->nh, old->nh, from * sizeof(*new->nh));
+	/* ids may have become free since we saw that none was */
+	if (nhs->free_id != NL31_NO_ID)
+		new->nh[size - 1] = free_id(nhs->free_id);
+	nhs->free_id = from;
+	rcu_assign_pointer(nhs->ids, new);
+	spin_unlock(&nhs->ids_lock);
+	if (old)
+		kvfree_rcu(old, rcu);
+	return 0;
+}
+
+/* Context: the table's lock */
+static int take_id(struct nl31_nexthops *nhs, struct nl31_nexthop *nh)
+{
+	struct nl31_nexthop_ids *ids;
+
+	if (READ_ONCE(nhs->free_id) == NL31_NO_ID && grow_ids(nhs))
+		return -ENOMEM;
+	spin_lock(&nhs->ids_lock);
+	ids = ids_of(nhs);
+	nh->id = nhs->free_id;
+	nhs->free_id = (unsigned long)ids->nh[nh->id] >> 1;
+	WRITE_ONCE(ids->nh[nh->id], nh);
+	spin_unlock(&nhs->ids_lock);
+	return 0;
+}
+
+static void give_id(struct nl31_nexthops *nhs, u32 id)
+{
+	spin_lock(&nhs->ids_lock);
+	WRITE_ONCE(ids_of(nhs)->nh[id], free_id(nhs->free_id));
+	nhs->free_id = id;
+	spin_unlock(&nhs->ids_lock);
+}
+
 static size_t nexthop_size(unsigned int count)
 {
 	struct nl31_nexthop *nh;
@@ -150,8 +225,7 @@ struct nl31_nexthop *nl31_nexthop_get(struct nl31_nexthops *nhs,
 		encode_path(&nh->path[i]);
 	}
 
-	if (xa_alloc(&nhs->ids, &nh->id, nh, XA_LIMIT(0, LPM_NO_VALUE - 1),
-		     GFP_NEXTHOP))
+	if (take_id(nhs, nh))
 		goto err_free;
 	if (!dead) {
 		if (rhashtable_insert_fast(&nhs->hash, &nh->node,
@@ -166,7 +240,7 @@ struct nl31_nexthop *nl31_nexthop_get(struct nl31_nexthops *nhs,
 	return nh;
 
 err_id:
-	xa_erase(&nhs->ids, nh->id);
+	give_id(nhs, nh->id);
 err_free:
 	kfree(nh);
 	return NULL;
@@ -270,7 +344,7 @@ void nl31_nexthops_abort(struct nl31_nexthops *nhs)
  */
 void nl31_nexthop_free(struct nl31_nexthops *nhs, struct nl31_nexthop *nh)
 {
-	xa_erase(&nhs->ids, nh->id);
+	give_id(nhs, nh->id);
 	kfree(nh);
 }
 
@@ -308,7 +382,9 @@ bool nl31_nexthops_set_device(struct nl31_nexthops *nhs, u32 oif, u8 state)
 
 int nl31_nexthops_init(struct nl31_nexthops *nhs)
 {
-	xa_init_flags(&nhs->ids, XA_FLAGS_ALLOC);
+	RCU_INIT_POINTER(nhs->ids, NULL);
+	spin_lock_init(&nhs->ids_lock);
+	nhs->free_id = NL31_NO_ID;
 	INIT_LIST_HEAD(&nhs->in_use);
 	INIT_LIST_HEAD(&nhs->touched);
 	return rhashtable_init(&nhs->hash, &nexthop_params);
@@ -317,13 +393,14 @@ int nl31_nexthops_init(struct nl31_nexthops *nhs)
 /* Context: no readers, no edit in progress */
 void nl31_nexthops_exit(struct nl31_nexthops *nhs)
 {
-	struct nl31_nexthop *nh;
-	unsigned long id;
+	struct nl31_nexthop_ids *ids = ids_of(nhs);
+	u32 id;
 
 	rhashtable_destroy(&nhs->hash);
-	xa_for_each(&nhs->ids, id, nh) {
-		kfree(nh);
+	for (id = 0; ids && id < ids->size; id++) {
+		if (!is_free_id(ids->nh[id]))
+			kfree(ids->nh[id]);
 		cond_resched();
 	}
-	xa_destroy(&nhs->ids);
+	kvfree(ids);
 }

@@ -9,14 +9,18 @@
 #ifndef _NL31_NEXTHOP_H
 #define _NL31_NEXTHOP_H
 
+#include <linux/align.h>
 #include <linux/list.h>
+#include <linux/rcupdate.h>
 #include <linux/rhashtable-types.h>
+#include <linux/spinlock.h>
 #include <linux/string.h>
 #include <linux/types.h>
-#include <linux/xarray.h>
 
-/* NL31_ROUTE_TYPE, _GATEWAY, _OIF, _METRIC and _PROTOCOL */
-#define NL31_PATH_ATTRS_MAX	(8 + 20 + 8 + 8 + 8)
+/* NL31_ROUTE_TYPE, _GATEWAY, _OIF, _METRIC and _PROTOCOL, copied in blocks */
+#define NL31_PATH_ATTRS_BLOCK	16
+#define NL31_PATH_ATTRS_MAX					\
+	ALIGN(8 + 20 + 8 + 8 + 8, NL31_PATH_ATTRS_BLOCK)
 
 #define NL31_PATH_DOWN		BIT(0)	/* its device is down */
 #define NL31_PATH_DEAD		BIT(1)	/* its device is gone */
@@ -69,10 +73,27 @@ struct nl31_nexthop {
 	struct nl31_path path[];
 };
 
+/* No next hop has this id. Half of a u32: a bit is needed to mark free ones. */
+#define NL31_NO_ID		S32_MAX
+
+/**
+ * struct nl31_nexthop_ids - next hops by id
+ * @rcu: frees it when a larger one has taken its place
+ * @size: ids
+ * @nh: the next hop, or where the id is free the next free one, see free_id()
+ */
+struct nl31_nexthop_ids {
+	struct rcu_head rcu;
+	u32 size;
+	struct nl31_nexthop *nh[];
+};
+
 /**
  * struct nl31_nexthops - the next hops of a table
  * @hash: by their paths
  * @ids: by id; those that only older versions know are in it, too
+ * @ids_lock: guards changes of @ids
+ * @free_id: an id that is free, or NL31_NO_ID
  * @in_use: those that are used, or were until the edit in progress
  * @touched: those with changes pending
  * @bytes: allocated for those
@@ -80,7 +101,9 @@ struct nl31_nexthop {
  */
 struct nl31_nexthops {
 	struct rhashtable hash;
-	struct xarray ids;
+	struct nl31_nexthop_ids __rcu *ids;
+	spinlock_t ids_lock; /* see above */
+	u32 free_id;
 	struct list_head in_use;
 	struct list_head touched;
 	size_t bytes;
@@ -100,11 +123,19 @@ void nl31_nexthops_abort(struct nl31_nexthops *nhs);
 void nl31_nexthop_free(struct nl31_nexthops *nhs, struct nl31_nexthop *nh);
 bool nl31_nexthops_set_device(struct nl31_nexthops *nhs, u32 oif, u8 state);
 
-/* Context: RCU read side, or the table's lock. */
+/**
+ * nl31_nexthop_by_id - what a trie's value stands for
+ * @nhs: the next hops
+ * @id: from a trie that they belong to
+ *
+ * Context: RCU read side, or the table's lock
+ */
 static inline struct nl31_nexthop *
 nl31_nexthop_by_id(struct nl31_nexthops *nhs, u32 id)
 {
-	return xa_load(&nhs->ids, id);
+	/* an array that has this id: pairs with what publishes the trie */
+	smp_rmb();
+	return READ_ONCE(rcu_dereference_check(nhs->ids, true)->nh[id]);
 }
 
 /* Do two paths go the same way, installed by the same with the same metric? */

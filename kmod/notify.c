@@ -14,55 +14,59 @@ enum {
 /**
  * nl31_put_route - append a route message
  * @skb: to this
- * @portid: header
- * @seq: header
- * @type: header
- * @flags: header
+ * @header: header but for the length
  * @family: of @key
  * @key: the prefix
  * @path: one of its paths
  *
  * Return: 0, or -EMSGSIZE with nothing appended
  */
-int nl31_put_route(struct sk_buff *skb, u32 portid, u32 seq, u16 type,
-		   u16 flags, enum nl31_family family,
-		   const struct lpm_key *key, const struct nl31_path *path)
+int nl31_put_route(struct sk_buff *skb, const struct nlmsghdr *header,
+		   enum nl31_family family, const struct lpm_key *key,
+		   const struct nl31_path *path)
 {
-	const unsigned int address_len = family == NL31_IPV4 ? 4 : 16;
-	const unsigned int len = NLMSG_HDRLEN + nla_total_size(address_len) +
-				 nla_total_size(1) + path->attrs_len;
-	__be64 address[2] = {
-		cpu_to_be64(key->word[0]),
-		cpu_to_be64(key->word[1]),
-	};
+	const unsigned int address = nla_total_size(family == NL31_IPV4 ? 4 :
+								      16);
+	const unsigned int len = NLMSG_HDRLEN + address + nla_total_size(1) +
+				 path->attrs_len;
 	struct nlmsghdr *nlh;
 	struct nlattr *attr;
+	unsigned int at;
+	void *attrs;
 
 	/* by hand: a dump does little else, a million times */
-	if (skb_tailroom(skb) < len)
+	if (skb_tailroom(skb) < len + NL31_PATH_ATTRS_BLOCK)
 		return -EMSGSIZE;
-	nlh = skb_put(skb, len);
+	nlh = __skb_put(skb, len);
+	*nlh = *header;
 	nlh->nlmsg_len = len;
-	nlh->nlmsg_type = type;
-	nlh->nlmsg_flags = flags;
-	nlh->nlmsg_seq = seq;
-	nlh->nlmsg_pid = portid;
 
-	attr = nlmsg_data(nlh);
-	attr->nla_len = nla_attr_size(address_len);
+	attr = (void *)nlh + NLMSG_HDRLEN;
 	attr->nla_type = NL31_ROUTE_DST;
-	if (family == NL31_IPV4)
-		memcpy(nla_data(attr), address, 4);
-	else
-		memcpy(nla_data(attr), address, 16);
+	if (family == NL31_IPV4) {
+		const __be32 ipv4 = cpu_to_be32(key->word[0] >> 32);
 
-	attr = (void *)attr + nla_total_size(address_len);
+		attr->nla_len = nla_attr_size(sizeof(ipv4));
+		memcpy(nla_data(attr), &ipv4, sizeof(ipv4));
+	} else {
+		const __be64 high = cpu_to_be64(key->word[0]);
+		const __be64 low = cpu_to_be64(key->word[1]);
+
+		attr->nla_len = nla_attr_size(sizeof(high) + sizeof(low));
+		memcpy(nla_data(attr), &high, sizeof(high));
+		memcpy(nla_data(attr) + sizeof(high), &low, sizeof(low));
+	}
+
+	attr = (void *)attr + address;
 	attr->nla_len = nla_attr_size(1);
 	attr->nla_type = NL31_ROUTE_DST_LEN;
-	memset(nla_data(attr), 0, NLA_ALIGN(1));
-	*(u8 *)nla_data(attr) = key->len;
+	/* the byte and the zeros behind it */
+	*(__le32 *)nla_data(attr) = cpu_to_le32(key->len);
 
-	memcpy((void *)attr + nla_total_size(1), path->attrs, path->attrs_len);
+	/* the end of the last block is overwritten, or not sent */
+	attrs = (void *)attr + nla_total_size(1);
+	for (at = 0; at < path->attrs_len; at += NL31_PATH_ATTRS_BLOCK)
+		memcpy(attrs + at, path->attrs + at, NL31_PATH_ATTRS_BLOCK);
 	return 0;
 }
 
@@ -275,16 +279,18 @@ static void add_to(struct nl31_events *events, int to, u16 type, u16 flags,
 		   const struct nl31_path *path)
 {
 	struct sk_buff *skb = room_for(events, to, NL31_ROUTE_MSG_MAX);
-	u32 portid = to == TO_GROUP ? 0 : events->portid;
-	u32 seq = to == TO_GROUP ? 0 : events->seq;
+	struct nlmsghdr header = { .nlmsg_type = type, .nlmsg_flags = flags };
 	struct nlmsghdr *nlh;
 
 	if (!skb)
 		return;
+	if (to == TO_REQUESTER) {
+		header.nlmsg_pid = events->portid;
+		header.nlmsg_seq = events->seq;
+	}
 	nlh = (struct nlmsghdr *)skb_tail_pointer(skb);
-	if (WARN_ON_ONCE(nl31_put_route(skb, portid, seq, type, flags,
-					change->family, &change->key,
-					path) ||
+	if (WARN_ON_ONCE(nl31_put_route(skb, &header, change->family,
+					&change->key, path) ||
 			 nla_put_u64_64bit(skb, NL31_ROUTE_GENERATION,
 					   events->generation,
 					   NL31_ROUTE_PAD)))

@@ -3,6 +3,7 @@
 #ifndef _NL31_NOTIFY_H
 #define _NL31_NOTIFY_H
 
+#include <linux/netlink.h>
 #include <linux/skbuff.h>
 
 #include "table.h"
@@ -31,18 +32,19 @@ struct nl31_events {
 	u64 generation;
 };
 
-/* Largest route message. */
+/* Room that the largest route message needs. */
 #define NL31_ROUTE_MSG_MAX						\
 	(NLMSG_HDRLEN + nla_total_size(16) + nla_total_size(1) +	\
-	 NL31_PATH_ATTRS_MAX + nla_total_size_64bit(8))
+	 NL31_PATH_ATTRS_MAX + NL31_PATH_ATTRS_BLOCK +			\
+	 nla_total_size_64bit(8))
 
 /* Largest table message: 16 attributes, none over 64 bits. */
 #define NL31_TABLE_MSG_MAX						\
 	(NLMSG_HDRLEN + NL31_TABLE_MAX * nla_total_size_64bit(8))
 
-int nl31_put_route(struct sk_buff *skb, u32 portid, u32 seq, u16 type,
-		   u16 flags, enum nl31_family family,
-		   const struct lpm_key *key, const struct nl31_path *path);
+int nl31_put_route(struct sk_buff *skb, const struct nlmsghdr *header,
+		   enum nl31_family family, const struct lpm_key *key,
+		   const struct nl31_path *path);
 
 int nl31_put_table(struct sk_buff *skb, u32 portid, u32 seq,
 		   struct nl31_table *t);

@@ -639,6 +639,11 @@ const struct nl31_path *nl31_route_lookup(struct nl31_table *t,
 int nl31_route_get(struct nl31_request *req)
 {
 	const u32 known = GIVEN(DST) | GIVEN(DST_LEN);
+	const struct nlmsghdr header = {
+		.nlmsg_type = NL31_MSG_NEWROUTE,
+		.nlmsg_seq = req->nlh->nlmsg_seq,
+		.nlmsg_pid = NETLINK_CB(req->skb).portid,
+	};
 	struct nl31_table *t = req->table;
 	const struct nl31_path *path;
 	struct nl31_route route;
@@ -660,9 +665,7 @@ int nl31_route_get(struct nl31_request *req)
 	rcu_read_lock();
 	path = nl31_route_lookup(t, route.family, &route.key, &prefix);
 	if (path)
-		err = nl31_put_route(skb, NETLINK_CB(req->skb).portid,
-				     req->nlh->nlmsg_seq, NL31_MSG_NEWROUTE, 0,
-				     route.family, &prefix, path);
+		err = nl31_put_route(skb, &header, route.family, &prefix, path);
 	rcu_read_unlock();
 
 	nl31_table_count(t, path ? NL31_COUNT_HIT : NL31_COUNT_MISS);
