@@ -2,10 +2,10 @@
 //! Brings the config into the kernel when the agent starts.
 //!
 //! The kernel holds the truth. A config is loaded once for each life of the
-//! kernel's table: the agent then leaves a mark with the table's generation in
-//! `/run`, which a reboot empties. An agent that finds its mark, and a table no
-//! younger than it, changes nothing: what was added or deleted on the console
-//! since then stays so, however the last agent ended.
+//! kernel's table: the agent then leaves a mark in `/run`, which a reboot empties,
+//! with the table's generation and the module's life. An agent that finds its mark,
+//! and that table no younger than it, changes nothing: what was added or deleted on
+//! the console since then stays so, however the last agent ended.
 //!
 //! Without the mark (first start, or the last agent was killed before it could
 //! leave one) an empty table is filled in one transaction, all or nothing. Into a
@@ -14,6 +14,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, BufReader, Read};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use nl31_netlink::{Client, Error, Loaded, Mode, Transport};
@@ -22,12 +23,17 @@ use crate::config::{ConfigError, Loading};
 use crate::device::Devices;
 use crate::files::{Files, write_whole};
 
+/// Where the kernel tells of the module.
+const MODULE: &str = "/sys/module/nl31";
+
 /// The configs to try, and where the mark is.
 #[derive(Debug)]
 pub struct Boot {
     /// In order; the first one without a mistake is loaded.
     configs: Vec<Config>,
     mark: PathBuf,
+    /// The kernel's folder for the module.
+    module: PathBuf,
     state: State,
     /// Configs that were refused.
     refused: usize,
@@ -92,6 +98,7 @@ impl Boot {
         Self {
             configs,
             mark: files.mark(),
+            module: MODULE.into(),
             state: State::Start,
             refused: 0,
         }
@@ -188,9 +195,18 @@ impl Boot {
         News::Refused(error)
     }
 
-    /// The generation in the mark.
+    /// The generation in the mark, if it is of this life of the module.
     fn marked(&self) -> Option<u64> {
-        fs::read_to_string(&self.mark).ok()?.trim().parse().ok()
+        let mark = fs::read_to_string(&self.mark).ok()?;
+        let (generation, life) = mark.trim().split_once(' ')?;
+        let same = life.parse() == Ok(self.life());
+        generation.parse().ok().filter(|_| same)
+    }
+
+    /// Another number each time the module is loaded, whose folder is then made anew; 0
+    /// in a kernel without such a folder, which has nl31 built in.
+    fn life(&self) -> u64 {
+        self.module.metadata().map_or(0, |folder| folder.ino())
     }
 
     fn leave_mark<T: Transport>(&self, client: &mut Client<T>) {
@@ -198,7 +214,7 @@ impl Boot {
             .table()
             .map_err(|error| error.to_string())
             .and_then(|table| {
-                let mark = format!("{}\n", table.generation);
+                let mark = format!("{} {}\n", table.generation, self.life());
                 write_whole(&self.mark, &mut mark.as_bytes()).map_err(|error| error.to_string())
             });
         if let Err(error) = result {
@@ -264,8 +280,13 @@ mod tests {
 
     /// Starts an agent: what it has to tell.
     fn start(folder: &Folder, kernel: &mut Kernel) -> Vec<String> {
+        start_with(folder, kernel, Path::new("/"))
+    }
+
+    fn start_with(folder: &Folder, kernel: &mut Kernel, module: &Path) -> Vec<String> {
         let config = folder.0.join("routes.conf");
         let mut boot = Boot::new(&Files::new(Some(&config), &folder.0.join("run")));
+        boot.module = module.into();
         let mut news = Vec::new();
         while !boot.done() {
             let name = |path: &Path| path.file_name().unwrap().to_str().unwrap().to_string();
@@ -322,6 +343,28 @@ mod tests {
         folder.file("routes.conf", "10.0.0.0/8 dev eth0\n");
         start(&folder, &mut kernel());
         assert_eq!(start(&folder, &mut kernel()), ["loaded routes.conf 1+0"]);
+    }
+
+    #[test]
+    fn a_module_that_was_loaded_again_is_known_whatever_its_generation() {
+        let folder = Folder::new("boot-module");
+        folder.file("routes.conf", "10.0.0.0/8 dev eth0\n");
+        let [first, second] = ["first", "second"].map(|name| {
+            let path = folder.0.join(name);
+            fs::create_dir(&path).unwrap();
+            path
+        });
+        let loaded = ["loaded routes.conf 1+0"];
+        assert_eq!(start_with(&folder, &mut kernel(), &first), loaded);
+        // Somebody has filled the new table already, beyond the old one's generation.
+        let mut kernel = kernel();
+        for text in ["11.0.0.0/8 dev eth0", "12.0.0.0/8 dev eth0"] {
+            let route: nl31_netlink::Route<nl31_route::DeviceName> = text.parse().unwrap();
+            let route = route.with_device(Some(2));
+            kernel.add(nl31_netlink::Add::Add, &route).unwrap();
+        }
+        assert_eq!(start_with(&folder, &mut kernel, &second), loaded);
+        assert_eq!(start_with(&folder, &mut kernel, &second), ["kept 3"]);
     }
 
     #[test]

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Whatever happens to the agent, it is back and the table is right.
 
-use nl31_lab::{Guest, Image, Setup};
+use std::fs;
+use std::time::{Duration, Instant};
+
+use nl31_lab::{Guest, Image, Setup, cross, prefixes};
 
 fn guest() -> Guest {
     Guest::start(Image::shared(), &Setup::default()).expect("a guest")
@@ -90,4 +93,100 @@ fn the_watchdog_is_fed_by_an_agent_that_lives() {
         Ok(guest.starved()?.then_some(()))
     });
     fired.expect("a reset");
+}
+
+/// Moments at which an agent is killed, over the time that its work takes.
+const MOMENTS: u32 = 6;
+
+/// A guest with `nl31ctl` and made tables of these sizes at /mnt/share.
+fn guest_with_tables(sizes: &[usize]) -> (Guest, tempfile::TempDir) {
+    let share = tempfile::tempdir().expect("a folder");
+    let nl31ctl = cross::static_binary(Image::shared().arch(), "nl31-ctl").expect("nl31ctl");
+    fs::copy(nl31ctl, share.path().join("nl31ctl")).expect("to share nl31ctl");
+    for size in sizes {
+        let routes = prefixes::routes(&prefixes::made(*size));
+        let lines: String = routes.iter().map(|route| format!("{route}\n")).collect();
+        fs::write(share.path().join(size.to_string()), lines).expect("to share a table");
+    }
+    let setup = Setup {
+        share: Some(share.path().to_owned()),
+        ..Setup::default()
+    };
+    let mut guest = Guest::start(Image::shared(), &setup).expect("a guest");
+    shell(&mut guest, "cp /mnt/share/* /tmp; touch /tmp/empty");
+    (guest, share)
+}
+
+/// An agent that executes lines, and loads no config as the resident one does.
+const ASIDE: &str = "nl31-agent --run /tmp/aside --config /tmp/empty --serial -";
+
+/// Paths in the table at one moment.
+fn paths(guest: &mut Guest) -> usize {
+    let stats = shell(guest, &format!("echo stats | {ASIDE}"));
+    let counters = stats.lines().filter(|line| line.starts_with("paths-ipv"));
+    let numbers = counters.filter_map(|line| line.split_whitespace().nth(1)?.parse::<usize>().ok());
+    numbers.sum()
+}
+
+#[test]
+fn an_agent_killed_while_it_loads_its_config_leaves_all_or_nothing_and_starts_over() {
+    const ROUTES: usize = 10_000;
+    let (mut guest, _share) = guest_with_tables(&[ROUTES]);
+    // From a table that is empty and an agent that has not loaded anything.
+    let afresh = format!(
+        "mkdir -p /data/nl31; mv -f /tmp/{ROUTES} /data/nl31/routes.conf 2>/dev/null; \
+         echo 'route flush all' | {ASIDE} >/dev/null; rm -f /run/nl31/loaded; \
+         kill -9 $(pidof nl31-agent)"
+    );
+    let loaded = "until [ -e /run/nl31/loaded ]; do usleep 20000; done";
+    let started = Instant::now();
+    shell(&mut guest, &format!("{afresh}; {loaded}"));
+    let whole = started.elapsed();
+    assert_eq!(paths(&mut guest), ROUTES);
+    for moment in 0..MOMENTS {
+        let pause = (whole * moment / MOMENTS).as_micros();
+        let again = "kill -9 $(pidof nl31-agent); rm -f /run/nl31/loaded";
+        shell(&mut guest, &format!("{afresh}; usleep {pause}; {again}"));
+        let left = paths(&mut guest);
+        assert!(
+            left == 0 || left == ROUTES,
+            "{left} routes after {pause} us"
+        );
+        shell(&mut guest, loaded);
+        assert_eq!(paths(&mut guest), ROUTES, "killed after {pause} us");
+    }
+}
+
+#[test]
+fn an_agent_killed_while_a_program_replaces_the_table_leaves_the_old_or_the_new_one() {
+    const OLD: usize = 3000;
+    const NEW: usize = 10_000;
+    let (mut guest, _share) = guest_with_tables(&[OLD, NEW]);
+    let load = |size: usize| format!("/tmp/nl31ctl -q load --replace /tmp/{size}");
+    shell(&mut guest, &load(OLD));
+    let started = Instant::now();
+    shell(&mut guest, &load(NEW));
+    let whole = started.elapsed();
+    let (mut old, mut new) = (0, 0);
+    for moment in 0..=MOMENTS {
+        let before = shell(&mut guest, &format!("{}; pidof nl31-agent", load(OLD)));
+        let pause = whole * moment / MOMENTS + Duration::from_millis(1);
+        let status = shell(
+            &mut guest,
+            &format!(
+                "{} 2>/dev/null & ctl=$!; usleep {}; kill -9 {}; wait $ctl; echo $?",
+                load(NEW),
+                pause.as_micros(),
+                before.trim()
+            ),
+        );
+        await_agent(&mut guest, before.trim());
+        match (paths(&mut guest), status.trim()) {
+            // Refused, no answer, or not known.
+            (OLD, "1" | "5" | "7") => old += 1,
+            (NEW, "0" | "5" | "7") => new += 1,
+            (left, status) => panic!("{left} routes and status {status} after {pause:?}"),
+        }
+    }
+    assert!(old > 0, "never killed before its end: {old} old, {new} new");
 }
