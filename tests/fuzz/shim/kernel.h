@@ -36,12 +36,7 @@ typedef int16_t s16;
 typedef int32_t s32;
 typedef int64_t s64;
 
-/* size_t, as the kernel has it on all its machines */
-#ifndef ENOTSUPP
-#define ENOTSUPP	524
-#endif
-
-#define U16_MAX		((u16)~0U)
+#define S32_MAX		((s32)(U32_MAX >> 1))
 #define U32_MAX		((u32)~0U)
 #define U64_MAX		((u64)~0ULL)
 
@@ -53,64 +48,35 @@ typedef int64_t s64;
 #define __net_exit
 #define __read_mostly
 #define __ro_after_init
-#define __maybe_unused	__attribute__((unused))
-#undef __always_inline
-#define __always_inline	inline __attribute__((always_inline))
 #define noinline	__attribute__((noinline))
 #define noinline_for_stack noinline
-#define __packed	__attribute__((packed))
 #define __aligned(n)	__attribute__((aligned(n)))
-#define ____cacheline_aligned __aligned(64)
-#define fallthrough	__attribute__((fallthrough))
-#define likely(x)	__builtin_expect(!!(x), 1)
 #define unlikely(x)	__builtin_expect(!!(x), 0)
-#define prefetch(x)	__builtin_prefetch(x)
-#define barrier()	__asm__ volatile("" ::: "memory")
 
 #define READ_ONCE(x)	(*(const volatile typeof(x) *)&(x))
 #define WRITE_ONCE(x, v) (*(volatile typeof(x) *)&(x) = (v))
 #define smp_mb()	__sync_synchronize()
 #define smp_wmb()	__sync_synchronize()
-#define smp_rmb()	__sync_synchronize()
-#define smp_load_acquire(p) READ_ONCE(*(p))
 #define smp_store_release(p, v) WRITE_ONCE(*(p), v)
 
 #define container_of(ptr, type, member) \
 	((type *)((char *)(ptr) - offsetof(type, member)))
 #define struct_size(p, member, count) \
 	(sizeof(*(p)) + sizeof(*(p)->member) * (count))
-#define flex_array_size(p, member, count) (sizeof(*(p)->member) * (count))
-#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 #define BUILD_BUG_ON(c)	_Static_assert(!(c), #c)
-#define static_assert	_Static_assert
 
 #define min(a, b)	({ typeof(a) _a = (a); typeof(b) _b = (b); _a < _b ? _a : _b; })
 #define max(a, b)	({ typeof(a) _a = (a); typeof(b) _b = (b); _a > _b ? _a : _b; })
 #define min_t(t, a, b)	min((t)(a), (t)(b))
-#define max_t(t, a, b)	max((t)(a), (t)(b))
-#define clamp(v, lo, hi) min(max(v, lo), hi)
-#define swap(a, b)	do { typeof(a) _t = (a); (a) = (b); (b) = _t; } while (0)
 #define ALIGN(x, a)	(((x) + (a) - 1) & ~((typeof(x))(a) - 1))
 #define DIV_ROUND_UP(n, d) (((n) + (d) - 1) / (d))
-
-#define IS_ERR_VALUE(x)	((unsigned long)(x) >= (unsigned long)-4095)
-static inline bool IS_ERR(const void *p) { return IS_ERR_VALUE(p); }
-static inline bool IS_ERR_OR_NULL(const void *p) { return !p || IS_ERR(p); }
-static inline long PTR_ERR(const void *p) { return (long)p; }
-static inline void *ERR_PTR(long e) { return (void *)e; }
 
 /* What a kernel would warn of is a fault. */
 #define shim_bug(text) shim_bug_at(__FILE__, __LINE__, text)
 __attribute__((noreturn)) void shim_bug_at(const char *file, int line, const char *text);
-#define BUG()		shim_bug("BUG")
 #define BUG_ON(c)	do { if (c) shim_bug(#c); } while (0)
 #define WARN_ON(c)	({ bool _c = !!(c); if (_c) shim_bug(#c); _c; })
 #define WARN_ON_ONCE(c)	WARN_ON(c)
-#define WARN_ONCE(c, ...) WARN_ON(c)
-#define pr_warn(...)	do { } while (0)
-#define pr_warn_ratelimited(...) do { } while (0)
-#define pr_info(...)	do { } while (0)
-#define pr_err(...)	do { } while (0)
 
 /* The configuration: only what kmod/ asks for. */
 #define CONFIG_64BIT	1
@@ -118,13 +84,9 @@ __attribute__((noreturn)) void shim_bug_at(const char *file, int line, const cha
 
 /* Bits */
 
-#define BITS_PER_LONG	64
 #define BIT(n)		(1UL << (n))
 #define BIT_ULL(n)	(1ULL << (n))
-#define GENMASK(h, l)	((~0UL << (l)) & (~0UL >> (63 - (h))))
-#define GENMASK_ULL(h, l) GENMASK(h, l)
 #define hweight8(x)	((unsigned int)__builtin_popcount((u8)(x)))
-#define hweight32(x)	((unsigned int)__builtin_popcount((u32)(x)))
 #define hweight64(x)	((unsigned int)__builtin_popcountll((u64)(x)))
 
 static inline unsigned int __ffs64(u64 x)
@@ -133,25 +95,11 @@ static inline unsigned int __ffs64(u64 x)
 	return __builtin_ctzll(x);
 }
 
-static inline unsigned int __fls(unsigned long x)
-{
-	BUG_ON(!x);
-	return 63 - __builtin_clzl(x);
-}
-
-#define __ffs(x)	__ffs64(x)
 static inline int fls64(u64 x) { return x ? 64 - __builtin_clzll(x) : 0; }
-static inline int fls(u32 x) { return x ? 32 - __builtin_clz(x) : 0; }
 
 #define cpu_to_be64(x)	htobe64(x)
 #define be64_to_cpu(x)	be64toh(x)
-#define cpu_to_be32(x)	htobe32(x)
 #define be32_to_cpu(x)	be32toh(x)
-
-static inline u64 get_unaligned_be64(const void *p) { u64 x; memcpy(&x, p, 8); return be64toh(x); }
-static inline u32 get_unaligned_be32(const void *p) { u32 x; memcpy(&x, p, 4); return be32toh(x); }
-static inline void put_unaligned_be64(u64 x, void *p) { x = htobe64(x); memcpy(p, &x, 8); }
-static inline void put_unaligned_be32(u32 x, void *p) { x = htobe32(x); memcpy(p, &x, 4); }
 
 u32 jhash(const void *key, u32 len, u32 seed);
 
@@ -162,18 +110,15 @@ typedef unsigned int gfp_t;
 #define __GFP_NOWARN		2U
 #define __GFP_NOFAIL		4U
 #define __GFP_RETRY_MAYFAIL	8U
-#define __GFP_NORETRY		16U
 #define __GFP_ZERO		32U
 #define __GFP_ACCOUNT		64U
 #define GFP_KERNEL		__GFP_DIRECT_RECLAIM
 #define GFP_KERNEL_ACCOUNT	(GFP_KERNEL | __GFP_ACCOUNT)
 #define GFP_ATOMIC		0U
-#define GFP_NOWAIT		0U
 
 void *kmalloc(size_t size, gfp_t gfp);
 void kfree(const void *p);
 size_t kmalloc_size_roundup(size_t size);
-#define kmalloc_noprof	kmalloc
 
 static inline void *kzalloc(size_t size, gfp_t gfp)
 {
@@ -187,8 +132,6 @@ static inline void *kmalloc_array(size_t n, size_t size, gfp_t gfp)
 	return __builtin_mul_overflow(n, size, &bytes) ? NULL : kmalloc(bytes, gfp);
 }
 
-#define kcalloc(n, size, gfp) kmalloc_array(n, size, (gfp) | __GFP_ZERO)
-
 static inline void *kmemdup(const void *from, size_t size, gfp_t gfp)
 {
 	void *to = kmalloc(size, gfp);
@@ -197,9 +140,6 @@ static inline void *kmemdup(const void *from, size_t size, gfp_t gfp)
 }
 
 #define kvmalloc(size, gfp) kmalloc(size, gfp)
-#define kvzalloc(size, gfp) kzalloc(size, gfp)
-#define kvmalloc_array(n, size, gfp) kmalloc_array(n, size, gfp)
-#define kvcalloc(n, size, gfp) kcalloc(n, size, gfp)
 #define kvfree(p)	kfree(p)
 
 #define PAGE_SHIFT	12
@@ -213,17 +153,14 @@ unsigned long totalram_pages(void);
 #define free_percpu(p)	kfree(p)
 #define get_cpu_ptr(p)	(p)
 #define put_cpu_ptr(p)	((void)(p))
-#define this_cpu_ptr(p)	(p)
 #define per_cpu_ptr(p, cpu) ((void)(cpu), (p))
 #define for_each_possible_cpu(cpu) for ((cpu) = 0; (cpu) < 1; (cpu)++)
 
 typedef struct { u64 value; } u64_stats_t;
 struct u64_stats_sync { int none; };
-#define u64_stats_init(s) ((void)(s))
 #define u64_stats_update_begin(s) ((void)(s))
 #define u64_stats_update_end(s) ((void)(s))
 #define u64_stats_inc(v) ((v)->value++)
-#define u64_stats_add(v, n) ((v)->value += (n))
 #define u64_stats_read(v) ((v)->value)
 #define u64_stats_fetch_begin(s) ((void)(s), 0U)
 #define u64_stats_fetch_retry(s, start) ((void)(s), (void)(start), false)
@@ -304,17 +241,6 @@ static inline bool list_is_singular(const struct list_head *head)
 	return !list_empty(head) && head->next == head->prev;
 }
 
-static inline bool list_is_last(const struct list_head *entry, const struct list_head *head)
-{
-	return entry->next == head;
-}
-
-static inline void list_splice_tail_init(struct list_head *from, struct list_head *to)
-{
-	while (!list_empty(from))
-		list_move_tail(from->next, to);
-}
-
 static inline void list_splice_init(struct list_head *from, struct list_head *to)
 {
 	while (!list_empty(from))
@@ -323,9 +249,6 @@ static inline void list_splice_init(struct list_head *from, struct list_head *to
 
 #define list_entry(ptr, type, member) container_of(ptr, type, member)
 #define list_first_entry(head, type, member) list_entry((head)->next, type, member)
-#define list_last_entry(head, type, member) list_entry((head)->prev, type, member)
-#define list_first_entry_or_null(head, type, member) \
-	(list_empty(head) ? NULL : list_first_entry(head, type, member))
 #define list_next_entry(pos, member) list_entry((pos)->member.next, typeof(*(pos)), member)
 #define list_for_each_entry(pos, head, member)				\
 	for (pos = list_first_entry(head, typeof(*pos), member);	\
@@ -341,7 +264,6 @@ struct mutex { bool held; };
 void mutex_init(struct mutex *lock);
 void mutex_lock(struct mutex *lock);
 void mutex_unlock(struct mutex *lock);
-#define mutex_is_locked(lock) ((lock)->held)
 #define lockdep_is_held(lock) ((lock)->held)
 #define lockdep_assert_held(lock) BUG_ON(!(lock)->held)
 
@@ -350,24 +272,17 @@ extern unsigned int shim_spin_depth;
 #define spin_lock_init(l) ((void)((l)->held = false))
 #define spin_lock(l)	do { BUG_ON((l)->held); (l)->held = true; shim_spin_depth++; } while (0)
 #define spin_unlock(l)	do { BUG_ON(!(l)->held); (l)->held = false; shim_spin_depth--; } while (0)
-#define spin_lock_bh(l)	spin_lock(l)
-#define spin_unlock_bh(l) spin_unlock(l)
 
 extern unsigned int shim_rcu_depth;
 #define rcu_read_lock()	((void)shim_rcu_depth++)
 #define rcu_read_unlock() do { BUG_ON(!shim_rcu_depth); shim_rcu_depth--; } while (0)
-#define rcu_read_lock_held() (shim_rcu_depth > 0)
 #define rcu_dereference_check(p, c) ({ BUG_ON(!shim_rcu_depth && !(c)); (p); })
-#define rcu_dereference(p) rcu_dereference_check(p, false)
 #define rcu_dereference_protected(p, c) ({ BUG_ON(!(c)); (p); })
 #define rcu_access_pointer(p) (p)
 #define rcu_assign_pointer(p, v) ((p) = (v))
-#define RCU_INIT_POINTER(p, v) ((p) = (v))
 #define might_sleep()	BUG_ON(shim_rcu_depth || shim_spin_depth)
 #define cond_resched()	might_sleep()
-#define need_resched()	false
 void rcu_barrier(void);
-void synchronize_rcu(void);
 
 struct rcu_head {
 	struct rcu_head *next;
@@ -375,6 +290,11 @@ struct rcu_head {
 };
 
 void call_rcu(struct rcu_head *head, void (*func)(struct rcu_head *head));
+
+/* As in the kernel, a function that is too small to be one is the place of @head in @p. */
+#define kfree_rcu(p, head) \
+	call_rcu(&(p)->head, (void (*)(struct rcu_head *))offsetof(typeof(*(p)), head))
+#define kvfree_rcu(p, head) kfree_rcu(p, head)
 
 struct work_struct;
 typedef void (*work_func_t)(struct work_struct *work);
@@ -405,23 +325,17 @@ void flush_workqueue(struct workqueue_struct *wq);
 #define INIT_DELAYED_WORK(w, f) INIT_WORK(&(w)->work, f)
 #define to_rcu_work(w)	container_of(w, struct rcu_work, work)
 #define to_delayed_work(w) container_of(w, struct delayed_work, work)
-bool queue_work(struct workqueue_struct *wq, struct work_struct *work);
 bool queue_rcu_work(struct workqueue_struct *wq, struct rcu_work *rwork);
 bool schedule_delayed_work(struct delayed_work *work, unsigned long delay);
-bool mod_delayed_work(struct workqueue_struct *wq, struct delayed_work *work, unsigned long delay);
 bool cancel_delayed_work_sync(struct delayed_work *work);
 bool cancel_delayed_work(struct delayed_work *work);
-#define system_wq	NULL
 
 #define HZ		1000
 extern unsigned long jiffies;
 #define time_after_eq(a, b) ((long)((a) - (b)) >= 0)
-#define time_after(a, b) ((long)((b) - (a)) < 0)
-#define time_before(a, b) time_after(b, a)
 
 typedef struct { int refs; } refcount_t;
 static inline void refcount_set(refcount_t *r, int n) { r->refs = n; }
-static inline int refcount_read(const refcount_t *r) { return r->refs; }
 static inline void refcount_inc(refcount_t *r) { BUG_ON(r->refs <= 0); r->refs++; }
 static inline bool refcount_dec_and_test(refcount_t *r)
 {
@@ -429,13 +343,8 @@ static inline bool refcount_dec_and_test(refcount_t *r)
 	return !--r->refs;
 }
 
-typedef struct { int value; } atomic_t;
 typedef struct { long value; } atomic_long_t;
-#define atomic_read(a)	((a)->value)
-#define atomic_inc(a)	((void)(a)->value++)
-#define atomic_set(a, n) ((void)((a)->value = (n)))
 #define atomic_long_read(a) ((a)->value)
-#define atomic_long_set(a, n) ((void)((a)->value = (n)))
 #define atomic_long_add(n, a) ((void)((a)->value += (n)))
 #define atomic_long_sub(n, a) ((void)((a)->value -= (n)))
 
@@ -548,7 +457,6 @@ struct net_device *dev_get_by_index_rcu(struct net *net, int ifindex);
 #define MODULE_DESCRIPTION(x)
 #define MODULE_LICENSE(x)
 #define MODULE_VERSION(x)
-#define THIS_MODULE	NULL
 #define CAP_NET_ADMIN	12
 
 static inline bool ipv4_is_zeronet(__be32 ip) { return !ip; }
@@ -595,8 +503,6 @@ struct netlink_skb_parms {
 
 struct sk_buff *alloc_skb(unsigned int size, gfp_t gfp);
 void kfree_skb(struct sk_buff *skb);
-#define consume_skb(skb) kfree_skb(skb)
-#define nlmsg_free(skb)	kfree_skb(skb)
 #define skb_tailroom(skb) ((int)((skb)->end - (skb)->tail))
 #define skb_tail_pointer(skb) ((skb)->tail)
 void *skb_put(struct sk_buff *skb, unsigned int len);
@@ -726,9 +632,7 @@ struct nla_policy {
 };
 
 #define NLA_POLICY_MIN(t, lo) { .type = t, .ranged = true, .min = lo, .max = U32_MAX }
-#define NLA_POLICY_MAX(t, hi) { .type = t, .ranged = true, .max = hi }
 #define NLA_POLICY_RANGE(t, lo, hi) { .type = t, .ranged = true, .min = lo, .max = hi }
-#define NLA_POLICY_EXACT_LEN(n) NLA_POLICY_RANGE(NLA_BINARY, n, n)
 
 static inline int nla_type(const struct nlattr *a) { return a->nla_type & NLA_TYPE_MASK; }
 static inline int nla_attr_size(int payload) { return NLA_HDRLEN + payload; }
@@ -769,7 +673,6 @@ struct nlattr *nlmsg_find_attr(const struct nlmsghdr *nlh, int hdrlen, int type)
 ssize_t nla_strscpy(char *to, const struct nlattr *a, size_t size);
 int nla_put(struct sk_buff *skb, int type, int len, const void *data);
 
-static inline int nla_put_u8(struct sk_buff *skb, int type, u8 v) { return nla_put(skb, type, 1, &v); }
 static inline int nla_put_u32(struct sk_buff *skb, int type, u32 v) { return nla_put(skb, type, 4, &v); }
 static inline int nla_put_u64_64bit(struct sk_buff *skb, int type, u64 v, int pad)
 {

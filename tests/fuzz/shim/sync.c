@@ -51,13 +51,11 @@ void rcu_barrier(void)
 		callbacks = head->next;
 		if (!callbacks)
 			last_callback = &callbacks;
-		head->func(head);
+		if ((uintptr_t)head->func < PAGE_SIZE)
+			kfree((char *)head - (uintptr_t)head->func);
+		else
+			head->func(head);
 	}
-}
-
-void synchronize_rcu(void)
-{
-	might_sleep();
 }
 
 static void run_works(void)
@@ -92,7 +90,7 @@ void destroy_workqueue(struct workqueue_struct *wq)
 	kfree(wq);
 }
 
-bool queue_work(struct workqueue_struct *wq, struct work_struct *work)
+static bool queue_work(struct workqueue_struct *wq, struct work_struct *work)
 {
 	(void)wq;
 	if (work->queued)
@@ -150,15 +148,6 @@ bool cancel_delayed_work_sync(struct delayed_work *work)
 {
 	might_sleep();
 	return cancel_delayed_work(work);
-}
-
-bool mod_delayed_work(struct workqueue_struct *wq, struct delayed_work *work, unsigned long delay)
-{
-	bool was = cancel_delayed_work(work);
-
-	(void)wq;
-	schedule_delayed_work(work, delay);
-	return was;
 }
 
 void shim_grace_period(void)
