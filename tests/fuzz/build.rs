@@ -41,8 +41,13 @@ fn main() {
         .opt_level(1)
         .debug(true)
         .cargo_metadata(false)
-        .warnings(false)
         .flags(["-fno-strict-aliasing", "-fwrapv", "-funsigned-char"])
+        // what shim/kernel.h has not is to be told of by the compiler
+        .flags([
+            "-Wno-sign-compare",
+            "-Wno-unused-parameter",
+            "-Werror=implicit-function-declaration",
+        ])
         .flags(SANITIZERS)
         .flag("-fsanitize-coverage=trace-pc,trace-cmp");
     code.compile("nl31");

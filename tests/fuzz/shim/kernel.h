@@ -51,18 +51,21 @@ typedef int64_t s64;
 #define noinline	__attribute__((noinline))
 #define noinline_for_stack noinline
 #define __aligned(n)	__attribute__((aligned(n)))
+#define likely(x)	__builtin_expect(!!(x), 1)
 #define unlikely(x)	__builtin_expect(!!(x), 0)
 
 #define READ_ONCE(x)	(*(const volatile typeof(x) *)&(x))
 #define WRITE_ONCE(x, v) (*(volatile typeof(x) *)&(x) = (v))
 #define smp_mb()	__sync_synchronize()
 #define smp_wmb()	__sync_synchronize()
+#define smp_rmb()	__sync_synchronize()
 #define smp_store_release(p, v) WRITE_ONCE(*(p), v)
 
 #define container_of(ptr, type, member) \
 	((type *)((char *)(ptr) - offsetof(type, member)))
 #define struct_size(p, member, count) \
 	(sizeof(*(p)) + sizeof(*(p)->member) * (count))
+#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 #define BUILD_BUG_ON(c)	_Static_assert(!(c), #c)
 
 #define min(a, b)	({ typeof(a) _a = (a); typeof(b) _b = (b); _a < _b ? _a : _b; })
@@ -99,6 +102,8 @@ static inline int fls64(u64 x) { return x ? 64 - __builtin_clzll(x) : 0; }
 
 #define cpu_to_be64(x)	htobe64(x)
 #define be64_to_cpu(x)	be64toh(x)
+#define cpu_to_be32(x)	htobe32(x)
+#define cpu_to_le32(x)	htole32(x)
 #define be32_to_cpu(x)	be32toh(x)
 
 u32 jhash(const void *key, u32 len, u32 seed);
@@ -280,6 +285,7 @@ extern unsigned int shim_rcu_depth;
 #define rcu_dereference_protected(p, c) ({ BUG_ON(!(c)); (p); })
 #define rcu_access_pointer(p) (p)
 #define rcu_assign_pointer(p, v) ((p) = (v))
+#define RCU_INIT_POINTER(p, v) ((p) = (v))
 #define might_sleep()	BUG_ON(shim_rcu_depth || shim_spin_depth)
 #define cond_resched()	might_sleep()
 void rcu_barrier(void);
@@ -348,25 +354,7 @@ typedef struct { long value; } atomic_long_t;
 #define atomic_long_add(n, a) ((void)((a)->value += (n)))
 #define atomic_long_sub(n, a) ((void)((a)->value -= (n)))
 
-/* Containers: containers.c */
-
-struct xa_limit { u32 max, min; };
-#define XA_LIMIT(lo, hi) ((struct xa_limit){ .min = lo, .max = hi })
-#define XA_FLAGS_ALLOC	0
-struct xarray {
-	void **entry;
-	unsigned long room;
-};
-
-void xa_init_flags(struct xarray *xa, gfp_t flags);
-int xa_alloc(struct xarray *xa, u32 *id, void *entry, struct xa_limit limit, gfp_t gfp);
-void *xa_erase(struct xarray *xa, unsigned long index);
-void *xa_load(struct xarray *xa, unsigned long index);
-void *xa_next(struct xarray *xa, unsigned long *index);
-void xa_destroy(struct xarray *xa);
-#define xa_for_each(xa, index, entry)					\
-	for (index = 0, entry = xa_next(xa, &index); entry;		\
-	     index++, entry = xa_next(xa, &index))
+/* Hash tables: rhashtable.c */
 
 struct rhashtable;
 struct rhash_head { struct rhash_head *next; };
@@ -506,6 +494,8 @@ void kfree_skb(struct sk_buff *skb);
 #define skb_tailroom(skb) ((int)((skb)->end - (skb)->tail))
 #define skb_tail_pointer(skb) ((skb)->tail)
 void *skb_put(struct sk_buff *skb, unsigned int len);
+/* does not look whether there is room in the kernel: here it does */
+#define __skb_put(skb, len) skb_put(skb, len)
 void *skb_pull(struct sk_buff *skb, unsigned int len);
 void skb_trim(struct sk_buff *skb, unsigned int len);
 

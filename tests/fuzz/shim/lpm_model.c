@@ -125,15 +125,31 @@ static void check_lookup(const struct lpm *lpm, const struct model *m, const str
 	BUG_ON(value != LPM_NO_VALUE && len != longest);
 }
 
+/* By the entry, and by some at a time. */
 static void check_walk(const struct lpm *lpm, const struct model *m, const struct lpm_key *from,
 		       bool after)
 {
-	u32 i = from ? find(m, from) : 0;
+	struct lpm_entry entry[5];
+	u32 i = from ? find(m, from) : 0, k, filled;
 	struct lpm_iter it;
 
 	if (from && after && is_there(m, i, from))
 		i++;
 	rcu_read_lock();
+	lpm_iter_start(&it, lpm, from, after);
+	k = i;
+	do {
+		u32 nr;
+
+		filled = lpm_iter_fill(&it, entry, ARRAY_SIZE(entry));
+		BUG_ON(filled > ARRAY_SIZE(entry));
+		for (nr = 0; nr < filled; nr++, k++) {
+			BUG_ON(k >= m->count);
+			BUG_ON(lpm_key_cmp(&entry[nr].key, &m->entry[k].key));
+			BUG_ON(entry[nr].value != m->entry[k].value);
+		}
+	} while (filled == ARRAY_SIZE(entry));
+	BUG_ON(k != m->count);
 	lpm_iter_start(&it, lpm, from, after);
 	for (; lpm_iter_next(&it); i++) {
 		BUG_ON(i >= m->count);

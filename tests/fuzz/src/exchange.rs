@@ -403,7 +403,7 @@ impl<K: Kernel> Exchange<'_, K> {
         for Message { header, payload } in &messages {
             assert_eq!((header.port, header.seq), (0, 0));
             if header.kind == kind::NEWTABLE {
-                self.max_routes = table(payload)[4];
+                self.max_routes = table(payload).0[4];
                 continue;
             }
             let (route, generation) = model::route(payload);
@@ -484,7 +484,7 @@ fn is_event(message: &Message, next: Option<(u32, &Answer)>) -> bool {
         kind::NEWROUTE => model::route(&message.payload).1.is_some(),
         kind::DELROUTE => true,
         kind::NEWTABLE => {
-            !matches!(next, Some((seq, Answer::Table(_))) if seq == message.header.seq)
+            !matches!(next, Some((seq, Answer::Table(..))) if seq == message.header.seq)
         }
         _ => false,
     }
@@ -505,8 +505,8 @@ fn check_dump(dump: &Dump) {
     }
 }
 
-/// Prefixes and paths of either family, and the limit.
-fn table(payload: &[u8]) -> [u32; 5] {
+/// Prefixes and paths of either family, and the limit; distinct lists of paths.
+fn table(payload: &[u8]) -> ([u32; 5], u32) {
     let wide = [1, 7, 8, 9, 11, 12, 13, 14];
     let size = |kind| match kind {
         kind if wide.contains(&kind) => (8, 8),
@@ -516,10 +516,11 @@ fn table(payload: &[u8]) -> [u32; 5] {
     };
     let sizes: Vec<_> = (0..16).map(size).collect();
     let attributes = Attributes::parse(payload, &sizes).expect("well-formed attributes");
-    [2, 3, 4, 5, 10].map(|kind: usize| {
+    let number = |kind: usize| {
         let value = attributes.values()[kind].expect("all of them");
         u32::from_ne_bytes(value.try_into().expect("4 bytes"))
-    })
+    };
+    ([2, 3, 4, 5, 10].map(number), number(6))
 }
 
 fn check(message: &Message, asked: &Header, body: &[u8], answer: &Answer, options: (bool, bool)) {
@@ -553,9 +554,11 @@ fn check(message: &Message, asked: &Header, body: &[u8], answer: &Answer, option
             assert_eq!(header.kind, kind::NEWROUTE, "{message:?}");
             assert_eq!(&model::route(payload).0, route);
         }
-        Answer::Table(figures) => {
+        Answer::Table(figures, lists) => {
             assert_eq!(header.kind, kind::NEWTABLE, "{message:?}");
-            assert_eq!(&table(payload), figures);
+            let (found, found_lists) = table(payload);
+            assert_eq!(&found, figures);
+            assert_eq!(found_lists, lists.unwrap_or(found_lists));
         }
         Answer::Dump(_) => unreachable!("dumps are checked where they come"),
     }

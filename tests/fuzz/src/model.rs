@@ -2,7 +2,7 @@
 //! What protocol 31 has to do, as plainly as can be: written from kmod/README.md, with a sorted
 //! map as the table.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::message::{self, Attributes, Header, flag, kind};
 
@@ -140,8 +140,9 @@ pub enum Answer {
     Greeting(Vec<u8>),
     /// The path in use
     Route(Route),
-    /// What the table holds: prefixes and paths of either family, and the limit
-    Table([u32; 5]),
+    /// What the table holds: prefixes and paths of either family, and the limit; and how many
+    /// distinct lists of paths there are, unless a transaction has some of its own
+    Table([u32; 5], Option<u32>),
     /// A dump of these
     Dump(Vec<Route>),
 }
@@ -454,6 +455,12 @@ impl Table {
             .ok_or(Refusal::Error(libc::ENETUNREACH))
     }
 
+    fn lists(&self) -> u32 {
+        let lists = self.routes.values();
+        let lists = lists.map(|places| places.iter().map(|place| &place.path).collect::<Vec<_>>());
+        lists.collect::<BTreeSet<_>>().len() as u32
+    }
+
     fn figures(&self) -> [u32; 5] {
         let mut figures = [0, 0, 0, 0, self.max_routes];
         for (prefix, places) in &self.routes {
@@ -647,7 +654,8 @@ impl Model {
                 if dump {
                     return refuse(libc::EOPNOTSUPP);
                 }
-                Answer::Table(self.table.figures())
+                let lists = self.edited.is_none().then(|| self.table.lists());
+                Answer::Table(self.table.figures(), lists)
             }
             kind::GETROUTE if dump => {
                 let filter = Filter::parse(payload)?;

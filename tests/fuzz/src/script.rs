@@ -217,8 +217,15 @@ fn attribute(payload: &mut Vec<u8>, kind: u16, value: &[u8]) {
 }
 
 fn raw_attribute(bytes: &mut Bytes<'_>, payload: &mut Vec<u8>) {
-    let kind = bytes.word();
-    let len = usize::from(bytes.next() % 40);
+    // mostly one that there is, of a length that it may have
+    let what = bytes.next();
+    let kind = if what < 0xc0 {
+        u16::from(what & 15)
+    } else {
+        bytes.word()
+    };
+    let lens = [0, 1, 2, 4, 5, 8, 16, 20];
+    let len = lens[usize::from(bytes.next()) % lens.len()];
     let value = bytes.take(len);
     attribute(payload, kind, &value);
 }
