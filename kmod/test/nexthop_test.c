@@ -353,7 +353,7 @@ static struct kunit_case nexthop_cases[] = {
 	KUNIT_CASE(unused_keeps_its_id),
 	KUNIT_CASE(devices),
 	KUNIT_CASE(attributes),
-	KUNIT_CASE(random_counts),
+	KUNIT_CASE_SLOW(random_counts),
 	{}
 };
 

@@ -5,7 +5,7 @@
  *
  * Needs a kernel with FAULT_INJECTION and FAILSLAB, as root. Prints KTAP.
  */
-#include "wire.h"
+#include "fault.h"
 
 /* More than any request allocates; a loop that gets here does not end. */
 #define SITES_MAX	5000
@@ -28,26 +28,7 @@ struct scenario {
 	bool listen; /* somebody listens to the events */
 };
 
-static int fail_nth_fd;
 static int datagram_nr;
-
-static void set_fail_nth(unsigned n)
-{
-	char text[16];
-	int size = snprintf(text, sizeof(text), "%u", n);
-
-	if (pwrite(fail_nth_fd, text, size, 0) != size)
-		fail("cannot write fail-nth: %s", strerror(errno));
-}
-
-static unsigned get_fail_nth(void)
-{
-	char text[16] = "";
-
-	if (pread(fail_nth_fd, text, sizeof(text) - 1, 0) <= 0)
-		fail("cannot read fail-nth: %s", strerror(errno));
-	return atoi(text);
-}
 
 /* Requests */
 
@@ -497,11 +478,7 @@ int main(void)
 	set_up_system();
 	printf("KTAP version 1\n1..%zu\n", count + 1);
 	testing = "set_up";
-	write_file("/debug/failslab/ignore-gfp-wait", "N");
-	write_file("/debug/failslab/verbose", "0");
-	fail_nth_fd = open("/proc/thread-self/fail-nth", O_RDWR | O_CLOEXEC);
-	if (fail_nth_fd < 0)
-		fail("cannot open fail-nth: %s", strerror(errno));
+	set_up_faults();
 	for (i = 0; i < count; i++)
 		test_scenario(&scenarios[i]);
 	test_cascade();

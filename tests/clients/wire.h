@@ -127,12 +127,12 @@ static void put_attr(struct datagram *d, unsigned type, const void *data, size_t
 	nlh->nlmsg_len = d->size - d->last;
 }
 
-static void put_u8(struct datagram *d, unsigned type, uint8_t value)
+static __attribute__((unused)) void put_u8(struct datagram *d, unsigned type, uint8_t value)
 {
 	put_attr(d, type, &value, sizeof(value));
 }
 
-static void put_u32(struct datagram *d, unsigned type, uint32_t value)
+static __attribute__((unused)) void put_u32(struct datagram *d, unsigned type, uint32_t value)
 {
 	put_attr(d, type, &value, sizeof(value));
 }
@@ -161,7 +161,7 @@ static void put_prefix(struct datagram *d, const char *text)
 }
 
 /* A route message; what is NULL or negative is left out. */
-static void put_route(struct datagram *d, unsigned type, unsigned flags, const char *prefix,
+static __attribute__((unused)) void put_route(struct datagram *d, unsigned type, unsigned flags, const char *prefix,
 		      const char *gateway, int metric)
 {
 	put_message(d, type, flags);
@@ -237,7 +237,7 @@ static const struct nlattr *find_attr(const struct nlmsghdr *nlh, size_t from, u
 }
 
 /* The text of the extended ack, or NULL. */
-static const char *error_text(const struct nlmsghdr *nlh)
+static __attribute__((unused)) const char *error_text(const struct nlmsghdr *nlh)
 {
 	const struct nlmsgerr *error = NLMSG_DATA(nlh);
 	size_t from = NLMSG_HDRLEN + sizeof(*error);
@@ -293,7 +293,7 @@ static void dump_message(void *ctx, const struct nlmsghdr *nlh)
 	dump->paths++;
 }
 
-static void dump_table(int fd, struct dump *dump)
+static __attribute__((unused)) void dump_table(int fd, struct dump *dump)
 {
 	static unsigned char buffer[DATAGRAM_MAX];
 	static struct datagram request;

@@ -44,6 +44,20 @@ pub fn build(arch: Arch) -> Result<PathBuf> {
     Ok(dir)
 }
 
+/// Another of clients/, as the bytes of a static program.
+pub fn compiled(name: &str) -> Result<Vec<u8>> {
+    let project = crate::project();
+    let dir = tempfile::tempdir()?;
+    let program = dir.path().join(name);
+    compile(
+        Arch::X86_64,
+        &project.join(format!("tests/clients/{name}.c")),
+        &project.join("kmod/include/uapi"),
+        &program,
+    )?;
+    Ok(fs::read(program)?)
+}
+
 fn compile(arch: Arch, source: &Path, headers: &Path, program: &Path) -> Result<()> {
     let gcc = format!("{}gcc", arch.cross());
     let output = Command::new(&gcc)

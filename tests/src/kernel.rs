@@ -57,6 +57,8 @@ pub struct Spec {
     pub target: (&'static str, &'static str),
     /// Config fragments, relative to the project.
     pub fragments: &'static [&'static str],
+    /// nl31 is a module of it.
+    pub module: bool,
 }
 
 impl Arch {
@@ -74,6 +76,7 @@ impl Arch {
                     "board/common/linux-x86_64.fragment",
                     "board/qemu_x86_64/linux.fragment",
                 ],
+                module: false,
             },
             Self::Aarch64 => Spec {
                 name: "qemu_aarch64",
@@ -86,6 +89,7 @@ impl Arch {
                     "board/common/linux-aarch64.fragment",
                     "board/qemu_aarch64/linux.fragment",
                 ],
+                module: false,
             },
             Self::Armv7 => Spec {
                 name: "qemu_armv7",
@@ -98,6 +102,7 @@ impl Arch {
                     "board/common/linux-armv7.fragment",
                     "board/qemu_armv7/linux.fragment",
                 ],
+                module: false,
             },
         }
     }
@@ -173,6 +178,7 @@ pub const UML: Spec = Spec {
     cross: "",
     target: ("linux", "linux"),
     fragments: &["tests/linux/uml.fragment"],
+    module: false,
 };
 
 /// The same with what finds bugs.
@@ -191,7 +197,20 @@ pub const UML_KCOV: Spec = Spec {
     ..UML
 };
 
-/// A built kernel: a folder with the kernel, `config` and `System.map`.
+/// A PC's with two processors and what finds bugs, and nl31 as a module.
+pub const DEBUG: Spec = Spec {
+    name: "debug",
+    objects: "debug",
+    fragments: &["tests/linux/debug.fragment"],
+    module: true,
+    ..Arch::X86_64.shipped_kernel()
+};
+
+/// What a module is in its folder, and how it is kept.
+const MODULE: (&str, &str) = ("net/nl31/nl31.ko", "nl31.ko");
+
+/// A built kernel: a folder with the kernel, `config` and `System.map`, and the module
+/// where nl31 is one.
 pub struct Kernel {
     dir: PathBuf,
     name: &'static str,
@@ -201,6 +220,11 @@ impl Kernel {
     /// The image to boot.
     pub fn image(&self) -> PathBuf {
         self.dir.join(self.name)
+    }
+
+    /// nl31, where it is a module.
+    pub fn module(&self) -> PathBuf {
+        self.dir.join(MODULE.1)
     }
 }
 
@@ -305,17 +329,24 @@ impl Spec {
         let jobs = std::thread::available_parallelism()?.get();
         let mut build = self.make(source, objects);
         build.arg(format!("-j{jobs}")).arg(self.target.0);
+        if self.module {
+            build.arg("modules");
+        }
         run_showing(&mut build, step)
     }
 
     /// Copies what a build left in `objects` to the cache.
     fn publish(&self, objects: &Path, dir: &Path) -> Result<()> {
         cache::publish(dir, |dir| {
-            for (from, to) in [
+            let mut files = vec![
                 (self.target.1, self.target.0),
                 (".config", "config"),
                 ("System.map", "System.map"),
-            ] {
+            ];
+            if self.module {
+                files.push(MODULE);
+            }
+            for (from, to) in files {
                 fs::copy(objects.join(from), dir.join(to))
                     .with_context(|| format!("cannot copy {from} into {}", dir.display()))?;
             }

@@ -4,22 +4,16 @@
 //! lockdep and failslab, the clients that torment it (clients/fail_nth.c, clients/
 //! mangle.c) as its only process.
 
-use std::fs;
-use std::io::{BufRead, BufReader, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::sync::mpsc;
-use std::time::Duration;
+use std::process::Command;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
 use crate::cpio::Archive;
 use crate::ktap::{self, Results};
 use crate::progress::Step;
-use crate::{host, kernel, klog, prefixes};
-
-/// A kernel that says nothing for so long hangs; the longest test takes a tenth of it.
-const SILENCE_MAX: Duration = Duration::from_secs(600);
+use crate::{client, host, kernel, prefixes, unattended};
 
 /// Memory of the kernel. The host gives what is used.
 const MEMORY: &str = "mem=1G";
@@ -65,15 +59,15 @@ pub fn run(options: &Options) -> Result<Results> {
     let Some(datagrams) = options.debug.filter(|_| options.filter.is_none()) else {
         return Ok(results);
     };
-    for (client, argument) in [("fail_nth", None), ("mangle", Some(datagrams))] {
+    for (name, argument) in [("fail_nth", None), ("mangle", Some(datagrams))] {
         let mut archive = Archive::default();
         archive.dir("dev", 0o755);
         archive.device("dev/console", 0o600, 5, 1);
-        archive.file("init", 0o755, &compile(client)?);
+        archive.file("init", 0o755, &client::compiled(name)?);
         let mut arguments = vec!["kunit.enable=0".to_owned(), "--".to_owned()];
         arguments.extend(argument.map(|number| number.to_string()));
-        let more = boot(&linux, client, archive, &arguments)?;
-        let named = |names: Vec<String>| names.into_iter().map(move |n| format!("{client}.{n}"));
+        let more = boot(&linux, name, archive, &arguments)?;
+        let named = |names: Vec<String>| names.into_iter().map(move |n| format!("{name}.{n}"));
         results.passed.extend(named(more.passed));
         results.failed.extend(named(more.failed));
         results.skipped.extend(named(more.skipped));
@@ -87,85 +81,18 @@ fn boot(linux: &Path, name: &'static str, root: Archive, more: &[String]) -> Res
     let step = Step::new(name);
     let mut initrd = tempfile::NamedTempFile::new()?;
     initrd.write_all(&root.finish())?;
-    let mut child = Command::new(linux)
+    let mut command = Command::new(linux);
+    command
         .arg(MEMORY)
         .arg(format!("initrd={}", initrd.path().display()))
         .args(["con0=fd:0,fd:1", "con=null", "panic=-1", "panic_on_warn=1"])
-        .args(more)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .with_context(|| format!("cannot run {}", linux.display()))?;
-
-    let stdout = child.stdout.take().expect("piped");
-    let (sender, lines) = mpsc::sync_channel(1024);
-    std::thread::spawn(move || {
-        for line in BufReader::new(stdout).split(b'\n').map_while(Result::ok) {
-            let line = String::from_utf8_lossy(&line).trim_end().to_owned();
-            if sender.send(line).is_err() {
-                break;
-            }
-        }
-    });
-    let mut output = String::new();
-    let hangs = loop {
-        match lines.recv_timeout(SILENCE_MAX) {
-            Ok(line) => {
-                if line.trim_start().starts_with("ok ") {
-                    step.at(line.trim());
-                }
-                output += &line;
-                output.push('\n');
-            }
-            Err(mpsc::RecvTimeoutError::Disconnected) => break false,
-            Err(mpsc::RecvTimeoutError::Timeout) => break true,
-        }
-    };
-    if hangs {
-        child.kill()?;
-    }
-    child.wait()?;
-
-    let tail = || {
-        let lines: Vec<&str> = output.lines().collect();
-        lines[lines.len().saturating_sub(60)..].join("\n")
-    };
-    if hangs {
-        bail!(
-            "{name}: the kernel has said nothing for {} s\n{}",
-            SILENCE_MAX.as_secs(),
-            tail()
-        );
-    }
-    if let Some(trouble) = output.lines().find(|line| klog::is_trouble(line)) {
-        bail!("{name}: the kernel complains: {trouble}\n{}", tail());
-    }
-    let results = ktap::parse(&output).with_context(|| format!("{name}:\n{}", tail()))?;
+        .args(more);
+    let output = unattended::run(&mut command, &step).context(name)?;
+    let results =
+        ktap::parse(&output).with_context(|| format!("{name}:\n{}", unattended::tail(&output)))?;
     for line in output.lines().filter(|_| !results.failed.is_empty()) {
         step.say(line);
     }
     step.done("done");
     Ok(results)
-}
-
-/// A client as a static program.
-fn compile(client: &str) -> Result<Vec<u8>> {
-    let project = crate::project();
-    let dir = tempfile::tempdir()?;
-    let output = Command::new("gcc")
-        .args(["-static", "-O2", "-Wall", "-Wextra", "-Werror", "-I"])
-        .arg(project.join("kmod/include/uapi"))
-        .arg("-o")
-        .arg(dir.path().join(client))
-        .arg(project.join(format!("tests/clients/{client}.c")))
-        .output()
-        .context("cannot run gcc")?;
-    if !output.status.success() {
-        bail!(
-            "{client}.c does not build:\n{}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-    }
-    Ok(fs::read(dir.path().join(client))?)
 }

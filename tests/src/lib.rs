@@ -19,6 +19,7 @@ pub mod console;
 pub mod cpio;
 pub mod cross;
 pub mod debian;
+pub mod debug_kernel;
 pub mod disk;
 pub mod exec;
 pub mod feed;
@@ -37,6 +38,7 @@ pub mod qemu;
 pub mod qmp;
 pub mod random;
 pub mod rootfs;
+pub mod unattended;
 pub mod wire;
 pub mod write_log;
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 /*
- * Runs the cases and prints what became of them in the Test Anything Protocol. With
+ * Runs the cases and prints what became of them in KTAP, the kernel's Test Anything Protocol. With
  * arguments, only those whose names they match; with --examples, shows messages instead.
  */
 #define _GNU_SOURCE
@@ -171,7 +171,7 @@ int main(int argc, char **argv)
 		count += wanted(c, argv + 1);
 	if (!count)
 		errx(1, "no case has a name like this");
-	printf("TAP version 13\n1..%u\n", count);
+	printf("KTAP version 1\n1..%u\n", count);
 	for (c = cases; c; c = c->next) {
 		bool good;
 

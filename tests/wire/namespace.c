@@ -200,3 +200,38 @@ CASE(user_namespace, "an unprivileged user namespace changes its own table, and 
 	expect(&root, "EPERM '*'");
 	expect_table(&before, "NEWROUTE 10.0.0.0/8 unicast via 192.0.2.1");
 }
+
+CASE(user_namespace_limit, "an unprivileged user namespace is held to its table's limit, sets it for itself, and its transaction keeps no other busy")
+{
+	struct client root, c;
+
+	client_open(&root);
+	add(&root, "10.0.0.0/8 via 192.0.2.1");
+	must(&root, NEWTABLE, 0, "max 3");
+	check(!setresgid(NOBODY, NOBODY, NOBODY) && !setresuid(NOBODY, NOBODY, NOBODY),
+	      "cannot become nobody");
+	check(!unshare(CLONE_NEWUSER | CLONE_NEWNET), "no namespaces: CONFIG_USER_NS");
+	client_open(&c);
+	must(&c, NEWTABLE, 0, "max 2");
+	add(&c, "11.0.0.0/8 via 192.0.2.1");
+	add(&c, "12.0.0.0/8 via 192.0.2.1");
+	ask(&c, NEWROUTE, CREATE, "13.0.0.0/8 via 192.0.2.1");
+	expect(&c, "ENOSPC '*2*'");
+	datagram(&c);
+	message(&c, DELROUTE, MULTI, "11.0.0.0/8");
+	message(&c, NEWROUTE, MULTI | CREATE, "13.0.0.0/8 via 192.0.2.1");
+	message(&c, NEWROUTE, MULTI | CREATE, "14.0.0.0/8 via 192.0.2.1");
+	message(&c, DONE, MULTI, NULL);
+	transmit(&c);
+	expect(&c, "3 ENOSPC '*2*'");
+	expect_table(&c,
+		     "NEWROUTE 11.0.0.0/8 unicast via 192.0.2.1\n"
+		     "NEWROUTE 12.0.0.0/8 unicast via 192.0.2.1");
+	check(table_number(&root, "max", 0) == 3, "the other table's limit has changed");
+
+	/* a transaction of its own is open, and the other table is nobody's */
+	ask(&c, DELROUTE, MULTI | BULK, NULL);
+	expect(&c, "");
+	ask(&root, NEWROUTE, CREATE, "11.0.0.0/8 via 192.0.2.1");
+	expect(&root, "EPERM '*'");
+}
