@@ -52,6 +52,9 @@ const SILENCE: Duration = Duration::from_millis(SILENCE_MS as u64);
 /// How long a line with a PIN stays unlocked when nothing is heard on it.
 const IDLE: Duration = Duration::from_secs(600);
 
+/// How often devices are looked for that the config names and that are not there.
+const LOOK: Duration = Duration::from_secs(1);
+
 /// A thing to be tried again, at first soon and then less often.
 #[derive(Debug)]
 struct Retry {
@@ -92,6 +95,8 @@ struct Agent {
     line: Line,
     /// When something was last heard there.
     heard: Instant,
+    /// When devices were last looked for.
+    looked: Instant,
     /// The session with a program there.
     program: Program<System>,
     /// That program has left; its last answer is on its way.
@@ -183,6 +188,7 @@ pub fn run(options: Options) -> io::Result<bool> {
         serial_retry: Retry::now(),
         line: Line::new(),
         heard: Instant::now(),
+        looked: Instant::now(),
         program: Program::new(System(Rc::clone(&shared)), run_id),
         shared,
         undo_retry: Retry::now(),
@@ -256,6 +262,10 @@ impl Agent {
             self.console.lock();
         }
         self.take_back();
+        if self.console.waits_for_devices() && self.looked.elapsed() >= LOOK {
+            self.looked = Instant::now();
+            self.console.look_for_devices();
+        }
         let more = self.take_events();
         self.console.work() || more
     }

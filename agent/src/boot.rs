@@ -7,6 +7,9 @@
 //! and that table no younger than it, changes nothing: what was added or deleted on
 //! the console since then stays so, however the last agent ended.
 //!
+//! Routes over a device that is not there yet are left out, and added when it comes;
+//! the mark has the names of those that are waited for.
+//!
 //! Without the mark (first start, or the last agent was killed before it could
 //! leave one) an empty table is filled in one transaction, all or nothing. Into a
 //! table that is not empty the routes that are missing are added, and no others
@@ -18,8 +21,9 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use nl31_netlink::{Client, Error, Loaded, Mode, Transport};
+use nl31_route::DeviceName;
 
-use crate::config::{ConfigError, Loading};
+use crate::config::{Absent, ConfigError, Loading};
 use crate::device::Devices;
 use crate::files::{Files, write_whole};
 
@@ -37,6 +41,8 @@ pub struct Boot {
     state: State,
     /// Configs that were refused.
     refused: usize,
+    /// Devices whose routes wait for them, in the config of this index.
+    late: Option<(usize, Absent)>,
 }
 
 #[derive(Debug)]
@@ -53,6 +59,8 @@ enum State {
     /// The config of this index comes next, in this mode.
     Next(usize, Mode),
     Loading(usize, Mode, Box<Loading>),
+    /// The same with only the routes over this device.
+    Late(usize, DeviceName, Box<Loading>),
     Done,
 }
 
@@ -65,8 +73,12 @@ pub enum News {
     Kept(u64),
     /// A config was loaded.
     Loaded(PathBuf, Loaded),
+    /// The routes over a device were loaded that came late.
+    Late(DeviceName, Loaded),
     /// A config was refused; the next one is tried.
     Refused(ConfigError),
+    /// They were not, and are waited for no more.
+    NotLate(ConfigError),
     /// There is no config, or none that could be loaded.
     Empty,
     /// The kernel failed; the boot starts over when it is called again.
@@ -101,6 +113,7 @@ impl Boot {
             module: MODULE.into(),
             state: State::Start,
             refused: 0,
+            late: None,
         }
     }
 
@@ -113,6 +126,29 @@ impl Boot {
     pub fn restart(&mut self) {
         self.state = State::Start;
         self.refused = 0;
+        self.late = None;
+    }
+
+    /// The devices whose routes wait for them.
+    pub fn waits_for(&self) -> &[DeviceName] {
+        self.late.as_ref().map_or(&[], |(_, absent)| absent)
+    }
+
+    /// Looks whether a device has come; then there is more to do.
+    pub fn look_for_devices(&mut self, devices: &dyn Devices) {
+        let (State::Done, Some((index, absent))) = (&self.state, &mut self.late) else {
+            return;
+        };
+        let come = absent.iter().position(|name| devices.index(name).is_some());
+        let Some(come) = come else { return };
+        let (index, name) = (*index, absent.swap_remove(come));
+        match Loading::open(&self.configs[index].path, Mode::Missing) {
+            Ok(loading) => {
+                let loading = loading.without_absent().only(name.clone());
+                self.state = State::Late(index, name, Box::new(loading));
+            }
+            Err(error) => log::error!("{error}"),
+        }
     }
 
     /// Goes on for a moment.
@@ -124,10 +160,11 @@ impl Boot {
                     Err(error) => return News::Failed(error),
                 };
                 let paths = u64::from(table.paths4) + u64::from(table.paths6);
-                if self
-                    .marked()
-                    .is_some_and(|generation| generation <= table.generation)
+                let mark = self.mark();
+                if let Some((_, late)) =
+                    mark.filter(|(generation, _)| *generation <= table.generation)
                 {
+                    self.late = late;
                     self.state = State::Done;
                     return News::Kept(paths);
                 }
@@ -151,7 +188,8 @@ impl Boot {
                 };
                 match Loading::open(&config.path, mode) {
                     Ok(loading) => {
-                        self.state = State::Loading(index, mode, Box::new(loading));
+                        let loading = Box::new(loading.without_absent());
+                        self.state = State::Loading(index, mode, loading);
                         News::None
                     }
                     Err(error) => self.refuse(index, mode, error),
@@ -164,6 +202,8 @@ impl Boot {
                 }
                 Ok(Some(loaded)) => {
                     self.state = State::Done;
+                    self.late =
+                        Some((index, loading.absent())).filter(|(_, absent)| !absent.is_empty());
                     self.leave_mark(client);
                     let Config { path, good } = &self.configs[index];
                     if let Some(good) = good {
@@ -176,6 +216,21 @@ impl Boot {
                     crate::config::ConfigErrorKind::Kernel(error) => News::Failed(error),
                     _ => self.refuse(index, mode, error),
                 },
+            },
+            State::Late(index, name, mut loading) => match loading.step(client, devices) {
+                Ok(None) => {
+                    self.state = State::Late(index, name, loading);
+                    News::None
+                }
+                Ok(Some(loaded)) => {
+                    self.state = State::Done;
+                    self.leave_mark(client);
+                    News::Late(name, loaded)
+                }
+                Err(error) => {
+                    self.state = State::Done;
+                    News::NotLate(error)
+                }
             },
             State::Done => {
                 self.state = State::Done;
@@ -195,12 +250,23 @@ impl Boot {
         News::Refused(error)
     }
 
-    /// The generation in the mark, if it is of this life of the module.
-    fn marked(&self) -> Option<u64> {
+    /// The generation in the mark, if it is of this life of the module, and what is
+    /// waited for.
+    fn mark(&self) -> Option<(u64, Option<(usize, Absent)>)> {
         let mark = fs::read_to_string(&self.mark).ok()?;
-        let (generation, life) = mark.trim().split_once(' ')?;
-        let same = life.parse() == Ok(self.life());
-        generation.parse().ok().filter(|_| same)
+        let mut lines = mark.lines();
+        let (generation, life) = lines.next()?.split_once(' ')?;
+        if life.parse() != Ok(self.life()) {
+            return None;
+        }
+        let generation = generation.parse().ok()?;
+        let config = lines.next();
+        let index = config.and_then(|path| {
+            let mut configs = self.configs.iter();
+            configs.position(|config| config.path.as_os_str() == path)
+        });
+        let absent = lines.filter_map(|name| name.parse().ok()).collect();
+        Some((generation, index.map(|index| (index, absent))))
     }
 
     /// Another number each time the module is loaded, whose folder is then made anew; 0
@@ -214,7 +280,11 @@ impl Boot {
             .table()
             .map_err(|error| error.to_string())
             .and_then(|table| {
-                let mark = format!("{} {}\n", table.generation, self.life());
+                let mut mark = format!("{} {}\n", table.generation, self.life());
+                if let Some((index, absent)) = &self.late {
+                    mark += &format!("{}\n", self.configs[*index].path.display());
+                    absent.iter().for_each(|name| mark += &format!("{name}\n"));
+                }
                 write_whole(&self.mark, &mut mark.as_bytes()).map_err(|error| error.to_string())
             });
         if let Err(error) = result {
@@ -296,6 +366,8 @@ mod tests {
                 News::Loaded(path, loaded) => {
                     format!("loaded {} {}+{}", name(&path), loaded.added, loaded.present)
                 }
+                News::Late(device, loaded) => format!("late {device} {}", loaded.added),
+                News::NotLate(error) => error.to_string(),
                 News::Refused(error) => format!("refused {} {:?}", name(&error.path), error.place),
                 News::Empty => "empty".into(),
                 News::Failed(error) => {
@@ -343,6 +415,66 @@ mod tests {
         folder.file("routes.conf", "10.0.0.0/8 dev eth0\n");
         start(&folder, &mut kernel());
         assert_eq!(start(&folder, &mut kernel()), ["loaded routes.conf 1+0"]);
+    }
+
+    /// `lo` is 1, `eth0` is 2, and now `usb0` is 1 too.
+    struct MoreDevices;
+
+    impl Devices for MoreDevices {
+        fn index(&self, name: &DeviceName) -> Option<u32> {
+            match name.as_str() {
+                "usb0" => Some(1),
+                _ => TestDevices::default().index(name),
+            }
+        }
+
+        fn name(&self, index: u32) -> Option<DeviceName> {
+            TestDevices::default().name(index)
+        }
+
+        fn names(&self, each: &mut dyn FnMut(&str)) {
+            TestDevices::default().names(each);
+        }
+    }
+
+    #[test]
+    fn routes_over_a_device_that_comes_late_are_loaded_when_it_does() {
+        let folder = Folder::new("boot-late");
+        let text =
+            "10.0.0.0/8 dev eth0\n11.0.0.0/8 dev usb0\n12.0.0.0/8 dev usb1\n13.0.0.0/8 dev eth0\n";
+        let config = folder.file("routes.conf", text);
+        let mut kernel = kernel();
+        assert_eq!(start(&folder, &mut kernel), ["loaded routes.conf 2+0"]);
+        // Nothing that was deleted since comes back with them.
+        let thirteen = Spec {
+            prefix: Some("13.0.0.0/8".parse().unwrap()),
+            ..Spec::default()
+        };
+        kernel.delete(&thirteen).unwrap();
+        // An agent that was killed meanwhile still waits.
+        let mut boot = Boot::new(&Files::new(Some(&config), &folder.0.join("run")));
+        boot.module = "/".into();
+        assert!(matches!(
+            boot.step(&mut kernel, &MoreDevices),
+            News::Kept(1)
+        ));
+        assert_eq!(boot.waits_for().len(), 2);
+        boot.look_for_devices(&TestDevices::default());
+        assert!(boot.done());
+        boot.look_for_devices(&MoreDevices);
+        let mut late = Vec::new();
+        while !boot.done() {
+            if let News::Late(device, loaded) = boot.step(&mut kernel, &MoreDevices) {
+                late.push((device.to_string(), loaded.added));
+            }
+        }
+        assert_eq!(late, [("usb0".to_string(), 1)]);
+        assert_eq!(boot.waits_for().len(), 1);
+        assert_eq!(
+            routes(&mut kernel),
+            ["10.0.0.0/8 dev 2", "11.0.0.0/8 dev 1"]
+        );
+        assert_eq!(start(&folder, &mut kernel), ["kept 2"]);
     }
 
     #[test]

@@ -145,11 +145,18 @@ impl Lines {
         Ok(Some(parsed))
     }
 
-    /// The route of the line.
-    fn route(&self, devices: &mut Cached<'_>) -> Result<Option<Route<u32>>, Fault> {
+    /// The route of the line; with `only`, if it has this device.
+    fn route(
+        &self,
+        devices: &mut Cached<'_>,
+        only: Option<&DeviceName>,
+    ) -> Result<Option<Route<u32>>, Fault> {
         let Some(parsed) = self.parse()? else {
             return Ok(None);
         };
+        if only.is_some() && parsed.spec.device.as_ref() != only {
+            return Ok(None);
+        }
         let device = parsed.span(Part::Device);
         let spec = devices.indexed(parsed.spec).map_err(|name| {
             (
@@ -171,6 +178,10 @@ enum Pass {
     Apply(Box<Load>),
 }
 
+/// Devices that a config names and that are not there yet; more than that are an
+/// error.
+pub type Absent = heapless::Vec<DeviceName, 8>;
+
 /// A config on its way into the kernel, a few lines at a step.
 #[derive(Debug)]
 pub struct Loading {
@@ -178,6 +189,10 @@ pub struct Loading {
     mode: Mode,
     lines: Lines,
     pass: Pass,
+    /// Only routes over this device are loaded.
+    only: Option<DeviceName>,
+    /// The devices that are not there, if routes over such may be left out.
+    absent: Option<Absent>,
 }
 
 impl Loading {
@@ -193,7 +208,34 @@ impl Loading {
             mode,
             lines,
             pass: Pass::Check,
+            only: None,
+            absent: None,
         })
+    }
+
+    /// Leaves out routes over devices that are not there, see [`Loading::absent`].
+    pub fn without_absent(mut self) -> Self {
+        self.absent = Some(Absent::new());
+        self
+    }
+
+    /// Loads only the routes over this device.
+    pub fn only(mut self, device: DeviceName) -> Self {
+        self.only = Some(device);
+        self
+    }
+
+    /// Whether the routes over a device that is not there may be left out.
+    fn leaves_out(&mut self, device: &DeviceName) -> bool {
+        let Some(absent) = &mut self.absent else {
+            return false;
+        };
+        absent.contains(device) || absent.push(device.clone()).is_ok()
+    }
+
+    /// The devices whose routes were left out.
+    pub fn absent(&self) -> Absent {
+        self.absent.clone().unwrap_or_default()
     }
 
     /// Gives it up; nothing is applied.
@@ -245,10 +287,15 @@ impl Loading {
     ) -> Result<Option<Loaded>, Fault> {
         for _ in 0..LINES_PER_STEP {
             let more = self.lines.advance()?;
-            let route = if more {
-                self.lines.route(devices)?
-            } else {
-                None
+            let route = match self.lines.route(devices, self.only.as_ref()) {
+                _ if !more => None,
+                Err((column, ConfigErrorKind::NoDevice(name))) => {
+                    if !self.leaves_out(&name) {
+                        return Err((column, ConfigErrorKind::NoDevice(name)));
+                    }
+                    None
+                }
+                route => route?,
             };
             match &mut self.pass {
                 Pass::Check if more => {}
@@ -462,6 +509,37 @@ pub(crate) mod tests {
             "10.0.0.0/8 dev eth0\n\n# again\n10.0.0.0/8 dev eth0\n11.0.0.0/8 dev eth0\n",
             "FILE:4:1: path is there (File exists (os error 17))",
         );
+    }
+
+    #[test]
+    fn routes_over_devices_that_are_not_there_may_be_left_out_for_later() {
+        let folder = Folder::new("absent");
+        let text = "10.0.0.0/8 dev eth0\n11.0.0.0/8 dev usb0\n12.0.0.0/8 via 192.0.2.1 dev usb0\n";
+        let path = folder.file("routes.conf", text);
+        let mut client = client();
+        let mut load = |loading: Loading| {
+            let mut loading = loading;
+            loop {
+                if let Some(loaded) = loading.step(&mut client, &TestDevices::default()).unwrap() {
+                    return (loaded.added, loading.absent().len());
+                }
+            }
+        };
+        let open = || Loading::open(&path, Mode::Missing).unwrap();
+        assert_eq!(load(open().without_absent()), (1, 1));
+        assert_eq!(load(open().only("lo".parse().unwrap())), (0, 0));
+        // There is an end to how many can be waited for.
+        let many: String = (0..9)
+            .map(|i| format!("10.{i}.0.0/16 dev usb{i}\n"))
+            .collect();
+        let path = folder.file("many.conf", many);
+        let mut loading = Loading::open(&path, Mode::Missing)
+            .unwrap()
+            .without_absent();
+        let error = loading
+            .step(&mut client, &TestDevices::default())
+            .unwrap_err();
+        assert_eq!(error.place, Some((9, 17)));
     }
 
     #[test]

@@ -487,6 +487,19 @@ impl<T: Transport> Console<T> {
             }
     }
 
+    /// Whether routes of the config wait for a device.
+    pub fn waits_for_devices(&self) -> bool {
+        let boot = self.boot.as_ref();
+        self.attached() && boot.is_some_and(|boot| boot.done() && !boot.waits_for().is_empty())
+    }
+
+    /// Looks whether one of these devices has come, unless a command is under way.
+    pub fn look_for_devices(&mut self) {
+        if let (Some(boot), Running::Nothing) = (&mut self.boot, &self.running) {
+            boot.look_for_devices(&*self.devices);
+        }
+    }
+
     /// Whether the config is being loaded.
     pub fn booting(&self) -> bool {
         self.client.is_some() && self.boot.as_ref().is_some_and(|boot| !boot.done())
@@ -528,6 +541,21 @@ impl<T: Transport> Console<T> {
                         "loaded {added} from {path}{instead}, {present} were there"
                     )),
                 }
+                for device in boot.waits_for() {
+                    log::warn!("there is no device {device} yet");
+                    self.notice(format_args!(
+                        "there is no device {device} yet, its routes wait for it"
+                    ));
+                }
+            }
+            News::Late(device, loaded) => {
+                let added = count_routes(u64::from(loaded.added));
+                log::info!("{device} has come: {added} added");
+                self.notice(format_args!("{device} has come, loaded {added} over it"));
+            }
+            News::NotLate(error) => {
+                log::error!("{error}");
+                self.notice(format_args!("config not loaded: {error}"));
             }
             News::Refused(error) => {
                 log::error!("{error}");

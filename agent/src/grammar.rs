@@ -229,8 +229,8 @@ pub struct GrammarError {
 pub enum GrammarErrorKind {
     /// No command has this word here; the words before it.
     Unknown(Level),
-    /// More than one command has a word that starts so.
-    Ambiguous(Level),
+    /// More than one command has a word that starts so: with as many bytes of this word.
+    Ambiguous(Level, &'static str, usize),
     /// The command goes on.
     Incomplete(Level),
     /// The command takes nothing more.
@@ -311,7 +311,12 @@ fn descend(level: Level, word: Word<'_>) -> Result<Level, GrammarError> {
             })
         }
         Match::None => Err(error(GrammarErrorKind::Unknown(level))),
-        Match::Many => Err(error(GrammarErrorKind::Ambiguous(level))),
+        Match::Many => {
+            let mut words = level.words().map(|(_, word)| word);
+            let first = words.find(|possible| possible.starts_with(word.text));
+            let (first, len) = (first.unwrap_or_default(), word.text.len());
+            Err(error(GrammarErrorKind::Ambiguous(level, first, len)))
+        }
     }
 }
 
@@ -673,9 +678,14 @@ impl fmt::Display for GrammarErrorKind {
             Self::Unknown(level) | Self::Incomplete(level) => f
                 .write_str("expected ")
                 .and_then(|()| list(f, &mut level.words().map(|(_, word)| word))),
-            Self::Ambiguous(level) => f
-                .write_str("ambiguous, write more of it: expected ")
-                .and_then(|()| list(f, &mut level.words().map(|(_, word)| word))),
+            Self::Ambiguous(level, word, len) => {
+                f.write_str("ambiguous, write more of it: ")?;
+                let words = level.words().map(|(_, word)| word);
+                list(
+                    f,
+                    &mut words.filter(|other| other.starts_with(&word[..*len])),
+                )
+            }
             Self::Excess => f.write_str("expected the end of the line"),
             Self::NoSeconds => write!(f, "expected seconds, from 1 to {SECONDS_MAX}"),
             Self::NotOneOf(keywords) => {
@@ -750,8 +760,12 @@ mod tests {
         assert_eq!(found("rou sh"), Ok(Some((Action::RouteShow, 6))));
         assert_eq!(found("h"), Ok(Some((Action::Help, 1))));
         assert_eq!(
+            found("ro show"),
+            Err("0+2: ambiguous, write more of it: route or rollback".into())
+        );
+        assert_eq!(
             found("rou a"),
-            Err("4+1: ambiguous, write more of it: expected add, replace, change, append, del, get, show or flush".into())
+            Err("4+1: ambiguous, write more of it: add or append".into())
         );
     }
 

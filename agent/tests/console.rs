@@ -243,7 +243,7 @@ fn commands_may_be_abbreviated_where_that_is_clear() {
         > rou a 10.0.0.0/8 dev eth0
           rou a 10.0.0.0/8 dev eth0
               ^
-        E400 column 5: ambiguous, write more of it: expected add, replace, change, append, del, get, show or flush
+        E400 column 5: ambiguous, write more of it: add or append
         ",
     );
 }

@@ -145,3 +145,21 @@ fn the_agent_stays_within_its_memory_with_1000_routes(arch: Arch) {
         figures::resident_kib(&mut guest(arch, &prefixes::config(&routes))).expect("a figure");
     assert!(resident <= 1536, "{resident} KiB");
 }
+
+#[test]
+fn a_route_over_a_device_that_comes_late_is_loaded_when_it_does() {
+    let mut guest = guest("10.0.0.0/8 dev eth0\n11.0.0.0/8 dev usb0\n");
+    assert_eq!(dump(&mut guest).len(), 1);
+    // A device is given its name when it is there.
+    let renamed = guest
+        .exec("ip link set eth0 down && ip link set eth0 name usb0")
+        .expect("to run ip");
+    assert_eq!(renamed.status, 0);
+    guest
+        .expect("the routes of the device", |screen| {
+            let told = "* usb0 has come, loaded 1 route over it";
+            screen.iter().any(|line| line == told).then_some(())
+        })
+        .expect("a notice");
+    assert_eq!(dump(&mut guest).len(), 2);
+}
