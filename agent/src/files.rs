@@ -62,10 +62,29 @@ impl Files {
             .unwrap_or(&self.config)
     }
 
+    /// Has the next boot make the data partition anew, on an appliance.
+    fn reset_mark(&self) -> Option<PathBuf> {
+        let data = self.config.parent().and_then(Path::parent);
+        let data = data.filter(|_| self.factory.is_some());
+        data.map(|data| data.join("factory-reset"))
+    }
+
+    /// There is something saved that a factory reset asked for before must not take.
+    pub fn keep(&self) {
+        if let Some(mark) = self.reset_mark()
+            && let Err(error) = remove(&mark)
+        {
+            log::error!("{}: {error}", mark.display());
+        }
+    }
+
     /// Deletes all that the owner saved.
     pub fn forget(&self) -> io::Result<()> {
         for path in [&self.config, &self.good] {
             remove(path)?;
+        }
+        if let Some(mark) = self.reset_mark() {
+            File::create(mark)?.sync_all()?;
         }
         match self.config.parent().map(File::open) {
             Some(Ok(folder)) => folder.sync_all(),
@@ -189,17 +208,23 @@ mod tests {
     fn the_saved_config_is_the_owners_or_else_the_factorys() {
         let folder = Folder::new("saved");
         let factory = folder.file("factory.conf", "");
+        fs::create_dir(folder.0.join("nl31")).unwrap();
         let files = Files {
             factory: Some(factory.clone()),
-            ..Files::new(Some(&folder.0.join("routes.conf")), &folder.0)
+            ..Files::new(Some(&folder.0.join("nl31/routes.conf")), &folder.0)
         };
         assert_eq!(files.saved(), factory);
-        let good = folder.file("routes.good", "");
+        let good = folder.file("nl31/routes.good", "");
         assert_eq!(files.saved(), good);
-        let own = folder.file("routes.conf", "");
+        let own = folder.file("nl31/routes.conf", "");
         assert_eq!(files.saved(), own);
         files.forget().unwrap();
         assert_eq!(files.saved(), factory);
         files.forget().unwrap();
+        // The next boot makes the partition anew, unless something is saved again.
+        let mark = folder.0.join("factory-reset");
+        assert!(mark.exists());
+        files.keep();
+        assert!(!mark.exists());
     }
 }

@@ -78,6 +78,7 @@ impl<T: Transport> Console<T> {
         match save.saving.step(client, &*self.devices, path) {
             Ok(Progress::Saved(paths)) => {
                 log::info!("saved {paths} routes to {}", path.display());
+                self.shared.files.keep();
                 let confirmed = if save.confirms { "confirmed and " } else { "" };
                 self.status(
                     codes::DONE,
