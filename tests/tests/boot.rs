@@ -12,6 +12,7 @@ nl31_lab::on_each_architecture! {
     a_killed_agent_is_back_and_the_table_is_untouched
     a_wrong_line_in_the_config_is_named_by_line_and_column_and_the_prompt_comes_up
     the_agent_stays_within_its_memory_with_1000_routes
+    a_route_over_a_device_that_comes_late_is_loaded_when_it_does
 }
 
 /// A guest with the client, and `config`.
@@ -146,9 +147,8 @@ fn the_agent_stays_within_its_memory_with_1000_routes(arch: Arch) {
     assert!(resident <= 1536, "{resident} KiB");
 }
 
-#[test]
-fn a_route_over_a_device_that_comes_late_is_loaded_when_it_does() {
-    let mut guest = guest("10.0.0.0/8 dev eth0\n11.0.0.0/8 dev usb0\n");
+fn a_route_over_a_device_that_comes_late_is_loaded_when_it_does(arch: Arch) {
+    let mut guest = guest(arch, "10.0.0.0/8 dev eth0\n11.0.0.0/8 dev usb0\n");
     assert_eq!(dump(&mut guest).len(), 1);
     // A device is given its name when it is there.
     let renamed = guest
