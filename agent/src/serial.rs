@@ -136,7 +136,9 @@ impl Serial {
         raw.input_flags.insert(InputFlags::IGNBRK);
         raw.control_chars[SpecialCharacterIndices::VMIN as usize] = 1;
         raw.control_chars[SpecialCharacterIndices::VTIME as usize] = 0;
-        tcsetattr(&self.input, SetArg::TCSADRAIN, &raw)?;
+        // Not when all is sent: a line that Ctrl-S has stopped would be waited for for ever,
+        // and this is what starts it again.
+        tcsetattr(&self.input, SetArg::TCSANOW, &raw)?;
         self.saved = Some(saved);
         Ok(())
     }

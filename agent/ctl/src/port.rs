@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 use nix::libc;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::termios::{
-    BaudRate, FlushArg, InputFlags, SetArg, Termios, cfmakeraw, cfsetspeed, tcflush, tcgetattr,
-    tcsetattr,
+    BaudRate, ControlFlags, FlushArg, InputFlags, SetArg, Termios, cfmakeraw, cfsetspeed, tcflush,
+    tcgetattr, tcsetattr,
 };
 
 /// Where the agent listens on the appliance itself.
@@ -62,6 +62,10 @@ impl Serial {
         raw.input_flags
             .remove(InputFlags::IXON | InputFlags::IXOFF | InputFlags::IXANY);
         raw.input_flags.insert(InputFlags::IGNBRK);
+        // Three wires: nothing on the others is waited for.
+        raw.control_flags.remove(ControlFlags::CRTSCTS);
+        raw.control_flags
+            .insert(ControlFlags::CREAD | ControlFlags::CLOCAL);
         cfsetspeed(&mut raw, rate(baud)?)?;
         tcsetattr(&file, SetArg::TCSANOW, &raw)?;
         // What was said to somebody else.
@@ -73,7 +77,7 @@ impl Serial {
 impl Drop for Serial {
     fn drop(&mut self) {
         // Fails only on a line that is gone.
-        let _ = tcsetattr(&self.file, SetArg::TCSADRAIN, &self.saved);
+        let _ = tcsetattr(&self.file, SetArg::TCSANOW, &self.saved);
     }
 }
 
