@@ -845,6 +845,28 @@ fn commands_on_routes_wait_for_the_config() {
 }
 
 #[test]
+fn routes_that_wait_for_a_device_are_told_of() {
+    let mut session = Session::boots("10.0.0.0/8 dev eth0\n11.0.0.0/8 dev usb0\n");
+    session.types("");
+    session.plays_with_file(
+        "
+        > route show
+        10.0.0.0/8 dev eth0
+        I200 1 route
+        > save
+        * without the routes over usb0, which is not there
+        I200 saved 1 route
+        ",
+    );
+    let mut session = Session::boots("10.0.0.0/8 dev eth0\n11.0.0.0/8 dev usb0\n");
+    let told = session.types("");
+    assert!(
+        told.ends_with("* there is no device usb0 yet, its routes wait for it\n"),
+        "{told}"
+    );
+}
+
+#[test]
 fn a_bad_config_is_told_and_the_console_works() {
     let mut session = Session::boots("10.0.0.0/8 dev eth0\n10.0.0.0/8 via\n");
     let replies = session.types("route show\n");

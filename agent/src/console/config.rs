@@ -10,7 +10,7 @@ use nl31_route::DeviceName;
 
 use super::{Console, LINES_PER_STEP, Reason, Running, count_routes};
 use crate::codes::{self, Code};
-use crate::config::{ConfigError, ConfigErrorKind, Loading};
+use crate::config::{Absent, ConfigError, ConfigErrorKind, Loading};
 use crate::device::Cached;
 use crate::difference::difference;
 use crate::grammar;
@@ -79,6 +79,7 @@ impl<T: Transport> Console<T> {
             Ok(Progress::Saved(paths)) => {
                 log::info!("saved {paths} routes to {}", path.display());
                 self.shared.files.keep();
+                self.tell_what_was_not_there();
                 let confirmed = if save.confirms { "confirmed and " } else { "" };
                 self.status(
                     codes::DONE,
@@ -92,6 +93,19 @@ impl<T: Transport> Console<T> {
             Err(error) => self.save_failed(&error, save.confirms),
         }
         true
+    }
+
+    /// Routes that wait for a device are in no table, and so in no saved config.
+    fn tell_what_was_not_there(&mut self) {
+        let boot = self.boot.as_ref();
+        let absent = boot.map_or_else(Absent::new, |boot| {
+            boot.waits_for().iter().cloned().collect()
+        });
+        for device in &absent {
+            self.data(format_args!(
+                "* without the routes over {device}, which is not there"
+            ));
+        }
     }
 
     fn save_failed(&mut self, error: &SaveError, confirms: bool) {
