@@ -106,8 +106,9 @@ impl DiskImage {
     }
 }
 
-/// Calls the board's script as Buildroot does.
-fn post_image(images: &Path) -> Result<()> {
+/// Makes a disk image in `images` from what is there, calling the board's script as
+/// Buildroot does.
+pub fn post_image(images: &Path) -> Result<()> {
     let project = crate::project();
     let output = Command::new(project.join(POST_IMAGE))
         .arg(images)

@@ -110,8 +110,15 @@ impl Image {
     pub fn shared_for(arch: Arch) -> &'static Self {
         static IMAGES: [OnceLock<Image>; Arch::ALL.len()] =
             [const { OnceLock::new() }; Arch::ALL.len()];
-        IMAGES[arch as usize]
-            .get_or_init(|| Self::build(arch).unwrap_or_else(|error| panic!("no image: {error:#}")))
+        IMAGES[arch as usize].get_or_init(|| {
+            let image = match std::env::var_os(VARIABLE) {
+                Some(dir) => Self::open(Path::new(&dir)),
+                None => Self::build(arch),
+            };
+            let image = image.unwrap_or_else(|error| panic!("no image: {error:#}"));
+            assert_eq!(image.arch, arch, "{VARIABLE} is for another architecture");
+            image
+        })
     }
 
     /// What it runs on.

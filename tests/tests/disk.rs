@@ -2,12 +2,13 @@
 //! The disk image of PCs: what it is, what outlives a reboot, and that no disk, however
 //! bad, keeps the appliance from its prompt.
 
+use std::path::Path;
 use std::sync::OnceLock;
 
 use nix::libc;
 use nl31_lab::console::render;
 use nl31_lab::qemu::{Drive, Fault};
-use nl31_lab::{Disk, DiskImage, Guest};
+use nl31_lab::{Disk, DiskImage, Guest, disk};
 
 /// The config that [`used`] has, and what shows that it was loaded.
 const CONFIG: &str = "10.0.0.0/8 via 192.0.2.1 dev eth0 metric 10\n";
@@ -259,6 +260,21 @@ fn a_factory_reset_asked_for_by_a_file_leaves_nothing() {
     power_off(guest);
     let guest = boot(&disk, "");
     assert_eq!(said(&guest), [""; 0]);
+}
+
+/// From the same files, at another time, comes the same image.
+#[test]
+fn the_image_depends_on_its_files_only() {
+    let image = DiskImage::shared();
+    let again = tempfile::tempdir().expect("a folder");
+    for file in ["bzImage", "rootfs.squashfs"] {
+        std::fs::copy(image.dir().join(file), again.path().join(file)).expect("a copy");
+    }
+    disk::post_image(again.path()).expect("an image");
+    for file in ["disk.img", "disk.img.bmap", "disk.img.sha256"] {
+        let read = |dir: &Path| std::fs::read(dir.join(file)).expect("to read");
+        assert!(read(image.dir()) == read(again.path()), "{file} differs");
+    }
 }
 
 #[test]
