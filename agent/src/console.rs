@@ -650,6 +650,7 @@ impl<T: Transport> Console<T> {
             return;
         }
         self.commands += 1;
+        self.printed = 0;
         self.run(command, line, start);
     }
 
@@ -796,7 +797,6 @@ impl<T: Transport> Console<T> {
     fn ready(&mut self) {
         self.running = Running::Nothing;
         self.stop = false;
-        self.printed = 0;
         if self.interactive() {
             self.prompt();
         }

@@ -12,7 +12,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::pty::openpty;
+use nix::pty::{Winsize, openpty};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::termios::{InputFlags, LocalFlags, Termios, tcgetattr};
 use nix::unistd::{Pid, ttyname};
@@ -62,8 +62,13 @@ struct Line {
 
 impl Line {
     fn new(name: &str) -> Self {
+        Self::of_size(name, None)
+    }
+
+    /// On a terminal that says how large it is.
+    fn of_size(name: &str, size: Option<&Winsize>) -> Self {
         let folder = Folder::new(name);
-        let pty = openpty(None, None).unwrap();
+        let pty = openpty(size, None).unwrap();
         let path = ttyname(&pty.slave).unwrap();
         let agent = agent(&folder).arg("--serial").arg(path).spawn().unwrap();
         let (terminal, end) = (File::from(pty.master), File::from(pty.slave));
@@ -189,6 +194,26 @@ fn output_that_had_to_wait_comes_without_a_further_key() {
         line.hears("I200 help\r\n");
     }
     line.hears("nl31> ");
+}
+
+#[test]
+fn long_output_pauses_where_the_terminal_says_how_high_it_is() {
+    let size = Winsize {
+        ws_row: 10,
+        ws_col: 200,
+        ws_xpixel: 0,
+        ws_ypixel: 0,
+    };
+    let mut line = Line::of_size("page", Some(&size));
+    line.hears("nl31> ");
+    line.types(b"help\r");
+    line.hears("help\r\n");
+    let page = line.hears("--more--");
+    assert_eq!(page.lines().count(), 10, "{page:?}");
+    line.types(b" ");
+    line.hears("--more--");
+    line.types(b"q");
+    line.hears("W206 stopped\r\nnl31> ");
 }
 
 #[test]
