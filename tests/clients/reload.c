@@ -11,6 +11,7 @@
 
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <time.h>
 
 static struct datagram out;
 static unsigned char in[8192];
@@ -62,6 +63,15 @@ static void use(int fd, unsigned what, unsigned nr)
 		fail("no answer: %s", strerror(errno));
 }
 
+/* Microseconds. */
+static int64_t now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000000ll + t.tv_nsec / 1000;
+}
+
 /*
  * Open a socket when one can be had, change, dump in part, go; every other process in a
  * namespace that goes soon after. Counts what got through.
@@ -80,6 +90,7 @@ static void traffic(unsigned what, unsigned *served)
 	for (i = 0;; i++) {
 		/* the module stays as long as this is open */
 		int fd = await_socket();
+		int64_t begun = now();
 
 		use(fd, what, i);
 		if (what % 2) {
@@ -99,7 +110,7 @@ static void traffic(unsigned what, unsigned *served)
 		}
 		++*served;
 		/* a gap, for the module to be unloaded in */
-		usleep(20000 + what * 3000);
+		usleep(2 * (now() - begun));
 	}
 }
 
@@ -140,14 +151,13 @@ static void again_and_again(const char *module, unsigned count)
 	for (i = 0; i < count; i++) {
 		int error;
 
-		/* all of them have used it */
-		for (j = 0; j < 4; j++) {
-			before = __atomic_load_n(&served[j], __ATOMIC_RELAXED);
-			while (__atomic_load_n(&served[j], __ATOMIC_RELAXED) == before) {
-				if (waitpid(pid[j], NULL, WNOHANG))
-					fail("a client has gone");
-				usleep(1000);
-			}
+		/* each is the one that has to have used it in its turn */
+		j = i % 4;
+		before = __atomic_load_n(&served[j], __ATOMIC_RELAXED);
+		while (__atomic_load_n(&served[j], __ATOMIC_RELAXED) == before) {
+			if (waitpid(-1, NULL, WNOHANG))
+				fail("a client has gone");
+			usleep(1000);
 		}
 		while ((error = unload())) {
 			if (error != -EWOULDBLOCK && error != -EBUSY)
