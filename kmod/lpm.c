@@ -42,6 +42,13 @@
 /* One chunk of freeing before others get the CPU. */
 #define LPM_FREE_CHUNK	256
 
+/* An x86 kernel patches the instruction in; others call a function for it. */
+#ifdef __POPCNT__
+#define popcount(word)	__builtin_popcountll(word)
+#else
+#define popcount(word)	hweight64(word)
+#endif
+
 enum lpm_tag {
 	LPM_NODE,
 	LPM_FRINGE,
@@ -303,7 +310,7 @@ static unsigned int rank_of(const u64 map[LPM_WORDS],
 	unsigned int word = nr / 64;
 
 	return (word ? rank[word - 1] : 0) +
-	       hweight64(map[word] & (BIT_ULL(nr % 64) - 1));
+	       popcount(map[word] & (BIT_ULL(nr % 64) - 1));
 }
 
 /* First bit set at or behind @nr, LPM_FANOUT if there is none. */
@@ -326,7 +333,7 @@ static unsigned int next_nr(const u64 map[LPM_WORDS], unsigned int nr)
 static unsigned int count_all(const u64 map[LPM_WORDS],
 			      const u8 rank[LPM_WORDS - 1])
 {
-	return rank[LPM_WORDS - 2] + hweight64(map[LPM_WORDS - 1]);
+	return rank[LPM_WORDS - 2] + popcount(map[LPM_WORDS - 1]);
 }
 
 static unsigned int node_children(const struct lpm_node *node)
