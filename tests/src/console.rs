@@ -149,7 +149,8 @@ pub struct Status {
 }
 
 impl Status {
-    fn parse(line: &str) -> Option<Self> {
+    /// Reads a status line; none if it is another line.
+    pub(crate) fn parse(line: &str) -> Option<Self> {
         let (code, text) = line.split_once(' ')?;
         let severity = match code.as_bytes().first()? {
             b'I' => Severity::Information,

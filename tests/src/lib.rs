@@ -32,6 +32,7 @@ pub mod kernel;
 pub mod klog;
 pub mod ktap;
 pub mod kunit;
+pub mod picture;
 pub mod prefixes;
 pub mod progress;
 pub mod qemu;

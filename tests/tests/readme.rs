@@ -7,7 +7,8 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::Mutex;
 
-use nl31_lab::Image;
+use nl31_lab::console::PROMPT;
+use nl31_lab::{Guest, Image, Setup, picture};
 
 /// The tests change parts of one file.
 static README: Mutex<()> = Mutex::new(());
@@ -99,5 +100,55 @@ fn the_commands_are_those_of_the_grammar() {
         "<!-- nl31-agent --print-commands; a test compares -->\n",
         "<!-- end -->\n",
         &nl31_agent::grammar::markdown().to_string(),
+    );
+}
+
+/// What is typed in the picture of the console. A `?` at the end is not followed by Enter,
+/// and what it has explained is cleared.
+const SCRIPT: &[&str] = &[
+    "route add 10.0.0.0/8 via 192.0.2.1 dev eth0",
+    "route add 10.0.0.0/8 dev eth0 metrik 10",
+    "route append ?",
+    "begin",
+    "route append 10.0.0.0/8 via 192.0.2.2 dev eth0 metric 20",
+    "route add blackhole 2001:db8:bad::/48",
+    "diff",
+    "commit confirmed 60",
+    "confirm",
+    "route get 10.1.2.3",
+    "route show json",
+];
+
+#[test]
+fn the_picture_is_of_the_console_as_it_is() {
+    let mut guest = Guest::start(Image::shared(), &Setup::default()).expect("a guest");
+    let mut lines = Vec::new();
+    for line in SCRIPT {
+        lines.push(format!("{PROMPT}{line}"));
+        if let Some(before) = line.strip_suffix('?') {
+            guest.console.type_bytes(line.as_bytes());
+            let again = format!("{PROMPT}{before}");
+            let explained = |screen: &[String]| {
+                (screen.last() == Some(&again)).then(|| screen[1..screen.len() - 1].to_vec())
+            };
+            lines.extend(
+                guest
+                    .expect("an explanation", explained)
+                    .expect("an explanation"),
+            );
+            guest.console.type_bytes(b"\x15");
+        } else {
+            lines.extend(guest.command(line).expect("a reply").lines);
+        }
+    }
+    let picture = picture::svg("a session at the console", &lines);
+    let path = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/console.svg"));
+    if std::env::var_os("NL31_UPDATE_README").is_some() {
+        std::fs::write(&path, &picture).expect("to write the picture");
+    }
+    let is = std::fs::read_to_string(&path).unwrap_or_default();
+    assert_eq!(
+        is, picture,
+        "the picture is out of date; NL31_UPDATE_README=1 cargo test --test readme updates it"
     );
 }
