@@ -1151,6 +1151,8 @@ static void at_random(int fd, unsigned count, unsigned seed)
 	long half = 0, end;
 
 	testing = "at_random";
+	if (count <= begun)
+		fail("COUNT leaves none for this test: more than %u", begun);
 	random_state = seed;
 	for (i = 0; exchanges < count; i++) {
 		random_datagram(&d);

@@ -21,7 +21,7 @@ const STEPS: &[(&str, Option<u32>)] = &[
     ("kunit", None),
     ("wire", None),
     ("fail_nth", None),
-    ("mangle", Some(5_000)),
+    ("mangle", Some(20_000)),
     ("contend", Some(30)),
     ("vanish", Some(60)),
     ("device_gone", None),
