@@ -25,11 +25,15 @@ pub fn shared() -> Result<PathBuf> {
 
 /// Where the images of this checkout are kept: `target/lab`.
 pub fn local() -> Result<PathBuf> {
-    let target = match std::env::var_os("CARGO_TARGET_DIR").filter(|dir| !dir.is_empty()) {
-        Some(dir) => std::path::absolute(dir)?,
-        None => crate::project().join("target"),
-    };
-    create(target.join("lab"))
+    create(target()?.join("lab"))
+}
+
+/// Where all is built that belongs to this checkout: cargo's `target`.
+pub fn target() -> Result<PathBuf> {
+    match std::env::var_os("CARGO_TARGET_DIR").filter(|dir| !dir.is_empty()) {
+        Some(dir) => Ok(std::path::absolute(dir)?),
+        None => Ok(crate::project().join("target")),
+    }
 }
 
 fn create(dir: PathBuf) -> Result<PathBuf> {

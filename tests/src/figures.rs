@@ -12,6 +12,9 @@ use crate::image::Image;
 use crate::prefixes::{self, Route};
 use crate::qemu;
 
+/// What the agent's binary may have, in bytes.
+pub const AGENT_LIMIT: u64 = 800 * 1024;
+
 /// Sizes in bytes.
 pub struct Sizes {
     /// The agent's binary.

@@ -34,6 +34,26 @@ pub const DISK: &[&str] = &[
     "squashfs-tools",
 ];
 
+/// What Buildroot takes that no other of its packages brings.
+pub const BUILDROOT: &[&str] = &[
+    "bc",
+    "bzip2",
+    "cpio",
+    "file",
+    "g++",
+    "gcc",
+    "git",
+    "libc6-dev",
+    "make",
+    "patch",
+    "perl",
+    "python3",
+    "rsync",
+    "unzip",
+    "wget",
+    "xz-utils",
+];
+
 /// What `lab check` takes beside the kernel's.
 pub const CHECK: &[&str] = &[
     "coccinelle",

@@ -79,18 +79,7 @@ impl Image {
 
     /// The image in `dir`, the folder `images` of a Buildroot build.
     pub fn open(dir: &Path) -> Result<Self> {
-        let there = |name: &str| Some(dir.join(name)).filter(|path| path.is_file());
-        let kernel = KERNELS
-            .iter()
-            .find_map(|(name, arch)| Some((there(name)?, *arch)));
-        let rootfs = ROOTFS.iter().find_map(|name| there(name));
-        let (Some((kernel, arch)), Some(rootfs)) = (kernel, rootfs) else {
-            bail!(
-                "{} needs a kernel (bzImage, Image.gz, Image or zImage) and its root filesystem \
-                 (rootfs.cpio.gz): name the folder images of a Buildroot build for QEMU",
-                dir.display()
-            );
-        };
+        let (arch, kernel, rootfs) = find(dir)?;
         host::require(arch.packages())?;
         Ok(Self {
             dir: dir.to_owned(),
@@ -151,4 +140,21 @@ impl Image {
     pub fn agent(&self) -> PathBuf {
         self.dir.join("nl31-agent")
     }
+}
+
+/// Kernel and root filesystem in `dir`, the folder `images` of a Buildroot build.
+pub(crate) fn find(dir: &Path) -> Result<(Arch, PathBuf, PathBuf)> {
+    let there = |name: &str| Some(dir.join(name)).filter(|path| path.is_file());
+    let kernel = KERNELS
+        .iter()
+        .find_map(|(name, arch)| Some((there(name)?, *arch)));
+    let rootfs = ROOTFS.iter().find_map(|name| there(name));
+    let (Some((kernel, arch)), Some(rootfs)) = (kernel, rootfs) else {
+        bail!(
+            "{} needs a kernel (bzImage, Image.gz, Image or zImage) and its root filesystem \
+             (rootfs.cpio.gz): name the folder images of a Buildroot build for QEMU",
+            dir.display()
+        );
+    };
+    Ok((arch, kernel, rootfs))
 }

@@ -10,6 +10,7 @@
 pub mod arch;
 pub mod attach;
 pub mod bench;
+pub mod buildroot;
 pub mod cable;
 pub mod cache;
 pub mod channel;

@@ -9,12 +9,12 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use clap::{Parser, Subcommand};
 use nl31_lab::bench::Bench;
-use nl31_lab::figures::{Boot, Sizes};
+use nl31_lab::figures::{AGENT_LIMIT, Boot, Sizes};
 use nl31_lab::ktap::Results;
 use nl31_lab::prefixes::Prefix;
 use nl31_lab::{
-    Arch, Disk, DiskImage, Guest, Image, Setup, attach, cache, check, cross, debug_kernel, feed,
-    fuzz, host, image, kunit, prefixes,
+    Arch, Disk, DiskImage, Guest, Image, Setup, attach, buildroot, cache, check, cross,
+    debug_kernel, feed, fuzz, host, image, kunit, prefixes,
 };
 
 /// Builds the nl31 image from distribution packages and boots it in QEMU.
@@ -59,6 +59,23 @@ enum Subject {
         /// not there, or else gone when QEMU ends.
         #[arg(long, value_name = "FILE", conflicts_with_all = ["arch", "image"])]
         disk: Option<Option<PathBuf>>,
+    },
+    /// Builds a board's image with Buildroot, prints where it is and its sizes, one
+    /// `name=value` a line, and fails if one is above its limit.
+    Buildroot {
+        /// The board: buildroot/configs/nl31_NAME_defconfig.
+        #[arg(long, value_name = "NAME")]
+        board: String,
+        /// A checkout of Buildroot or an unpacked release, instead of fetching the release
+        /// that the tree is tested with.
+        #[arg(long, value_name = "DIR")]
+        buildroot: Option<PathBuf>,
+        /// Where to build [default: target/buildroot/NAME].
+        #[arg(long, value_name = "DIR")]
+        output: Option<PathBuf>,
+        /// Instead of building all, run make there with these arguments: `-- menuconfig`.
+        #[arg(last = true, value_name = "MAKE ARGS")]
+        make: Vec<String>,
     },
     /// Builds the agent alone, static, and prints where it is.
     Agent {
@@ -178,6 +195,15 @@ fn run(subject: Subject) -> Result<ExitCode> {
             image.as_deref(),
             disk.as_ref().map(|file| file.as_deref()),
         ),
+        Subject::Buildroot {
+            board,
+            buildroot,
+            output,
+            make,
+        } => {
+            let build = buildroot::Build::new(&board, buildroot.as_deref(), output.as_deref())?;
+            run_buildroot(&build, &make)
+        }
         Subject::Agent { arch } => {
             host::require(arch.packages())?;
             let agent = cross::static_binary(arch, "nl31-agent")?;
@@ -312,6 +338,37 @@ fn qemu(arch: Arch, image: Option<&Path>, disk: Option<Option<&Path>>) -> Result
     } else {
         ExitCode::FAILURE
     })
+}
+
+fn run_buildroot(build: &buildroot::Build, make: &[String]) -> Result<ExitCode> {
+    if !make.is_empty() {
+        return Ok(if build.make(make)? {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
+        });
+    }
+    let images = build.run()?;
+    let product = buildroot::Product::of(&images)?;
+    println!("images={}", images.display());
+    let agent = build.agent().metadata()?.len();
+    println!("agent_bytes={agent}");
+    for (file, bytes) in &product.files {
+        let name = file.file_name().unwrap_or_default().display();
+        println!("{name}_bytes={bytes}");
+    }
+    println!("bytes={}", product.bytes());
+    println!("limit_bytes={}", product.limit);
+    if product.bytes() > product.limit {
+        bail!(
+            "the image is {} bytes above its limit",
+            product.bytes() - product.limit
+        );
+    }
+    if agent > AGENT_LIMIT {
+        bail!("the agent has {agent} bytes, which is above its limit of {AGENT_LIMIT}");
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Those that boot an image and drive it, on an image that is given.

@@ -136,7 +136,7 @@ fn a_wrong_line_in_the_config_is_named_by_line_and_column_and_the_prompt_comes_u
 #[test]
 fn the_image_keeps_to_its_sizes() {
     let sizes = figures::Sizes::of(Image::shared()).expect("the sizes");
-    assert!(sizes.agent <= 800 * 1024, "{sizes}");
+    assert!(sizes.agent <= figures::AGENT_LIMIT, "{sizes}");
     assert!(sizes.kernel + sizes.rootfs <= 4 * 1024 * 1024, "{sizes}");
 }
 

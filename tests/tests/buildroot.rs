@@ -8,8 +8,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use nl31_lab::buildroot::{self, tree};
 use nl31_lab::progress::Step;
 use nl31_lab::{cache, host, kernel, project};
+use sha2::{Digest, Sha256};
 
 /// Names of all of Buildroot's options, to find misspelt ones without it:
 /// `git grep -hoE '^(menu)?config BR2_\w+' -- '*Config.in*' | awk '{print $2}' | LC_ALL=C sort -u`
@@ -23,10 +25,6 @@ const DISK_TOOLS: &[&str] = &["bmap-tools", "dosfstools", "genimage", "mtools"];
 
 /// Where genimage puts the disk signature in an MBR.
 const MBR_SIGNATURE: usize = 440;
-
-fn tree() -> PathBuf {
-    project().join("buildroot")
-}
 
 fn read(path: &Path) -> String {
     fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
@@ -53,25 +51,7 @@ fn defconfig(board: &str) -> BTreeMap<String, String> {
 }
 
 fn boards() -> Vec<String> {
-    let mut boards: Vec<_> = fs::read_dir(tree().join("configs"))
-        .expect("buildroot/configs")
-        .map(|entry| {
-            entry
-                .expect("an entry")
-                .file_name()
-                .into_string()
-                .expect("UTF-8")
-        })
-        .map(|name| {
-            let board = name
-                .strip_prefix("nl31_")
-                .and_then(|name| name.strip_suffix("_defconfig"));
-            board
-                .unwrap_or_else(|| panic!("configs/{name} is no nl31_BOARD_defconfig"))
-                .to_owned()
-        })
-        .collect();
-    boards.sort();
+    let boards = buildroot::boards().expect("the boards");
     assert!(!boards.is_empty());
     boards
 }
@@ -80,6 +60,16 @@ fn boards() -> Vec<String> {
 fn disk_boards() -> Vec<String> {
     let has_disk = |board: &String| board_file(board, "genimage.cfg").is_file();
     boards().into_iter().filter(has_disk).collect()
+}
+
+/// The licences of one of the tree's packages, at the top of the project.
+fn licence_files(package: &str) -> Vec<String> {
+    let recipe = read(&tree().join(format!("package/{package}/{package}.mk")));
+    let files = recipe
+        .lines()
+        .find_map(|line| line.split_once("_LICENSE_FILES = "));
+    let (_, files) = files.unwrap_or_else(|| panic!("{package} has no licence files"));
+    files.split(' ').map(str::to_owned).collect()
 }
 
 fn board_file(board: &str, name: &str) -> PathBuf {
@@ -146,10 +136,18 @@ fn external_tree_has_what_buildroot_looks_for() {
             "{option}"
         );
         let recipe = read(&tree().join(format!("package/{package}/{package}.mk")));
-        assert!(
-            recipe.contains("_LICENSE_FILES = "),
-            "{package} has no licence files"
-        );
+        // Buildroot notices a licence that changes by these
+        let hashes = read(&tree().join(format!("package/{package}/{package}.hash")));
+        for file in licence_files(&package) {
+            let content = read(&project().join(&file));
+            let digest = Sha256::digest(content);
+            let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+            let line = format!("sha256  {digest}  {file}");
+            assert!(hashes.lines().any(|l| l == line), "{package}.hash: {line}");
+        }
+        // for the bill of materials; env! is that of the workspace
+        let version = format!("_VERSION = {}\n", env!("CARGO_PKG_VERSION"));
+        assert!(recipe.contains(&version), "{package}: {version}");
     }
 }
 
@@ -516,9 +514,113 @@ fn command_lines_name_root_and_console() {
     }
 }
 
+/// `lab buildroot` with `args`, and `from` instead of where the release is fetched from.
+fn lab(args: &[&str], from: &Path) -> (bool, String) {
+    let cache = tempfile::tempdir().expect("a folder");
+    let mut lab = Command::new(env!("CARGO_BIN_EXE_lab"));
+    lab.arg("buildroot").args(args);
+    lab.env("XDG_CACHE_HOME", cache.path())
+        .env("GIT_CONFIG_COUNT", "1")
+        .env(
+            "GIT_CONFIG_KEY_0",
+            format!("url.file://{}.insteadOf", from.display()),
+        )
+        .env("GIT_CONFIG_VALUE_0", buildroot::REPOSITORY);
+    let result = run(&mut lab);
+    // a checkout that was refused must not be found the next time
+    let kept = cache
+        .path()
+        .join(format!("nl31/buildroot-{}", buildroot::RELEASE));
+    assert!(!kept.exists(), "{args:?}: {}", result.1);
+    result
+}
+
+#[test]
+fn a_board_that_does_not_exist_is_answered_with_those_that_do() {
+    let (success, said) = lab(&["--board", "toaster"], Path::new("/nonexistent"));
+    assert!(!success);
+    for board in boards() {
+        assert!(said.contains(&board), "{board}: {said}");
+    }
+}
+
+#[test]
+fn a_release_that_cannot_be_fetched_is_said_with_what_to_pass() {
+    let (success, said) = lab(&["--board", "qemu_x86_64"], Path::new("/nonexistent"));
+    assert!(!success);
+    for wanted in [
+        buildroot::RELEASE,
+        "--buildroot DIR",
+        "BR2_DL_DIR",
+        "/nonexistent",
+    ] {
+        assert!(said.contains(wanted), "{wanted}: {said}");
+    }
+}
+
+#[test]
+fn a_tag_that_names_another_commit_is_refused() {
+    let repository = tempfile::tempdir().expect("a folder");
+    fs::write(repository.path().join("Makefile"), "all:\n\tfalse\n").expect("to write");
+    for args in [
+        &["init", "--quiet"][..],
+        &["add", "Makefile"],
+        &[
+            "-c",
+            "user.name=n",
+            "-c",
+            "user.email=e",
+            "commit",
+            "--quiet",
+            "-m",
+            "moved",
+        ],
+        &["tag", buildroot::RELEASE],
+    ] {
+        succeeds(
+            Command::new("git")
+                .args(args)
+                .current_dir(repository.path()),
+        );
+    }
+    let (success, said) = lab(&["--board", "qemu_x86_64"], repository.path());
+    assert!(!success);
+    assert!(said.contains(buildroot::COMMIT), "{said}");
+}
+
+#[test]
+fn folders_that_will_not_do_are_refused_before_anything_is_built() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let empty = dir.path().to_str().expect("UTF-8");
+    let of = |args: &[&str]| {
+        let (success, said) = lab(&[&["--board", "qemu_x86_64"], args].concat(), dir.path());
+        assert!(!success, "{args:?}");
+        said
+    };
+    let said = of(&["--buildroot", empty]);
+    assert!(said.contains("is no Buildroot"), "{said}");
+
+    let inside = project().join("board/output");
+    let said = of(&["--output", inside.to_str().expect("UTF-8")]);
+    assert!(said.contains("outside"), "{said}");
+    assert!(!inside.exists());
+
+    // an output folder of another board
+    fs::write(
+        dir.path().join("Makefile"),
+        "export BR2_VERSION := 2026.02.3\n",
+    )
+    .expect("to write");
+    let config = "BR2_LINUX_KERNEL_CONFIG_FRAGMENT_FILES=\"/board/beaglebone/linux.fragment\"\n";
+    fs::write(dir.path().join(".config"), config).expect("to write");
+    let said = of(&["--buildroot", empty, "--output", empty]);
+    assert!(said.contains("not for qemu_x86_64"), "{said}");
+    assert_eq!(read(&dir.path().join(".config")), config);
+}
+
 /// The checkout of Buildroot, and its make on the external tree.
 #[cfg(feature = "buildroot")]
-fn buildroot(output: &Path) -> Command {
+fn make(output: &Path) -> Command {
     let dir = std::env::var_os("BUILDROOT_DIR").expect("BUILDROOT_DIR, a checkout of Buildroot");
     let mut make = Command::new("make");
     make.env_remove("MAKEFLAGS")
@@ -553,17 +655,17 @@ fn buildroot_takes_every_configuration_as_it_is() {
     for board in boards() {
         let name = format!("nl31_{board}_defconfig");
         let output = tempfile::tempdir().expect("a folder");
-        succeeds(buildroot(output.path()).arg(&name));
+        succeeds(make(output.path()).arg(&name));
         let saved = output.path().join("saved");
         let argument = format!("BR2_DEFCONFIG={}", saved.display());
-        succeeds(buildroot(output.path()).arg("savedefconfig").arg(argument));
+        succeeds(make(output.path()).arg("savedefconfig").arg(argument));
         assert_eq!(
             read(&saved),
             read(&tree().join("configs").join(&name)),
             "{name}"
         );
 
-        let info = succeeds(buildroot(output.path()).args(["-s", "show-info"]));
+        let info = succeeds(make(output.path()).args(["-s", "show-info"]));
         let info = info
             .lines()
             .find(|line| line.starts_with('{'))
@@ -575,7 +677,39 @@ fn buildroot_takes_every_configuration_as_it_is() {
         for absent in ["host-qemu", "toolchain-buildroot"] {
             assert!(info.get(absent).is_none(), "{name} builds {absent}");
         }
-        let sources = succeeds(buildroot(output.path()).args(["-s", "external-deps"]));
+        let sources = succeeds(make(output.path()).args(["-s", "external-deps"]));
         assert!(sources.contains("linux-6.12."), "{name}: {sources}");
+    }
+}
+
+/// Without the network: what is not ours would be downloaded for it.
+#[test]
+#[cfg(feature = "buildroot")]
+fn buildroot_reports_the_licences_of_what_is_ours() {
+    let output = tempfile::tempdir().expect("a folder");
+    succeeds(make(output.path()).arg("nl31_qemu_x86_64_defconfig"));
+    for package in ["nl31-agent", "nl31-kmod"] {
+        // with the host's tar and gzip, which may be older than those it would build
+        let mut legal = make(output.path());
+        legal.args(["BR2_TAR_HOST_DEPENDENCY=", "BR2_GZIP_HOST_DEPENDENCY="]);
+        let said = succeeds(
+            legal
+                .arg("legal-info-prepare")
+                .arg(format!("{package}-legal-info")),
+        );
+        assert!(!said.contains("WARNING"), "{said}");
+        let report = output.path().join("legal-info");
+        let manifest = read(&report.join("manifest.csv"));
+        let line = format!("\"{package}\",");
+        assert!(manifest.lines().any(|l| l.starts_with(&line)), "{manifest}");
+        for file in licence_files(package) {
+            let wanted = read(&project().join(&file));
+            let kept = cache::files_below(&report.join("licenses"), &|path| {
+                path.ends_with(&file) && path.to_string_lossy().contains(package)
+            });
+            let kept = kept.expect("the licences");
+            assert_eq!(kept.len(), 1, "{package}: {file}");
+            assert_eq!(read(&kept[0]), wanted, "{package}: {file}");
+        }
     }
 }

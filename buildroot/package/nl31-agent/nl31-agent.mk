@@ -6,6 +6,7 @@
 
 # SPDX-License-Identifier: MIT OR Apache-2.0
 
+NL31_AGENT_VERSION = 0.1.0
 # The whole working tree, because its Cargo.toml and Cargo.lock are at the top.
 NL31_AGENT_SITE = $(realpath $(BR2_EXTERNAL_NL31_PATH)/..)
 NL31_AGENT_SITE_METHOD = local

@@ -6,6 +6,7 @@
 
 # SPDX-License-Identifier: MIT OR Apache-2.0
 
+NL31_KMOD_VERSION = 0.1.0
 NL31_KMOD_SITE = $(realpath $(BR2_EXTERNAL_NL31_PATH)/../kmod)
 NL31_KMOD_SITE_METHOD = local
 NL31_KMOD_LICENSE = GPL-2.0, GPL-2.0 with Linux-syscall-note or MIT (nl31.h)
