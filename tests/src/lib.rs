@@ -7,6 +7,7 @@
 //! shell commands in it with [`Guest::exec`]. A kernel that complains fails the
 //! test, whatever the test was about.
 
+pub mod agent_bench;
 pub mod arch;
 pub mod attach;
 pub mod bench;

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use clap::{Parser, Subcommand};
+use nl31_lab::agent_bench::{self, AgentBench};
 use nl31_lab::bench::Bench;
 use nl31_lab::figures::{AGENT_LIMIT, Boot, Sizes};
 use nl31_lab::ktap::Results;
@@ -128,6 +129,13 @@ enum Subject {
         /// Print JSON, a line a measure, instead of the table.
         #[arg(long)]
         json: bool,
+        /// Measure the agent instead: loads over a serial line and from a file, the echo of
+        /// keys, memory.
+        #[arg(long)]
+        agent: bool,
+        /// With --agent: commands after which its memory is looked at.
+        #[arg(long, default_value_t = 10_000)]
+        commands: usize,
     },
     /// Checks the shell scripts and kmod/ (shellcheck, checkpatch, sparse, W=1 builds).
     Check,
@@ -229,7 +237,15 @@ fn run(subject: Subject) -> Result<ExitCode> {
             routes,
             runs,
             json,
+            agent: false,
+            ..
         } => bench(&prefixes, routes, runs, json),
+        Subject::Bench {
+            runs,
+            json,
+            commands,
+            ..
+        } => bench_agent(runs, json, commands),
         Subject::Check => check::all().map(|()| ExitCode::SUCCESS),
         Subject::Kunit {
             prefixes,
@@ -282,6 +298,23 @@ fn bench(files: &[PathBuf], count: usize, runs: usize, json: bool) -> Result<Exi
         print!("{}", bench.json());
     } else {
         println!("{bench}\nchart: {}", chart.display());
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn bench_agent(runs: usize, json: bool, commands: usize) -> Result<ExitCode> {
+    let options = agent_bench::Options {
+        line: 20_000,
+        file: 200_000,
+        routes: 1_000_000,
+        commands,
+        runs,
+    };
+    let bench = AgentBench::run(&Image::build(Arch::X86_64)?, &options)?;
+    if json {
+        print!("{}", bench.json());
+    } else {
+        print!("{bench}");
     }
     Ok(ExitCode::SUCCESS)
 }
