@@ -1131,8 +1131,8 @@ fail:
 }
 
 /* Give the node in @ref its prefix with number @nr, or another value for it. */
-static int set_prefix(struct lpm_edit *edit, u64 *ref, unsigned int nr,
-		      u32 value)
+static int lpm_set_prefix(struct lpm_edit *edit, u64 *ref, unsigned int nr,
+			  u32 value)
 {
 	struct lpm_node *node = slot_node(*ref);
 	bool there = test_nr(node->prefix, nr);
@@ -1203,8 +1203,8 @@ int lpm_set(struct lpm_edit *edit, const struct lpm_key *key, u32 value)
 		u64 slot, new;
 
 		if (left < LPM_STRIDE)
-			return set_prefix(edit, ref, prefix_number(byte, left),
-					  value);
+			return lpm_set_prefix(edit, ref, prefix_number(byte, left),
+					      value);
 		if (!test_nr(node->child, byte))
 			return add_entry(edit, ref, key, depth, value);
 
