@@ -95,7 +95,13 @@ impl AgentBench {
         let nl31ctl = static_binary(Arch::X86_64, "nl31-ctl")?;
         let folder = tempfile::tempdir()?;
         let table = folder.path().join("table");
-        fs::write(&table, lines(&prefixes::made(options.line)))?;
+        // A few next hops, as from a few peers: each change of path takes bytes of its own.
+        let hop = |(number, prefix): (usize, &Prefix)| match prefix.address.is_ipv4() {
+            true => format!("{prefix} via 192.0.2.{}\n", 1 + number % 4),
+            false => format!("{prefix} via fe80::{}\n", 1 + number % 4),
+        };
+        let made = prefixes::made(options.line);
+        fs::write(&table, made.iter().enumerate().map(hop).collect::<String>())?;
         let quality = Quality {
             rate: Some(BYTES_115200),
             damaged: 0,

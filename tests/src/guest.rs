@@ -347,6 +347,8 @@ impl Guest {
     /// Takes in what the guest has said, waiting up to `limit` for something; the number
     /// of bytes moved.
     fn pump(&mut self, limit: Duration) -> Result<usize> {
+        // What was typed goes first: nothing would come before.
+        let mut moved = self.console.pump();
         let mut fds = vec![PollFd::new(
             self.console.channel().as_fd(),
             PollFlags::POLLIN,
@@ -361,7 +363,7 @@ impl Guest {
             Err(error) => bail!("cannot wait for the guest: {error}"),
         }
         drop(fds);
-        let mut moved = self.console.pump();
+        moved += self.console.pump();
         if let Some(lab) = &mut self.qemu.lab {
             moved += lab.kmsg.drain(self.log.bytes());
             moved += lab.stdout.drain(&mut self.stdout);
