@@ -276,7 +276,7 @@ fn release() -> Result<PathBuf> {
     let shared = cache::shared()?;
     let dir = shared.join(format!("buildroot-{RELEASE}"));
     let step = Step::new("buildroot");
-    let _lock = cache::lock(&dir.with_extension("lock"), &step)?;
+    let _lock = cache::lock(&shared.join(format!("buildroot-{RELEASE}.lock")), &step)?;
     if !dir.is_dir() {
         cache::require_space(&shared, 512, "Buildroot")?;
         step.say(&format!("fetching {RELEASE} from {REPOSITORY}"));
