@@ -151,6 +151,27 @@ fn external_tree_has_what_buildroot_looks_for() {
     }
 }
 
+/// Cargo's own settings do not reach Buildroot's build.
+#[test]
+fn the_agent_is_linked_as_plain_cargo_does() {
+    let recipe = read(&tree().join("package/nl31-agent/nl31-agent.mk"));
+    let settings = read(&project().join(".cargo/config.toml"));
+    let mut targets = 0;
+    for line in settings.lines() {
+        if let Some(linker) = line.strip_prefix("linker = ") {
+            let wanted = format!("_LINKER={} ", linker.trim_matches('"'));
+            assert!(recipe.contains(&wanted), "{wanted}");
+        }
+        if let Some(flags) = line.strip_prefix("rustflags = ") {
+            let flags: Vec<String> = serde_json::from_str(flags).expect("an array of strings");
+            let wanted = format!("_RUSTFLAGS=\"{}\"\n", flags.join(" "));
+            assert!(recipe.contains(&wanted), "{wanted}");
+            targets += 1;
+        }
+    }
+    assert!(targets > 0);
+}
+
 #[test]
 fn every_option_is_known() {
     let mut known: BTreeSet<String> = SYMBOLS.lines().map(str::to_owned).collect();
