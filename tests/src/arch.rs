@@ -117,5 +117,8 @@ macro_rules! on_each_architecture {
         mod x86_64 {
             $(#[test] fn $test() { super::$test($crate::Arch::X86_64) })*
         }
+        mod aarch64 {
+            $(#[test] fn $test() { super::$test($crate::Arch::Aarch64) })*
+        }
     };
 }
