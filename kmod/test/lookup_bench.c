@@ -6,6 +6,7 @@
  */
 #include <kunit/test.h>
 #include <linux/ktime.h>
+#include <linux/math64.h>
 #include <linux/netdevice.h>
 #include <linux/prandom.h>
 #include <linux/rtnetlink.h>
@@ -76,10 +77,10 @@ static __always_inline u64 time_lookups(struct bench *b, lookup_fn lookup)
 	rcu_read_unlock();
 	b->sum = sum;
 	cond_resched();
-	return start * 10 / ADDRESSES;
+	return div_u64(start * 10, ADDRESSES);
 }
 
-static u64 median(u64 *run)
+static u32 median(u64 *run)
 {
 	sort(run, RUNS, sizeof(*run), cmp_u64, NULL);
 	return run[RUNS / 2];
@@ -167,7 +168,7 @@ static void measure(struct bench *b, const char *which)
 {
 	u64 trie[RUNS], route[RUNS], fib[RUNS] = {};
 	unsigned int i;
-	u64 ns, fib_ns;
+	u32 ns, fib_ns;
 
 	for (i = 0; i < RUNS; i++) {
 		trie[i] = time_lookups(b, by_trie);
@@ -176,18 +177,18 @@ static void measure(struct bench *b, const char *which)
 			fib[i] = time_lookups(b, by_fib);
 	}
 	ns = median(trie);
-	kunit_info(b->test, "figure %s_lpm_lookup_ns=%llu.%llu\n", which,
+	kunit_info(b->test, "figure %s_lpm_lookup_ns=%u.%u\n", which,
 		   ns / 10, ns % 10);
 	ns = median(route);
-	kunit_info(b->test, "figure %s_nl31_route_lookup_ns=%llu.%llu\n",
+	kunit_info(b->test, "figure %s_nl31_route_lookup_ns=%u.%u\n",
 		   which, ns / 10, ns % 10);
 	if (!have_fib(b))
 		return;
 	compare_with_fib(b);
 	fib_ns = median(fib);
-	kunit_info(b->test, "figure %s_fib_table_lookup_ns=%llu.%llu\n",
+	kunit_info(b->test, "figure %s_fib_table_lookup_ns=%u.%u\n",
 		   which, fib_ns / 10, fib_ns % 10);
-	kunit_info(b->test, "figure %s_times_faster=%llu.%02llu\n", which,
+	kunit_info(b->test, "figure %s_times_faster=%u.%02u\n", which,
 		   fib_ns / ns, fib_ns * 100 / ns % 100);
 }
 
@@ -246,7 +247,9 @@ static void bench(struct kunit *test, struct prefixes *p)
 
 		/* anywhere in the Internet, but for what is never routed */
 		if (p->family == NL31_IPV4)
-			key.word[0] %= 224ULL << 56;
+			key.word[0] = key.word[0] >> 8 |
+				      (u64)(prandom_u32_state(&random) % 224)
+				      << 56;
 		else
 			key.word[0] = key.word[0] >> 3 | 1ULL << 61;
 		lpm_key_truncate(&key, p->bits);
@@ -254,8 +257,8 @@ static void bench(struct kunit *test, struct prefixes *p)
 	}
 	measure(&b, "random");
 	for (i = 0; i < ADDRESSES; i++)
-		b.address[i] = prefixes_inside(p, random_u64(&random) % p->count,
-					       random_u64(&random));
+		b.address[i] = prefixes_inside(p, prandom_u32_state(&random) %
+					       p->count, random_u64(&random));
 	measure(&b, "in_table");
 
 	if (have_fib(&b))

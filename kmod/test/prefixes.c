@@ -127,10 +127,10 @@ static struct lpm_key random_address(struct rnd_state *random,
 	u64 word = random_u64(random);
 
 	if (family == NL31_IPV4) {
-		key.word[0] = (1 + (word >> 32) % 223) << 56 |
+		key.word[0] = (u64)(1 + (u32)(word >> 32) % 223) << 56 |
 			      (word & 0xffffff) << 32;
 	} else {
-		key.word[0] = (u64)blocks[word % ARRAY_SIZE(blocks)] << 48 |
+		key.word[0] = (u64)blocks[(u32)word % ARRAY_SIZE(blocks)] << 48 |
 			      word >> 16;
 		key.word[1] = random_u64(random);
 	}
