@@ -608,13 +608,15 @@ impl Agent {
         let serial = self.serial.is_none().then_some(self.serial_retry.at);
         let kernel = (!self.console.attached()).then_some(self.kernel_retry.at);
         let silence = self.line.begun().then(|| self.heard + SILENCE);
-        let undo = self
-            .shared
-            .left()
-            .map(|left| (Instant::now() + Duration::from_millis(left)).max(self.undo_retry.at));
+        // Nothing can be taken back, and no route added, before the kernel is there.
+        let ready = self.console.attached() && !self.console.booting();
+        let undo = self.shared.left().filter(|_| ready);
+        let undo =
+            undo.map(|left| (Instant::now() + Duration::from_millis(left)).max(self.undo_retry.at));
+        let look = self.console.waits_for_devices().then(|| self.looked + LOOK);
         let idle = self.idle().map(|idle| Instant::now() + idle);
         let watchdog = self.watchdog.as_ref().map(Watchdog::due);
-        let timers = [serial, kernel, silence, undo, idle, watchdog]
+        let timers = [serial, kernel, silence, undo, look, idle, watchdog]
             .into_iter()
             .flatten();
         match timers.min() {
