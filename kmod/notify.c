@@ -198,8 +198,10 @@ unsigned int nl31_paths_changed(const struct nl31_nexthop *old,
 {
 	const struct nl31_change change = { .old = old, .new = new };
 
-	if (!old || !new)
-		return old ? old->count : new->count;
+	if (!old)
+		return new->count;
+	if (!new)
+		return old->count;
 	return walk_changes(&change, NULL, NULL);
 }
 
