@@ -105,13 +105,20 @@ fn a_program_has_the_line_and_gives_it_back() {
 
     let greeting = desk.succeeds(&cable, &["greet", "over the cable"]);
     assert!(greeting.contains("over the cable"), "{greeting}");
+    let get = ["shell", "route", "get", "192.0.2.1"];
+    let found = desk.succeeds(&cable, &get);
+    assert!(found.starts_with("192.0.2.0/24 dev lo"), "{found}");
+    assert!(found.contains("\nI200 "), "{found}");
     desk.succeeds(&cable, &["route", "del", "192.0.2.0/24"]);
+    let missing = desk.ctl(&cable, &get);
+    assert_eq!(missing.status.code(), Some(3), "{missing:?}");
+    let said = String::from_utf8_lossy(&missing.stdout);
+    assert!(said.starts_with("E404 "), "{said}");
+
     let (table, lines) = desk.table(ROUTES);
     desk.succeeds(&cable, &["load", text(&table)]);
     let shown = desk.succeeds(&cable, &["route", "show"]);
     assert_eq!(sorted(&shown), lines);
-    let said = desk.succeeds(&cable, &["shell", "route", "get", "192.0.2.1"]);
-    assert!(said.contains("E404") || said.contains("I200"), "{said}");
 
     let traffic = desk.unplug(cable);
     assert!(
