@@ -427,22 +427,29 @@ static void node_del_prefix(struct lpm_node *node, unsigned int nr)
 	clear_nr(node->prefix, node->prefix_rank, nr);
 }
 
-/* Longest of the node's own prefixes that covers the first @len bits of @byte. */
+/*
+ * Longest of the node's own prefixes that covers the first @len bits of @byte.
+ * All words are looked at, as where the match is cannot be predicted.
+ */
 static int node_match(const struct lpm_node *node, u8 byte, unsigned int len)
 {
 	const u64 *covering = lpm_covering[byte / 2];
-	unsigned int last = prefix_number(byte, min(len, LPM_STRIDE - 1U));
-	int word = last / 64;
-	u64 bits;
+	u64 match[LPM_WORDS];
+	unsigned int word, best;
 
-	bits = node->prefix[word] & covering[word] &
-	       (U64_MAX >> (63 - last % 64));
-	while (!bits) {
-		if (--word < 0)
-			return -1;
-		bits = node->prefix[word] & covering[word];
+	for (word = 0; word < LPM_WORDS; word++)
+		match[word] = node->prefix[word] & covering[word];
+	if (len < LPM_STRIDE - 1) {
+		unsigned int last = prefix_number(byte, len);
+
+		match[last / 64] &= U64_MAX >> (63 - last % 64);
+		for (word = last / 64 + 1; word < LPM_WORDS; word++)
+			match[word] = 0;
 	}
-	return word * 64 + fls64(bits) - 1;
+	best = match[1] ? 1 : 0;
+	best = match[2] ? 2 : best;
+	best = match[3] ? 3 : best;
+	return (int)(best * 64 + fls64(match[best])) - 1;
 }
 
 /* Reading */
