@@ -120,5 +120,8 @@ macro_rules! on_each_architecture {
         mod aarch64 {
             $(#[test] fn $test() { super::$test($crate::Arch::Aarch64) })*
         }
+        mod armv7 {
+            $(#[test] fn $test() { super::$test($crate::Arch::Armv7) })*
+        }
     };
 }

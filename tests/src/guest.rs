@@ -461,6 +461,10 @@ fn initrd(
     if let Some(share) = lab {
         let (path, content) = rootfs::LAB_SERVICE;
         added.file(path, 0o755, content);
+        if image.lab_kernel().is_none() {
+            let busybox = fs::read(rootfs::busybox(image.arch())?)?;
+            added.file(rootfs::LAB_BUSYBOX, 0o755, &busybox);
+        }
         if let Some(share) = share {
             added.dir("mnt", 0o755);
             added.dir("mnt/share", 0o755);

@@ -80,7 +80,7 @@ impl Image {
     /// The image in `dir`, the folder `images` of a Buildroot build.
     pub fn open(dir: &Path) -> Result<Self> {
         let (arch, kernel, rootfs) = find(dir)?;
-        host::require(arch.packages())?;
+        host::require(&[host::IMAGE, arch.packages()].concat())?;
         Ok(Self {
             dir: dir.to_owned(),
             arch,

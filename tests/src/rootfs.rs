@@ -26,6 +26,10 @@ const E2FSPROGS: &[&str] = &["/sbin/e2fsck", "/sbin/mke2fs"];
 /// The lab's own service in the guest, and where it goes.
 pub const LAB_SERVICE: (&str, &[u8]) = ("etc/init.d/S50lab", include_bytes!("../guest/S50lab"));
 
+/// Where it finds a BusyBox with all applets, in an image whose own was not made for it.
+/// (One that is called otherwise takes its name for an applet.)
+pub const LAB_BUSYBOX: &str = "busybox-lab";
+
 /// What goes into a root filesystem.
 pub struct Parts {
     /// The agent's binary, static.
@@ -37,13 +41,9 @@ pub struct Parts {
 impl Parts {
     /// Builds the agent and finds BusyBox.
     pub fn build(arch: Arch) -> Result<Self> {
-        let busybox = match arch {
-            Arch::X86_64 => PathBuf::from(BUSYBOX),
-            _ => debian::unpacked("busybox-static", arch)?.join("bin/busybox"),
-        };
         Ok(Self {
             agent: cross::static_binary(arch, "nl31-agent")?,
-            busybox,
+            busybox: busybox(arch)?,
         })
     }
 
@@ -123,6 +123,14 @@ impl Parts {
         install(&self.agent, &root.join("usr/sbin/nl31-agent"))?;
         post_build(&root, work, &self.key()?)?;
         Ok(root)
+    }
+}
+
+/// Debian's BusyBox, static.
+pub fn busybox(arch: Arch) -> Result<PathBuf> {
+    match arch {
+        Arch::X86_64 => Ok(PathBuf::from(BUSYBOX)),
+        _ => Ok(debian::unpacked("busybox-static", arch)?.join("bin/busybox")),
     }
 }
 
