@@ -12,6 +12,7 @@
 //! is PBKDF2-HMAC-SHA256: rounds, salt, hash. `read-only` lets nothing be changed. A
 //! file with a mistake lets nobody in. The local socket is for root, and not limited.
 
+use std::cell::{Cell, RefCell};
 use std::fmt::{self, Write as _};
 use std::fs;
 use std::io::{self, Read};
@@ -32,6 +33,13 @@ pub const PIN_MAX: usize = 64;
 const PAUSE: Duration = Duration::from_secs(1);
 /// Longest pause.
 const PAUSE_MAX: Duration = Duration::from_secs(300);
+
+/// Who may do what on a line now: what its console and its program have in common.
+#[derive(Debug, Default)]
+pub struct Gate {
+    access: RefCell<Access>,
+    locked: Cell<bool>,
+}
 
 /// What is kept of a PIN.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,6 +76,16 @@ pub enum Attempt {
     /// It is not, or came too early and was not looked at. The next one is looked at
     /// after this time.
     Wrong(Duration),
+}
+
+/// What is wrong, for [`Attempt::Wrong`].
+pub(crate) struct NotThePin(pub(crate) Duration);
+
+impl fmt::Display for NotThePin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = self.0.as_millis().div_ceil(1000);
+        write!(f, "not the PIN, try again in {seconds} s")
+    }
 }
 
 impl PinHash {
@@ -191,6 +209,46 @@ impl Access {
         self.not_before = Some(now + pause);
         log::warn!("wrong PIN on the serial line, {} in a row", self.wrong);
         Attempt::Wrong(pause)
+    }
+}
+
+impl Gate {
+    /// Locked, if that needs a PIN to be opened.
+    pub fn new(access: Access) -> Self {
+        Self {
+            locked: Cell::new(access.locks()),
+            access: RefCell::new(access),
+        }
+    }
+
+    /// Locks it, if that needs a PIN to be opened; says whether it was open.
+    pub fn lock(&self) -> bool {
+        let lockable = self.access.borrow().locks();
+        lockable && !self.locked.replace(true)
+    }
+
+    /// Whether a PIN is to be typed first.
+    pub fn is_locked(&self) -> bool {
+        self.locked.get()
+    }
+
+    /// Whether there is a PIN, and it was typed.
+    pub fn is_unlocked(&self) -> bool {
+        !self.locked.get() && self.access.borrow().locks()
+    }
+
+    /// Whether nothing may be changed.
+    pub fn is_read_only(&self) -> bool {
+        self.access.borrow().read_only
+    }
+
+    /// Takes a PIN that was typed now.
+    pub fn attempt(&self, pin: &[u8]) -> Attempt {
+        let attempt = self.access.borrow_mut().attempt(pin, Instant::now());
+        if attempt == Attempt::Right {
+            self.locked.set(false);
+        }
+        attempt
     }
 }
 

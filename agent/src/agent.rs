@@ -17,13 +17,13 @@ use nl31_netlink::{Client, Error, ErrorKind, Transport};
 use nl31_wire::limits::SILENCE_MS;
 use nl31_wire::{Heard, Line};
 
-use crate::access::Access;
+use crate::access::{Access, Gate};
 use crate::boot::Boot;
 use crate::console::{Console, Peer};
 use crate::control::{Control, PROGRAMS_MAX};
 use crate::device::SystemDevices;
 use crate::files::Files;
-use crate::program::{Host, Program, Rights, System};
+use crate::program::{Host, Program, System};
 use crate::receiver::{Events, Receiver};
 use crate::serial::{Choice, Input, Serial};
 use crate::shared::{self, Shared};
@@ -129,8 +129,10 @@ pub fn run(options: Options) -> io::Result<bool> {
     let signals = SignalFd::with_flags(&signals, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)?;
 
     let files = Files::new(options.config.as_deref(), &options.run);
-    let boot = Boot::new(&files);
     let standard = options.serial == Choice::Standard;
+    // An agent for standard input is a guest beside the resident one, whose work the
+    // boot is: another one would begin it over, or get in its way.
+    let boot = (!standard).then(|| Boot::new(&files));
     let appliance = options.serial == Choice::Auto;
     let shared = Rc::new(Shared::new(files, !standard, appliance));
     if !standard {
@@ -163,7 +165,6 @@ pub fn run(options: Options) -> io::Result<bool> {
     };
     // Programs learn from it that an agent was restarted.
     let run_id = RandomState::new().hash_one(std::process::id());
-    // An agent for standard input is a guest beside the resident one.
     let control = (!standard).then(|| options.run.with_extension("sock"));
     let control = control.and_then(|path| {
         Control::open(&path, System(Rc::clone(&shared)), run_id)
@@ -177,12 +178,7 @@ pub fn run(options: Options) -> io::Result<bool> {
         })
     });
     let mut agent = Agent {
-        console: Console::new(
-            Box::new(SystemDevices),
-            Some(boot),
-            peer,
-            Rc::clone(&shared),
-        ),
+        console: Console::new(Box::new(SystemDevices), boot, peer, Rc::clone(&shared)),
         options,
         serial,
         serial_retry: Retry::now(),
@@ -207,9 +203,9 @@ pub fn run(options: Options) -> io::Result<bool> {
         agent.console.set_size(columns, rows);
     }
     if !standard {
-        agent
-            .console
-            .set_access(Access::read(&agent.options.access));
+        let gate = Rc::new(Gate::new(Access::read(&agent.options.access)));
+        agent.program.set_gate(Rc::clone(&gate));
+        agent.console.set_gate(gate);
     }
     agent.console.start();
     agent.open_kernel();
@@ -262,6 +258,12 @@ impl Agent {
             self.console.lock();
         }
         self.take_back();
+        if let Some(done) = self.shared.rolled_back.take() {
+            self.program.rolled_back(done);
+            if let Some(control) = &mut self.control {
+                control.rolled_back(done);
+            }
+        }
         if self.console.waits_for_devices() && self.looked.elapsed() >= LOOK {
             self.looked = Instant::now();
             self.console.look_for_devices();
@@ -303,7 +305,7 @@ impl Agent {
         });
         match done {
             Ok(done) => {
-                self.shared.unconfirmed.set(None);
+                self.shared.rolled_back(done);
                 self.undo_retry = Retry::now();
                 log::warn!("not confirmed in time, {done}");
                 self.console
@@ -501,13 +503,7 @@ impl Agent {
                 Heard::Nothing => {}
                 Heard::Text(byte) => self.console.feed(&[byte]),
                 Heard::Program => self.console.suspend(),
-                Heard::Frame(frame) => {
-                    self.program.set_rights(Rights {
-                        locked: self.console.is_locked(),
-                        read_only: self.console.is_read_only(),
-                    });
-                    self.program.frame(Ok(&frame));
-                }
+                Heard::Frame(frame) => self.program.frame(Ok(&frame)),
                 Heard::Bad(error) => self.program.frame(Err(error)),
             }
             self.leaving |= self.program.left();

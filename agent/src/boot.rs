@@ -16,7 +16,7 @@
 //! are touched.
 
 use std::fs::{self, File};
-use std::io::{self, BufReader, Read};
+use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -25,7 +25,7 @@ use nl31_route::DeviceName;
 
 use crate::config::{Absent, ConfigError, Loading};
 use crate::device::Devices;
-use crate::files::{Files, write_whole};
+use crate::files::{Files, Replacement, write_whole};
 
 /// Where the kernel tells of the module.
 const MODULE: &str = "/sys/module/nl31";
@@ -59,7 +59,9 @@ enum State {
     /// The config of this index comes next, in this mode.
     Next(usize, Mode),
     Loading(usize, Mode, Box<Loading>),
-    /// The same with only the routes over this device.
+    /// It is loaded, and a copy of it is being kept.
+    Keeping(Box<Keeping>),
+    /// As [`State::Loading`] with only the routes over this device.
     Late(usize, DeviceName, Box<Loading>),
     Done,
 }
@@ -117,8 +119,13 @@ impl Boot {
         }
     }
 
-    /// Whether there is nothing more to do.
+    /// Whether the table is what it is to be.
     pub fn done(&self) -> bool {
+        matches!(self.state, State::Done | State::Keeping(_))
+    }
+
+    /// Whether [`Boot::step`] has nothing more to do.
+    pub fn ended(&self) -> bool {
         matches!(self.state, State::Done)
     }
 
@@ -201,14 +208,15 @@ impl Boot {
                     News::None
                 }
                 Ok(Some(loaded)) => {
-                    self.state = State::Done;
                     self.late =
                         Some((index, loading.absent())).filter(|(_, absent)| !absent.is_empty());
                     self.leave_mark(client);
                     let Config { path, good } = &self.configs[index];
-                    if let Some(good) = good {
-                        keep_good(path, good);
-                    }
+                    let good = good.as_ref().map(|good| Keeping::begin(path, good));
+                    self.state = match good {
+                        Some(keeping) => State::Keeping(Box::new(keeping)),
+                        None => State::Done,
+                    };
                     News::Loaded(path.clone(), loaded)
                 }
                 Err(error) if error.is_of_config() => self.refuse(index, mode, error),
@@ -217,6 +225,17 @@ impl Boot {
                     _ => self.refuse(index, mode, error),
                 },
             },
+            State::Keeping(mut keeping) => {
+                self.state = match keeping.step() {
+                    Ok(false) => State::Keeping(keeping),
+                    Ok(true) => State::Done,
+                    Err(error) => {
+                        log::warn!("{}: {error}", keeping.good.display());
+                        State::Done
+                    }
+                };
+                News::None
+            }
             State::Late(index, name, mut loading) => match loading.step(client, devices) {
                 Ok(None) => {
                     self.state = State::Late(index, name, loading);
@@ -295,33 +314,70 @@ impl Boot {
 }
 
 /// Keeps a copy of a config that was loaded, for the boot after the one that
-/// breaks it. Writes nothing if the copy is the same: this is flash.
-fn keep_good(path: &Path, good: &Path) {
-    let result = same(path, good).and_then(|same| {
-        if same {
-            Ok(())
-        } else {
-            write_whole(good, &mut File::open(path)?)
-        }
-    });
-    if let Err(error) = result {
-        log::warn!("{}: {error}", good.display());
-    }
+/// breaks it, a part at a time. Writes nothing if the copy is the same: this is flash.
+#[derive(Debug)]
+struct Keeping {
+    path: PathBuf,
+    good: PathBuf,
+    work: Work,
 }
 
-fn same(a: &Path, b: &Path) -> io::Result<bool> {
-    let b = match File::open(b) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
-        b => b?,
-    };
-    let (a, b) = (BufReader::new(File::open(a)?), BufReader::new(b));
-    let (mut a, mut b) = (a.bytes(), b.bytes());
-    loop {
-        match (a.next().transpose()?, b.next().transpose()?) {
-            (None, None) => return Ok(true),
-            (x, y) if x != y => return Ok(false),
-            _ => {}
+#[derive(Debug)]
+enum Work {
+    Open,
+    /// Are they the same?
+    Compare(File, File),
+    Copy(File, Replacement),
+}
+
+/// Bytes of a config that are compared or copied in one step.
+const KEPT_PER_STEP: u64 = 32 * 1024;
+
+impl Keeping {
+    fn begin(path: &Path, good: &Path) -> Self {
+        Self {
+            path: path.into(),
+            good: good.into(),
+            work: Work::Open,
         }
+    }
+
+    /// Goes on with a part; says whether it was the last.
+    fn step(&mut self) -> io::Result<bool> {
+        match &mut self.work {
+            Work::Open => match File::open(&self.good) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => self.copy()?,
+                good => self.work = Work::Compare(File::open(&self.path)?, good?),
+            },
+            Work::Compare(path, good) => {
+                let [here, there] = [path, good].map(|file| {
+                    let mut part = Vec::new();
+                    file.take(KEPT_PER_STEP).read_to_end(&mut part)?;
+                    Ok::<_, io::Error>(part)
+                });
+                let (here, there) = (here?, there?);
+                if here != there {
+                    self.copy()?;
+                } else if here.is_empty() {
+                    return Ok(true);
+                }
+            }
+            Work::Copy(path, copy) => {
+                if io::copy(&mut path.take(KEPT_PER_STEP), copy)? == 0
+                    && let Work::Copy(_, copy) = std::mem::replace(&mut self.work, Work::Open)
+                {
+                    copy.finish()?;
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    fn copy(&mut self) -> io::Result<()> {
+        let copy = Replacement::create(&self.good)?;
+        self.work = Work::Copy(File::open(&self.path)?, copy);
+        Ok(())
     }
 }
 
@@ -358,7 +414,7 @@ mod tests {
         let mut boot = Boot::new(&Files::new(Some(&config), &folder.0.join("run")));
         boot.module = module.into();
         let mut news = Vec::new();
-        while !boot.done() {
+        while !boot.ended() {
             let name = |path: &Path| path.file_name().unwrap().to_str().unwrap().to_string();
             news.push(match boot.step(kernel, &TestDevices::default()) {
                 News::None => continue,
@@ -535,11 +591,28 @@ mod tests {
         let folder = Folder::new("boot-copy");
         let path = folder.file("routes.conf", "10.0.0.0/8 dev eth0\n");
         let good = folder.0.join("routes.good");
-        assert!(!same(&path, &good).unwrap());
-        keep_good(&path, &good);
-        assert!(same(&path, &good).unwrap());
-        folder.file("routes.conf", "10.0.0.0/8 dev eth0\n\n");
-        assert!(!same(&path, &good).unwrap());
+        let keep = |path: &Path, good: &Path| {
+            let mut keeping = Keeping::begin(path, good);
+            let mut steps = 1;
+            while !keeping.step().unwrap() {
+                steps += 1;
+            }
+            steps
+        };
+        keep(&path, &good);
+        let inode = |path: &Path| path.metadata().unwrap().ino();
+        let first = inode(&good);
+        keep(&path, &good);
+        assert_eq!(inode(&good), first, "the same was written again");
+        // In parts, however long it is; the difference may be at its end.
+        let long = "# not very long\n".repeat(20_000);
+        folder.file("routes.conf", &long);
+        assert!(keep(&path, &good) > long.len() / KEPT_PER_STEP as usize);
+        assert_eq!(fs::read_to_string(&good).unwrap(), long);
+        let longer = format!("{long}#\n");
+        folder.file("routes.conf", &longer);
+        keep(&path, &good);
+        assert_eq!(fs::read_to_string(&good).unwrap(), longer);
     }
 
     #[test]

@@ -103,6 +103,7 @@ pub fn of_fault(fault: &Fault) -> Code {
 /// The code for a file that failed.
 pub fn of_io(error: &std::io::Error) -> Code {
     match error.raw_os_error() {
+        None if error.kind() == std::io::ErrorKind::ResourceBusy => LOCKED,
         Some(libc::ENOSPC | libc::EDQUOT | libc::ENOMEM) => FULL,
         _ => FILE,
     }

@@ -38,6 +38,7 @@ use crate::shared::Shared;
 
 use candidate::{CandidateDiff, Commit, Purpose};
 use config::{ConfigDiff, Save};
+use info::Topic;
 use lock::Lock;
 use show::Show;
 
@@ -80,8 +81,8 @@ enum Running {
     Show(Show),
     /// The log, from this line on.
     Log(u64),
-    /// The commands, from this one on.
-    Help(usize),
+    /// Help on this, from this line on.
+    Help(Topic, usize),
     Commit(Box<Commit>),
     CandidateDiff(Box<CandidateDiff>),
     ConfigDiff(Box<ConfigDiff>),
@@ -241,7 +242,7 @@ impl<T: Transport> Console<T> {
         self.client = None;
         if !matches!(
             self.running,
-            Running::Nothing | Running::Log(_) | Running::Help(_)
+            Running::Nothing | Running::Log(_) | Running::Help(..)
         ) {
             if matches!(self.running, Running::Paused(_)) {
                 self.erase_more();
@@ -336,7 +337,7 @@ impl<T: Transport> Console<T> {
     /// waiting for.
     pub fn work(&mut self) -> bool {
         let booting = self.boot_step();
-        if self.interactive() && !self.prompted && !(booting && self.input.is_empty()) {
+        if self.interactive() && !self.prompted && !(self.booting() && self.input.is_empty()) {
             self.prompted = true;
             self.prompt();
         }
@@ -379,7 +380,7 @@ impl<T: Transport> Console<T> {
                     };
                 }
                 Running::Log(next) => self.log(next),
-                Running::Help(next) => self.list_commands(next),
+                Running::Help(topic, next) => self.help_on(topic, next),
                 running => {
                     let more = match running {
                         Running::Show(show) => self.show(show),
@@ -480,10 +481,10 @@ impl<T: Transport> Console<T> {
     pub fn may_go_on(&self) -> bool {
         self.out.room(REPLY_MAX)
             && match self.running {
-                Running::Nothing => !self.input.is_empty() || self.booting(),
-                Running::Paused(_) => self.stop || !self.input.is_empty() || self.booting(),
+                Running::Nothing => !self.input.is_empty() || self.boot_goes_on(),
+                Running::Paused(_) => self.stop || !self.input.is_empty() || self.boot_goes_on(),
                 // Woken by the kernel's answers.
-                _ => !self.waiting || self.stop || self.booting(),
+                _ => !self.waiting || self.stop || self.boot_goes_on(),
             }
     }
 
@@ -505,9 +506,14 @@ impl<T: Transport> Console<T> {
         self.client.is_some() && self.boot.as_ref().is_some_and(|boot| !boot.done())
     }
 
+    /// Whether the config is being loaded, or a copy of it kept, which nobody waits for.
+    fn boot_goes_on(&self) -> bool {
+        self.client.is_some() && self.boot.as_ref().is_some_and(|boot| !boot.ended())
+    }
+
     /// Goes on loading the config; says whether there is more to do.
     fn boot_step(&mut self) -> bool {
-        if !self.booting() || !self.out.room(REPLY_MAX) {
+        if !self.boot_goes_on() || !self.out.room(REPLY_MAX) {
             return false;
         }
         let (Some(client), Some(mut boot)) = (&mut self.client, self.boot.take()) else {
@@ -575,7 +581,7 @@ impl<T: Transport> Console<T> {
             // Asked for again when the kernel's side is opened again.
             self.client = None;
         }
-        let more = !failed && !boot.done();
+        let more = !failed && !boot.ended();
         self.boot = Some(boot);
         more
     }

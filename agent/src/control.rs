@@ -14,6 +14,7 @@ use nl31_netlink::Message;
 use nl31_wire::Deframer;
 
 use crate::program::{Program, System};
+use crate::undo::RolledBack;
 
 /// Programs at once. Others wait in the kernel's queue until one leaves.
 pub const PROGRAMS_MAX: usize = 4;
@@ -117,6 +118,13 @@ impl Control {
         self.programs
             .iter_mut()
             .for_each(|connected| connected.program.event(message));
+    }
+
+    /// A commit was taken back.
+    pub fn rolled_back(&mut self, done: RolledBack) {
+        self.programs
+            .iter_mut()
+            .for_each(|connected| connected.program.rolled_back(done));
     }
 
     /// Events were lost on their way here.

@@ -2,9 +2,12 @@
 //! Where the agent keeps what outlives it, and how files are written so that a
 //! power cut leaves the old one or the new one.
 
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg};
 
 /// The config that the appliance's owner made.
 const OWN: &str = "/data/nl31/routes.conf";
@@ -102,12 +105,12 @@ pub fn remove(path: &Path) -> io::Result<()> {
 }
 
 /// A file that takes the place of another one when it is whole. Dropped before, it
-/// is gone.
+/// is gone. One at a time: a lock keeps another session or agent from writing it too.
 #[derive(Debug)]
 pub struct Replacement {
     path: PathBuf,
     temporary: PathBuf,
-    file: Option<File>,
+    file: Option<Flock<File>>,
     buffer: Vec<u8>,
     unsynced: usize,
 }
@@ -119,7 +122,19 @@ impl Replacement {
     pub fn create(path: &Path) -> io::Result<Self> {
         fs::create_dir_all(path.parent().unwrap_or(Path::new(".")))?;
         let temporary = path.with_extension("new");
-        let file = File::create(&temporary)?;
+        let mut options = OpenOptions::new();
+        let file = options
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&temporary)?;
+        let file = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+            Ok(file) => file,
+            Err((_, Errno::EWOULDBLOCK)) => return Err(io::ErrorKind::ResourceBusy.into()),
+            Err((_, error)) => return Err(error.into()),
+        };
+        // What an agent that was killed has left.
+        file.set_len(0)?;
         Ok(Self {
             path: path.into(),
             temporary,
@@ -202,6 +217,22 @@ mod tests {
         new.finish().unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), content);
         assert_eq!(fs::read_dir(&folder.0).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn two_do_not_write_one_file_at_the_same_time() {
+        let folder = Folder::new("replacement-locked");
+        let path = folder.file("routes.conf", "old");
+        let mut first = Replacement::create(&path).unwrap();
+        let second = Replacement::create(&path).map(drop).unwrap_err();
+        assert_eq!(second.kind(), io::ErrorKind::ResourceBusy);
+        first.write_all(b"first").unwrap();
+        first.finish().unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "first");
+        // One that was killed leaves its part, and no lock.
+        folder.file("routes.new", "a longer part of something");
+        write_whole(&path, &mut "second".as_bytes()).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "second");
     }
 
     #[test]

@@ -14,8 +14,8 @@ use nl31_agent::{access, grammar, last_words, log_ring};
 #[command(version)]
 struct Arguments {
     /// Terminal to serve: a device, `auto` for the kernel's console, or `-` for
-    /// standard input and output. With `-` and input that is no terminal each line
-    /// is a command, and the exit status is 1 if one of them failed.
+    /// standard input and output. With `-` no config is loaded; and if input is no
+    /// terminal each line is a command, and the exit status is 1 if one of them failed.
     #[arg(long, value_name = "auto|PATH|-", default_value = "auto")]
     serial: Choice,
 

@@ -20,13 +20,15 @@ use nl31_wire::{
     Response, SCHEMA, Server, Verdict, code,
 };
 
-use crate::access::Access;
+use crate::access::{Access, Attempt, Gate, NotThePin};
 use crate::codes::{self, Code};
 use crate::console::{Console, Peer};
 use crate::device::{Cached, Devices, SystemDevices};
 use crate::flush::flush;
 use crate::output::{OUTPUT_MAX, Output};
+use crate::save::{Progress, SaveError, Saving};
 use crate::shared::Shared;
+use crate::undo::RolledBack;
 
 /// What a session works on.
 pub trait Host {
@@ -73,6 +75,7 @@ enum Open<T> {
     Nothing,
     List(Box<List<T>>),
     Text(Box<Console<T>>),
+    Save(Box<(Client<T>, Saving)>),
 }
 
 struct List<T> {
@@ -107,17 +110,12 @@ pub struct Program<H: Host> {
     subscribed: bool,
     /// Events were lost, and the program does not know yet.
     lost: bool,
+    /// A commit was taken back, and the program does not know yet.
+    rolled_back: Option<RolledBack>,
     left: bool,
-    rights: Rights,
-}
-
-/// What a program may do.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Rights {
-    /// Nothing: a person must type the PIN first.
-    pub locked: bool,
-    /// Nothing that changes something.
-    pub read_only: bool,
+    gate: Rc<Gate>,
+    /// This session has unlocked it.
+    unlocked: bool,
 }
 
 /// Why a request was not carried out.
@@ -145,14 +143,16 @@ impl<H: Host> Program<H> {
             open: Open::Nothing,
             subscribed: false,
             lost: false,
+            rolled_back: None,
             left: false,
-            rights: Rights::default(),
+            gate: Rc::default(),
+            unlocked: false,
         }
     }
 
     /// Says what the program may do: everything, unless told.
-    pub fn set_rights(&mut self, rights: Rights) {
-        self.rights = rights;
+    pub fn set_gate(&mut self, gate: Rc<Gate>) {
+        self.gate = gate;
     }
 
     /// Ends what is open, as when the line is unplugged.
@@ -169,6 +169,10 @@ impl<H: Host> Program<H> {
         self.open = Open::Nothing;
         self.subscribed = false;
         self.lost = false;
+        self.rolled_back = None;
+        if std::mem::take(&mut self.unlocked) {
+            self.gate.lock();
+        }
     }
 
     /// What is to be sent.
@@ -252,12 +256,29 @@ impl<H: Host> Program<H> {
         self.tells();
     }
 
+    /// A commit was taken back.
+    pub fn rolled_back(&mut self, done: RolledBack) {
+        if let Open::Text(console) = &mut self.open
+            && console.listens()
+        {
+            console.notice(format_args!("{done}"));
+        }
+        if self.subscribed {
+            self.rolled_back = Some(done);
+            self.tells();
+        }
+    }
+
     /// Whether there is room to tell of something; half is kept for answers. Tells of
     /// what was lost first.
     pub fn tells(&mut self) -> bool {
         let room = self.out.room(OUTPUT_MAX / 2);
         if room && std::mem::take(&mut self.lost) {
             self.tell(&Response::Lost {});
+        }
+        if room && let Some(RolledBack { prefixes, lost }) = self.rolled_back.take() {
+            let (prefixes, lost) = (prefixes as u32, lost as u32);
+            self.tell(&Response::RolledBack { prefixes, lost });
         }
         room
     }
@@ -308,9 +329,12 @@ impl<H: Host> Program<H> {
 
     /// Refuses what the program may not do.
     fn permit(&self, request: &Request<'_>) -> Refused<()> {
-        let session = matches!(request, Request::Hello { .. } | Request::Leave {});
-        if self.rights.locked && !session {
-            let what = format_args!("the line is locked: a person must type the PIN first");
+        let session = matches!(
+            request,
+            Request::Hello { .. } | Request::Unlock { .. } | Request::Leave {}
+        );
+        if self.gate.is_locked() && !session {
+            let what = format_args!("the line is locked: it wants its PIN first");
             return Err(Refusal::new(codes::LOCKED_OUT.number, what));
         }
         let changes = matches!(
@@ -319,8 +343,9 @@ impl<H: Host> Program<H> {
                 | Request::Flush { .. }
                 | Request::Begin { .. }
                 | Request::Commit {}
+                | Request::Save {}
         );
-        if self.rights.read_only && changes {
+        if self.gate.is_read_only() && changes {
             let what = format_args!("this line is read-only");
             return Err(Refusal::new(codes::DENIED.number, what));
         }
@@ -368,7 +393,7 @@ impl<H: Host> Program<H> {
             }
             Request::Subscribe { on } => {
                 self.subscribed = on;
-                self.lost = false;
+                (self.lost, self.rolled_back) = (false, None);
                 self.answer(&Response::Done {});
             }
             Request::Leave {} => {
@@ -377,6 +402,8 @@ impl<H: Host> Program<H> {
                 self.server.close();
                 self.left = true;
             }
+            Request::Save {} => self.save()?,
+            Request::Unlock { pin } => self.unlock(pin)?,
         }
         Ok(())
     }
@@ -511,7 +538,8 @@ impl<H: Host> Program<H> {
                 Peer::Script,
                 self.host.shared(),
             ));
-            console.set_access(Access::without_pin(self.rights.read_only));
+            let access = Access::without_pin(self.gate.is_read_only());
+            console.set_gate(Rc::new(Gate::new(access)));
             match self.host.connect() {
                 Ok(client) => console.attach(client),
                 // Without a kernel the console says so by itself.
@@ -534,6 +562,7 @@ impl<H: Host> Program<H> {
                 Err(Refusal::new(code::NOT_OPEN, what))
             }
             Open::List(list) => self.next_routes(list),
+            Open::Save(save) => self.next_saved(save),
             Open::Text(mut console) => {
                 while console.out().pending().len() < TEXT_PART && console.work() {}
                 let idle = console.idle();
@@ -585,6 +614,52 @@ impl<H: Host> Program<H> {
             last,
             interrupted,
         });
+        Ok(())
+    }
+
+    fn save(&mut self) -> Refused<()> {
+        if self.host.shared().left().is_some() {
+            let what = format_args!("a commit waits to be confirmed, which saves it");
+            return Err(Refusal::new(codes::LOCKED.number, what));
+        }
+        let shared = self.host.shared();
+        let mut client = self.host.connect()?;
+        let saving = Saving::begin(&mut client, &shared.files.config)?;
+        self.open = Open::Save(Box::new((client, saving)));
+        self.next()
+    }
+
+    fn next_saved(&mut self, mut save: Box<(Client<H::Transport>, Saving)>) -> Refused<()> {
+        let shared = self.host.shared();
+        let path = &shared.files.config;
+        let (client, saving) = &mut *save;
+        let last = matches!(
+            saving.step(client, &*self.devices, path)?,
+            Progress::Saved(_)
+        );
+        let routes = saving.paths();
+        if last {
+            shared.saved(routes);
+        } else {
+            self.open = Open::Save(save);
+        }
+        self.answer(&Response::Saving { routes, last });
+        Ok(())
+    }
+
+    fn unlock(&mut self, pin: &str) -> Refused<()> {
+        if self.gate.is_locked() {
+            match self.gate.attempt(pin.as_bytes()) {
+                Attempt::Right => {
+                    self.unlocked = true;
+                    log::info!("a program has unlocked the serial line");
+                }
+                Attempt::Wrong(pause) => {
+                    return Err(Refusal::new(codes::LOCKED_OUT.number, NotThePin(pause)));
+                }
+            }
+        }
+        self.answer(&Response::Done {});
         Ok(())
     }
 
@@ -744,6 +819,16 @@ impl From<Failed> for Refusal {
         Self {
             index: failed.index,
             ..failed.error.into()
+        }
+    }
+}
+
+impl From<SaveError> for Refusal {
+    fn from(error: SaveError) -> Self {
+        log::error!("not saved: {error}");
+        match error {
+            SaveError::Kernel(error) => error.into(),
+            SaveError::Io(ref io) => Self::new(codes::of_io(io).number, error),
         }
     }
 }

@@ -2,7 +2,7 @@
 //! Saves the running table as the config: a picture of one moment, read and written
 //! a part at a time, so that it takes no memory however large the table is.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::io::{self, Write as _};
 use std::path::Path;
 
@@ -33,6 +33,15 @@ pub enum SaveError {
     Kernel(Error),
     /// The file failed.
     Io(io::Error),
+}
+
+impl fmt::Display for SaveError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Kernel(error) => error.kind.fmt(f),
+            Self::Io(error) => write!(f, "the config cannot be written: {error}"),
+        }
+    }
 }
 
 impl From<Error> for SaveError {
@@ -67,6 +76,11 @@ impl Saving {
             paths: 0,
             tries: 1,
         })
+    }
+
+    /// Paths written so far.
+    pub fn paths(&self) -> u64 {
+        self.paths
     }
 
     /// Goes on with a part. After an error it is over.

@@ -7,7 +7,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::files::Files;
-use crate::undo;
+use crate::undo::{self, RolledBack};
 
 /// See the module. Everything happens on the main thread.
 #[derive(Debug)]
@@ -21,6 +21,8 @@ pub struct Shared {
     pub appliance: bool,
     /// Until when a commit may be confirmed, by [`undo::now`].
     pub unconfirmed: Cell<Option<u64>>,
+    /// One was taken back, and programs do not know yet.
+    pub rolled_back: Cell<Option<RolledBack>>,
     /// A reboot was asked for.
     pub reboot: Cell<bool>,
 }
@@ -38,13 +40,26 @@ impl Shared {
             resident,
             appliance,
             unconfirmed: Cell::new(unconfirmed),
+            rolled_back: Cell::new(None),
             reboot: Cell::new(false),
         }
+    }
+
+    /// The table was saved as the config.
+    pub fn saved(&self, paths: u64) {
+        log::info!("saved {paths} routes to {}", self.files.config.display());
+        self.files.keep();
     }
 
     /// Milliseconds that are left to confirm a commit.
     pub fn left(&self) -> Option<u64> {
         Some(self.unconfirmed.get()?.saturating_sub(undo::now()))
+    }
+
+    /// A commit was taken back.
+    pub fn rolled_back(&self, done: RolledBack) {
+        self.unconfirmed.set(None);
+        self.rolled_back.set(Some(done));
     }
 
     /// A commit stays although it was not confirmed: another table is there now.

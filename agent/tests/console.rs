@@ -9,7 +9,7 @@ use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use nl31_agent::access::Access;
+use nl31_agent::access::{Access, Gate};
 use nl31_agent::boot::Boot;
 use nl31_agent::console::{Console, PROMPT, Peer};
 use nl31_agent::device::Devices;
@@ -1355,6 +1355,31 @@ fn long_output_pauses_at_each_page_of_a_terminal_that_says_how_high_it_is() {
     assert_eq!(session.types("x"), "");
     let end = session.types("q");
     assert_eq!(screen(&end), ["W206 stopped after 19 routes", "nl31>"]);
+    // So does help, and goes on where it was.
+    for (topic, first, last) in [
+        ("", "  greet", "`help COMMAND` tells more"),
+        ("codes", "  I200  done", "  E507  "),
+        ("route", "  route add ", "      delete all routes"),
+        ("route add", "  route add ", "    proto"),
+    ] {
+        let mut help = session.types(format!("help {topic}\r"));
+        let mut pages = 1;
+        while help.ends_with("--more--") {
+            help.truncate(help.len() - "--more--".len());
+            help += session.types(" ").trim_start_matches("\r        \r");
+            pages += 1;
+        }
+        let lines: Vec<_> = help.lines().skip(1).collect();
+        assert!(lines[0].starts_with(first), "{topic}: {help}");
+        let [.., end, status, _] = lines[..] else {
+            panic!("{topic}: {help}");
+        };
+        assert!(end.starts_with(last), "{topic}: {help}");
+        assert_eq!(status, "I200 help");
+        // Long lines take two rows.
+        assert!(pages >= (lines.len() - 2).div_ceil(9), "{topic}: {help}");
+        assert!(pages > 1 || topic == "route add", "{topic}");
+    }
     // Short output does not pause, and what the terminal does not know neither.
     assert!(!session.types("route show 10.0.5.0/24\r").contains("more"));
     session.console.set_size(0, 0);
@@ -1409,7 +1434,8 @@ fn locked() -> Session {
     let mut session = Session::with(Folder::new(), Peer::Line, None);
     let file = session.folder.0.join("console.conf");
     fs::write(&file, PIN_4711).unwrap();
-    session.console.set_access(Access::read(&file));
+    let gate = Gate::new(Access::read(&file));
+    session.console.set_gate(Rc::new(gate));
     session.console.attach(client());
     session.console.start();
     session
@@ -1453,7 +1479,8 @@ fn a_line_with_a_pin_hears_nothing_else_before_and_does_not_show_it() {
 fn a_line_that_is_read_only_changes_nothing() {
     let mut session = Session::new(false);
     session.types("route add 10.0.0.0/8 dev eth0\n");
-    session.console.set_access(Access::without_pin(true));
+    let gate = Gate::new(Access::without_pin(true));
+    session.console.set_gate(Rc::new(gate));
     for line in [
         "route add 11.0.0.0/8 dev eth0",
         "route replace 11.0.0.0/8 dev eth0",

@@ -113,12 +113,12 @@ fn guest_with_tables(sizes: &[usize]) -> (Guest, tempfile::TempDir) {
         ..Setup::default()
     };
     let mut guest = Guest::start(Image::shared(), &setup).expect("a guest");
-    shell(&mut guest, "cp /mnt/share/* /tmp; touch /tmp/empty");
+    shell(&mut guest, "cp /mnt/share/* /tmp");
     (guest, share)
 }
 
-/// An agent that executes lines, and loads no config as the resident one does.
-const ASIDE: &str = "nl31-agent --run /tmp/aside --config /tmp/empty --serial -";
+/// An agent that executes lines beside the resident one.
+const ASIDE: &str = "nl31-agent --serial -";
 
 /// Paths in the table at one moment.
 fn paths(guest: &mut Guest) -> usize {

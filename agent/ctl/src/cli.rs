@@ -19,7 +19,7 @@ use crate::load::{Mode, load};
 use crate::monitor::monitor;
 use crate::port::{self, Port, SOCKET, Serial};
 use crate::route;
-use crate::save::save;
+use crate::save::{save, save_there};
 use crate::shell;
 
 /// Drives an nl31 appliance over its serial line or its local socket.
@@ -40,6 +40,11 @@ pub struct Arguments {
     /// Bit rate of the serial line.
     #[arg(long, value_name = "BAUD", default_value_t = 115_200, global = true)]
     baud: u32,
+
+    /// File with the PIN of a serial line that has one. Without it the variable
+    /// NL31_PIN is taken, if there is one.
+    #[arg(long, value_name = "PATH", global = true)]
+    pin_file: Option<PathBuf>,
 
     /// Print JSON, one object a line.
     #[arg(long, global = true)]
@@ -85,10 +90,12 @@ enum Command {
         #[arg(long, conflicts_with = "replace")]
         frames: bool,
     },
-    /// Write the table to a file, as it is at one moment.
+    /// Save the table as the appliance's config, or write it to a file here, as it is at
+    /// one moment.
     Save {
-        /// What `load` and `apply` read.
-        file: PathBuf,
+        /// What `load` and `apply` read. Without it the table is saved on the appliance,
+        /// as the config that its next boot begins with.
+        file: Option<PathBuf>,
     },
     /// Make the table what a file says, with the fewest changes, all at once.
     Apply {
@@ -190,8 +197,10 @@ impl Arguments {
                 "a greeting has at most {GREETING_MAX} bytes"
             )));
         }
+        let pin = self.pin()?;
         let mut link = self.connect()?;
-        let result = self.execute(&mut link, out);
+        let unlocked = pin.map_or(Ok(()), |pin| link.done(&Request::Unlock { pin: &pin }));
+        let result = unlocked.and_then(|()| self.execute(&mut link, out));
         match result {
             // The line is not there any more to be left.
             Err(
@@ -218,6 +227,16 @@ impl Arguments {
         }
         let path = find(&port::candidates(), self.baud)?;
         open_serial(&path, self.baud, OPENING)
+    }
+
+    /// The PIN, which is not an argument: everybody on the machine sees those.
+    fn pin(&self) -> Result<Option<String>, Error> {
+        let Some(path) = &self.pin_file else {
+            return Ok(std::env::var("NL31_PIN").ok());
+        };
+        let text =
+            std::fs::read_to_string(path).map_err(|error| Error::File(path.clone(), error))?;
+        Ok(Some(text.trim_end_matches(['\r', '\n']).into()))
     }
 
     fn bar(&self, what: &'static str) -> ProgressBar {
@@ -298,12 +317,12 @@ impl Arguments {
                 if let Some(count) = paths(link)? {
                     bar.set_length(count);
                 }
-                let count = save(link, file, &bar)?;
+                let (count, place) = match file {
+                    Some(file) => (save(link, file, &bar)?, file.display().to_string()),
+                    None => (save_there(link, &bar)?, "the appliance's config".into()),
+                };
                 bar.finish_and_clear();
-                self.say(
-                    out,
-                    format_args!("saved {count} routes to {}", file.display()),
-                );
+                self.say(out, format_args!("saved {count} routes to {place}"));
                 Ok(())
             }
             Command::Apply { file, dry_run } => {

@@ -17,6 +17,9 @@ pub const STATUSES: &str = "\
 7  the link was lost while a change was under way: look whether it was made
 8  others kept changing the table: try again";
 
+/// The agent's code for a line that waits for its PIN.
+const LOCKED: u16 = 401;
+
 /// A command that failed.
 #[derive(Debug)]
 pub enum Error {
@@ -95,6 +98,10 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Refused(refused) if refused.code == LOCKED => {
+                let Refused { code, text, .. } = refused;
+                write!(f, "E{code} {text} (--pin-file, or NL31_PIN)")
+            }
             Self::Refused(refused) => write!(f, "E{} {}", refused.code, refused.text),
             Self::Usage(text) | Self::NoPort(text) => f.write_str(text),
             Self::Port(port, error) => write!(f, "{port}: {error}"),

@@ -27,6 +27,9 @@ pub const LOOKING: Patience = Patience {
     attempts: 3,
 };
 
+/// Pause where the agent has nothing to say yet.
+pub const PAUSE: Duration = Duration::from_millis(20);
+
 /// What the agent says of itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Agent {
@@ -52,6 +55,13 @@ pub enum Event {
     },
     /// Some were lost.
     Lost,
+    /// A commit that waited for its confirmation was taken back.
+    RolledBack {
+        /// Prefixes that have their paths of before again.
+        prefixes: u32,
+        /// Paths of before whose device is gone.
+        lost: u32,
+    },
 }
 
 /// Events kept until somebody asks for them.
@@ -170,6 +180,7 @@ impl<P: Port> Link<P> {
                 | Request::Flush { .. }
                 | Request::Commit {}
                 | Request::Line { .. }
+                | Request::Save {}
         ));
         // Out with it, so that the line is busy while the next one is made.
         self.send_due()
@@ -319,6 +330,7 @@ fn keep_event(events: &mut VecDeque<Event>, response: &Response<'_>) {
             _ => return,
         },
         Response::Lost {} => Event::Lost,
+        &Response::RolledBack { prefixes, lost } => Event::RolledBack { prefixes, lost },
         _ => return,
     };
     if events.len() == EVENTS_MAX {

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Many changes in few frames, and `load`: the routes of a file into the table.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::path::Path;
 
 use indicatif::ProgressBar;
-use nl31_route::{DeviceName, Spec};
+use nl31_route::{DeviceName, Family, Prefix, Route, Spec};
 use nl31_wire::{ItemsBuffer, Op, Request, Response};
 
 use crate::error::Error;
@@ -39,6 +39,9 @@ pub struct Batches<'a, P> {
     bar: &'a ProgressBar,
     count: u64,
 }
+
+/// A route, and its line in the file.
+type Numbered = (usize, Route<DeviceName>);
 
 /// The change with this tag failed, or which one is not known.
 pub type Failed = (Option<usize>, Error);
@@ -177,6 +180,30 @@ pub fn batches<P: Port>(
     }
 }
 
+/// Orders routes so that they take few bytes on the line: next to each other are those of
+/// the same path, of the same length, and near each other. Prefixes with several paths
+/// keep theirs in the file's order.
+fn in_few_bytes(routes: Vec<Numbered>) -> Vec<Numbered> {
+    let mut lines = HashMap::<Prefix, u32>::with_capacity(routes.len());
+    for (_, route) in &routes {
+        *lines.entry(route.prefix).or_default() += 1;
+    }
+    let (mut single, several): (Vec<_>, Vec<_>) = routes
+        .into_iter()
+        .partition(|(_, route)| lines[&route.prefix] == 1);
+    let mut paths = HashMap::new();
+    for (_, route) in &single {
+        let number = paths.len();
+        paths.entry(route.path.clone()).or_insert(number);
+    }
+    single.sort_by_cached_key(|(_, Route { prefix, path })| {
+        let family = prefix.family() == Family::V6;
+        (paths[path], family, prefix.len(), prefix.address())
+    });
+    single.extend(several);
+    single
+}
+
 /// Loads a file; gives the number of routes. It is looked at whole before anything is
 /// sent.
 pub fn load<P: Port>(
@@ -190,6 +217,7 @@ pub fn load<P: Port>(
         routes.push((line, route));
         Ok(())
     })?;
+    let routes = in_few_bytes(routes);
     bar.set_length(routes.len() as u64);
     let push = |batches: &mut Batches<'_, P>| {
         routes

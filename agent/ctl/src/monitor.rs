@@ -63,6 +63,13 @@ pub fn text(event: Event, as_json: bool) -> String {
                 format!("{verb} {route}")
             }
         }
+        Event::RolledBack { prefixes, lost } if as_json => {
+            json!({ "event": "rolled-back", "prefixes": prefixes, "lost": lost }).to_string()
+        }
+        Event::RolledBack { prefixes, lost } => format!(
+            "a commit was rolled back: {prefixes} prefixes have their paths of before, {lost} \
+             paths whose device is gone are not back"
+        ),
         Event::Lost if as_json => json!({ "event": "lost" }).to_string(),
         Event::Lost => "changes came too fast to be shown".into(),
     }

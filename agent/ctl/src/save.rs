@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! `save`: the table into a file.
+//! `save`: the table into a file, here or as the appliance's config.
 
 use std::path::Path;
 
 use indicatif::ProgressBar;
 use nl31_route::Spec;
+use nl31_wire::{Request, Response};
 
 use crate::error::Error;
 use crate::file::Replacement;
-use crate::link::Link;
+use crate::link::{Link, PAUSE};
 use crate::list::list;
 use crate::port::Port;
 
@@ -37,4 +38,24 @@ pub fn save<P: Port>(link: &mut Link<P>, path: &Path, bar: &ProgressBar) -> Resu
     }
     file.discard();
     Err(Error::Changing)
+}
+
+/// Has the agent save the table as its config; gives the number of routes.
+pub fn save_there<P: Port>(link: &mut Link<P>, bar: &ProgressBar) -> Result<u64, Error> {
+    let mut request = Request::Save {};
+    loop {
+        let before = bar.position();
+        let (routes, last) = link.call(&request, |response| match response {
+            Response::Saving { routes, last } => Ok((routes, last)),
+            _ => Err(Error::Unexpected),
+        })?;
+        if last {
+            return Ok(routes);
+        }
+        if routes == before {
+            std::thread::sleep(PAUSE);
+        }
+        bar.set_position(routes);
+        request = Request::Next {};
+    }
 }

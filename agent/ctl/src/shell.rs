@@ -2,18 +2,14 @@
 //! `shell`: the agent's console over frames.
 
 use std::io::{IsTerminal, Write};
-use std::time::Duration;
 
 use nl31_wire::{Request, Response};
 use rustyline::DefaultEditor;
 use rustyline::error::ReadlineError;
 
 use crate::error::{Error, Refused};
-use crate::link::Link;
+use crate::link::{Link, PAUSE};
 use crate::port::Port;
-
-/// Pause where the agent has nothing to say yet.
-const PAUSE: Duration = Duration::from_millis(20);
 
 /// The code of an error that the console's status line tells of.
 type Failed = Option<u16>;

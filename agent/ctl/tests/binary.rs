@@ -177,12 +177,24 @@ fn a_program_and_a_person_share_the_serial_line() {
 }
 
 #[test]
-fn a_line_with_a_pin_is_closed_to_programs_until_a_person_types_it() {
+fn a_line_with_a_pin_is_closed_until_a_person_types_it_or_a_program_does() {
     // By Python's hashlib.
     let pin = "pin 2 07070707070707070707070707070707 \
                a969f071d2e4a3a03e2822e38baa1b6ca2900d76bd19cc9aa5084d802c1e1902";
     let line = Line::with_access("pin", pin);
     check(&line.ctl(&["shell", "help"]), 1, "", "the line is locked");
+    let (right, wrong) = (line.folder.join("right"), line.folder.join("wrong"));
+    std::fs::write(&right, "4711\n").unwrap();
+    std::fs::write(&wrong, "4712\n").unwrap();
+    let with = |file: &PathBuf| line.ctl(&["--pin-file", file.to_str().unwrap(), "shell", "help"]);
+    check(&with(&right), 0, "I200 help\n", "");
+    check(&with(&right), 0, "I200 help\n", "");
+    // It was open for that program, and for nobody else.
+    check(&line.ctl(&["shell", "help"]), 1, "", "the line is locked");
+    check(&with(&wrong), 1, "", "E401 not the PIN, try again in 1 s");
+    // The right one comes too early, and is not looked at.
+    check(&with(&right), 1, "", "E401 not the PIN, try again in 1 s");
+    std::thread::sleep(std::time::Duration::from_secs(1));
     let mut terminal = line.terminal();
     says(&mut terminal, b"4711\r", "I200 unlocked", true);
     drop(terminal);

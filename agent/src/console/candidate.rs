@@ -470,7 +470,7 @@ impl<T: Transport> Console<T> {
         };
         match undo::roll_back(client, &*self.devices, &path) {
             Ok(done) => {
-                self.shared.unconfirmed.set(None);
+                self.shared.rolled_back(done);
                 log::info!("{done}");
                 self.status(codes::DONE, format_args!("{done}"));
             }

@@ -77,8 +77,7 @@ impl<T: Transport> Console<T> {
         let path = &self.shared.files.config;
         match save.saving.step(client, &*self.devices, path) {
             Ok(Progress::Saved(paths)) => {
-                log::info!("saved {paths} routes to {}", path.display());
-                self.shared.files.keep();
+                self.shared.saved(paths);
                 self.tell_what_was_not_there();
                 let confirmed = if save.confirms { "confirmed and " } else { "" };
                 self.status(

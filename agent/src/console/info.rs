@@ -9,6 +9,16 @@ use crate::codes;
 use crate::grammar::{self, Arguments, COMMANDS, Command, GREETING_MAX, GrammarError};
 use crate::log_ring;
 
+/// What help is on.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Topic {
+    Commands,
+    Codes,
+    /// The commands that begin with this word.
+    Group(&'static str),
+    Command(&'static Command),
+}
+
 impl<T: Transport> Console<T> {
     pub(super) fn greet(&mut self, text: &str) {
         if text.len() > GREETING_MAX {
@@ -111,73 +121,95 @@ impl<T: Transport> Console<T> {
         self.running = Running::Log(next);
     }
 
-    /// Lists the commands from number `next` on.
-    pub(super) fn list_commands(&mut self, next: usize) {
+    /// Shows help from line `next` on.
+    pub(super) fn help_on(&mut self, topic: Topic, mut next: usize) {
         if std::mem::take(&mut self.stop) {
             return self.status(codes::STOPPED, format_args!("stopped"));
         }
-        let widest = |command: &Command| command.words.join(" ").len();
-        let width = COMMANDS.iter().map(widest).max().unwrap_or(0);
-        for (number, command) in COMMANDS.iter().enumerate().skip(next) {
+        for _ in 0..LINES_PER_STEP {
             if self.page_is_full() {
-                self.pause(Running::Help(number));
+                self.pause(Running::Help(topic, next));
                 return;
             }
-            let words = command.words.join(" ");
-            self.data(format_args!("  {words:width$}  {}", command.help));
+            if !self.help_line(topic, next) {
+                return self.status(codes::DONE, format_args!("help"));
+            }
+            next += 1;
         }
-        self.data(format_args!(
-            "`help COMMAND` tells more, `help codes` explains the replies"
-        ));
-        self.status(codes::DONE, format_args!("help"));
+        self.running = Running::Help(topic, next);
+    }
+
+    /// Shows a line of help, if there is a line of this number.
+    fn help_line(&mut self, topic: Topic, number: usize) -> bool {
+        match topic {
+            Topic::Commands if number == COMMANDS.len() => self.data(format_args!(
+                "`help COMMAND` tells more, `help codes` explains the replies"
+            )),
+            Topic::Commands => {
+                let Some(command) = COMMANDS.get(number) else {
+                    return false;
+                };
+                let widest = |command: &Command| command.words.join(" ").len();
+                let width = COMMANDS.iter().map(widest).max().unwrap_or(0);
+                let words = command.words.join(" ");
+                self.data(format_args!("  {words:width$}  {}", command.help));
+            }
+            Topic::Codes => match codes::ALL.get(number) {
+                Some(code) => self.data(format_args!("  {code}  {}", code.meaning)),
+                None => return false,
+            },
+            Topic::Group(word) => {
+                let mut group = COMMANDS.iter().filter(|command| command.words[0] == word);
+                match group.nth(number / 2) {
+                    Some(command) if number.is_multiple_of(2) => {
+                        self.data(format_args!("  {command}"));
+                    }
+                    Some(command) => self.data(format_args!("      {}", command.help)),
+                    None => return false,
+                }
+            }
+            Topic::Command(command) => match (number, &command.arguments) {
+                (0, _) => self.data(format_args!("  {command}")),
+                (1, _) => self.data(format_args!("  {}", command.help)),
+                (_, Arguments::Route(syntax) | Arguments::Filter(syntax)) => {
+                    let mut keywords = Syntax::keywords().iter().chain(syntax.flags);
+                    match keywords.nth(number - 2) {
+                        Some(keyword) => {
+                            self.data(format_args!("    {:12} {}", keyword.word, keyword.help));
+                        }
+                        None => return false,
+                    }
+                }
+                _ => return false,
+            },
+        }
+        true
     }
 
     pub(super) fn help(&mut self, line: &str, start: usize) {
-        let topic = line[start..].trim();
-        if topic.is_empty() {
-            self.running = Running::Help(0);
-            return;
-        }
-        if topic == grammar::CODES {
-            for code in codes::ALL {
-                self.data(format_args!("  {code}  {}", code.meaning));
-            }
-            return self.status(codes::DONE, format_args!("help"));
-        }
-        // The topic is a command's line, so its columns are those of this line
+        let words = line[start..].trim();
+        // What is asked about is a command's line, so its columns are those of this line
         // less what stands before it.
         let offset = line.len() - line[start..].trim_start().len();
-        match grammar::command(&line[offset..]) {
-            Ok(Some((command, _))) => {
-                self.data(format_args!("  {command}"));
-                self.data(format_args!("  {}", command.help));
-                if let Arguments::Route(syntax) | Arguments::Filter(syntax) = command.arguments {
-                    for keyword in Syntax::keywords().iter().chain(syntax.flags) {
-                        self.data(format_args!("    {:12} {}", keyword.word, keyword.help));
-                    }
-                }
-                self.status(codes::DONE, format_args!("help"));
-            }
+        let topic = match grammar::command(&line[offset..]) {
+            _ if words == grammar::CODES => Topic::Codes,
+            Ok(None) => Topic::Commands,
+            Ok(Some((command, _))) => Topic::Command(command),
             Err(GrammarError {
                 kind: grammar::GrammarErrorKind::Incomplete(_),
                 ..
             }) => {
-                // All commands of a group.
-                for command in COMMANDS
-                    .iter()
-                    .filter(|command| command.words[0].starts_with(topic))
-                {
-                    self.data(format_args!("  {command}"));
-                    self.data(format_args!("      {}", command.help));
-                }
-                self.status(codes::DONE, format_args!("help"));
+                let mut group = COMMANDS.iter().map(|command| command.words[0]);
+                group
+                    .find(|word| word.starts_with(words))
+                    .map_or(Topic::Commands, Topic::Group)
             }
             Err(mut error) => {
                 error.column += offset;
-                self.misspelled(line, &error);
+                return self.misspelled(line, &error);
             }
-            Ok(None) => self.status(codes::DONE, format_args!("help")),
-        }
+        };
+        self.running = Running::Help(topic, 0);
     }
 }
 

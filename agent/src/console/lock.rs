@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The PIN: until it is typed, nothing else is heard on the line.
 
-use std::time::Instant;
+use std::rc::Rc;
 
 use nl31_netlink::Transport;
 
 use super::Console;
-use crate::access::{Access, Attempt, PIN_MAX};
+use crate::access::{Attempt, Gate, NotThePin, PIN_MAX};
 use crate::codes;
 
 /// Where the PIN is typed, unseen.
@@ -15,44 +15,41 @@ const PROMPT: &[u8] = b"PIN: ";
 /// The lock of a line.
 #[derive(Debug, Default)]
 pub(super) struct Lock {
-    access: Access,
-    locked: bool,
+    gate: Rc<Gate>,
     typed: heapless::Vec<u8, PIN_MAX>,
     too_long: bool,
 }
 
 impl<T: Transport> Console<T> {
     /// Says who may do what here. To be called before [`Console::start`].
-    pub fn set_access(&mut self, access: Access) {
-        self.lock.locked = access.locks();
-        self.lock.access = access;
+    pub fn set_gate(&mut self, gate: Rc<Gate>) {
+        self.lock.gate = gate;
     }
 
     /// Asks for the PIN from now on, if there is one. Edits stay; what was typed is
     /// forgotten.
     pub fn lock(&mut self) {
-        if self.is_locked() || !self.lock.access.locks() {
+        if !self.lock.gate.lock() {
             return;
         }
         self.suspend();
-        self.lock.locked = true;
         self.data(format_args!(""));
         self.notice(format_args!("locked"));
     }
 
     /// Whether a PIN is to be typed first.
     pub fn is_locked(&self) -> bool {
-        self.lock.locked
+        self.lock.gate.is_locked()
     }
 
     /// Whether there is a PIN, and it was typed.
     pub fn locks_when_idle(&self) -> bool {
-        !self.lock.locked && self.lock.access.locks()
+        self.lock.gate.is_unlocked()
     }
 
     /// Whether nothing may be changed here.
     pub fn is_read_only(&self) -> bool {
-        self.lock.access.read_only
+        self.lock.gate.is_read_only()
     }
 
     pub(super) fn ask_for_pin(&mut self) {
@@ -83,18 +80,13 @@ impl<T: Transport> Console<T> {
         let too_long = std::mem::take(&mut self.lock.too_long);
         self.data(format_args!(""));
         let pin: &[u8] = if too_long { b"" } else { &typed };
-        match self.lock.access.attempt(pin, Instant::now()) {
+        match self.lock.gate.attempt(pin) {
             Attempt::Right => {
-                self.lock.locked = false;
                 log::info!("the PIN was typed on the serial line");
                 self.status(codes::DONE, format_args!("unlocked until Ctrl-D"));
             }
             Attempt::Wrong(pause) => {
-                let seconds = pause.as_millis().div_ceil(1000);
-                self.status(
-                    codes::LOCKED_OUT,
-                    format_args!("not the PIN, try again in {seconds} s"),
-                );
+                self.status(codes::LOCKED_OUT, format_args!("{}", NotThePin(pause)));
             }
         }
     }

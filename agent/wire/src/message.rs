@@ -181,6 +181,17 @@ messages! {
     }
     /// Ends the session; a serial line returns to text. Answer: [`Response::Done`].
     0x10 Leave {}
+    /// Saves the table as the config that the next boot begins with, whole or not at
+    /// all. Answer: [`Response::Saving`] after a first part; [`Request::Next`] does each
+    /// other part. Replaces a list or output that is open.
+    0x11 Save {}
+    /// Unlocks a serial line that has a PIN, until the session ends. Answer:
+    /// [`Response::Done`], also where it is not locked. After a wrong PIN the next one is
+    /// not looked at for a time that doubles.
+    0x12 Unlock {
+        /// The PIN.
+        pin: &'a str,
+    }
 }
 
 messages! {
@@ -287,6 +298,13 @@ messages! {
         /// Requests that failed.
         errors: u64,
     }
+    /// Part of a save.
+    0x89 Saving {
+        /// Routes written so far.
+        routes: u64,
+        /// All of them are, and will last.
+        last: bool,
+    }
     /// The table changed. Sent by itself with id 0, see [`Request::Subscribe`].
     0xc0 Event {
         /// Number of the change. They follow each other; a gap means that some
@@ -300,6 +318,14 @@ messages! {
     /// Events were lost because they came faster than the line takes them. Sent by
     /// itself with id 0.
     0xc1 Lost {}
+    /// A `commit confirmed` was taken back, in time or by somebody. Sent by itself with
+    /// id 0, as events are.
+    0xc2 RolledBack {
+        /// Prefixes that have their paths of before again.
+        prefixes: u32,
+        /// Paths of before that are not back, as their device is gone.
+        lost: u32,
+    }
 }
 
 /// Kinds from here on are the agent's; it never answers them.

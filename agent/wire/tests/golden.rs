@@ -86,6 +86,11 @@ fn requests() -> Vec<(Request<'static>, &'static str)> {
             "00 0a 01 02 01 0f 01 98 21 57 72 00",
         ),
         (Request::Leave {}, "00 09 01 02 01 10 6a ec b1 d9 00"),
+        (Request::Save {}, "00 09 01 02 01 11 69 6f da 2b 00"),
+        (
+            Request::Unlock { pin: "4711" },
+            "00 0e 01 02 01 12 04 34 37 31 31 d4 70 74 7f 00",
+        ),
     ]
 }
 
@@ -184,6 +189,20 @@ fn responses() -> Vec<(Response<'static>, &'static str)> {
             "00 0b 01 02 01 c0 ac 02 08 e0 08 c0 09 02 01 08 0a 8c 30 2b 1f 00",
         ),
         (Response::Lost {}, "00 09 01 02 01 c1 c2 8e 09 f8 00"),
+        (
+            Response::Saving {
+                routes: 300,
+                last: true,
+            },
+            "00 0c 01 02 01 89 ac 02 01 ce 2c c3 50 00",
+        ),
+        (
+            Response::RolledBack {
+                prefixes: 300,
+                lost: 1,
+            },
+            "00 0c 01 02 01 c2 ac 02 01 f6 99 03 6f 00",
+        ),
     ]
 }
 
@@ -274,7 +293,7 @@ fn every_kind_is_here() {
 /// The set of messages may grow; then this number changes with it.
 #[test]
 fn the_schema_is_that_of_these_messages() {
-    assert_eq!(format!("{SCHEMA:08x}"), "a3ad2211");
+    assert_eq!(format!("{SCHEMA:08x}"), "a446eed2");
 }
 
 /// What is behind the body, or short of it, is refused.
