@@ -220,3 +220,54 @@ fn from_io(error: io::Error) -> Error {
 pub fn disarm(path: &FilePath) -> io::Result<()> {
     fs::remove_file(path)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::tests::Folder;
+    use crate::device::tests::TestDevices;
+    use nl31_netlink::FakeKernel;
+    use std::time::Duration;
+
+    /// The two moments of a commit at which a kill leaves an armed undo: before the
+    /// kernel made the edits, and after.
+    #[test]
+    fn what_was_armed_is_taken_back_whether_it_was_committed_or_not() {
+        for committed in [false, true] {
+            let folder = Folder::new(&format!("undo-{committed}"));
+            let file = folder.0.join("undo");
+            let mut client = Client::with_timeout(FakeKernel::default(), Duration::ZERO);
+            let route = |text: &str| -> Route<u32> {
+                let route: Route<DeviceName> = text.parse().unwrap();
+                let index = route.path.device.as_ref();
+                let index = index.and_then(|name| TestDevices::default().index(name));
+                route.with_device(index)
+            };
+            let (ten, eleven) = (route("10.0.0.0/8 dev eth0"), route("11.0.0.0/8 dev eth0"));
+            client.add(Add::Add, &ten).unwrap();
+
+            let mut writer = Writer::create(&file).unwrap();
+            let devices = TestDevices::default();
+            for prefix in [ten.prefix, eleven.prefix] {
+                let before = touched::paths(&mut client, prefix).unwrap();
+                let cached = &mut Cached::new(&devices);
+                assert!(writer.prefix(prefix, &before, cached).unwrap());
+            }
+            assert_eq!(until(&file), None, "not armed yet");
+            writer.arm(7).unwrap();
+            if committed {
+                client
+                    .add(Add::Replace, &route("10.0.0.0/8 dev lo"))
+                    .unwrap();
+                client.add(Add::Add, &eleven).unwrap();
+            }
+
+            // Another agent.
+            assert_eq!(until(&file), Some(7));
+            let done = roll_back(&mut client, &devices, &file).unwrap();
+            assert_eq!(done.prefixes, if committed { 2 } else { 0 });
+            assert_eq!(client.transport().routes(), [ten]);
+            assert_eq!(until(&file), None);
+        }
+    }
+}

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! `nl31ctl` at the other end of the cable: frames over the guest's UART.
 
-use std::fs;
-use std::io::{BufRead, BufReader};
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread;
 
-use nl31_lab::cable::{Cable, Quality, Traffic};
+use nl31_lab::cable::{BYTES_115200, Cable, Quality, Traffic};
 use nl31_lab::console::PROMPT;
 use nl31_lab::{Arch, Guest, Image, Setup, cross, prefixes};
 
@@ -150,6 +152,149 @@ fn events_come_over_the_line() {
     assert_eq!(generations, (first..first + 10).collect::<Vec<_>>());
     monitor.kill().expect("to end it");
     monitor.wait().expect("its end");
+    desk.unplug(cable);
+}
+
+/// A person's terminal at this machine's end of a cable, with all that it has heard.
+struct Terminal {
+    file: File,
+    heard: Arc<Mutex<Vec<u8>>>,
+}
+
+impl Terminal {
+    fn open(cable: &Cable) -> Self {
+        let mut options = File::options();
+        let file = options.read(true).write(true).open(cable.path());
+        let file = file.expect("the terminal");
+        let heard = Arc::<Mutex<Vec<u8>>>::default();
+        let (its, mut input) = (Arc::clone(&heard), file.try_clone().expect("a descriptor"));
+        // As a terminal does it: there is nobody who would wait to read.
+        thread::spawn(move || {
+            let mut buffer = [0; 4096];
+            loop {
+                match input.read(&mut buffer) {
+                    Ok(len @ 1..) => its.lock().unwrap().extend(&buffer[..len]),
+                    Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                    // The cable is gone.
+                    _ => return,
+                }
+            }
+        });
+        Self { file, heard }
+    }
+
+    /// How often a text was heard.
+    fn count(&self, text: &str) -> usize {
+        let heard = self.heard.lock().unwrap();
+        String::from_utf8_lossy(&heard).matches(text).count()
+    }
+}
+
+#[test]
+fn a_paste_of_ten_thousand_lines_loses_nothing_at_115200_baud() {
+    let mut desk = Desk::new();
+    let quality = Quality {
+        rate: Some(BYTES_115200),
+        damaged: 0,
+    };
+    let cable = desk.guest.plug(quality).expect("a cable");
+    let mut terminal = Terminal::open(&cable);
+    let (table, lines) = desk.table(ROUTES);
+    let table = fs::read_to_string(table).expect("the table");
+    let typed: String = table
+        .lines()
+        .map(|line| format!("route add {line}\r"))
+        .collect();
+    terminal.file.write_all(typed.as_bytes()).expect("to type");
+    let mut before = 0;
+    loop {
+        let now = terminal.count("I200 added ");
+        if now == ROUTES {
+            break;
+        }
+        assert_eq!(terminal.count("E4"), 0, "a line was not understood");
+        // Slow is no loss; nothing more is.
+        let more = desk.guest.wait("the paste", 1, |_| {
+            Ok((terminal.count("I200 added ") > now).then_some(()))
+        });
+        more.unwrap_or_else(|error| panic!("{before}, then {now} routes: {error}"));
+        before = now;
+    }
+    drop(terminal);
+    desk.unplug(cable);
+    assert_eq!(sorted(&desk.types("route show").join("\n")), lines);
+}
+
+#[test]
+fn a_line_that_hangs_up_is_back_for_people_and_programs() {
+    let mut desk = Desk::new();
+    desk.types("route add 192.0.2.0/24 dev lo");
+    desk.types("monitor on");
+    // A session's leader that ends hangs its terminal up, as a modem does.
+    let hang_up = "setsid sh -c ': </dev/ttyS0'";
+    for times in 1..=3 {
+        let banner = |screen: &[String]| {
+            let there = |line: &String| line.starts_with("nl31 agent ");
+            (screen.iter().any(there) && screen.last()? == PROMPT).then_some(())
+        };
+        desk.guest.console.type_bytes(b"half a comm");
+        desk.guest.exec(hang_up).expect("to hang up");
+        desk.guest
+            .expect("a new session", banner)
+            .unwrap_or_else(|error| panic!("{times}: {error}"));
+        // Nothing of the session before is left: neither what was typed nor the monitor.
+        let said = desk
+            .guest
+            .command("route append 192.0.2.0/24 via 192.0.2.1");
+        let said = said.expect("a reply");
+        assert_eq!(said.lines.len(), 1, "{said}");
+        assert!(said.succeeded(), "{said}");
+        desk.types("route del 192.0.2.0/24 via 192.0.2.1");
+        desk.types("monitor on");
+    }
+    let cable = desk.guest.plug(Quality::default()).expect("a cable");
+    desk.succeeds(&cable, &["ping"]);
+    desk.guest.exec(hang_up).expect("to hang up");
+    let shown = desk.succeeds(&cable, &["route", "show"]);
+    assert_eq!(shown, "192.0.2.0/24 dev lo\n");
+    desk.unplug(cable);
+}
+
+#[test]
+fn programs_on_line_and_socket_work_at_the_same_time() {
+    let share = tempfile::tempdir().expect("a folder");
+    let nl31ctl = cross::static_binary(Arch::X86_64, "nl31-ctl").expect("nl31ctl");
+    fs::copy(&nl31ctl, share.path().join("nl31ctl")).expect("to share nl31ctl");
+    let setup = Setup {
+        share: Some(share.path().to_owned()),
+        ..Setup::default()
+    };
+    let mut desk = Desk {
+        nl31ctl,
+        guest: Guest::start(Image::shared(), &setup).expect("a guest"),
+        folder: tempfile::tempdir().expect("a folder"),
+    };
+    let (table, lines) = desk.table(2 * FEWER);
+    let all = fs::read_to_string(&table).expect("the table");
+    let all: Vec<_> = all.lines().collect();
+    let (one, other) = all.split_at(FEWER);
+    fs::write(&table, one.join("\n")).expect("to write a half");
+    fs::write(share.path().join("table"), other.join("\n")).expect("to write a half");
+
+    let cable = desk.guest.plug(Quality::default()).expect("a cable");
+    let mut line = desk.command(&cable, &["load", "--frames", text(&table)]);
+    let mut line = line.spawn().expect("nl31ctl");
+    let socket = "cd /mnt/share && ./nl31ctl load --frames table && ./nl31ctl route show | wc -l";
+    let socket = desk.guest.exec(socket).expect("to run nl31ctl");
+    assert_eq!(
+        socket.status,
+        0,
+        "{}",
+        String::from_utf8_lossy(&socket.stderr)
+    );
+    assert!(line.wait().expect("nl31ctl").success());
+    let shown = desk.succeeds(&cable, &["route", "show"]);
+    assert!(sorted(&shown) == lines, "another table");
     desk.unplug(cable);
 }
 

@@ -2,6 +2,9 @@
 //! Edits are made at once or not at all, a commit that nobody confirms is taken back,
 //! and the config is saved and loaded whole, over the real kernel.
 
+use std::time::Instant;
+
+use nl31_lab::console::PROMPT;
 use nl31_lab::{Guest, Image, Reply, Setup};
 
 const CONFIG: &str = "/data/nl31/routes.conf";
@@ -85,10 +88,9 @@ fn is_taken_back(guest: &mut Guest, before: &[String]) {
     guest
         .expect("that the commit is taken back", |screen| {
             let told = "* not confirmed in time, rolled back: 3 prefixes";
-            screen
-                .iter()
-                .any(|line| line.starts_with(told))
-                .then_some(())
+            let told = screen.iter().any(|line| line.starts_with(told));
+            // Whole, with the prompt behind it.
+            (told && screen.last()? == PROMPT).then_some(())
         })
         .expect("a notice");
     assert_eq!(data(guest, "route show"), before);
@@ -112,6 +114,48 @@ fn a_commit_is_taken_back_though_the_agent_was_killed_meanwhile() {
     let before = commits(&mut guest, 6);
     shell(&mut guest, "kill -9 $(pidof nl31-agent)");
     is_taken_back(&mut guest, &before);
+}
+
+/// Whenever the agent is killed, a commit that nobody confirms is gone in the end: also
+/// between the moment from which it is to be taken back and the one at which it is made.
+#[test]
+fn a_commit_is_taken_back_whenever_the_agent_was_killed() {
+    const MOMENTS: u32 = 8;
+    let mut guest = guest();
+    let before = commits(&mut guest, 600);
+    succeeds(&mut guest, "rollback");
+    let edits = [
+        "begin",
+        "route flush 10.0.0.0/8",
+        "route add 12.0.0.0/8 dev eth0",
+    ];
+    all_succeed(&mut guest, &edits);
+    let started = Instant::now();
+    succeeds(&mut guest, "commit confirmed 600");
+    let whole = started.elapsed();
+    succeeds(&mut guest, "rollback");
+    assert_eq!(data(&mut guest, "route show"), before);
+    for moment in 0..=MOMENTS {
+        all_succeed(&mut guest, &edits);
+        let agent = shell(&mut guest, "pidof nl31-agent").trim().to_owned();
+        guest.console.type_bytes(b"commit confirmed 1\r");
+        let pause = (whole * moment / MOMENTS).as_micros();
+        let other = format!(
+            "usleep {pause}; kill -9 {agent}; while now=$(pidof nl31-agent); \
+             [ -z \"$now\" -o \"$now\" = {agent} ]; do usleep 100000; done"
+        );
+        shell(&mut guest, &other);
+        // What of the line it has not read the next one has.
+        succeeds(&mut guest, "ping");
+        shell(
+            &mut guest,
+            "while [ -e /run/nl31/undo ]; do usleep 100000; done",
+        );
+        // Edits that were not committed are there again.
+        guest.command("rollback").expect("a reply");
+        let after = data(&mut guest, "route show");
+        assert_eq!(after, before, "killed after {pause} us");
+    }
 }
 
 #[test]
