@@ -10,6 +10,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 
 use crate::cpio::Archive;
+use crate::cross::static_binary;
 use crate::ktap::{self, Results};
 use crate::progress::Step;
 use crate::unattended::{self, tail};
@@ -27,6 +28,7 @@ const STEPS: &[(&str, Option<u32>)] = &[
     ("device_gone", None),
     ("memcg", None),
     ("reload", Some(100)),
+    ("agent", Some(5)),
     ("leaks", None),
 ];
 
@@ -131,7 +133,8 @@ fn root(module: &Path) -> Result<Archive> {
     archive.device("dev/null", 0o666, 1, 3);
     archive.file("bin/busybox", 0o755, &std::fs::read("/bin/busybox")?);
     for name in [
-        "cat", "echo", "insmod", "mount", "reboot", "rmmod", "sed", "sh", "sleep",
+        "cat", "echo", "grep", "insmod", "mkdir", "mount", "pidof", "reboot", "rm", "rmmod", "sed",
+        "sh", "sleep",
     ] {
         archive.symlink(&format!("bin/{name}"), "busybox");
     }
@@ -143,6 +146,10 @@ fn root(module: &Path) -> Result<Archive> {
     archive.file("nl31.ko", 0o644, &read(module)?);
     for name in CLIENTS {
         archive.file(&format!("clients/{name}"), 0o755, &client::compiled(name)?);
+    }
+    for (package, name) in [("nl31-agent", "nl31-agent"), ("nl31-ctl", "nl31ctl")] {
+        let binary = read(&static_binary(Arch::X86_64, package)?)?;
+        archive.file(&format!("bin/{name}"), 0o755, &binary);
     }
     for entry in std::fs::read_dir(wire::build()?)? {
         let entry = entry?;
