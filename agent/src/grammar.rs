@@ -208,7 +208,7 @@ commands! {
     "monitor" => Monitor, Arguments::Word(&ON_OFF), "show changes of the table as they happen, until `monitor off`";
     "stats" => Stats, Arguments::Word(&AS_JSON), "counters of the table and the agent";
     "log" => Log, Arguments::None, "the agent's log, the last lines";
-    "version" => Version, Arguments::None, "versions of the agent and the kernel module";
+    "version" => Version, Arguments::None, "versions of the agent, the image and the kernel module; host name, boot";
     "help" => Help, Arguments::Command, "list the commands, or explain one, or the reply codes";
     "reboot" => Reboot, Arguments::None, "restart the appliance; what was not saved is lost";
 }

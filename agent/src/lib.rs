@@ -44,6 +44,7 @@ pub mod save;
 pub mod serial;
 pub mod shared;
 pub mod sorted;
+pub mod system;
 pub mod touched;
 pub mod undo;
 pub mod watchdog;

@@ -13,6 +13,7 @@ nl31_lab::on_each_architecture! {
     a_wrong_line_in_the_config_is_named_by_line_and_column_and_the_prompt_comes_up
     the_agent_stays_within_its_memory_with_1000_routes
     a_route_over_a_device_that_comes_late_is_loaded_when_it_does
+    version_tells_image_host_and_boot
 }
 
 /// A guest with the client, and `config`.
@@ -162,4 +163,25 @@ fn a_route_over_a_device_that_comes_late_is_loaded_when_it_does(arch: Arch) {
         })
         .expect("a notice");
     assert_eq!(dump(&mut guest).len(), 2);
+}
+
+fn version_tells_image_host_and_boot(arch: Arch) {
+    let mut guest = guest(arch, "");
+    let mut value = |command: &str| {
+        let output = guest.exec(command).expect("to run");
+        assert_eq!(output.status, 0, "{command}");
+        let text = String::from_utf8(output.stdout).expect("text");
+        text.trim().to_owned()
+    };
+    let build = value("sed -n 's/^BUILD_ID=//p' /etc/os-release");
+    let boot = value("cat /proc/sys/kernel/random/boot_id");
+    let reply = guest.command("version").expect("a reply");
+    let lines: Vec<&str> = reply.data().collect();
+    for line in [
+        format!("image {} {build}", env!("CARGO_PKG_VERSION")),
+        "host nl31".to_owned(),
+        format!("boot {boot}"),
+    ] {
+        assert!(lines.contains(&&*line), "{line}: {reply}");
+    }
 }

@@ -114,6 +114,29 @@ fn the_root_is_read_only_and_says_what_it_was_made_from() {
 }
 
 #[test]
+fn a_name_in_data_is_the_hosts() {
+    let disk = used();
+    let mut guest = boot(&disk, "");
+    let told = |guest: &mut Guest| guest.command("version").expect("a reply").to_string();
+    assert!(told(&mut guest).contains("host nl31\n"));
+    let first = told(&mut guest);
+    sh(&mut guest, "echo router-7 >/data/nl31/hostname");
+    power_off(guest);
+    let mut guest = boot(&disk, "");
+    assert!(told(&mut guest).contains("host router-7\n"));
+    // and it is another boot
+    let boot_of = |told: &str| {
+        told.lines()
+            .find(|line| line.starts_with("boot "))
+            .map(str::to_owned)
+    };
+    assert_ne!(
+        boot_of(&first).expect("a boot"),
+        boot_of(&told(&mut guest)).expect("a boot")
+    );
+}
+
+#[test]
 fn a_lost_superblock_is_repaired_and_the_config_kept() {
     for garbage in [0, 0xA5] {
         let disk = used();

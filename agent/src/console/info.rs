@@ -7,7 +7,7 @@ use nl31_route::Syntax;
 use super::{Console, LINES_PER_STEP, Reason, Running};
 use crate::codes;
 use crate::grammar::{self, Arguments, COMMANDS, Command, GREETING_MAX, GrammarError};
-use crate::log_ring;
+use crate::{log_ring, system};
 
 /// What help is on.
 #[derive(Clone, Copy, Debug)]
@@ -90,6 +90,7 @@ impl<T: Transport> Console<T> {
 
     pub(super) fn version(&mut self) {
         self.data(format_args!("agent {}", env!("CARGO_PKG_VERSION")));
+        system::describe(|line| self.data(line));
         match self.ask(|client| client.greet(None)) {
             Ok(greeting) => {
                 self.data(format_args!(
