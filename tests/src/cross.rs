@@ -55,6 +55,27 @@ pub fn static_binary(arch: Arch, package: &'static str) -> Result<PathBuf> {
     binary.with_context(|| format!("cargo built no binary for {package}"))
 }
 
+/// Builds a library of this project for a target that has no operating system.
+pub fn bare_library(target: &str, package: &'static str) -> Result<()> {
+    let step = Step::new(package);
+    if !has_std(target) && !add_target(target, &step)? {
+        bail!("rustup target add {target} failed");
+    }
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let status = Command::new(cargo)
+        .current_dir(crate::project())
+        .args(["build", "--release", "--locked", "--quiet"])
+        .args(["--package", package, "--target", target])
+        .stdin(Stdio::null())
+        .status()
+        .context("cannot run cargo")?;
+    if !status.success() {
+        bail!("{package} does not build for {target} ({status})");
+    }
+    step.done("built");
+    Ok(())
+}
+
 /// Whether the toolchain has the standard library of `target`.
 fn has_std(target: &str) -> bool {
     let output = Command::new("rustc")

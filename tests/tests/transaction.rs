@@ -5,7 +5,8 @@
 use std::time::Instant;
 
 use nl31_lab::console::PROMPT;
-use nl31_lab::{Guest, Image, Reply, Setup};
+use nl31_lab::qemu::Drive;
+use nl31_lab::{Disk, DiskImage, Guest, Image, Reply, Setup};
 
 const CONFIG: &str = "/data/nl31/routes.conf";
 
@@ -156,6 +157,35 @@ fn a_commit_is_taken_back_whenever_the_agent_was_killed() {
         let after = data(&mut guest, "route show");
         assert_eq!(after, before, "killed after {pause} us");
     }
+}
+
+/// Nothing of it is on the disk before `confirm`, so the power that fails is a rollback.
+#[test]
+fn a_commit_that_is_not_confirmed_is_gone_after_a_power_cut() {
+    let disk = Disk::flashed(&DiskImage::shared().lab_file()).expect("a disk");
+    let boot = || {
+        let drive = Drive::new(disk.path());
+        Guest::boot_disk(DiskImage::shared(), drive, "").expect("a prompt")
+    };
+    let mut guest = boot();
+    let before = commits(&mut guest, 600);
+    assert_ne!(data(&mut guest, "route show"), before);
+    drop(guest);
+    let mut guest = boot();
+    assert_eq!(data(&mut guest, "route show"), before);
+    let nothing = guest.command("confirm").expect("a reply");
+    assert!(!nothing.succeeded(), "{nothing}");
+    let lines = [
+        "begin",
+        "route flush 10.0.0.0/8",
+        "commit confirmed 600",
+        "confirm",
+    ];
+    all_succeed(&mut guest, &lines);
+    let after = data(&mut guest, "route show");
+    assert_ne!(after, before);
+    drop(guest);
+    assert_eq!(data(&mut boot(), "route show"), after);
 }
 
 #[test]
