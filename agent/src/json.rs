@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Routes as JSON, for scripts: the words of the console are the names.
+//! Routes as JSON, for scripts, with the names of iproute2, which `nl31ctl` has too.
 
 use std::fmt::{self, Write as _};
 
 use nl31_netlink::Route;
 use nl31_route::DeviceName;
 
-/// A route as one object: `{"type":"unicast","prefix":"10.0.0.0/8","dev":"eth0",…}`.
+/// A route as one object: `{"type":"unicast","dst":"10.0.0.0/8","dev":"eth0",…}`.
 /// What it does not have is left out.
 pub struct Json<'a>(pub &'a Route<DeviceName>);
 
 impl fmt::Display for Json<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Route { prefix, path } = self.0;
-        write!(f, r#"{{"type":"{}","prefix":"{prefix}""#, path.kind.word())?;
+        write!(f, r#"{{"type":"{}","dst":"{prefix}""#, path.kind.word())?;
         if let Some(gateway) = path.gateway {
-            write!(f, r#","via":"{gateway}""#)?;
+            write!(f, r#","gateway":"{gateway}""#)?;
         }
         if let Some(device) = &path.device {
             f.write_str(r#","dev":"#)?;
@@ -23,7 +23,7 @@ impl fmt::Display for Json<'_> {
         }
         write!(
             f,
-            r#","metric":{},"proto":"{}"}}"#,
+            r#","metric":{},"protocol":"{}"}}"#,
             path.metric, path.protocol
         )
     }
@@ -54,11 +54,11 @@ mod tests {
     fn a_route_is_an_object() {
         assert_eq!(
             json("10.0.0.0/8 via 192.0.2.1 dev eth0 metric 5 proto bgp"),
-            r#"{"type":"unicast","prefix":"10.0.0.0/8","via":"192.0.2.1","dev":"eth0","metric":5,"proto":"bgp"}"#
+            r#"{"type":"unicast","dst":"10.0.0.0/8","gateway":"192.0.2.1","dev":"eth0","metric":5,"protocol":"bgp"}"#
         );
         assert_eq!(
             json("blackhole ::/0"),
-            r#"{"type":"blackhole","prefix":"::/0","metric":0,"proto":"unspec"}"#
+            r#"{"type":"blackhole","dst":"::/0","metric":0,"protocol":"unspec"}"#
         );
     }
 

@@ -1319,7 +1319,7 @@ fn a_save_that_fails_leaves_the_config_of_before() {
 fn routes_come_as_json() {
     let mut session = Session::new(false);
     session.types("route add 10.0.0.0/8 via 192.0.2.1 dev eth0\n");
-    let route = r#"{"type":"unicast","prefix":"10.0.0.0/8","via":"192.0.2.1","dev":"eth0","metric":0,"proto":"unspec"}"#;
+    let route = r#"{"type":"unicast","dst":"10.0.0.0/8","gateway":"192.0.2.1","dev":"eth0","metric":0,"protocol":"unspec"}"#;
     assert_eq!(
         session.types("route show json\n"),
         format!("{route}\nI200 1 route\n")
