@@ -87,6 +87,25 @@ fn a_table_is_loaded_saved_and_applied(arch: Arch) {
     );
 }
 
+#[test]
+fn a_program_that_monitors_is_told_of_a_commit_that_is_taken_back() {
+    let mut board = Board::start(Arch::X86_64);
+    let monitor = "cd /mnt/share && (./nl31ctl --json monitor >/tmp/events 2>&1 &) && \
+                   until [ -s /tmp/events ]; do \
+                   ./nl31ctl -q route replace 10.0.0.0/8 dev lo; usleep 100000; done";
+    board.guest.exec(monitor).expect("to run nl31ctl");
+    let lines = ["begin", "route del 10.0.0.0/8", "commit confirmed 1"];
+    for line in lines {
+        let reply = board.guest.command(line).expect("a reply");
+        assert!(reply.succeeded(), "{reply}");
+    }
+    let told = "until grep rolled-back /tmp/events; do usleep 100000; done";
+    let told = board.guest.exec(told).expect("to wait");
+    let event: serde_json::Value = serde_json::from_slice(&told.stdout).expect("JSON");
+    assert_eq!((&event["prefixes"], &event["lost"]), (&1.into(), &0.into()));
+    assert_eq!(board.succeeds("route show"), "10.0.0.0/8 dev lo\n");
+}
+
 fn a_load_with_a_route_that_is_there_changes_nothing(arch: Arch) {
     let mut board = Board::start(arch);
     board.succeeds("route add 192.0.2.0/24 via 198.51.100.1");

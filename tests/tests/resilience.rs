@@ -71,6 +71,20 @@ fn a_killed_agent_is_back_and_its_log_says_so() {
 }
 
 #[test]
+fn an_agent_on_a_pipe_leaves_the_boot_to_the_resident_one() {
+    let mut guest = guest();
+    // As it is while the resident one has not come to its config yet.
+    let config = "mkdir -p /data/nl31; echo '10.0.0.0/8 dev lo' >/data/nl31/routes.conf; \
+                  rm /run/nl31/loaded; echo 'route show' | nl31-agent --serial -";
+    assert_eq!(shell(&mut guest, config), "I200 0 routes\n");
+    shell(&mut guest, "[ ! -e /run/nl31/loaded ]");
+    // It has the same saved config all the same.
+    let load = "echo load | nl31-agent --serial -";
+    let loaded = "I200 loaded 1 route from /data/nl31/routes.conf\n";
+    assert_eq!(shell(&mut guest, load), loaded);
+}
+
+#[test]
 fn the_watchdog_is_fed_by_an_agent_that_lives() {
     let setup = Setup {
         watchdog: true,
