@@ -132,8 +132,11 @@ impl Lines {
     pub fn parse(&self) -> Result<Option<Parsed>, Fault> {
         let line = std::str::from_utf8(&self.line)
             .map_err(|error| (error.valid_up_to(), ConfigErrorKind::NoText))?;
-        // A `#` begins a comment where it begins a word.
-        let comment = words(line, 0).find(|word| word.text.starts_with('#'));
+        // A `#` begins a comment where it begins a word. Few lines have one.
+        let mut comment = None;
+        if line.contains('#') {
+            comment = words(line, 0).find(|word| word.text.starts_with('#'));
+        }
         let line = comment.map_or(line, |comment| &line[..comment.column]);
         if line.trim_ascii().is_empty() {
             return Ok(None);
