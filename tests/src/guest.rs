@@ -337,11 +337,25 @@ impl Guest {
             if progress.elapsed() > self.silence * patience {
                 let seconds = progress.elapsed().as_secs();
                 bail!(
-                    "waiting for {what}: nothing for {seconds} s\n{}",
-                    self.tail()
+                    "waiting for {what}: nothing for {seconds} s\n{}{}",
+                    self.tail(),
+                    self.processor()
                 );
             }
         }
+    }
+
+    /// Where a guest stands that says nothing any more: whether it goes round in circles,
+    /// sleeps, or is stopped.
+    fn processor(&mut self) -> String {
+        let mut text = String::new();
+        for query in ["info status", "info registers", "info registers"] {
+            let answer = self.qemu.qmp.human(query);
+            let answer = answer.unwrap_or_else(|error| format!("{error:#}"));
+            text += &format!("--- {query}\n{}\n", answer.trim_end());
+            std::thread::sleep(Duration::from_millis(300));
+        }
+        text
     }
 
     /// Takes in what the guest has said, waiting up to `limit` for something; the number

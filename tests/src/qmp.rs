@@ -70,6 +70,13 @@ impl Qmp {
         }
     }
 
+    /// Executes a command of the monitor for people, and returns what it prints.
+    pub fn human(&mut self, command: &str) -> Result<String> {
+        let arguments = json!({ "command-line": command });
+        let said = self.call("human-monitor-command", arguments)?;
+        Ok(said.as_str().unwrap_or_default().to_owned())
+    }
+
     /// Stops the machine and writes its state to `file`.
     pub fn save(&mut self, file: &Path) -> Result<()> {
         self.call("stop", json!({}))?;
