@@ -151,6 +151,16 @@ typedef void (*change_fn)(struct nl31_events *events, u16 type, u16 flags,
 			  const struct nl31_path *path);
 
 /*
+ * Not told of before: a list may hold a path several times while a transaction
+ * keeps those that are dead from being taken out, and then it is one to readers.
+ */
+static bool is_first(const struct nl31_nexthop *nh,
+		     const struct nl31_path *path)
+{
+	return find_path(nh, path) == path;
+}
+
+/*
  * What became of the paths of a prefix, an event each: a path is gone, is new,
  * or took the place of another. The last is one event, not two.
  */
@@ -163,7 +173,7 @@ static unsigned int walk_changes(const struct nl31_change *change,
 
 	for (i = 0; old && i < old->count; i++) {
 		path = &old->path[i];
-		if (find_path(new, path))
+		if (find_path(new, path) || !is_first(old, path))
 			continue;
 		if (find_replaced(old, new, path->metric) == path &&
 		    find_replaced(new, old, path->metric))
@@ -176,7 +186,7 @@ static unsigned int walk_changes(const struct nl31_change *change,
 		u16 flags = NLM_F_CREATE;
 
 		path = &new->path[i];
-		if (find_path(old, path))
+		if (find_path(old, path) || !is_first(new, path))
 			continue;
 		other = find_replaced(old, new, path->metric);
 		if (other && find_replaced(new, old, path->metric) == path)
@@ -198,10 +208,10 @@ unsigned int nl31_paths_changed(const struct nl31_nexthop *old,
 {
 	const struct nl31_change change = { .old = old, .new = new };
 
-	if (!old)
-		return new->count;
-	if (!new)
-		return old->count;
+	if (!old && new->count == 1)
+		return 1;
+	if (!new && old->count == 1)
+		return 1;
 	return walk_changes(&change, NULL, NULL);
 }
 

@@ -25,6 +25,12 @@ const TROUBLE: &[&str] = &[
     "unregister_netdevice: waiting",
 ];
 
+/// What the leak detector says without having found anything.
+const HARMLESS: &[&str] = &[
+    "kmemleak: Kernel memory leak detector initialized",
+    "kmemleak: Automatic memory scanning thread",
+];
+
 /// Log of one guest.
 #[derive(Default)]
 pub struct KernelLog {
@@ -73,12 +79,23 @@ fn message(record: &str) -> Option<&str> {
 
 /// True when `text` tells of a fault in the kernel.
 pub fn is_trouble(text: &str) -> bool {
-    text.starts_with("WARNING:") || TROUBLE.iter().any(|sign| text.contains(sign))
+    let has = |sign: &&str| text.contains(*sign);
+    text.starts_with("WARNING:") || TROUBLE.iter().any(has) && !HARMLESS.iter().any(has)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_leak_is_trouble_and_the_detectors_start_is_not() {
+        assert!(is_trouble(
+            "kmemleak: 2 new suspected memory leaks (see /sys/kernel/debug/kmemleak)"
+        ));
+        assert!(!is_trouble(
+            "kmemleak: Kernel memory leak detector initialized (mem pool available: 15854)"
+        ));
+    }
 
     #[test]
     fn a_warning_is_trouble_and_the_rcu_banner_is_not() {
