@@ -114,12 +114,10 @@ impl<K: Kernel> Exchange<'_, K> {
                 fail,
                 hold,
             } => {
-                // what happens to a purge that fails is not the model's
-                let fail = if self.model.has_dead_paths() {
-                    0
-                } else {
-                    *fail
-                };
+                // what happens to a purge that fails is not the model's, and which message had
+                // no memory is told by its number
+                let unclear = self.model.has_dead_paths() || !are_numbered(datagram);
+                let fail = if unclear { 0 } else { *fail };
                 if fail == 0 {
                     self.send(*socket, datagram);
                     if !hold {
@@ -461,6 +459,14 @@ impl<K: Kernel> Exchange<'_, K> {
         self.max_routes = self.model.max_routes();
         self.heard = now;
     }
+}
+
+/// Whether each message has a sequence number of its own.
+fn are_numbered(datagram: &[u8]) -> bool {
+    let mut numbers = BTreeSet::new();
+    let messages = model::split(datagram);
+    let mut headers = messages.iter().flatten().map(|(header, _)| header);
+    headers.all(|header| numbers.insert(header.seq))
 }
 
 /// The sequence number in a header that is cut off.
