@@ -23,6 +23,9 @@ use crate::{Guest, Image, Setup, host};
 /// Memory for Linux's table beside nl31's.
 const MEMORY_MIB: u32 = 1024;
 
+/// Commands that go to the guest at once; it is given up when it is silent for long.
+const PORTION: usize = 20_000;
+
 /// What to measure with.
 pub struct Options {
     /// Routes that go over the line.
@@ -333,28 +336,30 @@ impl Memory {
             words.flat_map(|word| [word, "\n"]).collect()
         };
         fs::write(share.path().join("some"), script(200))?;
-        fs::write(share.path().join("all"), script(commands))?;
+        fs::write(share.path().join("more"), script(commands.min(PORTION)))?;
         let setup = Setup {
             share: Some(share.path().to_owned()),
             memory_mib: Some(MEMORY_MIB),
             ..Setup::default()
         };
         let mut guest = Guest::start(image, &setup)?;
-        let mut work = |table: &str, commands: &str| -> Result<(Taken, Taken)> {
+        let mut work = |table: &str, commands: &str, times: usize| -> Result<(Taken, Taken)> {
             command(&mut guest, &format!("load /mnt/share/{table}"))?;
             shell(&mut guest, "/mnt/share/nl31ctl route show >/dev/null")?;
             let loaded = taken(&mut guest)?;
-            shell(
-                &mut guest,
-                &format!("/mnt/share/nl31ctl shell </mnt/share/{commands} >/dev/null"),
-            )?;
+            for _ in 0..times {
+                shell(
+                    &mut guest,
+                    &format!("/mnt/share/nl31ctl shell </mnt/share/{commands} >/dev/null"),
+                )?;
+            }
             Ok((loaded, taken(&mut guest)?))
         };
         // Twice: what is allocated once, and what is left in the allocator's places.
-        work("few", "some")?;
-        work("few", "some")?;
-        let (at_first, _) = work("few", "some")?;
-        let (with_routes, after_commands) = work("many", "all")?;
+        work("few", "some", 1)?;
+        work("few", "some", 1)?;
+        let (at_first, _) = work("few", "some", 1)?;
+        let (with_routes, after_commands) = work("many", "more", commands.div_ceil(PORTION))?;
         Ok(Self {
             at_first,
             with_routes,
@@ -452,7 +457,9 @@ fn shell(guest: &mut Guest, command: &str) -> Result<String> {
 }
 
 fn command(guest: &mut Guest, line: &str) -> Result<()> {
-    let reply = guest.command(line)?;
+    guest.console.type_line(line.as_bytes());
+    // A million routes are loaded without a word.
+    let reply = guest.wait(line, 20, |guest| Ok(guest.console.reply(line.as_bytes())))?;
     if !reply.succeeded() {
         bail!("{line}: {reply}");
     }
