@@ -2,18 +2,24 @@
 //! `cargo qemu` with its input not a terminal, through the real binary and the image as
 //! it ships.
 
+use std::ffi::OsStr;
 use std::io::Write;
 use std::process::{Command, Output, Stdio};
 
-use nl31_lab::Image;
+use nl31_lab::{DiskImage, Image};
 
 const SESSION: &str = "greet hello\nroute add 10.0.0.0/8 via 192.0.2.1 dev eth0 metric 10\n\
     route get 10.1.2.3\nroute show\nroute del 10.0.0.0/8\n";
 
 fn qemu(input: &[u8]) -> Output {
     Image::shared();
+    qemu_with(&[], input)
+}
+
+fn qemu_with(args: &[&OsStr], input: &[u8]) -> Output {
     let mut child = Command::new(env!("CARGO_BIN_EXE_lab"))
         .arg("qemu")
+        .args(args)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -98,4 +104,20 @@ fn line_ends_of_any_kind_and_empty_lines_are_taken() {
         2,
         "{text}"
     );
+}
+
+#[test]
+fn a_disk_is_made_where_there_is_none_and_keeps_what_is_saved() {
+    DiskImage::shared();
+    let dir = tempfile::tempdir().expect("a folder");
+    let disk = dir.path().join("disk");
+    let session = |input: &[u8]| {
+        let output = qemu_with(&["--disk".as_ref(), disk.as_ref()], input);
+        let text = transcript(&output);
+        assert_eq!(output.status.code(), Some(0), "{text}");
+        text
+    };
+    session(b"route add 10.0.0.0/8 via 192.0.2.1 dev eth0\nsave\n");
+    let text = session(b"route show\n");
+    assert!(text.contains("10.0.0.0/8 via 192.0.2.1 dev eth0"), "{text}");
 }
