@@ -16,25 +16,27 @@ const ROUTES: usize = 3000;
 
 struct Board {
     guest: Guest,
-    share: tempfile::TempDir,
+    _share: tempfile::TempDir,
 }
 
 impl Board {
-    fn start(arch: Arch) -> Self {
+    /// A guest with `nl31ctl` and files of these names at /mnt/share.
+    fn start(arch: Arch, files: &[(&str, &str)]) -> Self {
         let share = tempfile::tempdir().expect("a folder");
         let binary = cross::static_binary(arch, "nl31-ctl").expect("nl31ctl");
         fs::copy(binary, share.path().join("nl31ctl")).expect("to share nl31ctl");
+        for (name, content) in files {
+            fs::write(share.path().join(name), content).expect("to share a file");
+        }
         let setup = Setup {
             share: Some(share.path().to_owned()),
             ..Setup::default()
         };
         let guest = Guest::start(Image::shared_for(arch), &setup).expect("a guest");
-        Self { guest, share }
-    }
-
-    /// A file at /mnt/share in the guest.
-    fn share(&self, name: &str, content: &str) {
-        fs::write(self.share.path().join(name), content).expect("to share a file");
+        Self {
+            guest,
+            _share: share,
+        }
     }
 
     fn ctl(&mut self, arguments: &str) -> Output {
@@ -55,10 +57,12 @@ impl Board {
 }
 
 fn a_table_is_loaded_saved_and_applied(arch: Arch) {
-    let mut board = Board::start(arch);
     let routes = prefixes::routes(&prefixes::made(ROUTES));
     let mut lines: Vec<String> = routes.iter().map(ToString::to_string).collect();
-    board.share("table", &(lines.join("\n") + "\n"));
+    let table = lines.join("\n") + "\n";
+    lines.sort_unstable();
+    let less = lines[1..].join("\n") + "\n";
+    let mut board = Board::start(arch, &[("table", &table), ("less", &less)]);
 
     assert!(board.succeeds("greet hello").contains("hello"));
     board.succeeds("load table");
@@ -70,12 +74,9 @@ fn a_table_is_loaded_saved_and_applied(arch: Arch) {
         .filter(|line| !line.starts_with('#'))
         .collect();
     listed.sort_unstable();
-    lines.sort_unstable();
     assert_eq!(listed, lines);
 
     // a file that says the same needs no change; one with a line less needs one
-    let less = lines.split_off(1);
-    board.share("less", &(less.join("\n") + "\n"));
     board.succeeds("apply less");
     assert_eq!(board.succeeds("route show").lines().count(), ROUTES - 1);
     assert!(
@@ -89,7 +90,7 @@ fn a_table_is_loaded_saved_and_applied(arch: Arch) {
 
 #[test]
 fn a_program_that_monitors_is_told_of_a_commit_that_is_taken_back() {
-    let mut board = Board::start(Arch::X86_64);
+    let mut board = Board::start(Arch::X86_64, &[]);
     let monitor = "cd /mnt/share && (./nl31ctl --json monitor >/tmp/events 2>&1 &) && \
                    until [ -s /tmp/events ]; do \
                    ./nl31ctl -q route replace 10.0.0.0/8 dev lo; usleep 100000; done";
@@ -107,12 +108,10 @@ fn a_program_that_monitors_is_told_of_a_commit_that_is_taken_back() {
 }
 
 fn a_load_with_a_route_that_is_there_changes_nothing(arch: Arch) {
-    let mut board = Board::start(arch);
+    let table = "10.0.0.0/8 via 198.51.100.1\n192.0.2.0/24 via 198.51.100.1\n\
+        11.0.0.0/8 via 198.51.100.1\n";
+    let mut board = Board::start(arch, &[("table", table)]);
     board.succeeds("route add 192.0.2.0/24 via 198.51.100.1");
-    board.share(
-        "table",
-        "10.0.0.0/8 via 198.51.100.1\n192.0.2.0/24 via 198.51.100.1\n11.0.0.0/8 via 198.51.100.1\n",
-    );
     let output = board.ctl("load table");
     assert_ne!(output.status, 0);
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
