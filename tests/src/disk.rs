@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The disk image of PCs, made as Buildroot has it made: board/common/post-image.sh with
-//! the board's genimage.cfg. And disks for guests, copies of it that they may write to.
+//! Disk images of boards, made as Buildroot has them made: board/common/post-image.sh with
+//! the board's genimage.cfg. And disks for guests, copies of them that they may write to.
 
 use std::fs::{self, File};
 use std::io::{Read, Seek, SeekFrom};
@@ -17,10 +17,41 @@ use crate::arch::Arch;
 use crate::cache::{self, Key};
 use crate::progress::Step;
 use crate::rootfs::Parts;
-use crate::{host, kernel};
+use crate::{device_tree, host, kernel};
 
-const BOARD: &str = "board/pc_x86_64";
 const POST_IMAGE: &str = "board/common/post-image.sh";
+
+/// What ships for the Raspberry Pi.
+const RASPBERRY_PI: kernel::Spec = kernel::Spec {
+    name: "raspberrypi_64",
+    objects: "raspberrypi_64",
+    target: ("Image", "arch/arm64/boot/Image"),
+    fragments: &[
+        "board/common/linux.fragment",
+        "board/common/linux-aarch64.fragment",
+        "board/common/linux-disk.fragment",
+        "board/raspberrypi_64/linux.fragment",
+    ],
+    ..Arch::Aarch64.shipped_kernel()
+};
+
+/// Its device trees, as the kernel's source names them.
+const DEVICE_TREES: &[&str] = &[
+    "broadcom/bcm2711-rpi-4-b",
+    "broadcom/bcm2837-rpi-3-a-plus",
+    "broadcom/bcm2837-rpi-3-b",
+    "broadcom/bcm2837-rpi-3-b-plus",
+    "broadcom/bcm2837-rpi-zero-2-w",
+];
+
+/// Files of its firmware, which is not free: there are stand-ins for them on the card.
+const FIRMWARE: &[&str] = &[
+    "bootcode.bin",
+    "fixup.dat",
+    "fixup4.dat",
+    "start.elf",
+    "start4.elf",
+];
 
 /// The smallest disk that the board's README asks for.
 const DISK_SIZE: u64 = 512_000_000;
@@ -28,18 +59,85 @@ const DISK_SIZE: u64 = 512_000_000;
 /// Bytes in a sector.
 pub const SECTOR: u64 = 512;
 
-/// A folder with `disk.img`, `disk.img.bmap`, `disk.img.sha256` and `bzImage`, and in `lab/`
-/// the same with what the lab's channels need.
+/// A board that boots from a disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Board {
+    /// PCs.
+    Pc,
+    /// Raspberry Pi 3, 4 and Zero 2 W.
+    RaspberryPi,
+}
+
+impl Board {
+    /// Its folder in `board/`.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Pc => "pc_x86_64",
+            Self::RaspberryPi => "raspberrypi_64",
+        }
+    }
+
+    fn arch(self) -> Arch {
+        match self {
+            Self::Pc => Arch::X86_64,
+            Self::RaspberryPi => Arch::Aarch64,
+        }
+    }
+
+    /// What the disk takes beside the root file system, as folders: what ships, and where
+    /// there is a kernel with what the lab's channels need, `lab` with that.
+    fn kernels(self) -> Result<Vec<(&'static str, PathBuf)>> {
+        Ok(match self {
+            Self::Pc => vec![
+                ("", kernel::PC.build()?.image()),
+                ("lab", kernel::PC_LAB.build()?.image()),
+            ],
+            Self::RaspberryPi => vec![("", RASPBERRY_PI.build()?.image())],
+        })
+    }
+
+    /// Puts the files into `dir` that the boot loader reads beside the kernel.
+    fn boot_files(self, dir: &Path) -> Result<()> {
+        if self == Self::Pc {
+            return Ok(());
+        }
+        for name in DEVICE_TREES {
+            let file = Path::new(name).file_name().context("a file has a name")?;
+            device_tree::compile(self.arch(), name, &dir.join(file).with_extension("dtb"))?;
+        }
+        let firmware = dir.join("rpi-firmware");
+        fs::create_dir(&firmware)?;
+        for name in FIRMWARE {
+            fs::write(firmware.join(name), format!("stands in for {name}"))?;
+        }
+        for name in ["cmdline.txt", "config.txt"] {
+            fs::copy(
+                crate::project().join("board").join(self.name()).join(name),
+                firmware.join(name),
+            )?;
+        }
+        Ok(())
+    }
+}
+
+/// A folder with what Buildroot's folder `images` has for a board: the kernel, `disk.img` or
+/// `sdcard.img`, its `.bmap` and `.sha256`. For PCs, in `lab/` the same with what the lab's
+/// channels need.
 pub struct DiskImage {
+    board: Board,
     dir: PathBuf,
 }
 
 impl DiskImage {
     /// The image of this checkout, with what has changed built anew.
-    pub fn build() -> Result<Self> {
-        let arch = Arch::X86_64;
-        host::require(&[host::KERNEL, host::IMAGE, host::DISK, arch.packages()].concat())?;
-        let kernels = [kernel::PC.build()?.image(), kernel::PC_LAB.build()?.image()];
+    pub fn build(board: Board) -> Result<Self> {
+        let arch = board.arch();
+        let packages = [host::KERNEL, host::IMAGE, host::DISK, arch.packages()].concat();
+        host::require(&packages)?;
+        if board != Board::Pc {
+            host::require(device_tree::PACKAGES)?;
+        }
+        let kernels = board.kernels()?;
         let local = cache::local()?;
         let step = Step::new("disk");
         let _lock = cache::lock(&local.join("image.lock"), &step)?;
@@ -48,36 +146,42 @@ impl DiskImage {
         let mut key = Key::default();
         key.add("recipe", include_str!("disk.rs"));
         key.add("rootfs", parts.key()?);
-        for kernel in &kernels {
+        for (_, kernel) in &kernels {
             key.add("kernel", kernel.to_string_lossy().as_bytes());
         }
         key.add_file(project, &project.join(POST_IMAGE))?;
-        key.add_file(project, &project.join(BOARD).join("genimage.cfg"))?;
-        let dir = local.join(format!("disk-{}", key.name()));
+        for file in cache::files_below(&project.join("board").join(board.name()), &|_| true)? {
+            key.add_file(project, &file)?;
+        }
+        let dir = local.join(format!("disk-{}-{}", board.name(), key.name()));
         if !dir.is_dir() {
             cache::require_space(&local, 256, "the disk image")?;
             cache::publish(&dir, |dir| {
-                for (dir, kernel, lab) in [
-                    (dir.to_owned(), &kernels[0], false),
-                    (dir.join("lab"), &kernels[1], true),
-                ] {
+                for (folder, kernel) in &kernels {
+                    let dir = dir.join(folder);
                     fs::create_dir_all(&dir)?;
-                    fs::copy(kernel, dir.join("bzImage"))?;
-                    parts.pack_for_disk(&dir.join("rootfs.squashfs"), lab)?;
-                    post_image(&dir)?;
+                    fs::copy(
+                        kernel,
+                        dir.join(kernel.file_name().context("a kernel has a name")?),
+                    )?;
+                    board.boot_files(&dir)?;
+                    parts.pack_for_disk(&dir.join("rootfs.squashfs"), *folder == "lab")?;
+                    post_image(board, &dir)?;
                 }
                 Ok(())
             })?;
         }
         cache::touch(&dir);
-        cache::prune(&local, "disk-", 2)?;
-        Ok(Self { dir })
+        cache::prune(&local, &format!("disk-{}-", board.name()), 2)?;
+        Ok(Self { board, dir })
     }
 
-    /// [`DiskImage::build`], once in a process.
+    /// The image for PCs, built once in a process.
     pub fn shared() -> &'static Self {
         static IMAGE: OnceLock<DiskImage> = OnceLock::new();
-        IMAGE.get_or_init(|| Self::build().unwrap_or_else(|error| panic!("no image: {error:#}")))
+        IMAGE.get_or_init(|| {
+            Self::build(Board::Pc).unwrap_or_else(|error| panic!("no image: {error:#}"))
+        })
     }
 
     /// Where it is.
@@ -87,12 +191,18 @@ impl DiskImage {
 
     /// What is flashed.
     pub fn file(&self) -> PathBuf {
-        self.dir.join("disk.img")
+        self.dir.join(match self.board {
+            Board::Pc => "disk.img",
+            Board::RaspberryPi => "sdcard.img",
+        })
     }
 
     /// The kernel on it.
     pub fn kernel(&self) -> PathBuf {
-        self.dir.join("bzImage")
+        self.dir.join(match self.board {
+            Board::Pc => "bzImage",
+            Board::RaspberryPi => "Image",
+        })
     }
 
     /// The image with the lab's service on it.
@@ -108,11 +218,11 @@ impl DiskImage {
 
 /// Makes a disk image in `images` from what is there, calling the board's script as
 /// Buildroot does.
-pub fn post_image(images: &Path) -> Result<()> {
+pub fn post_image(board: Board, images: &Path) -> Result<()> {
     let project = crate::project();
     let output = Command::new(project.join(POST_IMAGE))
         .arg(images)
-        .arg(project.join(BOARD))
+        .arg(project.join("board").join(board.name()))
         .env("BINARIES_DIR", images)
         // what Buildroot sets for builds that can be repeated
         .env("SOURCE_DATE_EPOCH", "1000000000")
@@ -138,10 +248,7 @@ impl Disk {
     /// A disk of the smallest size, flashed with `image`.
     pub fn flashed(image: &Path) -> Result<Self> {
         let disk = Self::copy(image)?;
-        File::options()
-            .write(true)
-            .open(disk.path())?
-            .set_len(DISK_SIZE)?;
+        disk.grow(DISK_SIZE)?;
         Ok(disk)
     }
 
@@ -173,6 +280,14 @@ impl Disk {
     /// Leaves it to the user, as `file`.
     pub fn keep(self, file: &Path) -> Result<()> {
         Self::copy_to(&self.file, file)
+    }
+
+    /// Makes it larger.
+    pub fn grow(&self, bytes: u64) -> Result<()> {
+        Ok(File::options()
+            .write(true)
+            .open(&self.file)?
+            .set_len(bytes)?)
     }
 
     /// Where a partition is, by its number from 1, in bytes.

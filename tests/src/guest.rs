@@ -16,6 +16,7 @@ use crate::cable::{Cable, Quality, Traffic};
 use crate::cache::{self, Key};
 use crate::console::{self, Console, Reply};
 use crate::cpio::Archive;
+use crate::device_tree;
 use crate::disk::{Disk, DiskImage};
 use crate::exec::{Output, Request};
 use crate::image::Image;
@@ -33,6 +34,9 @@ const SILENCE_AT_FIRST: Duration = Duration::from_secs(180);
 
 /// What UEFI firmware itself needs.
 const FIRMWARE_MEMORY_MIB: u32 = 256;
+
+/// What QEMU's Raspberry Pi 3 has, and cannot have less of.
+const RASPBERRY_PI_MEMORY_MIB: u32 = 1024;
 
 /// A command may think for longer than a console.
 const EXEC_FACTOR: u32 = 10;
@@ -165,6 +169,27 @@ impl Guest {
             ..Machine::new(Arch::X86_64, &kernel)
         };
         Self::on(Qemu::start(&machine)?, Duration::ZERO, Share::None)
+    }
+
+    /// A Raspberry Pi 3 B that starts from `card`, at its prompt. QEMU has none of its
+    /// firmware: kernel, device tree and command line are handed over. Nor does it have the
+    /// watchdog's clock, and resets the board as soon as it is started: it is taken away.
+    pub fn boot_raspberry_pi(image: &DiskImage, card: &Disk) -> Result<Self> {
+        let tree = tempfile::NamedTempFile::new()?;
+        let whole = image.dir().join("bcm2837-rpi-3-b.dtb");
+        device_tree::disable(&whole, "/soc/watchdog@7e100000", tree.path())?;
+        let line = fs::read_to_string(image.dir().join("rpi-firmware/cmdline.txt"))?;
+        let kernel = image.kernel();
+        let machine = Machine {
+            drive: Some(Drive::new(card.path())),
+            raspberry_pi: Some(tree.path()),
+            append: line.trim(),
+            memory_mib: RASPBERRY_PI_MEMORY_MIB,
+            ..Machine::new(Arch::Aarch64, &kernel)
+        };
+        let mut guest = Self::on(Qemu::start(&machine)?, Duration::ZERO, Share::None)?;
+        guest.await_boot()?;
+        Ok(guest)
     }
 
     fn launch(image: &Image, setup: &Setup, state: Option<&Path>, boot: Duration) -> Result<Self> {

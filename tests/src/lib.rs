@@ -22,6 +22,7 @@ pub mod cpio;
 pub mod cross;
 pub mod debian;
 pub mod debug_kernel;
+pub mod device_tree;
 pub mod disk;
 pub mod exec;
 pub mod feed;

@@ -10,6 +10,7 @@ use anyhow::{Context, Result, bail};
 use clap::{Parser, Subcommand};
 use nl31_lab::agent_bench::{self, AgentBench};
 use nl31_lab::bench::Bench;
+use nl31_lab::disk::Board;
 use nl31_lab::figures::{AGENT_LIMIT, Boot, Sizes};
 use nl31_lab::ktap::Results;
 use nl31_lab::prefixes::Prefix;
@@ -330,7 +331,7 @@ fn image(arch: Arch, files: &[PathBuf], count: usize) -> Result<ExitCode> {
 }
 
 fn disk_image() -> Result<ExitCode> {
-    let image = DiskImage::build()?;
+    let image = DiskImage::build(Board::Pc)?;
     println!("image={}", image.file().display());
     println!("image_bytes={}", image.file().metadata()?.len());
     println!("kernel_bytes={}", image.kernel().metadata()?.len());
@@ -342,7 +343,7 @@ fn qemu(arch: Arch, image: Option<&Path>, disk: Option<Option<&Path>>) -> Result
     // gone only when the guest is
     let mut _disk = None;
     if let Some(file) = disk {
-        let image = DiskImage::build()?;
+        let image = DiskImage::build(Board::Pc)?;
         let path = match file {
             Some(file) => {
                 if !file.exists() {

@@ -43,6 +43,9 @@ pub struct Machine<'a> {
     /// A file for the variables of UEFI firmware. It then starts what is on the disk, and
     /// `kernel` only tells whether KVM works.
     pub firmware: Option<&'a Path>,
+    /// The device tree of a Raspberry Pi 3, which it then is: `drive` is its card, and
+    /// nothing else is plugged in.
+    pub raspberry_pi: Option<&'a Path>,
     /// Added to the kernel's command line.
     pub append: &'a str,
     /// With the lab's own channels for the log and for commands.
@@ -64,6 +67,7 @@ impl<'a> Machine<'a> {
             initrd: None,
             drive: None,
             firmware: None,
+            raspberry_pi: None,
             append: "",
             lab: None,
             memory_mib: MEMORY_MIB,
@@ -196,14 +200,22 @@ impl Qemu {
         let mut messages = tempfile::tempfile().context("cannot make a temporary file")?;
         let mut board = Board::new(
             machine.arch,
+            match machine.raspberry_pi {
+                None => machine.arch.machine(),
+                Some(_) => "raspi3b",
+            },
             accelerator(machine.arch, machine.kernel)?,
             machine.memory_mib,
         );
         // A crash ends the machine, and shows the whole log on the console first. On a host
         // that is busy the timer's check at boot fails, which would be such a crash.
+        let console = match machine.raspberry_pi {
+            None => format!("console={} ", machine.arch.console()),
+            // the board's own command line names it
+            Some(_) => String::new(),
+        };
         let append = format!(
-            "console={} quiet no_timer_check panic=-1 oops=panic panic_print=32 {}",
-            machine.arch.console(),
+            "{console}quiet no_timer_check panic=-1 oops=panic panic_print=32 {}",
             machine.append
         );
         match machine.firmware {
@@ -223,30 +235,13 @@ impl Qemu {
         if let Some(initrd) = machine.initrd {
             board.arg("-initrd", initrd);
         }
-        if let Some(drive) = &machine.drive {
-            board.arg("-blockdev", drive.blockdev().to_string());
-            // with werror=enospc, the default, QEMU would stop the machine
-            board.arg(
-                "-device",
-                "virtio-blk-pci,drive=disk,werror=report,rerror=report",
-            );
-        }
-        board.arg("-device", "virtio-net-pci,netdev=net,romfile=");
-        let mut netdev = "user,id=net,restrict=on".to_owned();
-        let lab = match machine.lab {
-            None => None,
-            Some(Lab::Virtio(share)) => Some(board.virtio(share)?),
-            Some(Lab::Network) => Some(LabChannels::new(|port, name| {
-                netdev += &format!(",guestfwd=tcp:{LAB_HOST}:{port}-chardev:{name}");
-                board.chardev(name)
-            })?),
+        let lab = match machine.raspberry_pi {
+            None => board.virtual_devices(machine)?,
+            Some(tree) => {
+                board.raspberry_pi_devices(machine, tree)?;
+                None
+            }
         };
-        board.arg("-netdev", netdev);
-        if machine.watchdog {
-            board
-                .arg("-device", "i6300esb")
-                .arg("-action", "watchdog=pause");
-        }
         let console = board.chardev("console")?;
         board.arg("-serial", "chardev:console");
         let qmp = board.chardev("qmp")?;
@@ -330,7 +325,7 @@ struct Board {
 }
 
 impl Board {
-    fn new(arch: Arch, accelerator: &str, memory_mib: u32) -> Self {
+    fn new(arch: Arch, machine: &str, accelerator: &str, memory_mib: u32) -> Self {
         let mut board = Self {
             arch,
             command: Command::new(arch.qemu()),
@@ -343,9 +338,7 @@ impl Board {
             "none",
             "-no-reboot",
         ]);
-        board
-            .arg("-machine", arch.machine())
-            .arg("-accel", accelerator);
+        board.arg("-machine", machine).arg("-accel", accelerator);
         let cpu = match accelerator {
             "tcg" => arch.cpu(),
             _ => "max",
@@ -368,6 +361,45 @@ impl Board {
         );
         self.inherited.push(theirs);
         Ok(ours)
+    }
+
+    /// What a virtual machine or PC has plugged in; the lab's channels, if it has them.
+    fn virtual_devices(&mut self, machine: &Machine) -> Result<Option<LabChannels>> {
+        if let Some(drive) = &machine.drive {
+            self.arg("-blockdev", drive.blockdev().to_string());
+            // with werror=enospc, the default, QEMU would stop the machine
+            self.arg(
+                "-device",
+                "virtio-blk-pci,drive=disk,werror=report,rerror=report",
+            );
+        }
+        self.arg("-device", "virtio-net-pci,netdev=net,romfile=");
+        let mut netdev = "user,id=net,restrict=on".to_owned();
+        let lab = match machine.lab {
+            None => None,
+            Some(Lab::Virtio(share)) => Some(self.virtio(share)?),
+            Some(Lab::Network) => Some(LabChannels::new(|port, name| {
+                netdev += &format!(",guestfwd=tcp:{LAB_HOST}:{port}-chardev:{name}");
+                self.chardev(name)
+            })?),
+        };
+        self.arg("-netdev", netdev);
+        if machine.watchdog {
+            self.arg("-device", "i6300esb")
+                .arg("-action", "watchdog=pause");
+        }
+        Ok(lab)
+    }
+
+    /// The card of a Raspberry Pi, and the first of its two serial lines, which is not the
+    /// console.
+    fn raspberry_pi_devices(&mut self, machine: &Machine, tree: &Path) -> Result<()> {
+        let drive = machine.drive.context("a Raspberry Pi has a card")?;
+        self.arg("-dtb", tree);
+        let card = drive.file.display().to_string().replace(',', ",,");
+        self.arg("-drive", format!("if=sd,format=raw,file={card}"));
+        self.arg("-serial", "null");
+        Ok(())
     }
 
     fn virtio(&mut self, share: &Path) -> Result<LabChannels> {
@@ -476,7 +508,7 @@ pub fn accelerator(arch: Arch, kernel: &Path) -> Result<&'static str> {
 /// Boots `kernel` without a root filesystem: it gives up within a second, and so ends the
 /// machine, or never. (Firmware alone proves nothing: it runs where kernels hang.)
 fn probe_kvm(kernel: &Path) -> Result<bool> {
-    let mut board = Board::new(Arch::X86_64, "kvm", MEMORY_MIB);
+    let mut board = Board::new(Arch::X86_64, Arch::X86_64.machine(), "kvm", MEMORY_MIB);
     board.arg("-kernel", kernel).arg("-append", "panic=-1");
     let mut child = Reaper(Some(board.spawn(&tempfile::tempfile()?)?));
     let started = Instant::now();

@@ -23,6 +23,16 @@ const POST_BUILD: &str = "board/common/post-build.sh";
 /// What S10data runs, which only images with a disk have.
 const E2FSPROGS: &[&str] = &["/sbin/e2fsck", "/sbin/mke2fs"];
 
+/// Debian's packages with it, and with the libraries that it needs.
+const E2FSPROGS_PACKAGES: &[&str] = &[
+    "e2fsprogs",
+    "libblkid1",
+    "libc6",
+    "libcom-err2",
+    "libext2fs2",
+    "libuuid1",
+];
+
 /// The lab's own service in the guest, and where it goes.
 pub const LAB_SERVICE: (&str, &[u8]) = ("etc/init.d/S50lab", include_bytes!("../guest/S50lab"));
 
@@ -32,6 +42,7 @@ pub const LAB_BUSYBOX: &str = "busybox-lab";
 
 /// What goes into a root filesystem.
 pub struct Parts {
+    arch: Arch,
     /// The agent's binary, static.
     pub agent: PathBuf,
     /// BusyBox, static.
@@ -42,6 +53,7 @@ impl Parts {
     /// Builds the agent and finds BusyBox.
     pub fn build(arch: Arch) -> Result<Self> {
         Ok(Self {
+            arch,
             agent: cross::static_binary(arch, "nl31-agent")?,
             busybox: busybox(arch)?,
         })
@@ -80,14 +92,19 @@ impl Parts {
         Ok(())
     }
 
-    /// Writes the root filesystem of a PC with a disk to `to`, a squashfs; with the lab's
+    /// Writes the root filesystem of a board with a disk to `to`, a squashfs; with the lab's
     /// service in it, if asked for.
     pub fn pack_for_disk(&self, to: &Path, lab: bool) -> Result<()> {
         let step = Step::new("root filesystem");
         let work = tempfile::tempdir().context("cannot make a temporary folder")?;
         let root = self.assemble(work.path())?;
-        for program in E2FSPROGS {
-            install_with_libraries(Path::new(program), &root)?;
+        match self.arch {
+            Arch::X86_64 => {
+                for program in E2FSPROGS {
+                    install_with_libraries(Path::new(program), &root)?;
+                }
+            }
+            arch => install_unpacked(arch, &root)?,
         }
         if lab {
             let (path, content) = LAB_SERVICE;
@@ -176,6 +193,48 @@ fn install_with_libraries(program: &Path, root: &Path) -> Result<()> {
         install(file, &to)?;
     }
     Ok(())
+}
+
+/// Copies [`E2FSPROGS`] for another architecture, and the libraries that they need to
+/// where its loader looks as well.
+fn install_unpacked(arch: Arch, root: &Path) -> Result<()> {
+    let mut files = Vec::new();
+    for package in E2FSPROGS_PACKAGES {
+        let dir = debian::unpacked(package, arch)?;
+        files.extend(cache::files_below(&dir, &|_| true)?);
+    }
+    let find = |end: &Path| {
+        let found = files.iter().find(|file| file.ends_with(end));
+        found.with_context(|| format!("no {} in {E2FSPROGS_PACKAGES:?}", end.display()))
+    };
+    fs::create_dir_all(root.join("lib"))?;
+    let mut libraries = Vec::new();
+    for program in E2FSPROGS {
+        let path = Path::new(program).strip_prefix("/")?;
+        let _ = fs::remove_file(root.join(path));
+        let from = find(path)?;
+        install(from, &root.join(path))?;
+        libraries.extend(libraries_of(from)?);
+    }
+    while let Some(library) = libraries.pop() {
+        let to = root.join("lib").join(&library);
+        if !to.exists() {
+            let from = find(Path::new(&library))?;
+            install(from, &to)?;
+            libraries.extend(libraries_of(from)?);
+        }
+    }
+    Ok(())
+}
+
+/// The libraries that a program or library of any architecture names.
+fn libraries_of(file: &Path) -> Result<Vec<String>> {
+    let output = Command::new("readelf").arg("-d").arg(file).output();
+    let output = output.context("cannot run readelf, of the package binutils")?;
+    let list = String::from_utf8(output.stdout)?;
+    let needed = list.lines().filter(|line| line.contains("(NEEDED)"));
+    let name = |line: &str| Some(line.split_once('[')?.1.trim_end_matches(']').to_owned());
+    Ok(needed.filter_map(name).collect())
 }
 
 /// Copies the overlay. The umask of the checkout stays behind.

@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 
 use nl31_lab::buildroot::{self, tree};
 use nl31_lab::progress::Step;
-use nl31_lab::{cache, host, kernel, project};
+use nl31_lab::{Arch, cache, device_tree, host, kernel, project};
 use sha2::{Digest, Sha256};
 
 /// Names of all of Buildroot's options, to find misspelt ones without it:
@@ -517,16 +517,49 @@ fn device_trees_are_built_and_taken() {
     }
 }
 
+/// Where boards have the kernel's command line, and the console on it.
+const COMMAND_LINES: &[(&str, &str, &str)] = &[
+    ("beaglebone", "extlinux.conf", "ttyS0,115200"),
+    ("pc_x86_64", "linux.fragment", "ttyS0,115200"),
+    ("raspberrypi_64", "cmdline.txt", "ttyS1,115200"),
+];
+
+/// The console is a serial line that each of the board's device trees switches on, under
+/// that number.
+#[test]
+fn consoles_are_in_the_device_trees() {
+    host::require(&[host::KERNEL, device_tree::PACKAGES].concat()).expect("packages");
+    let tree = tempfile::NamedTempFile::new().expect("a file");
+    let mut checked = 0;
+    for (board, _, console) in COMMAND_LINES {
+        let config = defconfig(board);
+        let Some(names) = config.get("BR2_LINUX_KERNEL_INTREE_DTS_NAME") else {
+            continue;
+        };
+        let arch = if config.contains_key("BR2_aarch64") {
+            Arch::Aarch64
+        } else {
+            Arch::Armv7
+        };
+        let number = console.trim_start_matches("ttyS").split(',').next();
+        let alias = format!("serial{}", number.expect("a number"));
+        for name in names.split(' ') {
+            device_tree::compile(arch, name, tree.path()).expect("a device tree");
+            let node = device_tree::text(tree.path(), "/aliases", &alias).expect("an alias");
+            let status = device_tree::text(tree.path(), &node, "status");
+            assert_eq!(status.expect("a status"), "okay", "{name}: {node}");
+            checked += 1;
+        }
+    }
+    assert!(checked > 1);
+}
+
 /// The root on the kernel's command line is the disk's second partition, and the console is
 /// a serial line.
 #[test]
 fn command_lines_name_root_and_console() {
-    for (file, console) in [
-        ("beaglebone/extlinux.conf", "ttyS0,115200"),
-        ("pc_x86_64/linux.fragment", "ttyS0,115200"),
-        ("raspberrypi_64/cmdline.txt", "ttyS1,115200"),
-    ] {
-        let text = read(&project().join("board").join(file));
+    for (board, file, console) in COMMAND_LINES {
+        let text = read(&board_file(board, file));
         assert!(
             text.contains("root=PARTUUID=6e6c3331-02 rootfstype=squashfs rootwait"),
             "{file}"

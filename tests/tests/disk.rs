@@ -293,7 +293,7 @@ fn the_image_depends_on_its_files_only() {
     for file in ["bzImage", "rootfs.squashfs"] {
         std::fs::copy(image.dir().join(file), again.path().join(file)).expect("a copy");
     }
-    disk::post_image(again.path()).expect("an image");
+    disk::post_image(disk::Board::Pc, again.path()).expect("an image");
     for file in ["disk.img", "disk.img.bmap", "disk.img.sha256"] {
         let read = |dir: &Path| std::fs::read(dir.join(file)).expect("to read");
         assert!(read(image.dir()) == read(again.path()), "{file} differs");
