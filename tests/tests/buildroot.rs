@@ -151,6 +151,26 @@ fn external_tree_has_what_buildroot_looks_for() {
     }
 }
 
+/// Buildroot does not list them, so the tree's README does.
+#[test]
+fn the_licences_of_the_agents_crates_are_told() {
+    let mut list = Command::new(env!("CARGO"));
+    list.current_dir(project())
+        .args(["tree", "--locked", "--quiet", "--package", "nl31-agent"])
+        .args(["--edges", "normal", "--target", "all"])
+        .args(["--prefix", "none", "--no-dedupe", "--format", "{l}"]);
+    let licences = succeeds(&mut list);
+    let words = licences
+        .split([' ', '\n', '(', ')', '/'])
+        .filter(|word| !["", "AND", "OR"].contains(word));
+    let named: BTreeSet<&str> = words.collect();
+    assert!(named.contains("MIT"), "{licences}");
+    let told = read(&tree().join("README.md"));
+    for name in named {
+        assert!(told.contains(name), "buildroot/README.md: {name}");
+    }
+}
+
 /// Cargo's own settings do not reach Buildroot's build.
 #[test]
 fn the_agent_is_linked_as_plain_cargo_does() {
