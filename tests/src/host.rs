@@ -58,6 +58,8 @@ pub const BUILDROOT: &[&str] = &[
 pub const CHECK: &[&str] = &[
     "coccinelle",
     "g++",
+    // Coccinelle loads Python by the name that only this package gives the library
+    "libpython3-dev",
     "linux-headers-6.12-amd64",
     "linux-headers-amd64",
     "perl",
