@@ -4,12 +4,13 @@
 //! it does not, as for 32-bit Arm, the library is built with the program, from rust-src,
 //! and linked with musl from Debian's package for that architecture.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
+use nix::fcntl::Flock;
 
 use crate::arch::Arch;
 use crate::progress::Step;
@@ -26,7 +27,7 @@ pub fn static_binary(arch: Arch, package: &'static str) -> Result<PathBuf> {
         .args(["build", "--release", "--locked", "--package", package])
         .args(["--target", target])
         .args(["--message-format", "json-render-diagnostics", "--quiet"]);
-    if !has_std(target) && !add_target(target, &step)? {
+    if !require_std(target, &step)? {
         with_std(&mut build, arch, &step)?;
     }
     let mut child = build
@@ -58,7 +59,7 @@ pub fn static_binary(arch: Arch, package: &'static str) -> Result<PathBuf> {
 /// Builds a library of this project for a target that has no operating system.
 pub fn bare_library(target: &str, package: &'static str) -> Result<()> {
     let step = Step::new(package);
-    if !has_std(target) && !add_target(target, &step)? {
+    if !require_std(target, &step)? {
         bail!("rustup target add {target} failed");
     }
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
@@ -87,8 +88,13 @@ fn has_std(target: &str) -> bool {
     })
 }
 
-/// Has rustup add it; false where it is not to be had.
-fn add_target(target: &str, step: &Step) -> Result<bool> {
+/// Has rustup add the standard library of `target` where it lacks; false where it is not
+/// to be had.
+fn require_std(target: &str, step: &Step) -> Result<bool> {
+    let _lock = rustup_lock(step)?;
+    if has_std(target) {
+        return Ok(true);
+    }
     step.say(&format!("adding the Rust target {target}"));
     // its own messages would be taken for an error of ours
     let added = Command::new("rustup")
@@ -103,15 +109,23 @@ fn add_target(target: &str, step: &Step) -> Result<bool> {
     }
 }
 
+/// Two at once could each find half of what the other installs.
+fn rustup_lock(step: &Step) -> Result<Flock<File>> {
+    cache::lock(&cache::shared()?.join("rustup.lock"), step)
+}
+
 /// Has cargo build the standard library as well. That takes a nightly compiler, or a
 /// stable one that is told to be one.
 fn with_std(build: &mut Command, arch: Arch, step: &Step) -> Result<()> {
     step.say("rustup does not have it; building it from rust-src");
-    let added = Command::new("rustup")
-        .args(["--quiet", "component", "add", "rust-src"])
-        .status();
-    if !added.is_ok_and(|status| status.success()) {
-        bail!("rustup component add rust-src failed");
+    {
+        let _lock = rustup_lock(step)?;
+        let added = Command::new("rustup")
+            .args(["--quiet", "component", "add", "rust-src"])
+            .status();
+        if !added.is_ok_and(|status| status.success()) {
+            bail!("rustup component add rust-src failed");
+        }
     }
     let libraries = libraries(arch)?;
     let dir = libraries.display();

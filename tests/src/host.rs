@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
+use crate::cache;
 use crate::progress::Step;
 
 /// What building a kernel takes.
@@ -70,11 +71,10 @@ pub const CHECK: &[&str] = &[
 /// Sees to it that the packages are installed. As root it installs what lacks; others
 /// are told the one command that does.
 pub fn require(packages: &[&str]) -> Result<()> {
-    let lacking = lacking(packages)?;
-    if lacking.is_empty() {
+    let list = lacking(packages)?.join(" ");
+    if list.is_empty() {
         return Ok(());
     }
-    let list = lacking.join(" ");
     if !nix::unistd::geteuid().is_root() {
         bail!(
             "these Debian packages are missing; install them and try again:\n    \
@@ -83,6 +83,13 @@ pub fn require(packages: &[&str]) -> Result<()> {
     }
 
     let step = Step::new("packages");
+    // apt does not wait for another; what that one installs may be what lacks here
+    let _lock = cache::lock(&cache::shared()?.join("packages.lock"), &step)?;
+    let lacking = lacking(packages)?;
+    if lacking.is_empty() {
+        return Ok(());
+    }
+    let list = lacking.join(" ");
     step.say(&format!("installing {list}"));
     if !lists_present() {
         apt(&step, &["update"])?;
@@ -97,7 +104,9 @@ pub fn require(packages: &[&str]) -> Result<()> {
              security updates, or Debian 13"
         );
     }
+    // nor does it wait for the system's own updates, unless it is told to
     let mut install = vec!["install", "--yes", "--no-install-recommends"];
+    install.extend(["--option", "DPkg::Lock::Timeout=600"]);
     install.extend(&lacking);
     apt(&step, &install)?;
     step.done("installed");
