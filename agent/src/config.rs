@@ -7,7 +7,7 @@
 
 use std::fmt;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader};
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use nix::libc;
@@ -55,7 +55,8 @@ pub enum ConfigErrorKind {
 #[derive(Debug)]
 pub struct Lines {
     reader: BufReader<File>,
-    line: heapless::Vec<u8, LINE_MAX>,
+    /// Of fixed capacity: that of the longest line with its end.
+    line: Vec<u8>,
     number: u32,
 }
 
@@ -80,7 +81,7 @@ impl Lines {
     fn of(file: File) -> Self {
         Self {
             reader: BufReader::new(file),
-            line: heapless::Vec::new(),
+            line: Vec::with_capacity(LINE_MAX + 1),
             number: 0,
         }
     }
@@ -104,28 +105,18 @@ impl Lines {
     pub fn advance(&mut self) -> Result<bool, Fault> {
         self.line.clear();
         self.number = self.number.saturating_add(1);
-        let mut any = false;
-        loop {
-            let bytes = match self.reader.fill_buf() {
-                Ok(bytes) => bytes,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => return Err((0, ConfigErrorKind::Io(error))),
-            };
-            if bytes.is_empty() {
-                return Ok(any);
-            }
-            any = true;
-            let end = bytes.iter().position(|&byte| byte == b'\n');
-            let part = &bytes[..end.unwrap_or(bytes.len())];
-            if self.line.extend_from_slice(part).is_err() {
-                return Err((LINE_MAX, ConfigErrorKind::LineTooLong));
-            }
-            let used = part.len() + usize::from(end.is_some());
-            self.reader.consume(used);
-            if end.is_some() {
-                return Ok(true);
-            }
+        let mut reader = (&mut self.reader).take(LINE_MAX as u64 + 1);
+        reader
+            .read_until(b'\n', &mut self.line)
+            .map_err(|error| (0, ConfigErrorKind::Io(error)))?;
+        if self.line.ends_with(b"\n") {
+            self.line.pop();
+            return Ok(true);
         }
+        if self.line.len() > LINE_MAX {
+            return Err((LINE_MAX, ConfigErrorKind::LineTooLong));
+        }
+        Ok(!self.line.is_empty())
     }
 
     /// What the line says, unless it is empty or a comment.
@@ -462,6 +453,24 @@ pub(crate) mod tests {
                 Ok(Loaded::default())
             );
         }
+    }
+
+    #[test]
+    fn a_line_of_512_bytes_is_read_with_and_without_its_end() {
+        let folder = Folder::new("longest");
+        let line = format!("{:<LINE_MAX$}", "blackhole 10.0.0.0/8 #");
+        for (text, added) in [
+            (line.clone(), 1),
+            (format!("{line}\n"), 1),
+            (format!("{line}\nblackhole 11.0.0.0/8\n"), 2),
+        ] {
+            let path = folder.file("routes.conf", text);
+            let loaded = load(&mut client(), &path, Mode::Transaction);
+            assert_eq!(loaded, Ok(Loaded { added, present: 0 }));
+        }
+        let message = "FILE:1:513: the line is longer than 512 bytes";
+        refused("longer", format!("{line} "), message);
+        refused("longer", format!("{line} \n"), message);
     }
 
     #[test]
