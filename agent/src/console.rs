@@ -27,6 +27,7 @@ use nl31_netlink::{Body, Client, Error, ErrorKind, Message, Transport};
 
 use crate::boot::{Boot, News};
 use crate::candidate::Candidate;
+use crate::changes::Changes;
 use crate::codes::{self, Code};
 use crate::config::Loading;
 use crate::device::{Cached, Devices};
@@ -90,15 +91,6 @@ enum Running {
     Load(Box<Loading>),
 }
 
-/// Events since the start.
-#[derive(Debug, Default)]
-struct Events {
-    received: u64,
-    lost: u64,
-    /// Generation of the last one.
-    generation: Option<u64>,
-}
-
 /// A session, over the kernel if it is there.
 pub struct Console<T> {
     client: Option<Client<T>>,
@@ -130,7 +122,7 @@ pub struct Console<T> {
     ended: bool,
     commands: u64,
     failures: u64,
-    events: Events,
+    changes: Changes,
 }
 
 impl<T: Transport> Console<T> {
@@ -165,7 +157,7 @@ impl<T: Transport> Console<T> {
             ended: false,
             commands: 0,
             failures: 0,
-            events: Events::default(),
+            changes: Changes::default(),
         }
     }
 
@@ -230,7 +222,9 @@ impl<T: Transport> Console<T> {
     }
 
     /// The kernel's side is there.
-    pub fn attach(&mut self, client: Client<T>) {
+    pub fn attach(&mut self, mut client: Client<T>) {
+        let table = client.table().ok();
+        self.changes.begin(table.map(|table| table.generation));
         self.client = Some(client);
         if let Some(boot) = &mut self.boot {
             boot.restart();
@@ -408,7 +402,6 @@ impl<T: Transport> Console<T> {
 
     /// A change that the kernel tells of.
     pub fn event(&mut self, message: &Message) {
-        self.events.received += 1;
         let (verb, event) = match &message.body {
             Body::NewRoute(event) if message.header.flags & NLM_F_REPLACE != 0 => {
                 ("replaced", event)
@@ -416,7 +409,6 @@ impl<T: Transport> Console<T> {
             Body::NewRoute(event) => ("added", event),
             Body::DelRoute(event) => ("deleted", event),
             Body::Table(table) => {
-                self.events.generation = Some(table.generation);
                 if self.monitoring {
                     self.notice(format_args!("limit changed: {} routes", table.max_routes));
                 }
@@ -424,7 +416,13 @@ impl<T: Transport> Console<T> {
             }
             _ => return,
         };
-        self.events.generation = event.generation.or(self.events.generation);
+        let Some(lost) = event
+            .generation
+            .and_then(|number| self.changes.hear(number))
+        else {
+            return;
+        };
+        self.show_lost(lost);
         if self.monitoring {
             let route = Cached::new(&*self.devices).named(event.route);
             self.notice(format_args!("{verb} {route}"));
@@ -436,22 +434,22 @@ impl<T: Transport> Console<T> {
     pub fn events_lost(&mut self) {
         let now = self.client.as_mut().and_then(|client| client.table().ok());
         let Some(now) = now else { return };
-        let lost = self
-            .events
-            .generation
-            .map(|last| now.generation.saturating_sub(last));
-        self.events.generation = Some(now.generation);
-        self.events.lost += lost.unwrap_or(1);
-        log::warn!("{} events were lost", lost.unwrap_or(1));
+        let lost = self.changes.catch_up(now.generation);
+        self.show_lost(lost);
+        let lost = self.changes.lost();
+        log::warn!("changes come faster than they are read, {lost} were lost so far");
+    }
+
+    fn show_lost(&mut self, lost: u64) {
+        let changes = match lost {
+            0 => return,
+            1 => "change",
+            _ => "changes",
+        };
         if self.monitoring {
-            match lost {
-                Some(lost) => self.notice(format_args!(
-                    "{lost} changes came too fast to be shown, see `route show`"
-                )),
-                None => self.notice(format_args!(
-                    "changes came too fast to be shown, see `route show`"
-                )),
-            }
+            self.notice(format_args!(
+                "{lost} {changes} came too fast to be shown, see `route show`"
+            ));
         }
     }
 

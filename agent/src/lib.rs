@@ -20,6 +20,7 @@ pub mod access;
 pub mod agent;
 pub mod boot;
 pub mod candidate;
+pub mod changes;
 pub mod codes;
 pub mod config;
 pub mod console;

@@ -509,6 +509,25 @@ fn lost_events_are_counted_from_the_table() {
 }
 
 #[test]
+fn a_gap_between_changes_is_shown_and_what_came_late_is_not() {
+    let mut session = Session::new(false);
+    session.types("monitor on\nroute add 10.0.0.0/8 dev eth0\nroute add 11.0.0.0/8 dev eth0\n");
+    let late = session.kernel().event().unwrap();
+    assert_eq!(
+        session.hears(),
+        "* 1 change came too fast to be shown, see `route show`\n\
+         * added 11.0.0.0/8 dev eth0\n"
+    );
+    session.console.event(&late);
+    assert_eq!(session.types(""), "");
+    let stats = session.types("stats\n");
+    assert!(
+        stats.contains("\nevents-received 1\nevents-lost 1\n"),
+        "{stats}"
+    );
+}
+
+#[test]
 fn without_the_module_the_console_is_there_and_says_so() {
     let mut session = Session::without_kernel(false);
     let absent = "E503 the kernel has no netlink protocol 31: the nl31 module is not there\n";

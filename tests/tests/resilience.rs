@@ -204,3 +204,63 @@ fn an_agent_killed_while_a_program_replaces_the_table_leaves_the_old_or_the_new_
     }
     assert!(old > 0, "never killed before its end: {old} old, {new} new");
 }
+
+#[test]
+fn what_the_agent_did_not_hear_of_is_told_and_counted() {
+    const ROUTES: usize = 10_000;
+    let (mut guest, _share) = guest_with_tables(&[ROUTES]);
+    let monitored = guest.command("monitor").expect("a reply");
+    assert!(monitored.succeeded(), "{monitored}");
+    shell(
+        &mut guest,
+        "(/tmp/nl31ctl --json monitor >/tmp/events 2>&1 &) && until [ -s /tmp/events ]; do \
+         printf 'route del 10.0.0.0/8\\nroute add 10.0.0.0/8 dev lo\\n' | \
+         nl31-agent --serial - >/dev/null; usleep 100000; done",
+    );
+    // More than its socket holds, while it does not read.
+    let flood = format!(
+        "kill -STOP $(pidof nl31-agent); echo 'load /tmp/{ROUTES}' | {ASIDE}; \
+         kill -CONT $(pidof nl31-agent)"
+    );
+    let loaded = shell(&mut guest, &flood);
+    assert!(
+        loaded.contains(&format!("loaded {ROUTES} routes")),
+        "{loaded}"
+    );
+    guest
+        .expect("what was lost", |screen| {
+            let lost = |line: &String| line.contains("changes came too fast to be shown");
+            screen.iter().any(lost).then_some(())
+        })
+        .expect("a notice");
+    shell(
+        &mut guest,
+        "until grep -q '\"lost\"' /tmp/events; do usleep 100000; done",
+    );
+
+    // Both go on from there, and every change counts once.
+    shell(
+        &mut guest,
+        &format!("echo 'route add 10.0.0.0/8 dev lo metric 7' | {ASIDE}"),
+    );
+    shell(
+        &mut guest,
+        "until tail -n 1 /tmp/events | grep -q '\"metric\": *7'; do usleep 100000; done",
+    );
+    let stats = guest.command("stats").expect("a reply");
+    let value = |name: &str| -> u64 {
+        let mut words = stats.data().map(str::split_whitespace);
+        let found = words.find_map(|mut words| (words.next()? == name).then(|| words.next()));
+        found
+            .flatten()
+            .and_then(|value| value.parse().ok())
+            .expect(name)
+    };
+    assert!(value("events-lost") > 0, "{stats}");
+    assert_eq!(
+        value("events-received") + value("events-lost"),
+        value("generation"),
+        "{stats}"
+    );
+    assert_eq!(paths(&mut guest), ROUTES + 1);
+}

@@ -64,8 +64,8 @@ impl<T: Transport> Console<T> {
                     ("hits", table.hits),
                     ("misses", table.misses),
                     ("errors", table.errors),
-                    ("events-received", self.events.received),
-                    ("events-lost", self.events.lost),
+                    ("events-received", self.changes.received()),
+                    ("events-lost", self.changes.lost()),
                     ("commands", self.commands),
                     ("commands-failed", self.failures),
                 ];
