@@ -98,7 +98,7 @@ pub fn files_below(dir: &Path, wanted: &dyn Fn(&Path) -> bool) -> Result<Vec<Pat
 }
 
 /// An exclusive lock on `file`, held until it is dropped; the kernel drops it with
-/// the process. Says on `step` that it waits for another builder.
+/// the process. Says on `step` that it waits for another one.
 pub fn lock(file: &Path, step: &Step) -> Result<Flock<File>> {
     let open = || File::options().create(true).append(true).open(file);
     let handle = open().with_context(|| format!("cannot open {}", file.display()))?;
@@ -107,7 +107,7 @@ pub fn lock(file: &Path, step: &Step) -> Result<Flock<File>> {
         Err((handle, nix::Error::EWOULDBLOCK)) => handle,
         Err((_, error)) => bail!("cannot lock {}: {error}", file.display()),
     };
-    step.say("waiting for another build to end");
+    step.say("waiting for another to end");
     Flock::lock(handle, FlockArg::LockExclusive)
         .map_err(|(_, error)| anyhow::anyhow!("cannot lock {}: {error}", file.display()))
 }

@@ -634,6 +634,7 @@ fn a_release_that_cannot_be_fetched_is_said_with_what_to_pass() {
 
 #[test]
 fn a_tag_that_names_another_commit_is_refused() {
+    host::require(&["git"]).expect("packages");
     let repository = tempfile::tempdir().expect("a folder");
     fs::write(repository.path().join("Makefile"), "all:\n\tfalse\n").expect("to write");
     for args in [
