@@ -209,7 +209,13 @@ impl<H: Host> Program<H> {
                     return self.execute(frame);
                 }
                 Verdict::Execute => return self.execute(frame),
-                Verdict::Refuse(reason) => reason,
+                Verdict::Refuse(reason) => {
+                    // It was heard before, and the answer was lost: a line that is text
+                    // again is not to be taken by this.
+                    let leave = matches!(Request::decode(frame), Ok(Request::Leave {}));
+                    self.left |= leave && !self.server.is_open();
+                    reason
+                }
             },
         };
         let mut bytes = [0; FRAME_MAX];
@@ -478,6 +484,11 @@ impl<H: Host> Program<H> {
     }
 
     fn flush(&mut self, filter: Items<'_>, longer: bool, all: bool) -> Refused<()> {
+        match self.changes {
+            Changes::Single => {}
+            Changes::Together(..) => return Err(in_transaction()),
+            Changes::Failed => return Err(transaction_failed()),
+        }
         let spec = self.filter(filter)?;
         if all != (spec == Spec::default()) {
             let what = format_args!("`all` belongs to an empty filter, and to no other");
@@ -686,8 +697,7 @@ impl<H: Host> Program<H> {
 
     fn begin(&mut self, replace: bool) -> Refused<()> {
         if !matches!(self.changes, Changes::Single) {
-            let what = format_args!("a transaction is open: commit or abort it first");
-            return Err(Refusal::new(code::IN_TRANSACTION, what));
+            return Err(in_transaction());
         }
         self.changes = Changes::Failed;
         let mut client = self.host.connect()?;
@@ -775,6 +785,11 @@ fn said(route: Route<DeviceName>) -> Spec<DeviceName> {
         metric: Some(path.metric).filter(|&metric| metric != 0),
         protocol: Some(path.protocol).filter(|&protocol| protocol != Protocol::UNSPEC),
     }
+}
+
+fn in_transaction() -> Refusal {
+    let what = format_args!("a transaction is open: commit or abort it first");
+    Refusal::new(code::IN_TRANSACTION, what)
 }
 
 fn transaction_failed() -> Refusal {

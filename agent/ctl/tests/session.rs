@@ -27,6 +27,7 @@ use nl31_ctl::save::{save, save_there};
 use nl31_ctl::{route, shell};
 use nl31_netlink::{Client, FakeKernel, Message, ReceiveError, Transport};
 use nl31_route::{DeviceName, Route, Spec, Syntax};
+use nl31_wire::limits::FRAME_MAX;
 use nl31_wire::{Heard, ItemsBuffer, Line, Op, Patience, Request, code};
 
 /// `lo` is 1, `eth0` is 2.
@@ -550,9 +551,18 @@ fn transactions_are_opened_and_closed_in_order() {
         code(link.done(&Request::Begin { replace: false })),
         code::IN_TRANSACTION
     );
+    // Nor is anything flushed beside it.
+    let empty = ItemsBuffer::default();
+    let flush = Request::Flush {
+        filter: empty.items(),
+        longer: false,
+        all: true,
+    };
+    assert_eq!(code(link.done(&flush)), code::IN_TRANSACTION);
     link.done(&Request::Abort {}).unwrap();
     link.done(&Request::Begin { replace: false }).unwrap();
     assert_eq!(change(&mut link, Op::Delete, "10.0.0.0/8"), Err(404));
+    assert_eq!(code(link.done(&flush)), code::TRANSACTION_FAILED);
     // Not by itself either.
     assert_eq!(
         change(&mut link, Op::Add, "10.0.0.0/8 dev lo"),
@@ -850,6 +860,31 @@ fn a_session_that_is_over_is_noticed() {
         Err(Error::SessionLost)
     ));
     assert_eq!(port.open().agent().boot, 8);
+}
+
+#[test]
+fn a_farewell_whose_answer_is_lost_gives_the_line_back_again() {
+    let port = TestPort::new(0);
+    let link = port.open();
+    link.leave().unwrap();
+    let mut wire = port.0.borrow_mut();
+    assert!(!wire.line.frames());
+    let mut again = [0; FRAME_MAX];
+    let len = Request::Leave {}.encode(7, &mut again).unwrap();
+    wire.hear(&again[..len]);
+    assert!(!wire.line.frames());
+    assert!(!wire.heard.is_empty(), "it is not answered");
+    // Nothing but a farewell does that, nor that of a session that is over.
+    let len = Request::Ping {}.encode(8, &mut again).unwrap();
+    wire.hear(&again[..len]);
+    assert!(wire.line.frames());
+    drop(wire);
+    let mut link = port.open();
+    let len = Request::Leave {}.encode(9, &mut again).unwrap();
+    port.clone().send(&again[..len]).unwrap();
+    assert!(port.0.borrow().line.frames());
+    port.0.borrow_mut().heard.clear();
+    link.done(&Request::Ping {}).unwrap();
 }
 
 #[test]

@@ -116,6 +116,11 @@ impl Server {
             .expect("a short frame has room")
     }
 
+    /// Whether there is a session.
+    pub fn is_open(&self) -> bool {
+        self.session.is_some()
+    }
+
     /// Ends the session.
     pub fn close(&mut self) {
         self.session = None;
