@@ -497,7 +497,6 @@ impl Agent {
         if !self.serial.as_ref().is_some_and(Serial::is_terminal) {
             return self.console.feed(bytes);
         }
-        self.heard = Instant::now();
         for &byte in bytes {
             match self.line.byte(byte) {
                 Heard::Nothing => {}
@@ -508,6 +507,8 @@ impl Agent {
             }
             self.leaving |= self.program.left();
         }
+        // Only now: what came while a frame was carried out is not behind a silence.
+        self.heard = Instant::now();
     }
 
     fn read(&mut self) {
