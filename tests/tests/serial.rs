@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Duration;
 
 use nl31_lab::cable::{BYTES_115200, Cable, Quality, Traffic};
 use nl31_lab::console::PROMPT;
-use nl31_lab::{Arch, Guest, Image, Setup, cross, prefixes};
+use nl31_lab::{Arch, Guest, Image, Setup, cross, host, prefixes};
 
 /// Routes in a table that is loaded.
 const ROUTES: usize = 10_000;
@@ -69,8 +70,16 @@ impl Desk {
             let at = screen.last().is_some_and(|line| line == PROMPT);
             (at && screen.len() > 1).then_some(())
         };
-        self.guest.console.type_line(b"");
-        self.guest.expect("the prompt", prompt).expect("a prompt");
+        // Not at once: an Enter right behind a frame is taken for a part of one.
+        let mut presses = (0..20).map(|_| thread::sleep(Duration::from_millis(500)));
+        let prompted = self.guest.wait("the prompt", 1, |guest| {
+            let there = prompt(&guest.console.screen());
+            if there.is_none() && presses.next().is_some() {
+                guest.console.type_line(b"");
+            }
+            Ok(there)
+        });
+        prompted.expect("a prompt");
         self.guest.console.type_line(b"ping");
         let answered = |screen: &[String]| {
             let said = screen.iter().any(|line| line.starts_with("I200 "));
@@ -128,6 +137,31 @@ fn a_program_has_the_line_and_gives_it_back() {
         "{traffic:?}"
     );
     assert_eq!(desk.types("route show 192.0.2.0/24"), [""; 0]);
+}
+
+/// What `agent/wire/README.md` says is enough to write a client.
+#[test]
+fn a_client_written_from_the_page_alone_gets_what_it_promises() {
+    host::require(&["python3"]).expect("Python");
+    let client = nl31_lab::project().join("tests/clients/frames.py");
+    let mut desk = Desk::new();
+    for damaged in [0, 10] {
+        let quality = Quality {
+            rate: None,
+            damaged,
+        };
+        let cable = desk.guest.plug(quality).expect("a cable");
+        let mut python = Command::new("/usr/bin/python3");
+        python.arg(&client).arg(cable.path());
+        if damaged > 0 {
+            python.arg("--noise");
+        }
+        let said = python.output().expect("to run Python");
+        let traffic = desk.unplug(cable);
+        assert!(said.status.success(), "{damaged}: {said:?}");
+        assert_eq!(traffic.hits > 0, damaged > 0, "{traffic:?}");
+        assert_eq!(desk.types("route show"), [""; 0]);
+    }
 }
 
 #[test]
