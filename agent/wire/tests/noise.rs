@@ -1,15 +1,29 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A bad line: nothing is accepted that was not sent, and what was not hit arrives.
+//! A bad line: nothing is accepted that was not sent, what was not hit arrives, and a
+//! session goes on. `NL31_SEED` is for other noise than that of every day.
 
-use nl31_wire::limits::FRAME_MAX;
-use nl31_wire::{Deframer, Heard, ItemsBuffer, Line, Op, Request};
+use nl31_wire::limits::{FRAME_MAX, RAW_MAX, SILENCE_MS, WINDOW};
+use nl31_wire::{
+    Client, Deframer, Heard, ItemsBuffer, Line, News, Op, Patience, Request, Response, SCHEMA,
+    Server, Task, Verdict,
+};
 
 const FRAMES: u32 = 200_000;
+
+/// Of a thousand frames so many are hit, in turn.
+const RATES: [usize; 5] = [1, 10, 50, 100, 300];
 
 /// SplitMix64: the same numbers everywhere and for ever.
 struct Random(u64);
 
 impl Random {
+    /// Shown where a test fails.
+    fn seeded() -> Self {
+        let seed = std::env::var("NL31_SEED").unwrap_or("31".into());
+        println!("NL31_SEED={seed}");
+        Self(seed.parse().expect("NL31_SEED is a number"))
+    }
+
     fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
@@ -60,12 +74,14 @@ fn frame(number: u32, random: &mut Random) -> Vec<u8> {
 fn damage(frame: &mut Vec<u8>, random: &mut Random) {
     for _ in 0..=random.below(3) {
         let at = random.below(frame.len());
-        match random.below(5) {
+        match random.below(6) {
             0 => drop(frame.remove(at)),
             1 => frame[at] ^= 1 << random.below(8),
             2 => frame.insert(at, random.next() as u8),
             // A break.
             3 => frame.insert(at, 0),
+            // All that is left of it is lost.
+            4 => frame.truncate(at),
             _ => {
                 let text = b"[   12.345678] usb 1-1: new high-speed USB device\r\n";
                 frame.splice(at..at, text.iter().copied());
@@ -79,23 +95,23 @@ fn damage(frame: &mut Vec<u8>, random: &mut Random) {
 
 #[test]
 fn what_was_not_sent_is_never_accepted() {
-    let mut random = Random(31);
+    let mut random = Random::seeded();
     let mut deframer = Deframer::new();
-    // 0.1 % to 30 % of the frames, in turn.
-    let rates = [1, 10, 50, 100, 300];
     let (mut hit, mut accepted, mut rejected) = (0, 0, 0);
-    // The frame before, if it has not arrived: it may lack no more than its end.
-    let mut before = Vec::new();
+    // The last frame of which anything has come, if it has not arrived: it may lack no
+    // more than its end.
+    let mut before = None::<Vec<u8>>;
     for number in 0..FRAMES {
         let sent = frame(number, &mut random);
         let mut line = sent.clone();
-        let rate = rates[number as usize * rates.len() / FRAMES as usize];
+        let rate = RATES[number as usize * RATES.len() / FRAMES as usize];
         let damaged = random.below(1000) < rate;
         if damaged {
             hit += 1;
             damage(&mut line, &mut random);
         }
         let mut arrived = false;
+        let nothing = line.is_empty();
         for byte in line {
             match deframer.byte(byte) {
                 None => {}
@@ -106,8 +122,8 @@ fn what_was_not_sent_is_never_accepted() {
                     let mut again = [0; FRAME_MAX];
                     let len = request.encode(frame.id, &mut again).unwrap();
                     accepted += 1;
-                    if again[..len] == before[..] {
-                        before.clear();
+                    if before.as_deref() == Some(&again[..len]) {
+                        before = None;
                         continue;
                     }
                     assert_eq!(again[..len], sent[..], "frame {number}");
@@ -118,7 +134,9 @@ fn what_was_not_sent_is_never_accepted() {
         }
         // The link is in step again with the next delimiter.
         assert!(arrived || damaged, "frame {number} was lost without damage");
-        before = if arrived { Vec::new() } else { sent };
+        if !nothing {
+            before = (!arrived).then_some(sent);
+        }
     }
     assert!(hit > FRAMES / 12 && rejected > hit / 2, "{hit} {rejected}");
     assert!(accepted >= FRAMES - hit);
@@ -128,7 +146,7 @@ fn what_was_not_sent_is_never_accepted() {
 /// all there is between a delimiter and silence is Enter.
 #[test]
 fn noise_is_never_typed_text() {
-    let mut random = Random(310);
+    let mut random = Random::seeded();
     let mut line = Line::new();
     let mut persons = 0;
     for number in 0..FRAMES / 4 {
@@ -152,4 +170,160 @@ fn noise_is_never_typed_text() {
         }
     }
     assert!(persons < 20, "{persons}");
+}
+
+/// The agent's end of a line. It carries out lines of text, each a number, and has to
+/// get them all in order and once.
+struct Agent {
+    line: Line,
+    server: Server,
+    executed: u32,
+}
+
+impl Agent {
+    /// Takes what comes, gives what it says to that.
+    fn hear(&mut self, bytes: &[u8]) -> Vec<Vec<u8>> {
+        let mut said = Vec::new();
+        for &byte in bytes {
+            let reason = match self.line.byte(byte) {
+                Heard::Nothing | Heard::Program => continue,
+                // A hello whose delimiter is lost; whatever is typed is no command's line.
+                Heard::Text(byte) => {
+                    assert_eq!(self.executed, 0, "{byte:#x} was taken for text");
+                    continue;
+                }
+                Heard::Bad(_) => nl31_wire::Reason::DAMAGED,
+                Heard::Frame(frame) => match self.server.accept(&frame) {
+                    Verdict::Ignore => panic!("{frame:?} is no request"),
+                    Verdict::Refuse(reason) => reason,
+                    Verdict::Repeat(answer) => {
+                        said.push(answer.to_vec());
+                        continue;
+                    }
+                    Verdict::Open | Verdict::Execute => {
+                        let request = Request::decode(&frame).expect("only requests are sent");
+                        let text = execute(&request, &mut self.executed);
+                        let answer = match &text {
+                            None => welcome(),
+                            Some(text) => Response::Output {
+                                text: text.as_bytes(),
+                                last: true,
+                            },
+                        };
+                        said.push(self.server.answer(&answer).unwrap().to_vec());
+                        continue;
+                    }
+                },
+            };
+            let mut out = [0; FRAME_MAX];
+            let len = self.server.nak(reason, &mut out);
+            said.push(out[..len].to_vec());
+        }
+        said
+    }
+}
+
+fn execute(request: &Request<'_>, executed: &mut u32) -> Option<String> {
+    match request {
+        Request::Hello { .. } => {
+            assert_eq!(*executed, 0, "a second hello was carried out");
+            None
+        }
+        Request::Line { text } => {
+            let number = text.split(' ').next_back().unwrap();
+            assert_eq!(number.parse(), Ok(*executed), "not the next one");
+            *executed += 1;
+            Some(number.into())
+        }
+        other => panic!("{other:?} was not sent"),
+    }
+}
+
+fn welcome() -> Response<'static> {
+    Response::Welcome {
+        boot: 1,
+        schema: SCHEMA,
+        raw_max: RAW_MAX as u16,
+        window: WINDOW as u8,
+        items_max: 128,
+        agent: "",
+    }
+}
+
+/// Both ends, and noise in both directions: every request is carried out once, in order,
+/// and gets its own answer.
+#[test]
+fn a_session_over_a_bad_line_does_each_thing_once() {
+    let mut random = Random::seeded();
+    for (turn, rate) in RATES.into_iter().enumerate() {
+        let requests = FRAMES / RATES.len() as u32;
+        let mut agent = Agent {
+            line: Line::new(),
+            server: Server::new(),
+            executed: 0,
+        };
+        let patience = Patience {
+            timeout_ms: 1000,
+            attempts: 20,
+        };
+        let (session, first) = (random.next() as u32, random.next() as u16);
+        let mut client = Client::new(session, first, patience);
+        let mut deframer = Deframer::new();
+        // On their way to the client, behind each other.
+        let mut coming = std::collections::VecDeque::<Vec<u8>>::new();
+        let (mut asked, mut answered, mut frames) = (0, 0, 0u32);
+        let mut now = 0u32;
+        let mut hit = |frame: &[u8], random: &mut Random| {
+            frames += 1;
+            let mut frame = frame.to_vec();
+            if random.below(1000) < rate {
+                damage(&mut frame, random);
+            }
+            frame
+        };
+        while answered < requests {
+            while client.room() > 0 && asked < requests {
+                let padding = "x".repeat(random.below(8) * random.below(8));
+                let text = format!("route flush all # {padding} {asked}");
+                client.push(&Request::Line { text: &text }).unwrap();
+                asked += 1;
+            }
+            match client.poll(now) {
+                Task::Send(bytes) => {
+                    let heard = hit(bytes, &mut random);
+                    // Ten bits a byte at 115200 baud.
+                    now = now.wrapping_add(bytes.len() as u32 * 10 / 115 + 1);
+                    coming.extend(agent.hear(&heard));
+                    continue;
+                }
+                Task::Wait(wait) if coming.is_empty() => {
+                    now = now.wrapping_add(wait);
+                    if wait >= SILENCE_MS {
+                        assert!(!agent.line.silence(), "noise was taken for a person");
+                    }
+                    continue;
+                }
+                Task::Wait(_) => {}
+                other => panic!("{turn}: {other:?} after {answered} answers"),
+            }
+            let bytes = hit(&coming.pop_front().unwrap(), &mut random);
+            for byte in bytes {
+                let Some(Ok(frame)) = deframer.byte(byte) else {
+                    continue;
+                };
+                match client.frame(&frame, now) {
+                    News::Answer(_, Response::Output { text, last: true }) => {
+                        assert_eq!(text, answered.to_string().as_bytes(), "another's answer");
+                        answered += 1;
+                    }
+                    News::Answer(id, Response::Welcome { .. }) => assert_eq!(id, first),
+                    News::Nothing => {}
+                    other => panic!("{turn}: {other:?} after {answered} answers"),
+                }
+            }
+        }
+        assert_eq!(agent.executed, requests);
+        let again = frames - 2 * requests;
+        assert!(again as usize > requests as usize * rate / 1000, "{again}");
+    }
 }
