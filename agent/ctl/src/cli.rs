@@ -6,20 +6,21 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
-use nl31_route::{Keyword, Route, Spec, Syntax, Value};
+use nl31_route::{DeviceName, Keyword, Route, Spec, Syntax, Value};
 use nl31_wire::limits::GREETING_MAX;
 use nl31_wire::{ItemsBuffer, Op, Patience, Request, Response};
 use serde_json::json;
 
 use crate::apply::{ATTEMPTS, Plan, Step, apply, plan};
-use crate::error::{Error, STATUSES};
+use crate::error::{Error, STATUSES, output};
+use crate::interrupt;
 use crate::link::{LOOKING, Link, OPENING, PATIENCE};
 use crate::list::list;
 use crate::load::{Mode, load};
 use crate::monitor::monitor;
 use crate::port::{self, Port, SOCKET, Serial};
 use crate::route;
-use crate::save::{save, save_there};
+use crate::save::{save, save_there, save_to};
 use crate::shell;
 
 /// Drives an nl31 appliance over its serial line or its local socket.
@@ -46,7 +47,7 @@ pub struct Arguments {
     #[arg(long, value_name = "PATH", global = true)]
     pin_file: Option<PathBuf>,
 
-    /// Print JSON, one object a line.
+    /// Print JSON, one object a line: see the end of this page.
     #[arg(long, global = true)]
     json: bool,
 
@@ -58,9 +59,30 @@ pub struct Arguments {
     command: Command,
 }
 
+/// What is printed with --json.
+const JSON: &str = "\
+greet             {\"text\", \"port\", \"module\", \"abi\"}
+ping              {\"agent\"}, its version
+route get, show   a route: {\"type\", \"dst\", \"metric\", \"protocol\"}, and \"gateway\" and
+                  \"dev\" if it has them, as `ip -json route` names them
+stats             numbers by their names
+monitor           a route with \"event\": \"added\", \"replaced\" or \"deleted\", and
+                  \"generation\"; {\"event\": \"lost\"};
+                  {\"event\": \"rolled-back\", \"prefixes\", \"lost\"}
+load, save        {\"loaded\"} and {\"saved\"}, a number of routes; `save -` the text
+apply             a route with \"change\": \"-\" or \"+\" for each that goes or comes
+others            nothing; `shell` the console's text
+on an error       to standard error: {\"error\", \"code\", \"status\"}; the code is the
+                  agent's or null; {\"warning\"} if a table changed while it was listed";
+
 fn exit_help() -> String {
-    let statuses: Vec<_> = STATUSES.lines().map(|line| format!("  {line}")).collect();
-    format!("Exit status:\n{}", statuses.join("\n"))
+    let indented =
+        |text: &str| -> String { text.lines().map(|line| format!("\n  {line}")).collect() };
+    format!(
+        "Exit status:{}\n\nOutput with --json:{}",
+        indented(STATUSES),
+        indented(JSON)
+    )
 }
 
 #[derive(Debug, Subcommand)]
@@ -93,8 +115,8 @@ enum Command {
     /// Save the table as the appliance's config, or write it to a file here, as it is at
     /// one moment.
     Save {
-        /// What `load` and `apply` read. Without it the table is saved on the appliance,
-        /// as the config that its next boot begins with.
+        /// What `load` and `apply` read; `-` is standard output. Without it the table is
+        /// saved on the appliance, as the config that its next boot begins with.
         file: Option<PathBuf>,
     },
     /// Make the table what a file says, with the fewest changes, all at once.
@@ -133,15 +155,22 @@ enum RouteCommand {
         address: String,
     },
     /// List routes: all, or those that have what is given.
-    Show(Words),
+    Show(Filter),
     /// Delete all routes that have what is given, or `all`.
-    Flush(Words),
+    Flush(Filter),
 }
 
 #[derive(Args, Debug)]
 struct Words {
     /// [KIND] PREFIX [via ADDRESS] [dev NAME] [metric NUMBER] [proto NAME]
     #[arg(value_name = "ROUTE")]
+    words: Vec<String>,
+}
+
+#[derive(Args, Debug)]
+struct Filter {
+    /// [KIND] [PREFIX [longer]] [via ADDRESS] [dev NAME] [metric NUMBER] [proto NAME], or `all`
+    #[arg(value_name = "FILTER")]
     words: Vec<String>,
 }
 
@@ -198,6 +227,7 @@ impl Arguments {
             )));
         }
         let pin = self.pin()?;
+        interrupt::catch();
         let mut link = self.connect()?;
         let unlocked = pin.map_or(Ok(()), |pin| link.done(&Request::Unlock { pin: &pin }));
         let result = unlocked.and_then(|()| self.execute(&mut link, out));
@@ -210,7 +240,13 @@ impl Arguments {
                 | Error::Unknown(_)
                 | Error::Version(_)),
             ) => Err(error),
-            result => result.and(link.leave()),
+            result => {
+                let left = link.leave();
+                match result {
+                    Err(Error::Closed) => left,
+                    result => result.and(left),
+                }
+            }
         }
     }
 
@@ -248,10 +284,26 @@ impl Arguments {
         ProgressBar::new(0).with_style(style).with_message(what)
     }
 
-    fn say(&self, out: &mut dyn Write, text: std::fmt::Arguments<'_>) {
-        if !self.quiet && !self.json {
-            print(out, text);
+    /// Tells a person that it is done.
+    fn say(&self, out: &mut dyn Write, text: std::fmt::Arguments<'_>) -> Result<(), Error> {
+        match self.quiet || self.json {
+            true => Ok(()),
+            false => print(out, text),
         }
+    }
+
+    /// Tells how many routes there were.
+    fn count(
+        &self,
+        out: &mut dyn Write,
+        done: &str,
+        count: u64,
+        place: &dyn std::fmt::Display,
+    ) -> Result<(), Error> {
+        if self.json {
+            return print(out, format_args!("{}", json!({ done: count })));
+        }
+        self.say(out, format_args!("{done} {count} routes {place}"))
     }
 
     fn execute<P: Port>(&self, link: &mut Link<P>, out: &mut dyn Write) -> Result<(), Error> {
@@ -269,11 +321,10 @@ impl Arguments {
                             let value = json!({
                                 "text": text, "port": port, "module": version, "abi": abi,
                             });
-                            print(out, format_args!("{value}"));
+                            print(out, format_args!("{value}"))
                         } else {
-                            print(out, format_args!("{text}"));
+                            print(out, format_args!("{text}"))
                         }
-                        Ok(())
                     }
                     _ => Err(Error::Unexpected),
                 })
@@ -281,14 +332,11 @@ impl Arguments {
             Command::Ping => {
                 link.done(&Request::Ping {})?;
                 let version = &link.agent().version;
-                self.say(
-                    out,
-                    format_args!("agent {version} and the kernel are alive"),
-                );
                 if self.json {
-                    print(out, format_args!("{}", json!({ "agent": version })));
+                    return print(out, format_args!("{}", json!({ "agent": version })));
                 }
-                Ok(())
+                let alive = format_args!("agent {version} and the kernel are alive");
+                self.say(out, alive)
             }
             Command::Route(command) => self.route(link, command, out),
             Command::Stats => self.stats(link, out),
@@ -304,13 +352,15 @@ impl Arguments {
                     _ => Mode::Add,
                 };
                 let bar = self.bar("load");
-                let count = load(link, file, mode, &bar)?;
+                let count = load(link, file, mode, &bar);
                 bar.finish_and_clear();
-                self.say(
+                let count = count?;
+                self.count(
                     out,
-                    format_args!("loaded {count} routes from {}", file.display()),
-                );
-                Ok(())
+                    "loaded",
+                    count,
+                    &format_args!("from {}", file.display()),
+                )
             }
             Command::Save { file } => {
                 let bar = self.bar("save");
@@ -318,18 +368,19 @@ impl Arguments {
                     bar.set_length(count);
                 }
                 let (count, place) = match file {
-                    Some(file) => (save(link, file, &bar)?, file.display().to_string()),
-                    None => (save_there(link, &bar)?, "the appliance's config".into()),
+                    // It tells by itself how many there are.
+                    Some(file) if file == Path::new("-") => return save_to(link, out, &bar),
+                    Some(file) => (save(link, file, &bar), file.display().to_string()),
+                    None => (save_there(link, &bar), "the appliance's config".into()),
                 };
                 bar.finish_and_clear();
-                self.say(out, format_args!("saved {count} routes to {place}"));
-                Ok(())
+                self.count(out, "saved", count?, &format_args!("to {place}"))
             }
             Command::Apply { file, dry_run } => {
                 let plan = self.apply(link, file, *dry_run)?;
                 let steps = &plan.steps;
                 if *dry_run || self.json {
-                    self.print_steps(steps, out);
+                    self.print_steps(steps, out)?;
                 }
                 let gone: usize = steps.iter().map(|step| step.gone.len()).sum();
                 let new: usize = steps.iter().map(|step| step.new.len()).sum();
@@ -339,8 +390,7 @@ impl Arguments {
                     format_args!(
                         "{would}changed: {prefixes} prefixes, {new} routes new, {gone} gone"
                     ),
-                );
-                Ok(())
+                )
             }
             Command::Shell { line } => {
                 let failed = match line.is_empty() {
@@ -378,7 +428,7 @@ impl Arguments {
         Err(Error::Changing)
     }
 
-    fn print_steps(&self, steps: &[Step], out: &mut dyn Write) {
+    fn print_steps(&self, steps: &[Step], out: &mut dyn Write) -> Result<(), Error> {
         for step in steps {
             let gone = step.gone.iter().map(|path| ("-", path));
             for (sign, path) in gone.chain(step.new.iter().map(|path| ("+", path))) {
@@ -389,12 +439,13 @@ impl Arguments {
                 if self.json {
                     let mut value = route::json(&route);
                     value["change"] = json!(sign);
-                    print(out, format_args!("{value}"));
+                    print(out, format_args!("{value}"))?;
                 } else {
-                    print(out, format_args!("{sign} {route}"));
+                    print(out, format_args!("{sign} {route}"))?;
                 }
             }
         }
+        Ok(())
     }
 
     fn route<P: Port>(
@@ -411,23 +462,25 @@ impl Arguments {
             RouteCommand::Del(words) => (Op::Delete, "deleted", words),
             RouteCommand::Get { address } => {
                 let found = route::get(link, route::prefix(address)?)?;
-                self.print_route(out, &found);
-                return Ok(());
+                return self.print_route(out, &found);
             }
-            RouteCommand::Show(words) => {
-                let parsed = route::parse(&FILTER, &words.words)?;
+            RouteCommand::Show(filter) => {
+                let parsed = route::parse(&FILTER, &filter.words)?;
                 let longer = parsed.flags & LONGER != 0;
                 let changed = list(link, &parsed.spec, longer, &mut |route| {
-                    self.print_route(out, &route);
-                    Ok(())
+                    self.print_route(out, &route)
                 })?;
                 if changed {
-                    eprintln!("nl31ctl: the table changed while it was listed");
+                    let text = "the table changed while it was listed";
+                    match self.json {
+                        true => eprintln!("{}", json!({ "warning": text })),
+                        false => eprintln!("nl31ctl: {text}"),
+                    }
                 }
                 return Ok(());
             }
-            RouteCommand::Flush(words) => {
-                let parsed = route::parse(&FILTER, &words.words)?;
+            RouteCommand::Flush(filter) => {
+                let parsed = route::parse(&FILTER, &filter.words)?;
                 let (longer, all) = (parsed.flags & LONGER != 0, parsed.flags & ALL != 0);
                 if all != (parsed.spec == Spec::default()) {
                     let text = "say what to delete, like a prefix or dev eth0, or `all` alone";
@@ -439,8 +492,7 @@ impl Arguments {
                     longer,
                     all,
                 })?;
-                self.say(out, format_args!("flushed"));
-                return Ok(());
+                return self.say(out, format_args!("flushed"));
             }
         };
         let line = words.words.join(" ");
@@ -459,17 +511,17 @@ impl Arguments {
             (_, Ok(route)) => route::whole(&route),
         };
         route::change(link, op, &spec)?;
-        if let Some(prefix) = spec.prefix {
-            self.say(out, format_args!("{verb} {prefix}"));
+        match spec.prefix {
+            Some(prefix) => self.say(out, format_args!("{verb} {prefix}")),
+            None => Ok(()),
         }
-        Ok(())
     }
 
-    fn print_route(&self, out: &mut dyn Write, route: &Route<nl31_route::DeviceName>) {
+    fn print_route(&self, out: &mut dyn Write, route: &Route<DeviceName>) -> Result<(), Error> {
         if self.json {
-            print(out, format_args!("{}", route::json(route)));
+            print(out, format_args!("{}", route::json(route)))
         } else {
-            print(out, format_args!("{route}"));
+            print(out, format_args!("{route}"))
         }
     }
 
@@ -515,13 +567,11 @@ impl Arguments {
                     .iter()
                     .map(|&(name, value)| (name.into(), json!(value)))
                     .collect();
-                print(out, format_args!("{}", serde_json::Value::Object(object)));
-            } else {
-                for (name, value) in counters {
-                    print(out, format_args!("{name} {value}"));
-                }
+                return print(out, format_args!("{}", serde_json::Value::Object(object)));
             }
-            Ok(())
+            counters
+                .iter()
+                .try_for_each(|(name, value)| print(out, format_args!("{name} {value}")))
         })
     }
 }
@@ -543,46 +593,48 @@ fn open_serial(path: &Path, baud: u32, looking: Patience) -> Result<Link<Box<dyn
 
 /// Says hello on each of these lines; gives the one on which an agent answers.
 pub fn find(ports: &[PathBuf], baud: u32) -> Result<PathBuf, Error> {
-    let mut found = Vec::new();
+    let (mut found, mut others) = (Vec::new(), Vec::new());
     std::thread::scope(|scope| {
-        let hello = |path| {
-            open_serial(path, baud, LOOKING)
-                .and_then(Link::leave)
-                .is_ok()
-        };
+        let hello = |path| open_serial(path, baud, LOOKING).and_then(Link::leave);
         let tries: Vec<_> = ports
             .iter()
             .map(|path| scope.spawn(move || hello(path)))
             .collect();
         for (path, tried) in ports.iter().zip(tries) {
-            if tried.join().unwrap_or(false) {
-                found.push(path.clone());
+            let name = path.display();
+            match tried.join().expect("it does not panic") {
+                Ok(()) => found.push(path.clone()),
+                Err(Error::NoAnswer) => others.push(format!("{name}: no answer")),
+                Err(error @ Error::Port(..)) => others.push(error.to_string()),
+                Err(error) => others.push(format!("{name}: {error}")),
             }
         }
     });
-    let names = |paths: &[PathBuf]| {
-        let names: Vec<_> = paths
-            .iter()
-            .map(|path| path.display().to_string())
-            .collect();
-        names.join(", ")
-    };
+    interrupt::check()?;
     match &found[..] {
         [path] => Ok(path.clone()),
+        [] if ports.is_empty() => Err(Error::NoPort(
+            "there is no serial line here: say which with --serial PATH".into(),
+        )),
         [] => Err(Error::NoPort(format!(
-            "no agent answers on any serial line ({}): say which with --serial PATH",
-            names(ports)
+            "no agent answers on any serial line: say which with --serial PATH\n  {}",
+            others.join("\n  ")
         ))),
-        _ => Err(Error::NoPort(format!(
-            "agents answer on {}: say which one with --serial PATH",
-            names(&found)
-        ))),
+        _ => {
+            let names: Vec<_> = found
+                .iter()
+                .map(|path| path.display().to_string())
+                .collect();
+            Err(Error::NoPort(format!(
+                "agents answer on {}: say which one with --serial PATH",
+                names.join(", ")
+            )))
+        }
     }
 }
 
-/// Whoever closes standard output wants no more of it.
-fn print(out: &mut dyn Write, text: std::fmt::Arguments<'_>) {
-    let _ = writeln!(out, "{text}");
+fn print(out: &mut dyn Write, text: std::fmt::Arguments<'_>) -> Result<(), Error> {
+    writeln!(out, "{text}").map_err(output)
 }
 
 fn generate(what: &Generate, out: &mut dyn Write) -> Result<(), Error> {
@@ -592,10 +644,48 @@ fn generate(what: &Generate, out: &mut dyn Write) -> Result<(), Error> {
             clap_complete::generate(*shell, &mut command, "nl31ctl", &mut &mut *out);
             Ok(())
         }
-        Generate::Man => clap_mangen::Man::new(command)
-            .render(&mut &mut *out)
-            .map_err(|error| Error::File("-".into(), error)),
+        Generate::Man => manual(command, out).map_err(output),
     }
+}
+
+/// One page for all commands.
+fn manual(command: clap::Command, out: &mut dyn Write) -> std::io::Result<()> {
+    let man = clap_mangen::Man::new(command.clone());
+    let mut out = out;
+    man.render_title(&mut out)?;
+    man.render_name_section(&mut out)?;
+    man.render_synopsis_section(&mut out)?;
+    man.render_description_section(&mut out)?;
+    man.render_options_section(&mut out)?;
+    writeln!(out, ".SH COMMANDS")?;
+    commands(&command, "nl31ctl", out)?;
+    man.render_extra_section(&mut out)
+}
+
+fn commands(command: &clap::Command, name: &str, out: &mut dyn Write) -> std::io::Result<()> {
+    for command in command
+        .get_subcommands()
+        .filter(|command| !command.is_hide_set())
+    {
+        let name = format!("{name} {}", command.get_name());
+        if command.has_subcommands() {
+            commands(command, &name, out)?;
+            continue;
+        }
+        let help = command
+            .clone()
+            .disable_help_flag(true)
+            .bin_name(&name)
+            .render_long_help();
+        // A line that begins with one of these is a request to roff.
+        let text = help
+            .to_string()
+            .replace('\\', "\\e")
+            .replace("\n.", "\n\\&.")
+            .replace("\n'", "\n\\&'");
+        write!(out, ".SS {name}\n.nf\n{text}.fi\n")?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]

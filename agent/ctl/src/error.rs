@@ -45,12 +45,24 @@ pub enum Error {
     Version(u8),
     /// The agent's answer is none to the request.
     Unexpected,
+    /// This signal wants the program to end.
+    Interrupted(i32),
+    /// Nobody reads the output any more.
+    Closed,
     /// A file cannot be read or written.
     File(PathBuf, io::Error),
     /// The agent refused a line of a file: file, line from 1, code, what.
     RefusedLine(PathBuf, usize, u16, String),
     /// A line of a file is wrong: file, line and column from 1, what.
     Line(PathBuf, usize, usize, String),
+}
+
+/// What it means that standard output cannot be written: mostly that nobody reads it.
+pub fn output(error: io::Error) -> Error {
+    match error.kind() {
+        io::ErrorKind::BrokenPipe => Error::Closed,
+        _ => Error::File("standard output".into(), error),
+    }
 }
 
 /// The agent's error.
@@ -81,6 +93,9 @@ impl Error {
             Self::File(..) | Self::Line(..) => 6,
             Self::Unknown(_) => 7,
             Self::Changing => 8,
+            Self::Closed => 0,
+            // As a shell tells it, see `interrupt::end`.
+            Self::Interrupted(signal) => 128 + *signal as u8,
         }
     }
 
@@ -105,7 +120,9 @@ impl fmt::Display for Error {
             Self::Refused(refused) => write!(f, "E{} {}", refused.code, refused.text),
             Self::Usage(text) | Self::NoPort(text) => f.write_str(text),
             Self::Port(port, error) => write!(f, "{port}: {error}"),
-            Self::NoAnswer => f.write_str("the agent does not answer"),
+            Self::NoAnswer => f.write_str(
+                "the agent does not answer: is this the line, and its rate right (--baud)?",
+            ),
             Self::SessionLost => f.write_str(
                 "the session is over: the agent was restarted, or another program has the line",
             ),
@@ -120,6 +137,8 @@ impl fmt::Display for Error {
                     "the agent speaks version {version} of the protocol, this is another"
                 )
             }
+            Self::Interrupted(_) => f.write_str("interrupted"),
+            Self::Closed => f.write_str("nobody reads the output"),
             Self::Unexpected => f.write_str("the agent's answer cannot be understood"),
             Self::File(path, error) => write!(f, "{}: {error}", path.display()),
             Self::RefusedLine(path, line, _, text) => {

@@ -2,12 +2,13 @@
 //! Files of routes: the agent's config, lines with the arguments of `route add`.
 
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader, BufWriter, Write};
+use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
 use nl31_route::{DeviceName, Route, Syntax, words};
 
 use crate::error::Error;
+use crate::interrupt;
 
 /// Calls `each` with every route of a file and the number of its line. `-` is
 /// standard input.
@@ -16,16 +17,37 @@ pub fn read(
     each: &mut dyn FnMut(usize, Route<DeviceName>) -> Result<(), Error>,
 ) -> Result<(), Error> {
     let failed = |error| Error::File(path.into(), error);
-    let reader: Box<dyn BufRead> = match path.to_str() {
+    let source: Box<dyn Read> = match path.to_str() {
         Some("-") => Box::new(std::io::stdin().lock()),
-        _ => Box::new(BufReader::new(File::open(path).map_err(failed)?)),
+        _ => Box::new(File::open(path).map_err(failed)?),
     };
-    for (index, line) in reader.lines().enumerate() {
-        let number = index + 1;
-        let line = line.map_err(failed)?;
+    let mut reader = BufReader::new(Interruptible(source));
+    let mut bytes = Vec::new();
+    for number in 1.. {
+        bytes.clear();
+        let read = reader.read_until(b'\n', &mut bytes);
+        interrupt::check()?;
+        if read.map_err(failed)? == 0 {
+            break;
+        }
+        if number == 1 && bytes.starts_with(b"\x1f\x8b") {
+            let text = "this is compressed: zcat it to `-`, which is standard input";
+            return Err(Error::Line(path.into(), 1, 1, text.into()));
+        }
+        let line = std::str::from_utf8(&bytes).map_err(|error| {
+            let text = "this is no text in UTF-8";
+            Error::Line(path.into(), number, error.valid_up_to() + 1, text.into())
+        })?;
+        // Some editors put a mark before all else.
+        let line = line
+            .strip_prefix('\u{feff}')
+            .filter(|_| number == 1)
+            .unwrap_or(line);
         // A `#` begins a comment where it begins a word.
-        let comment = words(&line, 0).find(|word| word.text.starts_with('#'));
-        let line = comment.map_or(&line[..], |comment| &line[..comment.column]);
+        let comment = words(line, 0).find(|word| word.text.starts_with('#'));
+        let line = comment
+            .map_or(line, |comment| &line[..comment.column])
+            .trim_end();
         if line.trim_ascii().is_empty() {
             continue;
         }
@@ -38,6 +60,18 @@ pub fn read(
         each(number, route)?;
     }
     Ok(())
+}
+
+/// Lets Ctrl-C end a read that waits.
+struct Interruptible<R>(R);
+
+impl<R: Read> Read for Interruptible<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self.0.read(buffer) {
+            Err(error) if interrupt::check().is_err() => Err(io::Error::other(error)),
+            result => result,
+        }
+    }
 }
 
 /// A file that takes the place of another one when it is whole.

@@ -10,6 +10,7 @@ pub mod apply;
 pub mod cli;
 pub mod error;
 pub mod file;
+pub mod interrupt;
 pub mod link;
 pub mod list;
 pub mod load;

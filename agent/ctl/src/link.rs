@@ -6,9 +6,11 @@ use std::hash::{BuildHasher, RandomState};
 use std::time::{Duration, Instant};
 
 use nl31_route::{DeviceName, Spec};
+use nl31_wire::limits::FRAME_MAX;
 use nl31_wire::{Client, Deframer, Item, News, Op, Patience, Request, Response, SCHEMA, Task};
 
 use crate::error::{Error, Refused};
+use crate::interrupt;
 use crate::port::Port;
 
 /// How long an agent is waited for that was there.
@@ -29,6 +31,9 @@ pub const LOOKING: Patience = Patience {
 
 /// Pause where the agent has nothing to say yet.
 pub const PAUSE: Duration = Duration::from_millis(20);
+
+/// How soon Ctrl-C is noticed where nothing comes.
+const NOTICE: Duration = Duration::from_millis(100);
 
 /// What the agent says of itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,8 +82,13 @@ pub struct Link<P> {
     /// What was received and not looked at yet.
     received: VecDeque<u8>,
     events: VecDeque<Event>,
-    /// Changes on their way.
+    /// For each request on its way, whether it may have changed something when its
+    /// answer does not come.
     changes: VecDeque<bool>,
+    /// Changes wait for their commit.
+    transaction: bool,
+    /// The session ends, whatever else is wanted.
+    leaving: bool,
     /// Bytes sent and heard so far.
     traffic: (u64, u64),
 }
@@ -101,9 +111,11 @@ impl<P: Port> Link<P> {
             received: VecDeque::new(),
             events: VecDeque::new(),
             changes: VecDeque::from([false]),
+            transaction: false,
+            leaving: false,
             traffic: (0, 0),
         };
-        let agent = link
+        let opened = link
             .answer(|response| match response {
                 Response::Welcome {
                     boot,
@@ -120,8 +132,15 @@ impl<P: Port> Link<P> {
             .map_err(|error| match error {
                 Error::Port(_, error) => Error::Port(name.into(), error),
                 error => error,
-            })?;
-        link.agent = agent;
+            });
+        if let Err(Error::Interrupted(_)) = opened {
+            // Whether there is a session or not, the line is given back.
+            let mut farewell = [0; FRAME_MAX];
+            if let Ok(len) = (Request::Leave {}).encode(first.wrapping_add(1), &mut farewell) {
+                let _ = link.port.send(&farewell[..len]);
+            }
+        }
+        link.agent = opened?;
         link.client.set_patience(then);
         Ok(link)
     }
@@ -174,14 +193,19 @@ impl<P: Port> Link<P> {
         self.client
             .push(request)
             .map_err(|full| Error::Usage(format!("request: {full}")))?;
-        self.changes.push_back(matches!(
-            request,
-            Request::Change { .. }
-                | Request::Flush { .. }
-                | Request::Commit {}
-                | Request::Line { .. }
-                | Request::Save {}
-        ));
+        match request {
+            Request::Begin { .. } => self.transaction = true,
+            Request::Commit {} | Request::Abort {} => self.transaction = false,
+            _ => {}
+        }
+        self.changes.push_back(match request {
+            Request::Change { .. } => !self.transaction,
+            Request::Flush { .. }
+            | Request::Commit {}
+            | Request::Line { .. }
+            | Request::Save {} => true,
+            _ => false,
+        });
         // Out with it, so that the line is busy while the next one is made.
         self.send_due()
     }
@@ -208,6 +232,10 @@ impl<P: Port> Link<P> {
         take: impl FnOnce(Response<'_>) -> Result<R, Error>,
     ) -> Result<R, Error> {
         loop {
+            // What may have been changed is to be known before.
+            if !self.changes.contains(&true) {
+                self.check()?;
+            }
             while let Some(byte) = self.received.pop_front() {
                 let now = self.start.elapsed().as_millis() as u32;
                 // What is no frame is kernel messages or a frame that is sent again.
@@ -265,6 +293,7 @@ impl<P: Port> Link<P> {
 
     fn receive(&mut self, wait: Duration) -> Result<(), Error> {
         let mut buffer = [0; 4096];
+        let wait = wait.min(NOTICE);
         let len = self.port.receive(&mut buffer, wait).map_err(port_error)?;
         self.traffic.1 += len as u64;
         self.received.extend(&buffer[..len]);
@@ -276,6 +305,7 @@ impl<P: Port> Link<P> {
     pub fn event(&mut self, wait: Duration) -> Result<Option<Event>, Error> {
         let deadline = Instant::now() + wait;
         loop {
+            self.check()?;
             if let Some(event) = self.events.pop_front() {
                 return Ok(Some(event));
             }
@@ -299,14 +329,35 @@ impl<P: Port> Link<P> {
         }
     }
 
-    /// Ends the session, so that a serial line returns to its console.
-    pub fn leave(mut self) -> Result<(), Error> {
+    /// Fails if the program is to end.
+    pub fn check(&self) -> Result<(), Error> {
+        match self.leaving {
+            true => Ok(()),
+            false => interrupt::check(),
+        }
+    }
+
+    /// Takes what is on its way, and ends the list or output that is open.
+    pub fn stop(&mut self) -> Result<(), Error> {
+        self.drain()?;
+        self.done(&Request::Stop {})
+    }
+
+    fn drain(&mut self) -> Result<(), Error> {
         while self.pending() > 0 {
             match self.answer(|_| Ok(())) {
                 Ok(()) | Err(Error::Refused(_)) => {}
                 Err(error) => return Err(error),
             }
         }
+        Ok(())
+    }
+
+    /// Ends the session, so that a serial line returns to its console. What is open is
+    /// dropped.
+    pub fn leave(mut self) -> Result<(), Error> {
+        self.leaving = true;
+        self.drain()?;
         match self.done(&Request::Leave {}) {
             // Its answer was lost, and it is over.
             Err(Error::SessionLost) => Ok(()),

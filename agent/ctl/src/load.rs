@@ -61,6 +61,7 @@ impl<'a, P: Port> Batches<'a, P> {
 
     /// Adds a change.
     pub fn push(&mut self, tag: usize, op: Op, spec: &Spec<DeviceName>) -> Result<(), Failed> {
+        self.link.check().map_err(|error| (None, error))?;
         if self.buffer.push(op, spec).is_err() {
             self.send()?;
             let none = |_| (Some(tag), Error::Usage("a route needs a prefix".into()));

@@ -4,8 +4,8 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use nl31_ctl::Error;
 use nl31_ctl::cli::Arguments;
+use nl31_ctl::{Error, interrupt};
 use serde_json::json;
 
 fn main() -> ExitCode {
@@ -14,6 +14,9 @@ fn main() -> ExitCode {
     match arguments.run(&mut std::io::stdout()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
+            if let Error::Interrupted(signal) = error {
+                interrupt::end(signal);
+            }
             if as_json {
                 let value = json!({
                     "error": error.to_string(), "code": error.code(), "status": error.status(),

@@ -9,6 +9,8 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg};
 use nix::libc;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::termios::{
@@ -36,12 +38,13 @@ mod ioctl {
     use nix::libc;
 
     nix::ioctl_none_bad!(tiocexcl, libc::TIOCEXCL);
+    nix::ioctl_none_bad!(tiocnxcl, libc::TIOCNXCL);
 }
 
-/// A serial line in raw mode; it is as it was when this is dropped.
+/// A serial line in raw mode, for this program alone; it is as it was when this is dropped.
 #[derive(Debug)]
 pub struct Serial {
-    file: File,
+    file: Flock<File>,
     saved: Termios,
 }
 
@@ -55,6 +58,14 @@ impl Serial {
             .custom_flags(flags)
             .open(path)?;
         let saved = tcgetattr(&file)?;
+        // Root may open what is open for one alone, so it asks too, as other programs do.
+        let locked = Flock::lock(file, FlockArg::LockExclusiveNonblock);
+        let file = locked.map_err(|(_, error)| match error {
+            Errno::EWOULDBLOCK => {
+                io::Error::new(io::ErrorKind::ResourceBusy, "another program has the line")
+            }
+            error => error.into(),
+        })?;
         // SAFETY: the request takes no argument, and the descriptor is open.
         unsafe { ioctl::tiocexcl(file.as_raw_fd()) }?;
         let mut raw = saved.clone();
@@ -67,9 +78,9 @@ impl Serial {
         raw.control_flags
             .insert(ControlFlags::CREAD | ControlFlags::CLOCAL);
         cfsetspeed(&mut raw, rate(baud)?)?;
-        tcsetattr(&file, SetArg::TCSANOW, &raw)?;
+        tcsetattr(&*file, SetArg::TCSANOW, &raw)?;
         // What was said to somebody else.
-        tcflush(&file, FlushArg::TCIFLUSH)?;
+        tcflush(&*file, FlushArg::TCIFLUSH)?;
         Ok(Self { file, saved })
     }
 }
@@ -77,7 +88,9 @@ impl Serial {
 impl Drop for Serial {
     fn drop(&mut self) {
         // Fails only on a line that is gone.
-        let _ = tcsetattr(&self.file, SetArg::TCSANOW, &self.saved);
+        let _ = tcsetattr(&*self.file, SetArg::TCSANOW, &self.saved);
+        // SAFETY: the request takes no argument, and the descriptor is open.
+        let _ = unsafe { ioctl::tiocnxcl(self.file.as_raw_fd()) };
     }
 }
 
@@ -103,11 +116,11 @@ fn rate(baud: u32) -> io::Result<BaudRate> {
 
 impl Port for Serial {
     fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
-        send(&mut self.file, bytes)
+        send(&mut *self.file, bytes)
     }
 
     fn receive(&mut self, buffer: &mut [u8], wait: Duration) -> io::Result<usize> {
-        receive(&mut self.file, buffer, wait)
+        receive(&mut *self.file, buffer, wait)
     }
 }
 
@@ -163,7 +176,10 @@ fn receive<F: Read + AsFd>(file: &mut F, buffer: &mut [u8], wait: Duration) -> i
             return Ok(0);
         }
         match file.read(buffer) {
-            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(0) => {
+                let text = "the other end is gone";
+                return Err(io::Error::new(io::ErrorKind::UnexpectedEof, text));
+            }
             Ok(len) => return Ok(len),
             Err(error)
                 if matches!(
@@ -179,7 +195,7 @@ fn wait_for(fd: BorrowedFd<'_>, flags: PollFlags, wait: Duration) -> io::Result<
     let wait = PollTimeout::try_from(wait.as_millis()).unwrap_or(PollTimeout::MAX);
     match poll(&mut [PollFd::new(fd, flags)], wait) {
         Ok(ready) => Ok(ready > 0),
-        Err(nix::errno::Errno::EINTR) => Ok(false),
+        Err(Errno::EINTR) => Ok(false),
         Err(error) => Err(error.into()),
     }
 }

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! `save`: the table into a file, here or as the appliance's config.
 
+use std::io::Write;
 use std::path::Path;
 
 use indicatif::ProgressBar;
 use nl31_route::Spec;
 use nl31_wire::{Request, Response};
 
-use crate::error::Error;
+use crate::error::{Error, output};
 use crate::file::Replacement;
 use crate::link::{Link, PAUSE};
 use crate::list::list;
@@ -37,6 +38,28 @@ pub fn save<P: Port>(link: &mut Link<P>, path: &Path, bar: &ProgressBar) -> Resu
         }
     }
     file.discard();
+    Err(Error::Changing)
+}
+
+/// The same to `out`, once it is whole.
+pub fn save_to<P: Port>(
+    link: &mut Link<P>,
+    out: &mut dyn Write,
+    bar: &ProgressBar,
+) -> Result<(), Error> {
+    for _ in 0..ATTEMPTS {
+        bar.set_position(0);
+        let mut text = String::new();
+        let changed = list(link, &Spec::default(), false, &mut |route| {
+            bar.inc(1);
+            text += &format!("{route}\n");
+            Ok(())
+        })?;
+        if !changed {
+            bar.finish_and_clear();
+            return out.write_all(text.as_bytes()).map_err(output);
+        }
+    }
     Err(Error::Changing)
 }
 

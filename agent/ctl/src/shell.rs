@@ -7,7 +7,8 @@ use nl31_wire::{Request, Response};
 use rustyline::DefaultEditor;
 use rustyline::error::ReadlineError;
 
-use crate::error::{Error, Refused};
+use crate::error::{Error, Refused, output};
+use crate::interrupt;
 use crate::link::{Link, PAUSE};
 use crate::port::Port;
 
@@ -24,8 +25,9 @@ pub fn line<P: Port>(link: &mut Link<P>, text: &str, out: &mut dyn Write) -> Res
             Response::Output { text, last } => Ok((text.to_vec(), last)),
             _ => Err(Error::Unexpected),
         })?;
-        // Whoever closes standard output wants no more.
-        let _ = out.write_all(&bytes).and_then(|()| out.flush());
+        out.write_all(&bytes)
+            .and_then(|()| out.flush())
+            .map_err(output)?;
         for line in bytes.split_inclusive(|&byte| byte == b'\n') {
             if status.ends_with(b"\n") {
                 status.clear();
@@ -66,13 +68,22 @@ pub fn shell<P: Port>(link: &mut Link<P>) -> Result<Failed, Error> {
                         println!("E{code} {text}");
                         Some(code)
                     }
+                    Err(Error::Interrupted(_)) if person => {
+                        interrupt::catch();
+                        link.stop()?;
+                        println!("stopped");
+                        None
+                    }
                     result => result?,
                 };
                 last = failed.filter(|_| !person).or(last);
             }
             Err(ReadlineError::Interrupted) => {}
             Err(ReadlineError::Eof) => return Ok(last),
-            Err(error) => return Err(Error::Usage(error.to_string())),
+            Err(error) => {
+                link.check()?;
+                return Err(Error::Usage(error.to_string()));
+            }
         }
     }
 }

@@ -7,13 +7,15 @@ use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::pty::openpty;
+use nix::sys::signal::{Signal, kill};
 use nix::sys::termios::{SetArg, cfmakeraw, tcgetattr, tcsetattr};
-use nix::unistd::ttyname;
+use nix::unistd::{Pid, ttyname};
 use nl31_agent::agent::{self, Options};
 use nl31_agent::serial::Choice;
 use nl31_ctl::cli::find;
@@ -214,6 +216,39 @@ fn a_line_that_is_read_only_is_so_for_programs() {
         text(&change.stderr).contains("this line is read-only"),
         "{change:?}"
     );
+}
+
+#[test]
+fn ctrl_c_gives_the_line_back_and_nobody_else_gets_it_before() {
+    let line = Line::new("interrupted");
+    check(&line.ctl(&["shell", "help"]), 0, "I200 help\n", "");
+    let start = || {
+        Command::new(env!("CARGO_BIN_EXE_nl31ctl"))
+            .arg("--serial")
+            .arg(&line.port)
+            .arg("monitor")
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .unwrap()
+    };
+    let mut monitor = start();
+    let busy = loop {
+        let output = line.ctl(&["shell", "help"]);
+        if output.status.code() != Some(0) {
+            break output;
+        }
+        // One of the two has the line.
+        if monitor.try_wait().unwrap().is_some() {
+            monitor = start();
+        }
+    };
+    check(&busy, 5, "", "another program has the line");
+    kill(Pid::from_raw(monitor.id() as i32), Signal::SIGINT).unwrap();
+    let status = monitor.wait().unwrap();
+    assert_eq!(status.signal(), Some(Signal::SIGINT as i32), "{status}");
+    // Without Enter.
+    let mut terminal = line.terminal();
+    says(&mut terminal, b"help codes\r", "I200 help\r\nnl31> ", false);
 }
 
 /// Half a frame, and nothing more.

@@ -23,7 +23,7 @@ use nl31_ctl::link::{Event, Link};
 use nl31_ctl::list::list;
 use nl31_ctl::load::{Mode, load};
 use nl31_ctl::port::Port;
-use nl31_ctl::save::{save, save_there};
+use nl31_ctl::save::{save, save_there, save_to};
 use nl31_ctl::{route, shell};
 use nl31_netlink::{Client, FakeKernel, Message, ReceiveError, Transport};
 use nl31_route::{DeviceName, Route, Spec, Syntax};
@@ -662,6 +662,58 @@ fn what_is_saved_is_loaded_again() {
         lines.len() as u64
     );
     assert_eq!(std::fs::read_to_string(&saved.0).unwrap(), text);
+}
+
+#[test]
+fn a_file_of_any_editor_is_read_and_what_is_no_text_is_named() {
+    let read = |bytes: &[u8]| {
+        let file = TestFile::new("bytes", &[]);
+        std::fs::write(&file.0, bytes).unwrap();
+        let port = TestPort::new(0);
+        let mut link = port.open();
+        let result = load(&mut link, &file.0, Mode::Add, &ProgressBar::hidden());
+        let said = result.map_err(|error| {
+            assert_eq!(error.status(), 6, "{error}");
+            let text = error.to_string();
+            text[file.0.as_os_str().len()..].to_string()
+        });
+        (said, port.routes())
+    };
+    let route = "10.0.0.0/8 dev lo".to_string();
+    let bytes = b"\xef\xbb\xbf10.0.0.0/8 dev lo # one\r\n\r\n# none\r\n";
+    assert_eq!(read(bytes), (Ok(1), vec![route]));
+    assert_eq!(read(b""), (Ok(0), vec![]));
+    let no = |bytes| read(bytes).0.unwrap_err();
+    assert!(no(b"\x1f\x8b\x08\0").starts_with(":1:1: this is compressed"));
+    assert!(no(b"10.0.0.0/8 dev lo\nblackhole \xff").starts_with(":2:11: this is no text"));
+    assert!(no(b"10.0.0.0/8 dev lo\0\n").starts_with(":1:"));
+}
+
+#[test]
+fn a_reader_that_goes_away_ends_a_list() {
+    let port = TestPort::new(0);
+    let mut link = port.open();
+    let lines = scattered(5000);
+    let file = TestFile::new("closed", &lines);
+    load(&mut link, &file.0, Mode::Add, &ProgressBar::hidden()).unwrap();
+    let mut listed = 0;
+    let before = link.traffic().1;
+    let result = list(&mut link, &Spec::default(), false, &mut |_| {
+        listed += 1;
+        match listed {
+            10 => Err(Error::Closed),
+            _ => Ok(()),
+        }
+    });
+    assert!(matches!(result, Err(Error::Closed)));
+    let few = 8 * FRAME_MAX as u64;
+    assert!(listed == 10 && link.traffic().1 - before < few);
+    // Nothing of it is left.
+    assert_eq!(change(&mut link, Op::Add, "blackhole ::/0"), Ok(1));
+    let mut text = Vec::new();
+    save_to(&mut link, &mut text, &ProgressBar::hidden()).unwrap();
+    let text = String::from_utf8(text).unwrap();
+    assert!(text.lines().eq(port.routes()));
 }
 
 #[test]

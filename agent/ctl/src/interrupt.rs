@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Ctrl-C and its like: the session ends first, so that no transaction stays open and
+//! the line is the console's again, and then the program.
+
+use std::sync::atomic::{AtomicI32, Ordering};
+
+use nix::libc::c_int;
+use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, raise, sigaction};
+
+use crate::error::Error;
+
+static CAUGHT: AtomicI32 = AtomicI32::new(0);
+
+extern "C" fn caught(signal: c_int) {
+    CAUGHT.store(signal, Ordering::Relaxed);
+}
+
+fn handle(signal: Signal, handler: SigHandler, flags: SaFlags) {
+    let action = SigAction::new(handler, flags, SigSet::empty());
+    // SAFETY: the handler does nothing but store a number.
+    let result = unsafe { sigaction(signal, &action) };
+    result.expect("these signals can be caught");
+}
+
+/// Catches the next signal that wants the program to end. One more of them ends it at
+/// once.
+pub fn catch() {
+    CAUGHT.store(0, Ordering::Relaxed);
+    for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
+        handle(signal, SigHandler::Handler(caught), SaFlags::SA_RESETHAND);
+    }
+}
+
+/// Fails if a signal was caught.
+pub fn check() -> Result<(), Error> {
+    match CAUGHT.load(Ordering::Relaxed) {
+        0 => Ok(()),
+        signal => Err(Error::Interrupted(signal)),
+    }
+}
+
+/// Ends the program by a signal that was caught, so that a shell knows why.
+pub fn end(signal: i32) {
+    if let Ok(signal) = Signal::try_from(signal) {
+        handle(signal, SigHandler::SigDfl, SaFlags::empty());
+        // Fails never, or the program just goes on to its end.
+        let _ = raise(signal);
+    }
+}
