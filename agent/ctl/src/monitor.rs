@@ -7,8 +7,9 @@ use std::time::Duration;
 use nl31_wire::{Op, Request};
 use serde_json::json;
 
-use crate::error::Error;
+use crate::error::{Error, output};
 use crate::link::{Event, Link};
+use crate::list::generation;
 use crate::port::Port;
 use crate::route;
 
@@ -21,21 +22,64 @@ pub fn monitor<P: Port>(
     as_json: bool,
     out: &mut dyn Write,
 ) -> Result<(), Error> {
+    let mut say = |event| {
+        writeln!(out, "{}", text(event, as_json))
+            .and_then(|()| out.flush())
+            .map_err(output)
+    };
     link.done(&Request::Subscribe { on: true })?;
+    let mut seen = Seen::default();
     loop {
-        let Some(event) = link.event(SILENCE)? else {
-            match link.call(&Request::Table {}, |_| Ok(())) {
-                // Any answer will do.
-                Ok(()) | Err(Error::Refused(_)) => {}
-                Err(error) => return Err(error),
+        let event = link.event(SILENCE)?;
+        let lost = match &event {
+            Some(Event::Change { generation, .. }) => seen.change(*generation),
+            Some(Event::Lost) => {
+                seen = Seen::default();
+                false
             }
-            continue;
+            Some(Event::RolledBack { .. }) => false,
+            None => match generation(link) {
+                Ok(generation) => seen.silence(generation),
+                // Any answer will do.
+                Err(Error::Refused(_)) => false,
+                Err(error) => return Err(error),
+            },
         };
-        let line = text(event, as_json);
-        if writeln!(out, "{line}").and_then(|()| out.flush()).is_err() {
-            // Nobody reads on.
-            return Ok(());
+        if lost {
+            say(Event::Lost)?;
         }
+        if let Some(event) = event {
+            say(event)?;
+        }
+    }
+}
+
+/// Which changes were heard of. An event is not sent again when the line has hit it.
+#[derive(Debug, Default)]
+struct Seen {
+    /// The number of the last one.
+    last: Option<u64>,
+    /// That of the table's last change, when nothing was heard for a while.
+    table: Option<u64>,
+}
+
+impl Seen {
+    /// A change is heard of; says whether some before it were lost.
+    fn change(&mut self, generation: u64) -> bool {
+        self.table = None;
+        let before = self.last.replace(generation);
+        before.is_some_and(|before| generation > before + 1)
+    }
+
+    /// Nothing is heard, and the table's last change is this; says whether some were lost.
+    /// Those that are new since the silence before may be on their way.
+    fn silence(&mut self, generation: u64) -> bool {
+        let before = self.table.replace(generation);
+        let lost = matches!((self.last, before), (Some(last), Some(before)) if before > last);
+        if lost || self.last.is_none() {
+            self.last = before;
+        }
+        lost
     }
 }
 
@@ -72,5 +116,41 @@ pub fn text(event: Event, as_json: bool) -> String {
         ),
         Event::Lost if as_json => json!({ "event": "lost" }).to_string(),
         Event::Lost => "changes came too fast to be shown".into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gap_between_events_is_a_loss() {
+        let mut seen = Seen::default();
+        assert!(!seen.change(7));
+        assert!(!seen.change(8));
+        assert!(seen.change(10));
+        assert!(!seen.change(11));
+    }
+
+    #[test]
+    fn a_last_event_that_does_not_come_is_a_loss_told_once() {
+        let mut seen = Seen::default();
+        seen.change(7);
+        assert!(!seen.silence(7));
+        // It may be on its way still.
+        assert!(!seen.silence(8));
+        assert!(seen.silence(8));
+        assert!(!seen.silence(8));
+        assert!(!seen.change(9));
+    }
+
+    #[test]
+    fn losses_before_the_first_event_are_found_too() {
+        let mut seen = Seen::default();
+        assert!(!seen.silence(5));
+        assert!(!seen.silence(5));
+        assert!(!seen.silence(6));
+        assert!(seen.silence(6));
+        assert!(!seen.change(7));
     }
 }
