@@ -121,7 +121,8 @@ impl fmt::Display for Error {
             Self::Usage(text) | Self::NoPort(text) => f.write_str(text),
             Self::Port(port, error) => write!(f, "{port}: {error}"),
             Self::NoAnswer => f.write_str(
-                "the agent does not answer: is this the line, and its rate right (--baud)?",
+                "the agent does not answer: does it run, is this its line, and is its rate right \
+                 (--baud)?",
             ),
             Self::SessionLost => f.write_str(
                 "the session is over: the agent was restarted, or another program has the line",

@@ -3,6 +3,7 @@
 
 use std::io::{IsTerminal, Write};
 
+use nl31_wire::limits::LINE_MAX;
 use nl31_wire::{Request, Response};
 use rustyline::DefaultEditor;
 use rustyline::error::ReadlineError;
@@ -15,8 +16,22 @@ use crate::port::Port;
 /// The code of an error that the console's status line tells of.
 type Failed = Option<u16>;
 
+/// The console's code for a line that is too long.
+const TOO_LONG: u16 = 414;
+
 /// Executes one line on the agent's console; its output goes to `out`.
 pub fn line<P: Port>(link: &mut Link<P>, text: &str, out: &mut dyn Write) -> Result<Failed, Error> {
+    if text.len() > LINE_MAX {
+        let text = format!(
+            "the line is too long: it has {} bytes of {LINE_MAX}",
+            text.len()
+        );
+        return Err(Error::Refused(Refused {
+            code: TOO_LONG,
+            index: None,
+            text,
+        }));
+    }
     // The line that the output is in, which at the end is the status.
     let mut status = Vec::new();
     let mut request = Request::Line { text };

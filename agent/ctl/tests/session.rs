@@ -831,6 +831,9 @@ fn the_console_talks_over_frames() {
         assert_eq!(shown.lines().count(), 502);
         assert!(shown.ends_with("\nI200 501 routes\n"));
         assert!(says("help codes").ends_with("\nI200 help\n"));
+        let long = "x".repeat(495);
+        let refused = shell::line(&mut link, &long, &mut Vec::new()).unwrap_err();
+        assert_eq!(refused.code(), Some(414));
     }
 }
 

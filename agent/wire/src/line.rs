@@ -104,6 +104,7 @@ mod tests {
     use super::*;
     use crate::Request;
     use crate::limits::FRAME_MAX;
+    use proptest::prelude::*;
     use std::string::String;
     use std::vec::Vec;
 
@@ -186,6 +187,41 @@ mod tests {
             for &byte in bytes {
                 line.byte(byte);
             }
+        }
+    }
+
+    proptest! {
+        /// A person is whoever presses Enter between two silences, and nobody else.
+        #[test]
+        fn only_enter_between_silences_is_a_person(
+            bytes in proptest::collection::vec(
+                prop_oneof![Just(None), Just(Some(0)), Just(Some(b'\r')), Just(Some(b'\n')), Just(Some(b'x'))],
+                0..200,
+            )
+        ) {
+            let mut line = Line::new();
+            // What came since the last silence, and whether there was one within frames.
+            let (mut since, mut quiet, mut frames) = (Vec::new(), false, false);
+            for byte in bytes {
+                let Some(byte) = byte else {
+                    let enter = since.iter().all(|byte| matches!(byte, b'\r' | b'\n'));
+                    let person = frames && quiet && !since.is_empty() && enter;
+                    prop_assert_eq!(line.begun(), frames && !(quiet && since.is_empty()));
+                    prop_assert_eq!(line.silence(), person);
+                    (quiet, frames) = (frames, frames && !person);
+                    since.clear();
+                    prop_assert!(!line.begun());
+                    continue;
+                };
+                let text = line.byte(byte) == Heard::Text(byte);
+                prop_assert_eq!(text, !frames && byte != 0);
+                if !frames && byte == 0 {
+                    (frames, quiet) = (true, false);
+                    since.clear();
+                }
+                since.push(byte);
+            }
+            prop_assert_eq!(line.frames(), frames);
         }
     }
 
