@@ -854,7 +854,7 @@ impl<T: Transport> Console<T> {
 
 /// Why a request failed, for a person: the kernel's own words where it has some.
 /// The log has the rest.
-struct Reason<'a>(&'a Error);
+pub(crate) struct Reason<'a>(pub(crate) &'a Error);
 
 impl fmt::Display for Reason<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

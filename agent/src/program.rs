@@ -22,7 +22,7 @@ use nl31_wire::{
 
 use crate::access::{Access, Attempt, Gate, NotThePin};
 use crate::codes::{self, Code};
-use crate::console::{Console, Peer};
+use crate::console::{Console, Peer, Reason as Why};
 use crate::device::{Cached, Devices, SystemDevices};
 use crate::flush::flush;
 use crate::output::{OUTPUT_MAX, Output};
@@ -507,7 +507,11 @@ impl<H: Host> Program<H> {
             let what = format_args!("a look-up takes one prefix alone");
             return Err(Refusal::new(codes::SYNTAX.number, what));
         };
-        let route = self.ask(|client| client.lookup(prefix))?;
+        let route = self.ask(|client| client.lookup(prefix));
+        let route = route.map_err(|refusal| match refusal.code == codes::NO_ROUTE.number {
+            true => Refusal::new(refusal.code, format_args!("no route to {prefix}")),
+            false => refusal,
+        })?;
         let mut buffer = ItemsBuffer::default();
         let route = Cached::new(&*self.devices).named(route);
         buffer
@@ -824,7 +828,7 @@ impl From<Error> for Refusal {
         };
         Self {
             offset,
-            ..Self::new(Code::of(&error).number, &error.kind)
+            ..Self::new(Code::of(&error).number, Why(&error))
         }
     }
 }
