@@ -3,12 +3,15 @@
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use nl31_lab::cable::{BYTES_115200, Cable, Quality, Traffic};
 use nl31_lab::console::PROMPT;
 use nl31_lab::{Arch, Guest, Image, Setup, cross, host, prefixes};
@@ -187,6 +190,35 @@ fn events_come_over_the_line() {
     monitor.kill().expect("to end it");
     monitor.wait().expect("its end");
     desk.unplug(cable);
+}
+
+#[test]
+fn ctrl_c_ends_a_load_and_changes_nothing() {
+    let mut desk = Desk::new();
+    desk.types("route add 192.0.2.0/24 dev lo");
+    let (table, _) = desk.table(ROUTES);
+    // Slow, so that it is not over before.
+    let quality = Quality {
+        rate: Some(BYTES_115200 / 4),
+        damaged: 0,
+    };
+    for mode in ["--replace", "--quiet"] {
+        let cable = desk.guest.plug(quality).expect("a cable");
+        let mut load = desk.command(&cable, &["load", mode, text(&table)]);
+        let mut load = load.spawn().expect("nl31ctl");
+        // The transaction is open when others are kept out.
+        let kept_out = "until echo 'route del 10.0.0.0/8' | nl31-agent --serial - | \
+                        grep -q '^E423'; do true; done";
+        assert_eq!(desk.guest.exec(kept_out).expect("to wait").status, 0);
+        let pid = Pid::from_raw(load.id().cast_signed());
+        kill(pid, Signal::SIGINT).expect("to interrupt it");
+        let status = load.wait().expect("its end");
+        assert_eq!(status.signal(), Some(Signal::SIGINT as i32), "{status}");
+        desk.unplug(cable);
+        // At once, and not when the kernel has lost its patience.
+        assert_eq!(desk.types("route show"), ["192.0.2.0/24 dev lo"]);
+        desk.types("route replace 192.0.2.0/24 dev lo");
+    }
 }
 
 /// A person's terminal at this machine's end of a cable, with all that it has heard.
