@@ -39,7 +39,8 @@ pub struct Arguments {
     socket: Option<PathBuf>,
 
     /// Bit rate of the serial line.
-    #[arg(long, value_name = "BAUD", default_value_t = 115_200, global = true)]
+    #[arg(long, value_name = "BAUD", value_parser = port::baud, default_value_t = 115_200,
+          global = true)]
     baud: u32,
 
     /// File with the PIN of a serial line that has one. Without it the variable
@@ -303,7 +304,10 @@ impl Arguments {
         if self.json {
             return print(out, format_args!("{}", json!({ done: count })));
         }
-        self.say(out, format_args!("{done} {count} routes {place}"))
+        self.say(
+            out,
+            format_args!("{done} {} {place}", counted(count, "route", "routes")),
+        )
     }
 
     fn execute<P: Port>(&self, link: &mut Link<P>, out: &mut dyn Write) -> Result<(), Error> {
@@ -384,12 +388,15 @@ impl Arguments {
                 }
                 let gone: usize = steps.iter().map(|step| step.gone.len()).sum();
                 let new: usize = steps.iter().map(|step| step.new.len()).sum();
-                let (would, prefixes) = (if *dry_run { "would be " } else { "" }, steps.len());
+                if steps.is_empty() {
+                    return self.say(out, format_args!("the table is as the file says already"));
+                }
+                let would = if *dry_run { "would be " } else { "" };
+                let prefixes = counted(steps.len() as u64, "prefix", "prefixes");
+                let new = counted(new as u64, "route", "routes");
                 self.say(
                     out,
-                    format_args!(
-                        "{would}changed: {prefixes} prefixes, {new} routes new, {gone} gone"
-                    ),
+                    format_args!("{would}changed: {prefixes}, {new} new, {gone} gone"),
                 )
             }
             Command::Shell { line } => {
@@ -631,6 +638,11 @@ pub fn find(ports: &[PathBuf], baud: u32) -> Result<PathBuf, Error> {
             )))
         }
     }
+}
+
+/// `1 route`, `2 routes`.
+fn counted(count: u64, one: &str, several: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { several })
 }
 
 fn print(out: &mut dyn Write, text: std::fmt::Arguments<'_>) -> Result<(), Error> {

@@ -94,6 +94,12 @@ impl Drop for Serial {
     }
 }
 
+/// Reads a bit rate that a line may have.
+pub fn baud(text: &str) -> Result<u32, String> {
+    let baud = text.parse().map_err(|_| "a rate is a number".to_string())?;
+    rate(baud).map(|_| baud).map_err(|error| error.to_string())
+}
+
 fn rate(baud: u32) -> io::Result<BaudRate> {
     Ok(match baud {
         9600 => BaudRate::B9600,

@@ -72,7 +72,10 @@ pub fn shell<P: Port>(link: &mut Link<P>) -> Result<Failed, Error> {
     let mut last = None;
     let mut editor = DefaultEditor::new().map_err(|error| Error::Usage(error.to_string()))?;
     loop {
-        match editor.readline("nl31> ") {
+        let text = editor.readline("nl31> ");
+        // The editor catches it for itself.
+        interrupt::catch();
+        match text {
             Ok(text) if matches!(text.trim(), "exit" | "quit") => return Ok(last),
             Ok(text) if text.trim().is_empty() => {}
             Ok(text) => {
