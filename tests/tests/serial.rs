@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
@@ -75,10 +75,12 @@ impl Desk {
         };
         // Not at once: an Enter right behind a frame is taken for a part of one.
         let mut presses = (0..20).map(|_| thread::sleep(Duration::from_millis(500)));
+        let mut pressed = false;
         let prompted = self.guest.wait("the prompt", 1, |guest| {
-            let there = prompt(&guest.console.screen());
+            let there = prompt(&guest.console.screen()).filter(|()| pressed);
             if there.is_none() && presses.next().is_some() {
                 guest.console.type_line(b"");
+                pressed = true;
             }
             Ok(there)
         });
@@ -192,24 +194,32 @@ fn events_come_over_the_line() {
     desk.unplug(cable);
 }
 
+/// Over a slow line it takes a while, so that it can be ended before its end.
+const SLOW: Quality = Quality {
+    rate: Some(BYTES_115200 / 4),
+    damaged: 0,
+};
+
+impl Desk {
+    /// A load of a table that has begun: its transaction keeps others out.
+    fn begins(&mut self, cable: &Cable, arguments: &[&str]) -> Child {
+        let (table, _) = self.table(ROUTES);
+        let mut load = self.command(cable, arguments);
+        let load = load.arg(text(&table)).spawn().expect("nl31ctl");
+        let kept_out = "until echo 'route del 10.0.0.0/8' | nl31-agent --serial - | \
+                        grep -q '^E423'; do true; done";
+        assert_eq!(self.guest.exec(kept_out).expect("to wait").status, 0);
+        load
+    }
+}
+
 #[test]
 fn ctrl_c_ends_a_load_and_changes_nothing() {
     let mut desk = Desk::new();
     desk.types("route add 192.0.2.0/24 dev lo");
-    let (table, _) = desk.table(ROUTES);
-    // Slow, so that it is not over before.
-    let quality = Quality {
-        rate: Some(BYTES_115200 / 4),
-        damaged: 0,
-    };
-    for mode in ["--replace", "--quiet"] {
-        let cable = desk.guest.plug(quality).expect("a cable");
-        let mut load = desk.command(&cable, &["load", mode, text(&table)]);
-        let mut load = load.spawn().expect("nl31ctl");
-        // The transaction is open when others are kept out.
-        let kept_out = "until echo 'route del 10.0.0.0/8' | nl31-agent --serial - | \
-                        grep -q '^E423'; do true; done";
-        assert_eq!(desk.guest.exec(kept_out).expect("to wait").status, 0);
+    for arguments in [&["load"][..], &["load", "--replace"]] {
+        let cable = desk.guest.plug(SLOW).expect("a cable");
+        let mut load = desk.begins(&cable, arguments);
         let pid = Pid::from_raw(load.id().cast_signed());
         kill(pid, Signal::SIGINT).expect("to interrupt it");
         let status = load.wait().expect("its end");
@@ -218,6 +228,25 @@ fn ctrl_c_ends_a_load_and_changes_nothing() {
         // At once, and not when the kernel has lost its patience.
         assert_eq!(desk.types("route show"), ["192.0.2.0/24 dev lo"]);
         desk.types("route replace 192.0.2.0/24 dev lo");
+    }
+}
+
+/// The rest of the frames comes to an agent that has not heard of them, and whose line is
+/// a console's at first.
+#[test]
+fn an_agent_killed_within_a_load_over_the_line_changes_nothing() {
+    let mut desk = Desk::new();
+    desk.types("route add 192.0.2.0/24 dev lo");
+    for pause in ["0", "0.3", "0.7"] {
+        let cable = desk.guest.plug(SLOW).expect("a cable");
+        let mut load = desk.begins(&cable, &["load", "--replace"]);
+        let killed = format!("sleep {pause}; kill -9 $(pidof nl31-agent)");
+        desk.guest.exec(&killed).expect("to kill it");
+        let status = load.wait().expect("its end");
+        // The session is over; and nothing that is not known, as it was not committed.
+        assert_eq!(status.code(), Some(5), "{status}");
+        desk.unplug(cable);
+        assert_eq!(desk.types("route show"), ["192.0.2.0/24 dev lo"]);
     }
 }
 

@@ -233,13 +233,13 @@ impl Arguments {
         let unlocked = pin.map_or(Ok(()), |pin| link.done(&Request::Unlock { pin: &pin }));
         let result = unlocked.and_then(|()| self.execute(&mut link, out));
         match result {
+            Err(error) if error.is_session_lost() => {
+                link.give_back();
+                Err(error)
+            }
             // The line is not there any more to be left.
             Err(
-                error @ (Error::Port(..)
-                | Error::NoAnswer
-                | Error::SessionLost
-                | Error::Unknown(_)
-                | Error::Version(_)),
+                error @ (Error::Port(..) | Error::NoAnswer | Error::Unknown(_) | Error::Version(_)),
             ) => Err(error),
             result => {
                 let left = link.leave();

@@ -99,6 +99,15 @@ impl Error {
         }
     }
 
+    /// Whether the agent knows of no session any more.
+    pub fn is_session_lost(&self) -> bool {
+        match self {
+            Self::SessionLost => true,
+            Self::Unknown(error) => error.is_session_lost(),
+            _ => false,
+        }
+    }
+
     /// The code that the agent gave, if it did.
     pub fn code(&self) -> Option<u16> {
         match self {

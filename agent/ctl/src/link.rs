@@ -134,11 +134,7 @@ impl<P: Port> Link<P> {
                 error => error,
             });
         if let Err(Error::Interrupted(_)) = opened {
-            // Whether there is a session or not, the line is given back.
-            let mut farewell = [0; FRAME_MAX];
-            if let Ok(len) = (Request::Leave {}).encode(first.wrapping_add(1), &mut farewell) {
-                let _ = link.port.send(&farewell[..len]);
-            }
+            link.farewell(first.wrapping_add(1));
         }
         link.agent = opened?;
         link.client.set_patience(then);
@@ -334,6 +330,22 @@ impl<P: Port> Link<P> {
         match self.leaving {
             true => Ok(()),
             false => interrupt::check(),
+        }
+    }
+
+    /// Gives a line back whose session is over.
+    pub fn give_back(mut self) {
+        self.farewell(0);
+    }
+
+    /// Says once that this program leaves, whether there is a session or not.
+    fn farewell(&mut self, id: u16) {
+        let mut bytes = [0; FRAME_MAX];
+        if let Ok(len) = (Request::Leave {}).encode(id, &mut bytes)
+            && self.port.send(&bytes[..len]).is_ok()
+        {
+            // Until it is out, or at least for a moment.
+            let _ = self.port.receive(&mut bytes, NOTICE);
         }
     }
 

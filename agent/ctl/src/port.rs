@@ -207,9 +207,10 @@ fn wait_for(fd: BorrowedFd<'_>, flags: PollFlags, wait: Duration) -> io::Result<
 }
 
 /// Serial lines that an appliance may hang on, by the kernel's list of terminals with
-/// hardware behind them.
+/// hardware behind them. Not this machine's own console, where somebody may log in.
 pub fn candidates() -> Vec<PathBuf> {
     let mut ports = Vec::new();
+    let consoles = fs::read_to_string("/sys/class/tty/console/active").unwrap_or_default();
     for entry in fs::read_dir("/sys/class/tty")
         .into_iter()
         .flatten()
@@ -223,7 +224,10 @@ pub fn candidates() -> Vec<PathBuf> {
         // Most of the ttyS are names without a chip: their type is 0.
         let kind = fs::read_to_string(entry.path().join("type"));
         let real = kind.map_or(true, |kind| kind.trim() != "0");
-        if usual && real && entry.path().join("device").exists() {
+        let console = consoles
+            .split_ascii_whitespace()
+            .any(|console| console == text);
+        if usual && real && !console && entry.path().join("device").exists() {
             ports.push(Path::new("/dev").join(name));
         }
     }
