@@ -15,11 +15,12 @@ extern "C" fn caught(signal: c_int) {
     CAUGHT.store(signal, Ordering::Relaxed);
 }
 
-fn handle(signal: Signal, handler: SigHandler, flags: SaFlags) {
+/// Sets what a signal does; gives what it did before.
+fn handle(signal: Signal, handler: SigHandler, flags: SaFlags) -> SigHandler {
     let action = SigAction::new(handler, flags, SigSet::empty());
     // SAFETY: the handler does nothing but store a number.
-    let result = unsafe { sigaction(signal, &action) };
-    result.expect("these signals can be caught");
+    let before = unsafe { sigaction(signal, &action) };
+    before.expect("these signals can be caught").handler()
 }
 
 /// Catches the next signal that wants the program to end. One more of them ends it at
@@ -27,7 +28,11 @@ fn handle(signal: Signal, handler: SigHandler, flags: SaFlags) {
 pub fn catch() {
     CAUGHT.store(0, Ordering::Relaxed);
     for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
-        handle(signal, SigHandler::Handler(caught), SaFlags::SA_RESETHAND);
+        let before = handle(signal, SigHandler::Handler(caught), SaFlags::SA_RESETHAND);
+        // As nohup and a shell's `&` want it.
+        if let SigHandler::SigIgn = before {
+            handle(signal, before, SaFlags::empty());
+        }
     }
 }
 

@@ -223,10 +223,13 @@ fn ctrl_c_gives_the_line_back_and_nobody_else_gets_it_before() {
     let line = Line::new("interrupted");
     check(&line.ctl(&["shell", "help"]), 0, "I200 help\n", "");
     let start = || {
-        Command::new(env!("CARGO_BIN_EXE_nl31ctl"))
+        // A hangup is not for this one.
+        Command::new("nohup")
+            .arg(env!("CARGO_BIN_EXE_nl31ctl"))
             .arg("--serial")
             .arg(&line.port)
             .arg("monitor")
+            .stdout(std::process::Stdio::null())
             .stderr(std::process::Stdio::null())
             .spawn()
             .unwrap()
@@ -243,7 +246,10 @@ fn ctrl_c_gives_the_line_back_and_nobody_else_gets_it_before() {
         }
     };
     check(&busy, 5, "", "another program has the line");
-    kill(Pid::from_raw(monitor.id() as i32), Signal::SIGINT).unwrap();
+    let pid = Pid::from_raw(monitor.id() as i32);
+    kill(pid, Signal::SIGHUP).unwrap();
+    check(&line.ctl(&["ping"]), 5, "", "another program has the line");
+    kill(pid, Signal::SIGINT).unwrap();
     let status = monitor.wait().unwrap();
     assert_eq!(status.signal(), Some(Signal::SIGINT as i32), "{status}");
     // Without Enter.
