@@ -1145,7 +1145,8 @@ static int lpm_set_prefix(struct lpm_edit *edit, u64 *ref, unsigned int nr,
 	bool there = test_nr(node->prefix, nr);
 
 	if (there && edit->in_place) {
-		WRITE_ONCE(*node_value(node, nr), value);
+		/* who sees the value sees what it stands for, as in slot_store() */
+		smp_store_release(node_value(node, nr), value);
 		return 0;
 	}
 	node = node_prepare(edit, node, 0, !there);
