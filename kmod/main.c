@@ -50,8 +50,9 @@ static void __net_exit nl31_net_exit_batch(struct list_head *nets)
 	list_for_each_entry(net, nets, exit_list) {
 		struct nl31_table *t = nl31_table_of(net);
 
-		netlink_kernel_release(t->sock);
+		/* what is to be done later may send events, so it ends first */
 		nl31_table_release(t);
+		netlink_kernel_release(t->sock);
 	}
 	nl31_table_workqueue_flush();
 	list_for_each_entry(net, nets, exit_list)
