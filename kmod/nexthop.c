@@ -298,10 +298,12 @@ static void end_use(struct nl31_nexthops *nhs, struct nl31_nexthop *nh)
  *	older versions may
  *
  * Context: the table's lock
+ * Return: bytes of the lists that are in @unused now
  */
-void nl31_nexthops_commit(struct nl31_nexthops *nhs, struct list_head *unused)
+size_t nl31_nexthops_commit(struct nl31_nexthops *nhs, struct list_head *unused)
 {
 	struct nl31_nexthop *nh, *next;
+	size_t bytes = 0;
 
 	list_for_each_entry_safe(nh, next, &nhs->touched, list) {
 		nh->routes += nh->pending;
@@ -311,9 +313,11 @@ void nl31_nexthops_commit(struct nl31_nexthops *nhs, struct list_head *unused)
 		} else {
 			end_use(nhs, nh);
 			list_move_tail(&nh->list, unused);
+			bytes += nexthop_size(nh->count);
 		}
 		cond_resched();
 	}
+	return bytes;
 }
 
 /**

@@ -118,7 +118,7 @@ struct nl31_nexthop *nl31_nexthop_get(struct nl31_nexthops *nhs,
 				      unsigned int count);
 void nl31_nexthop_put(struct nl31_nexthops *nhs, struct nl31_nexthop *nh);
 void nl31_nexthops_put_all(struct nl31_nexthops *nhs);
-void nl31_nexthops_commit(struct nl31_nexthops *nhs, struct list_head *unused);
+size_t nl31_nexthops_commit(struct nl31_nexthops *nhs, struct list_head *unused);
 void nl31_nexthops_abort(struct nl31_nexthops *nhs);
 void nl31_nexthop_free(struct nl31_nexthops *nhs, struct nl31_nexthop *nh);
 bool nl31_nexthops_set_device(struct nl31_nexthops *nhs, u32 oif, u8 state);

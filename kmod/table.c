@@ -36,12 +36,13 @@ static void retired_init(struct nl31_retired *retired)
 {
 	memset(retired->garbage, 0, sizeof(retired->garbage));
 	INIT_LIST_HEAD(&retired->nexthops);
+	retired->bytes = 0;
 }
 
 static size_t retired_bytes(const struct nl31_retired *retired)
 {
 	return retired->garbage[NL31_IPV4].bytes +
-	       retired->garbage[NL31_IPV6].bytes;
+	       retired->garbage[NL31_IPV6].bytes + retired->bytes;
 }
 
 /* Context: process; no reader can be in it any more */
@@ -57,6 +58,7 @@ static void retired_free(struct nl31_table *t, struct nl31_retired *retired)
 		cond_resched();
 	}
 	INIT_LIST_HEAD(&retired->nexthops);
+	retired->bytes = 0;
 }
 
 static void retired_move(struct nl31_retired *to, struct nl31_retired *from)
@@ -66,11 +68,8 @@ static void retired_move(struct nl31_retired *to, struct nl31_retired *from)
 	for (f = 0; f < NL31_FAMILIES; f++)
 		lpm_garbage_add(&to->garbage[f], &from->garbage[f]);
 	list_splice_init(&from->nexthops, &to->nexthops);
-}
-
-static bool retired_empty(const struct nl31_retired *retired)
-{
-	return !retired_bytes(retired) && list_empty(&retired->nexthops);
+	to->bytes += from->bytes;
+	from->bytes = 0;
 }
 
 /* Begin to wait for a grace period. Context: nl31_deferred.lock */
@@ -89,7 +88,7 @@ static void deferred_work(struct work_struct *work)
 	retired_free(d->table, &d->waiting);
 	spin_lock(&d->lock);
 	d->busy = false;
-	if (!retired_empty(&d->next))
+	if (retired_bytes(&d->next))
 		deferred_wait(d);
 	spin_unlock(&d->lock);
 }
@@ -97,7 +96,7 @@ static void deferred_work(struct work_struct *work)
 /* One after the other for a grace period is cheaper than each for its own. */
 static void defer(struct nl31_deferred *d, struct nl31_retired *retired)
 {
-	if (retired_empty(retired))
+	if (!retired_bytes(retired))
 		return;
 	atomic_long_add(retired_bytes(retired), &d->table->retired);
 	spin_lock(&d->lock);
@@ -426,7 +425,8 @@ static void publish_in_place(struct nl31_table *t, struct nl31_retired *retired)
 		retired->garbage[f] = lpm_edit_commit(&edit->trie[f]);
 	}
 	WRITE_ONCE(v->id, edit->id);
-	nl31_nexthops_commit(&t->nexthops, &retired->nexthops);
+	retired->bytes = nl31_nexthops_commit(&t->nexthops,
+					      &retired->nexthops);
 }
 
 /* Give the edit to the readers as the next version, which has its memory. */
@@ -443,7 +443,9 @@ static void publish_next(struct nl31_table *t)
 		new->paths[f] = edit->paths[f];
 	}
 	new->id = edit->id;
-	nl31_nexthops_commit(&t->nexthops, &old->retired.nexthops);
+	old->retired.bytes = kmalloc_size_roundup(sizeof(*old)) +
+			     nl31_nexthops_commit(&t->nexthops,
+						  &old->retired.nexthops);
 	atomic_long_add(retired_bytes(&old->retired), &t->retired);
 	list_add_tail(&new->list, &t->versions);
 	rcu_assign_pointer(t->current_version, new);

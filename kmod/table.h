@@ -29,10 +29,12 @@ enum nl31_family {
  * struct nl31_retired - what is to be freed when no reader can be in it any more
  * @garbage: of the tries
  * @nexthops: path lists
+ * @bytes: size of these lists, and of the version if it goes with them
  */
 struct nl31_retired {
 	struct lpm_garbage garbage[NL31_FAMILIES];
 	struct list_head nexthops;
+	size_t bytes;
 };
 
 /**

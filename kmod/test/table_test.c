@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Tests of what a table keeps of its past: that is bounded, whoever holds it. */
+#include <kunit/test.h>
+#include <net/net_namespace.h>
+#include <uapi/linux/nl31.h>
+
+#include "../notify.h"
+#include "../table.h"
+
+/* A table that has no socket, and so nobody who listens. */
+static int set_up(struct kunit *test)
+{
+	struct nl31_table *t = kunit_kzalloc(test, sizeof(*t), GFP_KERNEL);
+
+	if (!t)
+		return -ENOMEM;
+	test->priv = t;
+	return nl31_table_init(t, &init_net);
+}
+
+static void tear_down(struct kunit *test)
+{
+	struct nl31_table *t = test->priv;
+
+	nl31_table_release(t);
+	nl31_table_workqueue_flush();
+	nl31_table_exit(t);
+}
+
+/* 10.0.0.0/24 and those behind it. */
+static struct lpm_key prefix(unsigned int nr)
+{
+	return (struct lpm_key) {
+		.word = { 10ULL << 56 | (u64)nr << 40 },
+		.len = 24,
+	};
+}
+
+/* @count paths, which no other number has. */
+static void make_paths(struct nl31_path *path, unsigned int count, u32 number)
+{
+	unsigned int i;
+
+	memset(path, 0, count * sizeof(*path));
+	for (i = 0; i < count; i++) {
+		path[i].type = NL31_TYPE_UNICAST;
+		path[i].gateway_len = 16;
+		path[i].gateway[0] = 0xfe;
+		path[i].gateway[1] = 0x80;
+		path[i].gateway[15] = i;
+		memcpy(&path[i].gateway[8], &number, sizeof(number));
+	}
+}
+
+static void set(struct kunit *test, const struct lpm_key *key,
+		const struct nl31_path *path, unsigned int count)
+{
+	struct nl31_table *t = test->priv;
+	u32 id = lpm_get(&t->edit.trie[NL31_IPV4].lpm, key);
+	struct nl31_nexthop *old = NULL;
+
+	if (id != LPM_NO_VALUE)
+		old = nl31_nexthop_by_id(&t->nexthops, id);
+	KUNIT_ASSERT_EQ(test, 0, nl31_edit_set(t, NL31_IPV4, key, old, path,
+					       count));
+}
+
+static void publish(struct kunit *test)
+{
+	struct nl31_table *t = test->priv;
+	struct nl31_events nobody;
+
+	nl31_events_init(&nobody, t);
+	nl31_edit_publish(t, &nobody);
+}
+
+/*
+ * A snapshot that nobody reads on holds no more than it may: path lists count, not
+ * the trie alone, which is next to nothing here.
+ */
+static void snapshot_gives_way(struct kunit *test)
+{
+	struct nl31_path *path = kunit_kcalloc(test, NL31_PATHS_MAX,
+					       sizeof(*path), GFP_KERNEL);
+	const size_t size = NL31_PATHS_MAX * sizeof(*path);
+	struct nl31_table *t = test->priv;
+	const struct lpm_key key = prefix(0);
+	struct nl31_version *v;
+	unsigned int i;
+
+	KUNIT_ASSERT_NOT_NULL(test, path);
+	v = nl31_version_pin(t);
+	mutex_lock(&t->lock);
+	for (i = 0; i < 10000 && !v->lost; i++) {
+		KUNIT_ASSERT_EQ(test, 0, nl31_edit_begin(t));
+		make_paths(path, NL31_PATHS_MAX, i);
+		set(test, &key, path, NL31_PATHS_MAX);
+		publish(test);
+	}
+	mutex_unlock(&t->lock);
+	KUNIT_EXPECT_TRUE(test, v->lost);
+	/* some 4 MiB, and not before half of that */
+	KUNIT_EXPECT_LE(test, i * size, 5 << 20);
+	KUNIT_EXPECT_GE(test, i * size, 2 << 20);
+	nl31_version_unpin(v);
+	nl31_table_workqueue_flush();
+	KUNIT_EXPECT_EQ(test, 0, atomic_long_read(&t->retired));
+}
+
+static struct kunit_case table_cases[] = {
+	KUNIT_CASE(snapshot_gives_way),
+	{}
+};
+
+static struct kunit_suite table_suite = {
+	.name = "nl31_table",
+	.init = set_up,
+	.exit = tear_down,
+	.test_cases = table_cases,
+};
+
+kunit_test_suite(table_suite);
