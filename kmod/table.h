@@ -107,7 +107,7 @@ struct nl31_change {
  * @trie: the tries with the changes
  * @paths: number of paths with the changes
  * @id: of the edit
- * @prefixes: prefixes changed so far
+ * @prefixes: prefixes changed so far; a transaction may be of any length
  * @changes: paths changed so far
  * @sets: calls of nl31_edit_set() since the last look at the free memory
  * @max_routes: limit from then on
@@ -119,8 +119,8 @@ struct nl31_edit {
 	struct lpm_edit trie[NL31_FAMILIES];
 	u32 paths[NL31_FAMILIES];
 	u64 id;
-	u32 prefixes;
-	u32 changes;
+	u64 prefixes;
+	u64 changes;
 	u32 sets;
 	u32 max_routes;
 	struct nl31_change log[NL31_EDIT_LOG];

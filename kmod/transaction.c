@@ -105,6 +105,10 @@ int nl31_transaction_add(struct nl31_request *req,
 				   IDLE_MAX / HZ);
 	}
 
+	if (txn->count == INT_MAX)
+		return nl31_refuse(req, -E2BIG,
+				   "the transaction has %d changes, the most there can be",
+				   INT_MAX);
 	txn->last = jiffies;
 	txn->echo |= !!(req->nlh->nlmsg_flags & NLM_F_ECHO);
 	err = apply(req);

@@ -107,8 +107,32 @@ static void snapshot_gives_way(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, atomic_long_read(&t->retired));
 }
 
+/* However many changes an edit has, it is one: their number does not come round to 0. */
+static void long_edit(struct kunit *test)
+{
+	struct nl31_table *t = test->priv;
+	struct lpm_key key = prefix(0);
+	struct nl31_path path;
+
+	mutex_lock(&t->lock);
+	KUNIT_ASSERT_EQ(test, 0, nl31_edit_begin(t));
+	make_paths(&path, 1, 0);
+	set(test, &key, &path, 1);
+	publish(test);
+
+	KUNIT_ASSERT_EQ(test, 0, nl31_edit_begin(t));
+	/* emptying the table adds one for its prefix, and the log's size for each family */
+	t->edit.prefixes = U32_MAX - NL31_FAMILIES * NL31_EDIT_LOG;
+	nl31_edit_clear(t);
+	publish(test);
+	KUNIT_EXPECT_EQ(test, 0,
+			nl31_table_version(t)->trie[NL31_IPV4].entries);
+	mutex_unlock(&t->lock);
+}
+
 static struct kunit_case table_cases[] = {
 	KUNIT_CASE(snapshot_gives_way),
+	KUNIT_CASE(long_edit),
 	{}
 };
 
