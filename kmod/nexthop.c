@@ -258,23 +258,6 @@ void nl31_nexthop_put(struct nl31_nexthops *nhs, struct nl31_nexthop *nh)
 	touch(nhs, nh, -1);
 }
 
-/**
- * nl31_nexthops_put_all - no prefix uses any list
- * @nhs: the next hops
- *
- * Context: the table's lock. Takes effect with nl31_nexthops_commit().
- */
-void nl31_nexthops_put_all(struct nl31_nexthops *nhs)
-{
-	struct nl31_nexthop *nh;
-
-	list_for_each_entry(nh, &nhs->in_use, in_use) {
-		if (nh->routes + nh->pending)
-			touch(nhs, nh, -(int)(nh->routes + nh->pending));
-		cond_resched();
-	}
-}
-
 static void unhash(struct nl31_nexthops *nhs, struct nl31_nexthop *nh)
 {
 	if (!nh->hashed)
@@ -289,6 +272,42 @@ static void end_use(struct nl31_nexthops *nhs, struct nl31_nexthop *nh)
 	list_del(&nh->in_use);
 	nhs->count--;
 	nhs->bytes -= nexthop_size(nh->count);
+}
+
+/**
+ * nl31_nexthop_forget - free a list that came and went within the edit in progress
+ * @nhs: the next hops
+ * @nh: any list; one that is used, or was before the edit, is left alone
+ *
+ * Or a long transaction would gather all lists that its prefixes ever had.
+ *
+ * Context: the table's lock
+ */
+void nl31_nexthop_forget(struct nl31_nexthops *nhs, struct nl31_nexthop *nh)
+{
+	if (nh->routes || nh->pending)
+		return;
+	list_del(&nh->list);
+	end_use(nhs, nh);
+	nl31_nexthop_free(nhs, nh);
+}
+
+/**
+ * nl31_nexthops_put_all - no prefix uses any list
+ * @nhs: the next hops
+ *
+ * Context: the table's lock. Takes effect with nl31_nexthops_commit().
+ */
+void nl31_nexthops_put_all(struct nl31_nexthops *nhs)
+{
+	struct nl31_nexthop *nh, *next;
+
+	list_for_each_entry_safe(nh, next, &nhs->in_use, in_use) {
+		if (nh->routes + nh->pending)
+			touch(nhs, nh, -(int)(nh->routes + nh->pending));
+		nl31_nexthop_forget(nhs, nh);
+		cond_resched();
+	}
 }
 
 /**
@@ -332,11 +351,10 @@ void nl31_nexthops_abort(struct nl31_nexthops *nhs)
 
 	list_for_each_entry_safe(nh, next, &nhs->touched, list) {
 		nh->pending = 0;
-		list_del_init(&nh->list);
-		if (!nh->routes) {
-			end_use(nhs, nh);
-			nl31_nexthop_free(nhs, nh);
-		}
+		if (nh->routes)
+			list_del_init(&nh->list);
+		else
+			nl31_nexthop_forget(nhs, nh);
 		cond_resched();
 	}
 }

@@ -117,6 +117,7 @@ struct nl31_nexthop *nl31_nexthop_get(struct nl31_nexthops *nhs,
 				      const struct nl31_path *path,
 				      unsigned int count);
 void nl31_nexthop_put(struct nl31_nexthops *nhs, struct nl31_nexthop *nh);
+void nl31_nexthop_forget(struct nl31_nexthops *nhs, struct nl31_nexthop *nh);
 void nl31_nexthops_put_all(struct nl31_nexthops *nhs);
 size_t nl31_nexthops_commit(struct nl31_nexthops *nhs, struct list_head *unused);
 void nl31_nexthops_abort(struct nl31_nexthops *nhs);

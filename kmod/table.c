@@ -364,6 +364,9 @@ int nl31_edit_set(struct nl31_table *t, enum nl31_family family,
 		};
 	edit->prefixes++;
 	edit->changes += nl31_paths_changed(old, new);
+	/* the log names it, for as long as that is all there is to tell */
+	if (old && edit->prefixes > NL31_EDIT_LOG)
+		nl31_nexthop_forget(&t->nexthops, old);
 	return 0;
 }
 

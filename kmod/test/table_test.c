@@ -107,6 +107,40 @@ static void snapshot_gives_way(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, atomic_long_read(&t->retired));
 }
 
+/* Lists that came and went within an edit are not kept until its end. */
+static void edit_forgets(struct kunit *test)
+{
+	struct nl31_path *path = kunit_kcalloc(test, NL31_PATHS_MAX,
+					       sizeof(*path), GFP_KERNEL);
+	const unsigned int prefixes = 200;
+	struct nl31_table *t = test->priv;
+	struct lpm_key key;
+	unsigned int i, n;
+
+	KUNIT_ASSERT_NOT_NULL(test, path);
+	mutex_lock(&t->lock);
+	KUNIT_ASSERT_EQ(test, 0, nl31_edit_begin(t));
+	for (i = 0; i < prefixes; i++) {
+		key = prefix(i);
+		make_paths(path, NL31_PATHS_MAX, i);
+		for (n = 1; n <= NL31_PATHS_MAX; n++)
+			set(test, &key, path, n);
+	}
+	KUNIT_EXPECT_LE(test, t->nexthops.count, prefixes + NL31_EDIT_LOG);
+	nl31_edit_clear(t);
+	KUNIT_EXPECT_EQ(test, t->nexthops.count, 0);
+	for (i = 0; i < prefixes; i++) {
+		key = prefix(i);
+		make_paths(path, 1, i);
+		set(test, &key, path, 1);
+	}
+	publish(test);
+	KUNIT_EXPECT_EQ(test, t->nexthops.count, prefixes);
+	KUNIT_EXPECT_EQ(test, prefixes,
+			nl31_table_version(t)->trie[NL31_IPV4].entries);
+	mutex_unlock(&t->lock);
+}
+
 /* However many changes an edit has, it is one: their number does not come round to 0. */
 static void long_edit(struct kunit *test)
 {
@@ -132,6 +166,7 @@ static void long_edit(struct kunit *test)
 
 static struct kunit_case table_cases[] = {
 	KUNIT_CASE(snapshot_gives_way),
+	KUNIT_CASE(edit_forgets),
 	KUNIT_CASE(long_edit),
 	{}
 };
