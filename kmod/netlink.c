@@ -11,6 +11,7 @@
  * listens to the events, while it still knows what became of each prefix.
  */
 #include <linux/module.h>
+#include <linux/sched/signal.h>
 #include <net/netlink.h>
 #include <net/sock.h>
 #include <uapi/linux/nl31.h>
@@ -220,6 +221,14 @@ static int new_table(struct nl31_request *req)
 	return 0;
 }
 
+/* Does it look at the whole table? */
+static bool is_long(const struct nlmsghdr *nlh)
+{
+	return nlh->nlmsg_type == NL31_MSG_NEWTABLE ||
+	       (nlh->nlmsg_type == NL31_MSG_DELROUTE &&
+		nlh->nlmsg_flags & NLM_F_BULK);
+}
+
 static bool is_change(u16 type)
 {
 	return type == NL31_MSG_NEWROUTE || type == NL31_MSG_DELROUTE ||
@@ -259,7 +268,8 @@ static int change(struct datagram *d, struct nl31_request *req)
 	const struct nlmsghdr *nlh = req->nlh;
 	struct nl31_table *t = req->table;
 	struct nl31_events events;
-	bool alone;
+	/* these fail half way through: nothing else may be in their edit */
+	const bool alone = is_long(nlh);
 	int err;
 
 	err = may_change(d, req);
@@ -271,11 +281,7 @@ static int change(struct datagram *d, struct nl31_request *req)
 				   "a transaction is open on port %u",
 				   t->transaction->portid);
 
-	/* these fail half way through: nothing else may be in their edit */
-	alone = nlh->nlmsg_type == NL31_MSG_NEWTABLE ||
-		(nlh->nlmsg_type == NL31_MSG_DELROUTE &&
-		 nlh->nlmsg_flags & NLM_F_BULK);
-	/* and nothing that is not to be echoed */
+	/* nor in an edit that is echoed */
 	if (alone || nlh->nlmsg_flags & NLM_F_ECHO)
 		settle(d);
 	if (alone || nl31_edit_open(t) || !is_last(req) ||
@@ -446,7 +452,8 @@ void nl31_receive(struct sk_buff *skb)
 	req.skb = skb;
 	req.table = d.table;
 	memset(&req.extack, 0, sizeof(req.extack));
-	while (skb->len) {
+	/* nobody is there for the answers of a process that is killed */
+	while (skb->len && !fatal_signal_pending(current)) {
 		req.nlh = nlmsg_hdr(skb);
 		if (!nlmsg_ok(req.nlh, skb->len)) {
 			refuse_rest(&d, skb);
@@ -455,6 +462,12 @@ void nl31_receive(struct sk_buff *skb)
 		err = handle(&d, &req);
 		if (err < 0 || (!err && req.nlh->nlmsg_flags & NLM_F_ACK))
 			answer(&req, err);
+		/*
+		 * A device that changes waits for the table with the lock of all
+		 * devices: for one such message, not for a datagram full of them.
+		 */
+		if (is_long(req.nlh))
+			settle_and_unlock(&d);
 		skb_pull(skb, min_t(unsigned int, skb->len,
 				    NLMSG_ALIGN(req.nlh->nlmsg_len)));
 		cond_resched();

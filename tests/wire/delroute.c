@@ -1,5 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 /* NL31_MSG_DELROUTE: a prefix, a path, all that match. */
+#include <err.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include "case.h"
 
 static void three_paths(struct client *c)
@@ -256,4 +264,52 @@ CASE(bulk_missing_echo, "BULK with ECHO and ACK tells each path deleted, then ac
 	       "DELROUTE 10.0.0.0/8 unicast via 192.0.2.1 metric 1 proto 4 gen 8\n"
 	       "DELROUTE 10.1.0.0/16 blackhole proto 4 gen 9\n"
 	       "ACK");
+}
+
+/*
+ * Whoever waits for the table may hold what the whole machine waits for: a device that goes
+ * down, the lock of all devices.
+ */
+CASE(bulk_lets_others_in, "a datagram full of BULK holds the table for one of them at a time")
+{
+	bool *seen = mmap(NULL, sizeof(*seen), PROT_READ | PROT_WRITE,
+			  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct client c, other;
+	char words[64];
+	int i, rounds;
+	pid_t pid;
+
+	check(seen != MAP_FAILED, "no memory");
+	client_open(&c);
+	datagram(&c);
+	for (i = 0; i < 300; i++) {
+		snprintf(words, sizeof(words), "10.%d.%d.0/24 via 192.0.2.1", i / 256, i % 256);
+		message(&c, NEWROUTE, CREATE, words);
+	}
+	transmit(&c);
+	expect(&c, "");
+
+	pid = fork();
+	if (pid < 0)
+		err(1, "fork");
+	if (!pid) {
+		client_open(&other);
+		/* the limit while the datagram is worked on */
+		while (!*seen)
+			*seen = table_number(&other, "max", 0) == 5000;
+		_exit(0);
+	}
+	datagram(&c);
+	message(&c, NEWTABLE, 0, "max 5000");
+	for (i = 0; i < 100; i++)
+		message(&c, DELROUTE, BULK, "metric 99");
+	message(&c, NEWTABLE, 0, "max 6000");
+	for (rounds = 0; rounds < 1000 && !*(volatile bool *)seen; rounds++) {
+		transmit(&c);
+		sched_yield();
+	}
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	check(*seen, "nobody else had the table before the end of a datagram");
+	check(table_number(&c, "routes", 0) == 300, "routes are gone");
 }
