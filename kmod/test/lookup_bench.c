@@ -8,7 +8,6 @@
 #include <linux/ktime.h>
 #include <linux/math64.h>
 #include <linux/netdevice.h>
-#include <linux/prandom.h>
 #include <linux/rtnetlink.h>
 #include <linux/sched.h>
 #include <linux/sort.h>
@@ -18,6 +17,7 @@
 #include "../notify.h"
 #include "../route.h"
 #include "prefixes.h"
+#include "random.h"
 
 #define ADDRESSES	131072
 #define RUNS		9
@@ -217,20 +217,13 @@ static void fill_table(struct bench *b)
 	KUNIT_ASSERT_EQ(b->test, i, b->prefixes->count);
 }
 
-static u64 random_u64(struct rnd_state *random)
-{
-	u64 high = prandom_u32_state(random);
-
-	return high << 32 | prandom_u32_state(random);
-}
-
 static void bench(struct kunit *test, struct prefixes *p)
 {
 	struct bench b = { .test = test, .prefixes = p };
 	struct rnd_state random;
 	unsigned int i;
 
-	prandom_seed_state(&random, 33);
+	random_begin(test, &random);
 	b.table = kunit_kzalloc(test, sizeof(*b.table), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, b.table);
 	b.address = kvmalloc_array(ADDRESSES, sizeof(*b.address), GFP_KERNEL);

@@ -4,12 +4,12 @@
  * array of prefixes, searched from end to end, with comparisons of its own.
  */
 #include <kunit/test.h>
-#include <linux/prandom.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 
 #include "../lpm.h"
+#include "random.h"
 
 #define ORACLE_MAX	320
 
@@ -38,7 +38,7 @@ struct pinned {
 /**
  * struct fixture - a trie, what it should hold, and older versions of both
  * @test: the test
- * @random: deterministic
+ * @random: random numbers
  * @bits: of an address
  * @lpm: the current version
  * @oracle: what it holds
@@ -578,7 +578,7 @@ static struct fixture *new_fixture(struct kunit *test, unsigned int bits)
 	KUNIT_ASSERT_NOT_NULL(test, f);
 	f->test = test;
 	f->bits = bits;
-	prandom_seed_state(&f->random, 31 + bits);
+	random_begin(test, &f->random);
 	return f;
 }
 

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Tests of the next hops: sharing, counts over commit and abort, devices. */
 #include <kunit/test.h>
-#include <linux/prandom.h>
 #include <linux/slab.h>
 #include <net/netlink.h>
 #include <uapi/linux/nl31.h>
 
 #include "../nexthop.h"
+#include "random.h"
 
 static struct nl31_nexthops *nhs_of(struct kunit *test)
 {
@@ -299,7 +299,7 @@ static void random_counts(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, routes);
 	KUNIT_ASSERT_NOT_NULL(test, edited);
 	KUNIT_ASSERT_NOT_NULL(test, nh);
-	prandom_seed_state(&random, 31);
+	random_begin(test, &random);
 	for (i = 0; i < OPERATIONS; i++) {
 		struct nl31_path path[3];
 		u32 at = prandom_u32_state(&random) % LISTS;

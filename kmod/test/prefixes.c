@@ -5,13 +5,13 @@
 #include <linux/kernel_read_file.h>
 #include <linux/module.h>
 #include <linux/moduleparam.h>
-#include <linux/prandom.h>
 #include <linux/sched.h>
 #include <linux/sort.h>
 #include <linux/string.h>
 #include <linux/vmalloc.h>
 
 #include "prefixes.h"
+#include "random.h"
 
 static char *prefixes;
 module_param(prefixes, charp, 0444);
@@ -93,13 +93,6 @@ static void sort_unique(struct prefixes *p)
 	p->count = count;
 }
 
-static u64 random_u64(struct rnd_state *random)
-{
-	u64 high = prandom_u32_state(random);
-
-	return high << 32 | prandom_u32_state(random);
-}
-
 static u8 random_len(struct rnd_state *random, const u32 *length)
 {
 	unsigned int len;
@@ -148,7 +141,7 @@ static void move_inside(struct lpm_key *key, const struct lpm_key *outer)
 }
 
 /**
- * prefixes_make - a made table, always the same
+ * prefixes_make - a made table, the same for the same seed
  * @test: the test that it is freed with
  * @family: the family
  *
@@ -161,7 +154,7 @@ struct prefixes *prefixes_make(struct kunit *test, enum nl31_family family)
 	struct lpm_key *last = NULL;
 	struct rnd_state random;
 
-	prandom_seed_state(&random, 31);
+	random_begin(test, &random);
 	for (; p->count < PREFIXES_MADE; last = &p->key[p->count++]) {
 		struct lpm_key key = random_address(&random, family);
 		u8 len = random_len(&random, lengths[family]);
@@ -305,7 +298,7 @@ unsigned int *prefixes_shuffled(struct kunit *test, const struct prefixes *p)
 	struct rnd_state random;
 	unsigned int i, at;
 
-	prandom_seed_state(&random, 32);
+	random_begin(test, &random);
 	for (i = 0; i < p->count; i++) {
 		at = prandom_u32_state(&random) % (i + 1);
 		order[i] = order[at];

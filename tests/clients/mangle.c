@@ -1144,7 +1144,7 @@ static long memory_when_empty(int fd)
 /* What a debug kernel keeps back of freed memory has filled up in the first half. */
 #define GROWTH_MAX	1024
 
-static void at_random(int fd, unsigned count, unsigned seed)
+static void at_random(int fd, unsigned count)
 {
 	static struct datagram d;
 	unsigned i, begun = exchanges;
@@ -1153,7 +1153,6 @@ static void at_random(int fd, unsigned count, unsigned seed)
 	testing = "at_random";
 	if (count <= begun)
 		fail("COUNT leaves none for this test: more than %u", begun);
-	random_state = seed;
 	for (i = 0; exchanges < count; i++) {
 		random_datagram(&d);
 		exchange(fd, &d);
@@ -1173,17 +1172,18 @@ static void at_random(int fd, unsigned count, unsigned seed)
 int main(int argc, char **argv)
 {
 	unsigned count = argc > 1 ? atoi(argv[1]) : 100000;
-	unsigned seed = argc > 2 ? atoi(argv[2]) : 31;
+	unsigned seed = argc > 2 ? strtoul(argv[2], NULL, 10) : 31;
 	static struct datagram d;
 	int fd;
 
 	set_up_system();
-	printf("KTAP version 1\n1..2\n");
+	printf("KTAP version 1\n1..2\n# random numbers of seed %u\n", seed);
+	random_state = seed;
 	fd = open_socket();
 	put_message(&d, NL31_MSG_NEWTABLE, DO | NLM_F_REPLACE);
 	put_u32(&d, NL31_TABLE_MAX_ROUTES, PREFIXES_MAX);
 	exchange(fd, &d);
 	exhaustive(fd);
-	at_random(fd, count, seed);
+	at_random(fd, count);
 	finish(0);
 }

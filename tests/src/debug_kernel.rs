@@ -53,6 +53,8 @@ pub struct Options {
     pub steps: Vec<String>,
     /// Malformed datagrams to send, instead of a few.
     pub datagrams: Option<u32>,
+    /// What the random numbers of the tests come from, instead of what they always do.
+    pub seed: Option<u32>,
 }
 
 impl Options {
@@ -89,9 +91,11 @@ pub fn run(options: &Options) -> Result<Results> {
     let mut initrd = tempfile::NamedTempFile::new()?;
     initrd.write_all(&root(&kernel.module())?.finish())?;
     // Caches stay apart, to be counted. A busy host is no stall. What takes long is for UML, which is not emulated.
+    let seed = options.seed.map(|seed| format!("seed={seed}"));
     let append = format!(
         "console=ttyS0 quiet no_timer_check panic=-1 oops=panic panic_on_warn=1 slab_nomerge \
-         rcupdate.rcu_cpu_stall_timeout=300 watchdog_thresh=60 kunit.enable=1 kunit.filter_glob=nl31_* kunit.filter=speed>slow -- {}",
+         rcupdate.rcu_cpu_stall_timeout=300 watchdog_thresh=60 kunit.enable=1 kunit.filter_glob=nl31_* kunit.filter=speed>slow {} -- {}",
+        seed.unwrap_or_default(),
         steps.join(" ")
     );
     let mut command = Command::new("qemu-system-x86_64");
@@ -230,6 +234,7 @@ ok 1 second
         let options = Options {
             steps: vec!["mangle".into(), "wire".into()],
             datagrams: Some(7),
+            seed: None,
         };
         assert_eq!(options.arguments().unwrap(), ["wire", "mangle:7"]);
         let options = Options {

@@ -28,6 +28,8 @@ pub struct Options {
     /// Malformed datagrams to send to the debug kernel; `None`: only the suites, on a kernel
     /// of normal speed.
     pub debug: Option<u32>,
+    /// What the random numbers of the tests come from, instead of what they always do.
+    pub seed: Option<u32>,
 }
 
 /// Builds the kernel and runs the tests. An error if a run did not come to its end or the
@@ -47,6 +49,7 @@ pub fn run(options: &Options) -> Result<Results> {
         "kunit_shutdown=poweroff".to_owned(),
         format!("kunit.filter_glob={filter}"),
     ];
+    arguments.extend(options.seed.map(|seed| format!("nl31.seed={seed}")));
     if let Some(file) = &options.prefixes {
         let table: String = prefixes::read(file)?
             .iter()
@@ -59,13 +62,14 @@ pub fn run(options: &Options) -> Result<Results> {
     let Some(datagrams) = options.debug.filter(|_| options.filter.is_none()) else {
         return Ok(results);
     };
-    for (name, argument) in [("fail_nth", None), ("mangle", Some(datagrams))] {
+    let malformed = [Some(datagrams), options.seed];
+    for (name, numbers) in [("fail_nth", &[][..]), ("mangle", &malformed)] {
         let mut archive = Archive::default();
         archive.dir("dev", 0o755);
         archive.device("dev/console", 0o600, 5, 1);
         archive.file("init", 0o755, &client::compiled(name)?);
         let mut arguments = vec!["kunit.enable=0".to_owned(), "--".to_owned()];
-        arguments.extend(argument.map(|number| number.to_string()));
+        arguments.extend(numbers.iter().flatten().map(ToString::to_string));
         let more = boot(&linux, name, archive, &arguments)?;
         let named = |names: Vec<String>| names.into_iter().map(move |n| format!("{name}.{n}"));
         results.passed.extend(named(more.passed));

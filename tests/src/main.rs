@@ -97,6 +97,9 @@ enum Subject {
         /// How many malformed datagrams to send to the debug kernel.
         #[arg(long, requires = "debug_kernel")]
         datagrams: Option<u32>,
+        /// What the random numbers of the tests come from, instead of what they always do.
+        #[arg(long, requires = "debug_kernel")]
+        seed: Option<u32>,
         /// Of what is done to the debug kernel, these steps only.
         #[arg(value_name = "STEP", requires = "debug_kernel")]
         steps: Vec<String>,
@@ -155,6 +158,9 @@ enum Subject {
         /// How many datagrams, with --debug.
         #[arg(long, default_value_t = 100_000)]
         datagrams: u32,
+        /// What the random numbers of the tests come from, instead of what they always do.
+        #[arg(long)]
+        seed: Option<u32>,
     },
     /// Feeds the parsers, the editor and the module with any bytes, guided by what they reach.
     /// Exits with 1 if something was found.
@@ -223,10 +229,14 @@ fn run(subject: Subject) -> Result<ExitCode> {
             image: Some(image), ..
         } => test(&image),
         Subject::Test {
-            datagrams, steps, ..
+            datagrams,
+            seed,
+            steps,
+            ..
         } => report(&debug_kernel::run(&debug_kernel::Options {
             steps,
             datagrams,
+            seed,
         })?),
         Subject::Exec {
             arch,
@@ -253,10 +263,12 @@ fn run(subject: Subject) -> Result<ExitCode> {
             filter,
             debug,
             datagrams,
+            seed,
         } => run_kunit(&kunit::Options {
             prefixes,
             filter,
             debug: debug.then_some(datagrams),
+            seed,
         }),
         Subject::Fuzz {
             target,
