@@ -39,8 +39,8 @@
 /* A table that grows too large is refused; nobody is killed for it. */
 #define GFP_LPM		(GFP_KERNEL_ACCOUNT | __GFP_RETRY_MAYFAIL | __GFP_NOWARN)
 
-/* One chunk of freeing before others get the CPU. */
-#define LPM_FREE_CHUNK	256
+/* One chunk of a long work before others get the CPU. */
+#define LPM_CHUNK	256
 
 /* An x86 kernel patches the instruction in; others call a function for it. */
 #ifdef __POPCNT__
@@ -837,11 +837,13 @@ bool lpm_iter_next(struct lpm_iter *it)
  * Nodes that both versions share are not looked into, so the cost is that of
  * the change, not of the table.
  *
+ * Context: process; takes its time in chunks
  * Return: what @fn returned last, or 0
  */
 int lpm_diff(const struct lpm *old, const struct lpm *new, lpm_diff_fn fn,
 	     void *ctx)
 {
+	unsigned int steps = 0;
 	struct lpm_iter a, b;
 	int err = 0;
 
@@ -854,6 +856,8 @@ int lpm_diff(const struct lpm *old, const struct lpm *new, lpm_diff_fn fn,
 		bool more_b = lpm_iter_peek(&b);
 		int cmp;
 
+		if (!(++steps % LPM_CHUNK))
+			cond_resched();
 		if (!more_a && !more_b)
 			break;
 		if (!more_a || !more_b)
@@ -1077,7 +1081,7 @@ static void free_private(struct lpm_edit *edit, u64 slot)
 			edit->lpm.bytes -= node->size;
 			kfree(node);
 			depth--;
-			if (!(++freed % LPM_FREE_CHUNK))
+			if (!(++freed % LPM_CHUNK))
 				cond_resched();
 			continue;
 		}
@@ -1518,9 +1522,11 @@ void lpm_garbage_add(struct lpm_garbage *garbage, struct lpm_garbage *more)
 {
 	struct lpm_block **end = &more->blocks;
 
-	while (*end)
-		end = &(*end)->next;
-	*end = garbage->blocks;
+	if (garbage->blocks) {
+		while (*end)
+			end = &(*end)->next;
+		*end = garbage->blocks;
+	}
 	garbage->blocks = more->blocks;
 	garbage->bytes += more->bytes;
 	memset(more, 0, sizeof(*more));
@@ -1543,7 +1549,7 @@ void lpm_garbage_free(struct lpm_garbage *garbage)
 
 		kfree(block);
 		block = next;
-		if (!(++freed % LPM_FREE_CHUNK))
+		if (!(++freed % LPM_CHUNK))
 			cond_resched();
 	}
 	lpm_free(&tree);
@@ -1578,7 +1584,7 @@ void lpm_free(struct lpm *lpm)
 		while (depth >= 0 && way[depth].next ==
 				     node_children(way[depth].node)) {
 			kfree(way[depth--].node);
-			if (!(++freed % LPM_FREE_CHUNK))
+			if (!(++freed % LPM_CHUNK))
 				cond_resched();
 		}
 		if (depth < 0)

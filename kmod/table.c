@@ -405,7 +405,6 @@ static int diff_prefix(void *ctx, const struct lpm_key *key, u32 old, u32 new)
 	if (new != LPM_NO_VALUE)
 		change.new = nl31_nexthop_by_id(nhs, new);
 	nl31_events_add(diff->events, &change);
-	cond_resched();
 	return 0;
 }
 
