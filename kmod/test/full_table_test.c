@@ -252,6 +252,16 @@ static void made_ipv6(struct kunit *test)
 	full_table(test, prefixes_make(test, NL31_IPV6));
 }
 
+static void hosts_ipv4(struct kunit *test)
+{
+	full_table(test, prefixes_hosts(test, NL31_IPV4));
+}
+
+static void hosts_ipv6(struct kunit *test)
+{
+	full_table(test, prefixes_hosts(test, NL31_IPV6));
+}
+
 /* The bounds are what the table promises for the Internet's. */
 static void real_ipv4(struct kunit *test)
 {
@@ -270,6 +280,8 @@ static void real_ipv6(struct kunit *test)
 static struct kunit_case full_table_cases[] = {
 	KUNIT_CASE_SLOW(made_ipv4),
 	KUNIT_CASE_SLOW(made_ipv6),
+	KUNIT_CASE_SLOW(hosts_ipv4),
+	KUNIT_CASE_SLOW(hosts_ipv6),
 	KUNIT_CASE_SLOW(real_ipv4),
 	KUNIT_CASE_SLOW(real_ipv6),
 	{}

@@ -177,6 +177,27 @@ struct prefixes *prefixes_make(struct kunit *test, enum nl31_family family)
 	return p;
 }
 
+/**
+ * prefixes_hosts - hosts without a gap between them, and nothing else
+ * @test: the test that it is freed with
+ * @family: the family
+ */
+struct prefixes *prefixes_hosts(struct kunit *test, enum nl31_family family)
+{
+	struct prefixes *p = new_prefixes(test, family, PREFIXES_HOSTS);
+	u64 nr;
+
+	for (nr = 0; nr < PREFIXES_HOSTS; nr++)
+		p->key[nr] = (struct lpm_key) {
+			.word[0] = family == NL31_IPV4 ?
+				   10ULL << 56 | nr << 32 : 0xfdULL << 56,
+			.word[1] = family == NL31_IPV4 ? 0 : nr,
+			.len = p->bits,
+		};
+	p->count = PREFIXES_HOSTS;
+	return p;
+}
+
 static bool parse(const char *line, size_t size, struct lpm_key *key,
 		  enum nl31_family *family)
 {

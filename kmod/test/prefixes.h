@@ -11,6 +11,9 @@
 /* Prefixes of the made tables before duplicates are dropped. */
 #define PREFIXES_MADE	280000
 
+/* All that two bytes tell apart. */
+#define PREFIXES_HOSTS	65536
+
 /**
  * struct prefixes - the prefixes of one family
  * @family: the family
@@ -26,6 +29,7 @@ struct prefixes {
 };
 
 struct prefixes *prefixes_make(struct kunit *test, enum nl31_family family);
+struct prefixes *prefixes_hosts(struct kunit *test, enum nl31_family family);
 struct prefixes *prefixes_read(struct kunit *test, enum nl31_family family);
 
 struct lpm_key prefixes_last(const struct prefixes *p,
