@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "case.h"
 
@@ -324,6 +325,38 @@ CASE(dump_in_parts, "a dump of several datagrams has every path once, in order, 
 		check(!strncmp(at, line, strlen(line)), "not in order: %.60s", at);
 		at += strlen(line);
 	}
+}
+
+CASE(dump_in_small_buffers, "a dump is whole for who reads it into 4 KiB, and asks how much there is first")
+{
+	unsigned char buffer[4096];
+	struct client c, other;
+	size_t paths = 0;
+	ssize_t len;
+	int fd;
+
+	/* the kernel makes parts as large as the largest buffer that it has seen */
+	client_open(&c);
+	client_open(&other);
+	many_routes(&other, "via 192.0.2.1");
+	fd = mnl_socket_get_fd(c.socket);
+	ask(&c, GETROUTE, DUMP, NULL);
+	for (;;) {
+		const struct nlmsghdr *nlh = (const void *)buffer;
+		int left;
+
+		len = recv(fd, NULL, 0, MSG_PEEK | MSG_TRUNC | MSG_DONTWAIT);
+		check(len > 0 && len <= (ssize_t)sizeof(buffer), "a part of %zd bytes", len);
+		check(recv(fd, buffer, sizeof(buffer), MSG_DONTWAIT) == len, "not what was there");
+		for (left = len; NLMSG_OK(nlh, left); nlh = NLMSG_NEXT(nlh, left)) {
+			paths += nlh->nlmsg_type == NEWROUTE;
+			if (nlh->nlmsg_type == DONE)
+				break;
+		}
+		if (NLMSG_OK(nlh, left))
+			break;
+	}
+	check(paths == MANY, "%zu paths", paths);
 }
 
 CASE(dump_paths_in_parts, "the paths of one prefix are not lost between two datagrams")
