@@ -31,6 +31,9 @@ struct nl31_transaction *nl31_transaction_find(struct nl31_table *t,
 	struct nl31_transaction *txn;
 
 	lockdep_assert_held(&t->lock);
+	/* long ones do not suffer from sockets that leave failed ones behind */
+	if (t->transaction && t->transaction->portid == portid)
+		return t->transaction;
 	list_for_each_entry(txn, &t->transactions, list)
 		if (txn->portid == portid)
 			return txn;
