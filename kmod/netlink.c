@@ -420,6 +420,8 @@ static noinline_for_stack void refuse_rest(struct datagram *d, struct sk_buff *s
 		snprintf(text, sizeof(text),
 			 "message length %u, but %u bytes are left; the rest is refused",
 			 error.msg.nlmsg_len, skb->len);
+	/* many a client goes by it to find the text, capped or not */
+	error.msg.nlmsg_len = NLMSG_HDRLEN;
 
 	reply = nlmsg_new(sizeof(error) + nla_total_size(sizeof(text)),
 			  GFP_KERNEL);

@@ -412,6 +412,19 @@ static const struct nlmsghdr *sent(const struct client *c, uint32_t seq)
 	return NULL;
 }
 
+/* Does an error embed the request: of one whose length makes no sense, a header by itself? */
+static bool embeds(const struct client *c, const struct nlmsgerr *error,
+		   const struct nlmsghdr *request, size_t len)
+{
+	struct nlmsghdr header = *request;
+
+	if (header.nlmsg_len < NLMSG_HDRLEN ||
+	    header.nlmsg_len > (size_t)(c->out + c->len - (const char *)request))
+		header.nlmsg_len = NLMSG_HDRLEN;
+	return !memcmp(&error->msg, &header, NLMSG_HDRLEN) &&
+	       !memcmp(&error->msg + 1, request + 1, len - NLMSG_HDRLEN);
+}
+
 static void print_error(FILE *f, const struct client *c, struct nlmsghdr *nlh)
 {
 	const struct nlmsgerr *error = mnl_nlmsg_get_payload(nlh);
@@ -437,7 +450,7 @@ static void print_error(FILE *f, const struct client *c, struct nlmsghdr *nlh)
 			return;
 		}
 	}
-	if (request && memcmp(&error->msg, request, embedded))
+	if (request && !embeds(c, error, request, embedded))
 		fputs(" !another request", f);
 	if (nlh->nlmsg_flags & NLM_F_ACK_TLVS)
 		print_tlvs(f, nlh, offset);

@@ -581,6 +581,7 @@ fn check_error(message: &Message, asked: &Header, body: &[u8], (texts, capped): 
         assert_eq!(header.flags & flag::CAPPED != 0, capped, "{message:?}");
     } else {
         assert!(header.flags & flag::CAPPED != 0);
+        assert_eq!(embedded[..4], (HEADER_LEN as u32).to_ne_bytes());
     }
     let mut rest = &embedded[HEADER_LEN..];
     if header.flags & flag::CAPPED == 0 {
