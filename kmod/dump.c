@@ -118,8 +118,8 @@ static int dump_family(struct sk_buff *skb, struct dump *dump,
 	do {
 		count = lpm_iter_fill(&it, entry, DUMP_CHUNK);
 		/* the prefix that the last part ended in may be gone */
-		if (dump->begun && count &&
-		    lpm_key_cmp(&entry[0].key, &dump->key))
+		if (dump->begun &&
+		    (!count || lpm_key_cmp(&entry[0].key, &dump->key)))
 			dump->paths = 0;
 		dump->begun = false;
 		for (i = 0; i < count; i++) {

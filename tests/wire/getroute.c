@@ -429,6 +429,30 @@ CASE(dump_survives_deletion, "a dump goes on at the right place when all around 
 	      "not marked");
 }
 
+CASE(dump_survives_deletion_of_its_place, "not even where the last IPv4 prefix goes with half of its paths told")
+{
+	struct client c, other;
+	char words[64], *lines;
+	int i;
+
+	client_open(&c);
+	client_open(&other);
+	datagram(&other);
+	for (i = 1; i <= NL31_PATHS_MAX; i++) {
+		snprintf(words, sizeof(words), "10.0.0.0/8 via 192.0.2.%d", i);
+		message(&other, NEWROUTE, CREATE | APPEND, words);
+	}
+	message(&other, NEWROUTE, CREATE, "2001:db8::/32 blackhole");
+	transmit(&other);
+	expect(&other, "");
+	/* the first part is made within this call, the next one when it is received */
+	ask(&c, GETROUTE, DUMP, NULL);
+	must(&other, DELROUTE, 0, "10.0.0.0/8");
+	lines = transcript(&c);
+	check(count(lines, " via ") < NL31_PATHS_MAX, "all of it was in one part");
+	check(count(lines, "NEWROUTE 2001:db8::/32") == 1, "the next prefix is missing: %s", lines);
+}
+
 CASE(dump_atomic, "with NLM_F_ATOMIC the dump shows the table as it was at its start")
 {
 	struct client c, other;
