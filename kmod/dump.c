@@ -19,6 +19,9 @@
 /* Prefixes taken from the trie at a time. */
 #define DUMP_CHUNK	16
 
+/* Those looked through without a pause: others wait where a filter selects few. */
+#define DUMP_STRETCH	4096
+
 /**
  * struct dump - state between the parts of a dump
  * @filter: what is wanted
@@ -105,7 +108,7 @@ static int dump_family(struct sk_buff *skb, struct dump *dump,
 	const bool below = filter->given & BIT(NL31_ROUTE_DST);
 	struct lpm_entry entry[DUMP_CHUNK];
 	const struct lpm_key *from = NULL;
-	unsigned int i, count;
+	unsigned int i, count, seen = 0;
 	struct lpm_iter it;
 	int err;
 
@@ -132,11 +135,20 @@ static int dump_family(struct sk_buff *skb, struct dump *dump,
 			if (err)
 				return err;
 		}
-	} while (count == DUMP_CHUNK);
-	return 0;
+		seen += count;
+	} while (count == DUMP_CHUNK && seen < DUMP_STRETCH);
+	if (count < DUMP_CHUNK)
+		return 0;
+
+	/* behind the last one */
+	dump->begun = true;
+	dump->key = entry[count - 1].key;
+	dump->paths = NL31_PATHS_MAX;
+	return -EAGAIN;
 }
 
-static int dump_part(struct sk_buff *skb, struct netlink_callback *cb)
+/* As much as fits, or as one looks through without a pause: -EAGAIN. */
+static int dump_stretch(struct sk_buff *skb, struct netlink_callback *cb)
 {
 	struct dump *dump = *dump_of(cb);
 	const struct nlmsghdr header = {
@@ -147,6 +159,7 @@ static int dump_part(struct sk_buff *skb, struct netlink_callback *cb)
 		.nlmsg_pid = NETLINK_CB(cb->skb).portid,
 	};
 	const struct nl31_version *v;
+	unsigned int seq;
 	int err = 0;
 
 	rcu_read_lock();
@@ -160,7 +173,16 @@ static int dump_part(struct sk_buff *skb, struct netlink_callback *cb)
 		return -ESTALE;
 	}
 	/* never 0, which means that it does not matter */
-	cb->seq = (u32)READ_ONCE(v->id) << 1 | 1;
+	seq = (u32)READ_ONCE(v->id) << 1 | 1;
+	if (skb->len && seq != cb->seq) {
+		/* what is in this part already is of another version */
+		rcu_read_unlock();
+		return -EMSGSIZE;
+	}
+	cb->seq = seq;
+	/* nothing may have been sent of the version that it began with */
+	if (!cb->prev_seq)
+		cb->prev_seq = seq;
 
 	for (; dump->family < NL31_FAMILIES; dump->family++) {
 		if (!nl31_route_selects_family(&dump->filter, dump->family))
@@ -170,6 +192,15 @@ static int dump_part(struct sk_buff *skb, struct netlink_callback *cb)
 			break;
 	}
 	rcu_read_unlock();
+	return err;
+}
+
+static int dump_part(struct sk_buff *skb, struct netlink_callback *cb)
+{
+	int err;
+
+	while ((err = dump_stretch(skb, cb)) == -EAGAIN)
+		cond_resched();
 	/* what it marks is the first message of those that have this number */
 	if (skb->len)
 		nl_dump_check_consistent(cb, (struct nlmsghdr *)skb->data);

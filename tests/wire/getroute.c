@@ -327,6 +327,38 @@ CASE(dump_in_parts, "a dump of several datagrams has every path once, in order, 
 	}
 }
 
+CASE(dump_few_of_many, "a filter that selects few of a large table finds all of them, both families, in order")
+{
+	char words[96], want[2048] = "";
+	struct client c;
+	int i;
+
+	client_open(&c);
+	for (i = 0; i < 10000; i++) {
+		if (i % 1000 == 0)
+			datagram(&c);
+		snprintf(words, sizeof(words), "10.%d.%d.0/24 via 192.0.2.1", i / 256, i % 256);
+		message(&c, NEWROUTE, CREATE, words);
+		if (i % 1000 == 999)
+			transmit(&c);
+	}
+	/* alone, side by side, and around the 4096th, where it pauses */
+	for (i = 1; i < 10000; i = i == 1 ? 4090 : i == 4100 ? 9998 : i + 1) {
+		snprintf(words, sizeof(words), "10.%d.%d.0/24 via 192.0.2.2 metric 7", i / 256,
+			 i % 256);
+		append(&c, words);
+		snprintf(want + strlen(want), sizeof(want) - strlen(want),
+			 "NEWROUTE 10.%d.%d.0/24 unicast via 192.0.2.2 metric 7 DUMP_FILTERED\n",
+			 i / 256, i % 256);
+	}
+	append(&c, "2001:db8::/32 blackhole metric 7");
+	strcat(want, "NEWROUTE 2001:db8::/32 blackhole metric 7 DUMP_FILTERED\nDONE 0");
+	ask(&c, GETROUTE, MATCH, "metric 7");
+	expect_lines(__FILE__, __LINE__, &c, want);
+	ask(&c, GETROUTE, MATCH | ATOMIC, "metric 8");
+	expect(&c, "DONE 0");
+}
+
 CASE(dump_in_small_buffers, "a dump is whole for who reads it into 4 KiB, and asks how much there is first")
 {
 	unsigned char buffer[4096];
