@@ -172,8 +172,14 @@ static int dump_stretch(struct sk_buff *skb, struct netlink_callback *cb)
 			       "too much has changed to keep the snapshot; dump again, faster or without NLM_F_ATOMIC");
 		return -ESTALE;
 	}
+	/*
+	 * A change in place is seen before its number, which pairs with
+	 * publish_in_place().
+	 */
+	smp_rmb(); /* what was read so far is not newer than this number */
 	/* never 0, which means that it does not matter */
 	seq = (u32)READ_ONCE(v->id) << 1 | 1;
+	smp_rmb(); /* what is read from here on is not older */
 	if (skb->len && seq != cb->seq) {
 		/* what is in this part already is of another version */
 		rcu_read_unlock();

@@ -426,6 +426,7 @@ static void publish_in_place(struct nl31_table *t, struct nl31_retired *retired)
 		v->paths[f] = edit->paths[f];
 		retired->garbage[f] = lpm_edit_commit(&edit->trie[f]);
 	}
+	smp_wmb(); /* a dump that sees the number sees the change, too */
 	WRITE_ONCE(v->id, edit->id);
 	retired->bytes = nl31_nexthops_commit(&t->nexthops,
 					      &retired->nexthops);
