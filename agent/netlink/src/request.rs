@@ -111,11 +111,11 @@ impl Datagram {
 
     fn encode(&mut self, request: &Request<'_>, flags: u16, seq: u32) -> Result<(), Full> {
         let start = self.len;
-        self.put(&[0; 4])?;
-        self.put(&request.kind().to_ne_bytes())?;
-        self.put(&flags.to_ne_bytes())?;
-        self.put(&seq.to_ne_bytes())?;
-        self.put(&0u32.to_ne_bytes())?;
+        let mut header = [0; HEADER_LEN];
+        header[4..6].copy_from_slice(&request.kind().to_ne_bytes());
+        header[6..8].copy_from_slice(&flags.to_ne_bytes());
+        header[8..12].copy_from_slice(&seq.to_ne_bytes());
+        self.put_array(header)?;
         match *request {
             Request::Noop | Request::GetTable => {}
             Request::Done => self.put(&0i32.to_ne_bytes())?,
@@ -132,7 +132,7 @@ impl Datagram {
             Request::DelRoute(spec) | Request::GetRoute(spec) => self.spec(spec)?,
             Request::NewTable { max_routes } => {
                 if let Some(max) = max_routes {
-                    self.attribute(TABLE_MAX_ROUTES, &max.to_ne_bytes())?;
+                    self.word(TABLE_MAX_ROUTES, 4, max.to_ne_bytes())?;
                 }
             }
         }
@@ -159,31 +159,31 @@ impl Datagram {
             self.prefix(prefix)?;
         }
         if let Some(kind) = spec.kind {
-            self.attribute(ROUTE_TYPE, &[kind as u8])?;
+            self.byte(ROUTE_TYPE, kind as u8)?;
         }
         if let Some(gateway) = spec.gateway {
             self.address(ROUTE_GATEWAY, gateway)?;
         }
         if let Some(index) = spec.device {
-            self.attribute(ROUTE_OIF, &index.to_ne_bytes())?;
+            self.word(ROUTE_OIF, 4, index.to_ne_bytes())?;
         }
         if let Some(metric) = spec.metric {
-            self.attribute(ROUTE_METRIC, &metric.to_ne_bytes())?;
+            self.word(ROUTE_METRIC, 4, metric.to_ne_bytes())?;
         }
         if let Some(protocol) = spec.protocol {
-            self.attribute(ROUTE_PROTOCOL, &[protocol.0])?;
+            self.byte(ROUTE_PROTOCOL, protocol.0)?;
         }
         Ok(())
     }
 
     fn prefix(&mut self, prefix: Prefix) -> Result<(), Full> {
         self.address(ROUTE_DST, prefix.address())?;
-        self.attribute(ROUTE_DST_LEN, &[prefix.len()])
+        self.byte(ROUTE_DST_LEN, prefix.len())
     }
 
     fn address(&mut self, kind: u16, address: IpAddr) -> Result<(), Full> {
         match address {
-            IpAddr::V4(address) => self.attribute(kind, &address.octets()),
+            IpAddr::V4(address) => self.word(kind, 4, address.octets()),
             IpAddr::V6(address) => self.attribute(kind, &address.octets()),
         }
     }
@@ -200,6 +200,19 @@ impl Datagram {
         self.attribute_header(kind, payload.len())?;
         self.put(payload)?;
         self.pad()
+    }
+
+    fn byte(&mut self, kind: u16, payload: u8) -> Result<(), Full> {
+        self.word(kind, 1, [payload, 0, 0, 0])
+    }
+
+    /// An attribute whose payload and padding have 4 bytes, in one piece: a load has
+    /// millions of them.
+    fn word(&mut self, kind: u16, len: u16, payload: [u8; 4]) -> Result<(), Full> {
+        let [a, b] = (ATTRIBUTE_HEADER_LEN as u16 + len).to_ne_bytes();
+        let [c, d] = kind.to_ne_bytes();
+        let [e, f, g, h] = payload;
+        self.put_array([a, b, c, d, e, f, g, h])
     }
 
     fn attribute_header(&mut self, kind: u16, payload: usize) -> Result<(), Full> {
@@ -220,6 +233,14 @@ impl Datagram {
             .ok_or(Full)?
             .copy_from_slice(bytes);
         self.len = end;
+        Ok(())
+    }
+
+    /// The same where the length is known beforehand, which is faster.
+    fn put_array<const N: usize>(&mut self, bytes: [u8; N]) -> Result<(), Full> {
+        let room = self.bytes.get_mut(self.len..).ok_or(Full)?;
+        *room.first_chunk_mut().ok_or(Full)? = bytes;
+        self.len += N;
         Ok(())
     }
 }

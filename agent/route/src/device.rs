@@ -11,7 +11,7 @@ pub const DEVICE_NAME_MAX: usize = 15;
 /// `net/core/dev.c`: 1 to 15 bytes, neither `.` nor `..`, without `/`, `:` and
 /// white space.
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub struct DeviceName(heapless::String<DEVICE_NAME_MAX>);
+pub struct DeviceName(heapless::String<DEVICE_NAME_MAX, u8>);
 
 /// The text is not a name that a network device can have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
