@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The config: lines with the arguments of `route add`.
 //!
-//! A file is read twice, line by line: once to check all of it, once to apply it.
-//! So a mistake anywhere applies nothing, and the memory it takes does not grow
-//! with the file.
+//! A file is read line by line into one transaction of the kernel's. So a mistake
+//! anywhere applies nothing, and the memory it takes does not grow with the file.
+//! Where a table is not to be replaced but completed there is no transaction: then
+//! the file is read twice, once to check all of it, once to apply it.
 
 use std::fmt;
 use std::fs::File;
@@ -101,6 +102,16 @@ impl Lines {
         self.number
     }
 
+    /// More lines than there can be: each has a byte, and the file this many.
+    fn most(&self) -> u32 {
+        let bytes = self
+            .reader
+            .get_ref()
+            .metadata()
+            .map_or(0, |file| file.len());
+        u32::try_from(bytes).unwrap_or(u32::MAX).saturating_add(1)
+    }
+
     /// Reads the next line; says whether there was one.
     pub fn advance(&mut self) -> Result<bool, Fault> {
         self.line.clear();
@@ -135,7 +146,7 @@ impl Lines {
         let fault =
             |error: nl31_route::ParseError| (error.column, ConfigErrorKind::Parse(error.kind));
         let parsed = Syntax::CONFIG.parse(line, 0).map_err(fault)?;
-        parsed.route().map_err(fault)?;
+        parsed.check_route().map_err(fault)?;
         Ok(Some(parsed))
     }
 
@@ -166,12 +177,6 @@ impl Lines {
     }
 }
 
-#[derive(Debug)]
-enum Pass {
-    Check,
-    Apply(Box<Load>),
-}
-
 /// Devices that a config names and that are not there yet; more than that are an
 /// error.
 pub type Absent = heapless::Vec<DeviceName, 8>;
@@ -182,7 +187,10 @@ pub struct Loading {
     path: PathBuf,
     mode: Mode,
     lines: Lines,
-    pass: Pass,
+    /// The lines are only looked at. What [`Mode::Missing`] applies stays, so none of it
+    /// is applied before all was looked at.
+    checking: bool,
+    load: Option<Box<Load>>,
     /// Only routes over this device are loaded.
     only: Option<DeviceName>,
     /// The devices that are not there, if routes over such may be left out.
@@ -201,7 +209,8 @@ impl Loading {
             path: path.into(),
             mode,
             lines,
-            pass: Pass::Check,
+            checking: mode == Mode::Missing,
+            load: None,
             only: None,
             absent: None,
         })
@@ -234,7 +243,7 @@ impl Loading {
 
     /// Gives it up; nothing is applied.
     pub fn abort<T: Transport>(&mut self, client: &mut Client<T>) {
-        if let Pass::Apply(load) = &mut self.pass
+        if let Some(load) = &mut self.load
             && let Err(error) = load.abort(client)
         {
             log::error!("{}: {error}", self.path.display());
@@ -256,13 +265,13 @@ impl Loading {
         let result = self.lines(client, &mut Cached::new(devices));
         result.map_err(|(column, kind)| {
             if !is_kernel(&kind) {
-                // The file changed between the passes. Leave nothing half done; if
-                // that fails too, the kernel's own time limit does it.
+                // Leave nothing half done; if that fails too, the kernel's own time
+                // limit does it.
                 self.abort(client);
             }
             let whole_file = matches!(kind, ConfigErrorKind::Io(_));
             let mut place = (!whole_file).then_some((self.lines.number, column + 1));
-            if let (ConfigErrorKind::Kernel(error), Pass::Apply(load)) = (&kind, &self.pass) {
+            if let (ConfigErrorKind::Kernel(error), Some(load)) = (&kind, &self.load) {
                 // The sequence number tells the line.
                 place = load.tag(error).map(|line| (line, 1));
             }
@@ -291,25 +300,28 @@ impl Loading {
                 }
                 route => route?,
             };
-            match &mut self.pass {
-                Pass::Check if more => {}
-                Pass::Check => {
-                    let count = self.lines.number;
+            if self.checking {
+                if !more {
                     self.lines =
                         Lines::open(&self.path).map_err(|error| (0, ConfigErrorKind::Io(error)))?;
-                    self.pass = Pass::Apply(Box::new(Load::new(client, self.mode, count)));
+                    self.checking = false;
                 }
-                Pass::Apply(load) if more => {
-                    let Some(route) = route else { continue };
-                    load.push(client, self.lines.number, &Change::Add(Add::Append, route))
-                        .map_err(|error| (0, ConfigErrorKind::Kernel(error)))?;
+                continue;
+            }
+            let load = self
+                .load
+                .get_or_insert_with(|| Box::new(Load::new(client, self.mode, self.lines.most())));
+            let done = match route {
+                _ if !more => load.finish(client).map(Some),
+                Some(route) => {
+                    let change = Change::Add(Add::Append, route);
+                    let pushed = load.push(client, self.lines.number, &change);
+                    pushed.map(|()| None)
                 }
-                Pass::Apply(load) => {
-                    let loaded = load.finish(client);
-                    return Ok(Some(
-                        loaded.map_err(|error| (0, ConfigErrorKind::Kernel(error)))?,
-                    ));
-                }
+                None => Ok(None),
+            };
+            if let Some(loaded) = done.map_err(|error| (0, ConfigErrorKind::Kernel(error)))? {
+                return Ok(Some(loaded));
             }
         }
         Ok(None)
@@ -399,6 +411,12 @@ pub(crate) mod tests {
         };
         run()
             .map_err(|error: ConfigError| error.to_string().replace(path.to_str().unwrap(), "FILE"))
+    }
+
+    /// So many lines.
+    fn many(count: u32) -> String {
+        let line = |i: u32| format!("10.{}.{}.0/24 via 192.0.2.1\n", i / 256, i % 256);
+        (0..count).map(line).collect()
     }
 
     #[track_caller]
@@ -508,7 +526,7 @@ pub(crate) mod tests {
         );
         refused(
             "late",
-            format!("{}x", "blackhole 10.0.0.0/8\n".repeat(2000)),
+            format!("{}x", many(2000)),
             "FILE:2001:1: expected a prefix like 10.0.0.0/8, unicast, blackhole, unreachable, prohibit, \
              via, dev, metric or proto",
         );
@@ -570,23 +588,12 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_file_that_changes_while_it_is_read_is_not_applied() {
+    fn what_is_only_completed_is_checked_whole_before() {
         let folder = Folder::new("changes");
-        let path = folder.file(
-            "routes.conf",
-            "blackhole 10.0.0.0/8\n".repeat(LINES_PER_STEP),
-        );
+        let path = folder.file("routes.conf", format!("{}nonsense\n", many(2000)));
         let mut client = client();
-        let mut loading = Loading::open(&path, Mode::Transaction).unwrap();
-        assert_eq!(
-            loading.step(&mut client, &TestDevices::default()).unwrap(),
-            None
-        );
-        folder.file("routes.conf", "blackhole 11.0.0.0/8\nnonsense\n");
-        let error = loading
-            .step(&mut client, &TestDevices::default())
-            .unwrap_err();
-        assert_eq!(error.place, Some((2, 1)));
+        let error = load(&mut client, &path, Mode::Missing).unwrap_err();
+        assert!(error.starts_with("FILE:2001:1: "), "{error}");
         assert!(client.transport().routes().is_empty());
         client.ping().unwrap();
     }
@@ -594,8 +601,7 @@ pub(crate) mod tests {
     #[test]
     fn a_large_config_is_loaded_in_steps() {
         let folder = Folder::new("large");
-        let line = |i: u32| format!("10.{}.{}.0/24 via 192.0.2.1\n", i / 256, i % 256);
-        let path = folder.file("routes.conf", (0..5000).map(line).collect::<String>());
+        let path = folder.file("routes.conf", many(5000));
         let mut client = client();
         assert_eq!(
             load(&mut client, &path, Mode::Transaction),

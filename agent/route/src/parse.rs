@@ -8,9 +8,7 @@ use core::fmt;
 use core::net::IpAddr;
 use core::str::FromStr;
 
-use crate::{
-    DeviceName, Family, InvalidDeviceName, Path, PathKind, Prefix, PrefixError, Route, Spec,
-};
+use crate::{DeviceName, Family, InvalidDeviceName, PathKind, Prefix, PrefixError, Route, Spec};
 
 /// A word of a line and where it starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -213,10 +211,11 @@ pub struct Parsed {
     end: usize,
 }
 
+/// In 32 bits: results are moved about for each line of a config, and no line is longer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Span {
-    column: usize,
-    len: usize,
+    column: u32,
+    len: u32,
 }
 
 /// What is wrong with a line, and where.
@@ -404,31 +403,38 @@ impl Parsed {
 
     /// The route, which the line must describe.
     pub fn route(&self) -> Result<Route<DeviceName>, ParseError> {
+        let prefix = self.check_route()?;
+        let path = self.spec.clone().path();
+        Ok(Route { prefix, path })
+    }
+
+    /// Whether the line describes a route; gives its prefix.
+    pub fn check_route(&self) -> Result<Prefix, ParseError> {
         let prefix = self.prefix()?;
-        let path: Path<DeviceName> = self.spec.clone().path();
+        let kind = self.spec.kind.unwrap_or_default();
         let next_hop = [Part::Gateway, Part::Device].map(|part| self.spans[part as usize]);
         match next_hop
             .into_iter()
             .flatten()
             .min_by_key(|span| span.column)
         {
-            Some(span) if path.kind != PathKind::Unicast => Err(ParseError {
-                column: span.column,
-                len: span.len,
-                kind: ParseErrorKind::NextHopOfKind(path.kind),
+            Some(span) if kind != PathKind::Unicast => Err(ParseError {
+                column: span.column as usize,
+                len: span.len as usize,
+                kind: ParseErrorKind::NextHopOfKind(kind),
             }),
-            None if path.kind == PathKind::Unicast => Err(ParseError {
+            None if kind == PathKind::Unicast => Err(ParseError {
                 column: self.end,
                 len: 0,
                 kind: ParseErrorKind::NoNextHop,
             }),
-            _ => Ok(Route { prefix, path }),
+            _ => Ok(prefix),
         }
     }
 
     /// Column and length of a part's value, if it was given.
     pub fn span(&self, part: Part) -> Option<(usize, usize)> {
-        self.spans[part as usize].map(|span| (span.column, span.len))
+        self.spans[part as usize].map(|span| (span.column as usize, span.len as usize))
     }
 
     fn check_family(&self) -> Result<(), ParseError> {
@@ -438,8 +444,8 @@ impl Parsed {
         let family = Family::of(gateway);
         match self.spans[Part::Gateway as usize] {
             Some(span) if family != prefix.family() => Err(ParseError {
-                column: span.column,
-                len: span.len,
+                column: span.column as usize,
+                len: span.len as usize,
                 kind: ParseErrorKind::GatewayFamily(family),
             }),
             _ => Ok(()),
@@ -490,8 +496,8 @@ fn prefix(word: Word<'_>) -> Result<Prefix, ParseError> {
 impl From<Word<'_>> for Span {
     fn from(word: Word<'_>) -> Self {
         Self {
-            column: word.column,
-            len: word.text.len(),
+            column: word.column as u32,
+            len: word.text.len() as u32,
         }
     }
 }
@@ -601,6 +607,7 @@ impl core::error::Error for ParseError {}
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Path;
     use crate::Protocol;
     use proptest::prelude::*;
     use std::string::{String, ToString};
