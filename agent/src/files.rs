@@ -4,6 +4,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
@@ -123,15 +124,11 @@ impl Replacement {
         fs::create_dir_all(path.parent().unwrap_or(Path::new(".")))?;
         let temporary = path.with_extension("new");
         let mut options = OpenOptions::new();
-        let file = options
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(&temporary)?;
-        let file = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-            Ok(file) => file,
-            Err((_, Errno::EWOULDBLOCK)) => return Err(io::ErrorKind::ResourceBusy.into()),
-            Err((_, error)) => return Err(error.into()),
+        options.write(true).create(true).truncate(false);
+        let file = loop {
+            if let Some(file) = lock(options.open(&temporary)?, &temporary)? {
+                break file;
+            }
         };
         // What an agent that was killed has left.
         file.set_len(0)?;
@@ -163,6 +160,22 @@ impl Replacement {
         file.sync_all()?;
         fs::rename(&self.temporary, &self.path)?;
         File::open(self.path.parent().unwrap_or(Path::new(".")))?.sync_all()
+    }
+}
+
+/// Locks a file, unless it is not at `path` any more: who had the lock may have put it
+/// into its place since it was opened, and then it is the very one that is to be kept.
+fn lock(file: File, path: &Path) -> io::Result<Option<Flock<File>>> {
+    let file = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+        Ok(file) => file,
+        Err((_, Errno::EWOULDBLOCK)) => return Err(io::ErrorKind::ResourceBusy.into()),
+        Err((_, error)) => return Err(error.into()),
+    };
+    let locked = file.metadata()?;
+    match path.metadata() {
+        Ok(there) if (there.dev(), there.ino()) == (locked.dev(), locked.ino()) => Ok(Some(file)),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(None),
     }
 }
 
@@ -231,6 +244,25 @@ mod tests {
         assert_eq!(fs::read_to_string(&path).unwrap(), "first");
         // One that was killed leaves its part, and no lock.
         folder.file("routes.new", "a longer part of something");
+        write_whole(&path, &mut "second".as_bytes()).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "second");
+    }
+
+    #[test]
+    fn who_comes_as_another_ends_does_not_get_what_was_put_into_place() {
+        let folder = Folder::new("replacement-late");
+        let path = folder.file("routes.conf", "old");
+        for finished in [true, false] {
+            let mut first = Replacement::create(&path).unwrap();
+            let late = File::open(&first.temporary).unwrap();
+            first.write_all(b"first").unwrap();
+            if finished {
+                first.finish().unwrap();
+            } else {
+                drop(first);
+            }
+            assert!(lock(late, &path.with_extension("new")).unwrap().is_none());
+        }
         write_whole(&path, &mut "second".as_bytes()).unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "second");
     }
