@@ -33,7 +33,7 @@ const MODULE: &str = "/sys/module/nl31";
 /// The configs to try, and where the mark is.
 #[derive(Debug)]
 pub struct Boot {
-    /// In order; the first one without a mistake is loaded.
+    /// In order; the first one that is there and has no mistake is loaded.
     configs: Vec<Config>,
     mark: PathBuf,
     /// The kernel's folder for the module.
@@ -50,6 +50,8 @@ struct Config {
     path: PathBuf,
     /// Where a copy of it is kept once it was loaded.
     good: Option<PathBuf>,
+    /// It was asked for: that it is not there is a mistake.
+    asked_for: bool,
 }
 
 #[derive(Debug)]
@@ -90,25 +92,18 @@ pub enum News {
 impl Boot {
     /// With the configs among `files`.
     pub fn new(files: &Files) -> Self {
-        let mut configs = vec![
-            Config {
-                path: files.config.clone(),
-                good: Some(files.good.clone()),
-            },
-            Config {
-                path: files.good.clone(),
-                good: None,
-            },
-        ];
-        configs.extend(files.factory.iter().map(|path| Config {
+        let other = |path: &PathBuf| Config {
             path: path.clone(),
             good: None,
-        }));
-        // One that was asked for must be there; it has none of the factory's behind it.
-        let asked_for = files.factory.is_none();
-        configs.retain(|candidate| {
-            asked_for && candidate.path == files.config || candidate.path.exists()
-        });
+            asked_for: false,
+        };
+        let own = Config {
+            good: Some(files.good.clone()),
+            asked_for: files.factory.is_none(),
+            ..other(&files.config)
+        };
+        let mut configs = vec![own, other(&files.good)];
+        configs.extend(files.factory.iter().map(other));
         Self {
             configs,
             mark: files.mark(),
@@ -193,6 +188,10 @@ impl Boot {
                     }
                     return News::Empty;
                 };
+                if !config.asked_for && !config.path.exists() {
+                    self.state = State::Next(index + 1, mode);
+                    return News::None;
+                }
                 match Loading::open(&config.path, mode) {
                     Ok(loading) => {
                         let loading = Box::new(loading.without_absent());
@@ -211,7 +210,7 @@ impl Boot {
                     self.late =
                         Some((index, loading.absent())).filter(|(_, absent)| !absent.is_empty());
                     self.leave_mark(client);
-                    let Config { path, good } = &self.configs[index];
+                    let Config { path, good, .. } = &self.configs[index];
                     let good = good.as_ref().map(|good| Keeping::begin(path, good));
                     self.state = match good {
                         Some(keeping) => State::Keeping(Box::new(keeping)),
@@ -471,6 +470,35 @@ mod tests {
         folder.file("routes.conf", "10.0.0.0/8 dev eth0\n");
         start(&folder, &mut kernel());
         assert_eq!(start(&folder, &mut kernel()), ["loaded routes.conf 1+0"]);
+    }
+
+    #[test]
+    fn a_new_table_gets_what_was_saved_since_the_agent_started() {
+        let folder = Folder::new("boot-saved-since");
+        let factory = folder.file("factory.conf", "10.0.0.0/8 dev eth0\n");
+        let files = Files {
+            factory: Some(factory),
+            ..Files::new(
+                Some(&folder.0.join("nl31/routes.conf")),
+                &folder.0.join("run"),
+            )
+        };
+        fs::create_dir(folder.0.join("nl31")).unwrap();
+        let mut boot = Boot::new(&files);
+        boot.module = "/".into();
+        let mut loads = || {
+            boot.restart();
+            let mut kernel = kernel();
+            while !boot.ended() {
+                boot.step(&mut kernel, &TestDevices::default());
+            }
+            routes(&mut kernel)
+        };
+        assert_eq!(loads(), ["10.0.0.0/8 dev 2"]);
+        folder.file("nl31/routes.conf", "11.0.0.0/8 dev eth0\n");
+        assert_eq!(loads(), ["11.0.0.0/8 dev 2"]);
+        files.forget().unwrap();
+        assert_eq!(loads(), ["10.0.0.0/8 dev 2"]);
     }
 
     /// `lo` is 1, `eth0` is 2, and now `usb0` is 1 too.
