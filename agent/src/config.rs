@@ -20,6 +20,9 @@ use crate::device::{Cached, Devices};
 /// Longest line in bytes, with what is behind `#`.
 const LINE_MAX: usize = 512;
 
+/// What editors of some systems put before the first line.
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+
 /// Lines handled before the serial line is looked after again.
 const LINES_PER_STEP: usize = 512;
 
@@ -120,6 +123,10 @@ impl Lines {
         reader
             .read_until(b'\n', &mut self.line)
             .map_err(|error| (0, ConfigErrorKind::Io(error)))?;
+        if self.number == 1 && self.line.starts_with(BYTE_ORDER_MARK) {
+            // Spaces, so that columns stay what they are.
+            self.line[..BYTE_ORDER_MARK.len()].fill(b' ');
+        }
         if self.line.ends_with(b"\n") {
             self.line.pop();
             return Ok(true);
@@ -458,6 +465,42 @@ pub(crate) mod tests {
         assert_eq!(
             routes,
             ["10.0.0.0/8 via 192.0.2.1 dev 2", "blackhole 2001:db8::/32"]
+        );
+    }
+
+    #[test]
+    fn files_of_other_systems_are_read_too() {
+        let folder = Folder::new("byte-order-mark");
+        let text = "\u{feff}10.0.0.0/8 dev eth0\r\n\t11.0.0.0/8\tdev\teth0\r\n";
+        let path = folder.file("routes.conf", text);
+        let loaded = load(&mut client(), &path, Mode::Transaction);
+        let added = loaded.map(|loaded| loaded.added);
+        assert_eq!(added, Ok(2));
+        refused(
+            "mark",
+            "\u{feff}x",
+            "FILE:1:4: expected a prefix like 10.0.0.0/8, unicast, \
+            blackhole, unreachable, prohibit, via, dev, metric or proto",
+        );
+    }
+
+    #[test]
+    fn what_is_no_text_is_refused_at_its_place() {
+        let long = "10.0.0.0/8 dev eth0 #".to_owned() + &"x".repeat(1 << 20);
+        refused(
+            "huge",
+            long,
+            "FILE:1:513: the line is longer than 512 bytes",
+        );
+        refused(
+            "nul",
+            "10.0.0.0/8\0 dev eth0",
+            "FILE:1:10: the length of an IPv4 prefix is a number from 0 to 32",
+        );
+        refused(
+            "utf16",
+            b"\xff\xfe1\x000\0",
+            "FILE:1:1: the line is not UTF-8 text",
         );
     }
 

@@ -8,7 +8,6 @@
 //! were, whatever happened to them since; others are left alone.
 
 use std::fmt;
-use std::fs;
 use std::io::{self, Write};
 use std::path::Path as FilePath;
 
@@ -218,7 +217,7 @@ fn from_io(error: io::Error) -> Error {
 
 /// Forgets a commit that was to be confirmed: it stays.
 pub fn disarm(path: &FilePath) -> io::Result<()> {
-    fs::remove_file(path)
+    remove(path)
 }
 
 #[cfg(test)]

@@ -84,6 +84,10 @@ fuzz_target!(|data: &[u8]| {
     };
     let loaded: Vec<Route<u32>> = client.transport().routes();
 
+    let mut text = text.to_vec();
+    if text.starts_with("\u{feff}".as_bytes()) {
+        text[..3].fill(b' ');
+    }
     let mut lines: Vec<&[u8]> = text.split(|&byte| byte == b'\n').collect();
     if lines.last() == Some(&&b""[..]) {
         lines.pop();
