@@ -101,7 +101,9 @@ pub struct Console<T> {
     lock: Lock,
     candidate: Option<Candidate>,
     editor: Editor,
-    /// Rows of the terminal; 0 if it does not say.
+    /// Columns and rows that the terminal told of itself; 0 if it does not.
+    told: (usize, usize),
+    /// Rows of the terminal; 0 if they are not known.
     rows: usize,
     /// Rows of output since the command, or since the last page.
     printed: usize,
@@ -142,6 +144,7 @@ impl<T: Transport> Console<T> {
             lock: Lock::default(),
             candidate: None,
             editor: Editor::new(PROMPT),
+            told: (0, 0),
             rows: 0,
             printed: 0,
             prompted: false,
@@ -205,7 +208,11 @@ impl<T: Transport> Console<T> {
         self.input.clear();
         self.hurried = false;
         self.out.clear();
-        self.editor = Editor::new(PROMPT);
+        self.editor.restart();
+        // Who comes next has not said how large the terminal is: a script would not
+        // know what to do at the end of a page.
+        let (columns, rows) = self.told;
+        self.set_size(columns, rows);
         self.prompted = false;
     }
 
@@ -217,6 +224,7 @@ impl<T: Transport> Console<T> {
 
     /// How many columns and rows the terminal has; 0 if it does not say.
     pub fn set_size(&mut self, columns: usize, rows: usize) {
+        self.told = (columns, rows);
         self.editor.set_width(columns);
         self.rows = rows;
     }
@@ -592,6 +600,9 @@ impl<T: Transport> Console<T> {
             match self.draw(|editor, out| editor.byte(byte, out)) {
                 None => {}
                 Some(Request::Execute) => self.entered(),
+                // What is pasted asks for nothing.
+                Some(Request::Complete) if self.hurried => self.insert(" "),
+                Some(Request::Help) if self.hurried => self.insert("?"),
                 Some(Request::Complete) => self.complete(),
                 Some(Request::Help) => self.explain(),
                 Some(Request::Cancel) => self.prompt(),
@@ -619,6 +630,10 @@ impl<T: Transport> Console<T> {
             self.commands += 1;
             self.status(codes::SYNTAX, format_args!("the line is not UTF-8 text"));
         }
+    }
+
+    fn insert(&mut self, text: &str) {
+        self.draw(|editor, out| editor.insert(text, out));
     }
 
     fn entered(&mut self) {
@@ -714,8 +729,52 @@ impl<T: Transport> Console<T> {
             (Action::Log, _) => self.running = Running::Log(0),
             (Action::Version, _) => self.version(),
             (Action::Help, _) => self.help(line, start),
+            (Action::Terminal, _) => self.terminal(line, start),
+            (Action::Exit, _) => self.exit(),
             (Action::Reboot, _) => self.reboot(),
             (action, arguments) => unreachable!("{action:?} does not take {arguments:?}"),
+        }
+    }
+
+    /// Takes the size of a terminal that does not tell it, as over a serial line.
+    fn terminal(&mut self, line: &str, start: usize) {
+        match grammar::size(line, start) {
+            Err(error) => return self.misspelled(line, &error),
+            Ok([rows, columns]) => {
+                self.rows = rows.unwrap_or(self.rows);
+                if let Some(columns) = columns {
+                    self.editor.set_width(columns);
+                }
+            }
+        }
+        let columns = self.editor.width();
+        match self.rows {
+            0 => self.status(
+                codes::DONE,
+                format_args!("{columns} columns; long output does not pause"),
+            ),
+            rows => self.status(
+                codes::DONE,
+                format_args!("{rows} rows of {columns} columns"),
+            ),
+        }
+    }
+
+    fn exit(&mut self) {
+        // What follows was meant for a session that is over.
+        self.input.clear();
+        self.monitoring = false;
+        let (columns, rows) = self.told;
+        self.set_size(columns, rows);
+        if self.peer != Peer::Line {
+            self.ended = true;
+            self.status(codes::DONE, format_args!("the session ends"));
+        } else if self.lock.gate.lock() {
+            self.editor.forget();
+            self.status(codes::DONE, format_args!("locked"));
+        } else {
+            let text = format_args!("this line has no PIN, it stays open");
+            self.status(codes::DONE, text);
         }
     }
 
@@ -801,7 +860,7 @@ impl<T: Transport> Console<T> {
     fn ready(&mut self) {
         self.running = Running::Nothing;
         self.stop = false;
-        if self.interactive() {
+        if self.interactive() && !self.ended {
             self.prompt();
         }
     }

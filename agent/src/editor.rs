@@ -94,6 +94,23 @@ impl Editor {
         }
     }
 
+    /// Begins anew, nothing being drawn; the history stays.
+    pub fn restart(&mut self) {
+        self.reset();
+        self.keys = KeyDecoder::default();
+        self.search = None;
+        self.row.clear();
+        self.column = 0;
+    }
+
+    /// The same without the history: somebody else may come.
+    pub fn forget(&mut self) {
+        *self = Self {
+            width: self.width,
+            ..Self::new(self.prompt)
+        };
+    }
+
     /// Sets how many columns the terminal has; 0 if it does not say.
     pub fn set_width(&mut self, columns: usize) {
         self.width = match columns {

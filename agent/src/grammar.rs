@@ -38,6 +38,8 @@ pub enum Action {
     Log,
     Version,
     Help,
+    Terminal,
+    Exit,
     Reboot,
 }
 
@@ -53,6 +55,8 @@ impl Action {
                 | Self::Log
                 | Self::Version
                 | Self::Help
+                | Self::Terminal
+                | Self::Exit
                 | Self::Reboot
         )
     }
@@ -71,6 +75,8 @@ impl Action {
                 | Self::Log
                 | Self::Version
                 | Self::Help
+                | Self::Terminal
+                | Self::Exit
         )
     }
 }
@@ -96,6 +102,8 @@ pub enum Arguments {
     Confirmed,
     /// The path of a file, or nothing.
     File,
+    /// Rows and columns of a terminal, or rows, or nothing.
+    Size,
 }
 
 /// A command.
@@ -210,8 +218,24 @@ commands! {
     "log" => Log, Arguments::None, "the agent's log, the last lines";
     "version" => Version, Arguments::None, "versions of the agent, the image and the kernel module; host name, boot";
     "help" => Help, Arguments::Command, "list the commands, or explain one, or the reply codes";
+    "terminal" => Terminal, Arguments::Size, "how many rows and columns the terminal has, so that long output pauses; 0 if it is not known";
+    "exit" => Exit, Arguments::None, "lock the line if it has a PIN, or end the session";
     "reboot" => Reboot, Arguments::None, "restart the appliance; what was not saved is lost";
 }
+
+/// What other tools call our words.
+static SYNONYMS: [(&str, &str); 4] = [
+    ("delete", "del"),
+    ("list", "show"),
+    ("ls", "show"),
+    ("quit", "exit"),
+];
+
+/// Stands before `route` in lines that were written for iproute2.
+const IP: &str = "ip";
+
+/// Most rows and columns that a terminal is taken to have.
+const SIZE_MAX: usize = 999;
 
 /// A line that is not understood.
 #[derive(Debug, PartialEq, Eq)]
@@ -229,6 +253,8 @@ pub struct GrammarError {
 pub enum GrammarErrorKind {
     /// No command has this word here; the words before it.
     Unknown(Level),
+    /// The same, but it is the second word of a command with these words.
+    Second(&'static [&'static str]),
     /// More than one command has a word that starts so: with as many bytes of this word.
     Ambiguous(Level, &'static str, usize),
     /// The command goes on.
@@ -239,6 +265,8 @@ pub enum GrammarErrorKind {
     NotOneOf(&'static [Keyword]),
     /// `confirmed` without seconds.
     NoSeconds,
+    /// Not a number of rows or columns.
+    NoSize,
 }
 
 /// How far into the table a line has come: the commands that are still possible
@@ -247,10 +275,16 @@ pub enum GrammarErrorKind {
 pub struct Level {
     index: usize,
     depth: usize,
+    /// Behind [`IP`]: only commands on routes.
+    ip: bool,
 }
 
 impl Level {
-    const TOP: Self = Self { index: 0, depth: 0 };
+    const TOP: Self = Self {
+        index: 0,
+        depth: 0,
+        ip: false,
+    };
 
     fn commands(self) -> impl Iterator<Item = (usize, &'static Command)> {
         let before = &COMMANDS[self.index].words[..self.depth];
@@ -259,6 +293,7 @@ impl Level {
             .enumerate()
             .filter(move |(_, command)| command.words.len() > self.depth)
             .filter(move |(_, command)| &command.words[..self.depth] == before)
+            .filter(move |(_, command)| !self.ip || command.words.len() > 1)
     }
 
     /// The words that may come next, each with the index of its first command.
@@ -302,15 +337,28 @@ fn descend(level: Level, word: Word<'_>) -> Result<Level, GrammarError> {
         len: word.text.len(),
         kind,
     };
-    match match_word(word.text, level.words().map(|(_, word)| word), true) {
+    if level == Level::TOP && word.text == IP {
+        return Ok(Level { ip: true, ..level });
+    }
+    let synonym = SYNONYMS.iter().find(|(theirs, _)| *theirs == word.text);
+    let text = synonym.map_or(word.text, |&(_, ours)| ours);
+    match match_word(text, level.words().map(|(_, word)| word), true) {
         Match::One(nth) => {
             let (index, _) = level.words().nth(nth).expect("it was just found there");
             Ok(Level {
                 index,
                 depth: level.depth + 1,
+                ..level
             })
         }
-        Match::None => Err(error(GrammarErrorKind::Unknown(level))),
+        Match::None => {
+            let second = |command: &&Command| command.words.get(1) == Some(&text);
+            let second = COMMANDS.iter().find(second).filter(|_| level.depth == 0);
+            Err(error(match second {
+                Some(command) => GrammarErrorKind::Second(command.words),
+                None => GrammarErrorKind::Unknown(level),
+            }))
+        }
         Match::Many => {
             let mut words = level.words().map(|(_, word)| word);
             let first = words.find(|possible| possible.starts_with(word.text));
@@ -374,6 +422,23 @@ pub fn confirmed(line: &str, start: usize) -> Result<Option<u32>, GrammarError> 
         Some(seconds) if (1..=SECONDS_MAX).contains(&seconds) => Ok(Some(seconds)),
         _ => Err(error(word, GrammarErrorKind::NoSeconds)),
     }
+}
+
+/// The rows and columns behind `terminal`, those that are there.
+pub fn size(line: &str, start: usize) -> Result<[Option<usize>; 2], GrammarError> {
+    let mut size = [None; 2];
+    for (index, word) in words(line, start).enumerate() {
+        let error = |kind| GrammarError {
+            column: word.column,
+            len: word.text.len(),
+            kind,
+        };
+        let slot = size.get_mut(index);
+        let slot = slot.ok_or_else(|| error(GrammarErrorKind::Excess))?;
+        let number = word.text.parse().ok().filter(|&number| number <= SIZE_MAX);
+        *slot = Some(number.ok_or_else(|| error(GrammarErrorKind::NoSize))?);
+    }
+    Ok(size)
 }
 
 /// The one word that may follow a command as it stands.
@@ -493,6 +558,15 @@ pub fn candidates(left: &str, devices: &dyn Devices, each: &mut dyn FnMut(Candid
                 });
             }
         }
+        Arguments::Size => {
+            if let Some(text) = ["ROWS", "COLUMNS"].get(before.count()) {
+                each(Candidate {
+                    text,
+                    help: "from 0 to 999",
+                    literal: false,
+                });
+            }
+        }
         Arguments::Command => {
             let mut level = Level::TOP;
             let mut first = true;
@@ -607,10 +681,12 @@ fn kinds() -> u32 {
 
 /// Whether `?` at the end of `left` is text and no question.
 pub fn in_text(left: &str) -> bool {
-    matches!(
-        command(left),
-        Ok(Some((Command { arguments: Arguments::Text, .. }, start))) if start < left.len()
-    )
+    let comment = left.trim_ascii_start().starts_with('#');
+    comment
+        || matches!(
+            command(left),
+            Ok(Some((Command { arguments: Arguments::Text, .. }, start))) if start < left.len()
+        )
 }
 
 /// How the command is written.
@@ -626,6 +702,7 @@ impl fmt::Display for Command {
             Arguments::Address(syntax) => write!(f, " ADDRESS [{}]", syntax.flags[0].word),
             Arguments::Confirmed => write!(f, " [{} SECONDS]", CONFIRMED.word),
             Arguments::File => f.write_str(" [FILE]"),
+            Arguments::Size => f.write_str(" [ROWS [COLUMNS]]"),
             Arguments::Command => write!(f, " [COMMAND|{CODES}]"),
             Arguments::Route(syntax) => route_synopsis(f, syntax, " PREFIX"),
             Arguments::Filter(syntax) => route_synopsis(f, syntax, " [PREFIX]"),
@@ -678,6 +755,11 @@ impl fmt::Display for GrammarErrorKind {
             Self::Unknown(level) | Self::Incomplete(level) => f
                 .write_str("expected ")
                 .and_then(|()| list(f, &mut level.words().map(|(_, word)| word))),
+            Self::Second(words) => {
+                f.write_str("no such command, did you mean")?;
+                words.iter().try_for_each(|word| write!(f, " {word}"))?;
+                f.write_str("?")
+            }
             Self::Ambiguous(level, word, len) => {
                 f.write_str("ambiguous, write more of it: ")?;
                 let words = level.words().map(|(_, word)| word);
@@ -687,6 +769,7 @@ impl fmt::Display for GrammarErrorKind {
                 )
             }
             Self::Excess => f.write_str("expected the end of the line"),
+            Self::NoSize => write!(f, "expected a number from 0 to {SIZE_MAX}"),
             Self::NoSeconds => write!(f, "expected seconds, from 1 to {SECONDS_MAX}"),
             Self::NotOneOf(keywords) => {
                 f.write_str("expected ")?;
@@ -770,9 +853,29 @@ mod tests {
     }
 
     #[test]
+    fn lines_for_other_tools_are_understood_or_answered_with_ours() {
+        for (line, action) in [
+            ("ip route add default via 192.0.2.1", Action::RouteAdd),
+            ("ip r show", Action::RouteShow),
+            ("ip ro ls", Action::RouteShow),
+            ("route delete 10.0.0.0/8", Action::RouteDel),
+            ("route list", Action::RouteShow),
+            ("quit", Action::Exit),
+        ] {
+            let found = command(line).map(|found| found.unwrap().0.action);
+            assert_eq!(found, Ok(action), "{line}");
+        }
+        let second = "0+4: no such command, did you mean route show?";
+        assert_eq!(found("show route"), Err(second.into()));
+        assert_eq!(found("ip addr"), Err("3+4: expected route".into()));
+        assert_eq!(found("ip"), Err("2+0: expected route".into()));
+        assert!(found("route quit").unwrap_err().contains("expected add"));
+    }
+
+    #[test]
     fn errors_say_what_was_expected_where() {
         let top = "expected greet, ping, route, begin, diff, check, commit, confirm, rollback, save, load, \
-            factory-reset, monitor, stats, log, version, help or reboot";
+            factory-reset, monitor, stats, log, version, help, terminal, exit or reboot";
         assert_eq!(found("foo bar"), Err(format!("0+3: {top}")));
         assert_eq!(
             found("route  "),
@@ -808,7 +911,7 @@ mod tests {
             (
                 0,
                 "greet ping route begin diff check commit confirm rollback save load factory-reset \
-                 monitor stats log version help reboot"
+                 monitor stats log version help terminal exit reboot"
                     .into()
             )
         );
@@ -853,6 +956,8 @@ mod tests {
         assert_eq!(offered("commit "), (7, "confirmed".into()));
         assert_eq!(offered("commit confirmed "), (17, "SECONDS".into()));
         assert_eq!(offered("load "), (5, "FILE".into()));
+        assert_eq!(offered("terminal 24 "), (12, "COLUMNS".into()));
+        assert_eq!(offered("ip "), (3, "route".into()));
         assert_eq!(offered("route get 10.0.0.1 "), (19, "json".into()));
         assert_eq!(offered("ping "), (5, "".into()));
         assert_eq!(offered("nonsense "), (9, "".into()));
@@ -862,6 +967,7 @@ mod tests {
     fn a_question_mark_is_text_where_text_is() {
         assert!(in_text("greet how are you"));
         assert!(in_text("greet "));
+        assert!(in_text("# why"));
         for question in ["", "greet", "route ", "ping "] {
             assert!(!in_text(question), "{question:?}");
         }
@@ -908,6 +1014,7 @@ mod tests {
                     "TEXT" => "hi",
                     "SECONDS" => "60",
                     "FILE" => "/data/x",
+                    "ROWS" | "COLUMNS" => "24",
                     word => word,
                 };
                 line.push_str(word);

@@ -273,7 +273,7 @@ fn a_wrong_line_gets_a_caret_and_changes_nothing() {
         > restart
           restart
           ^^^^^^^
-        E400 column 1: expected greet, ping, route, begin, diff, check, commit, confirm, rollback, save, load, factory-reset, monitor, stats, log, version, help or reboot
+        E400 column 1: expected greet, ping, route, begin, diff, check, commit, confirm, rollback, save, load, factory-reset, monitor, stats, log, version, help, terminal, exit or reboot
         > ping me
           ping me
                ^^
@@ -317,7 +317,7 @@ fn a_wrong_line_gets_a_caret_and_changes_nothing() {
         > help nothing
           help nothing
                ^^^^^^^
-        E400 column 6: expected greet, ping, route, begin, diff, check, commit, confirm, rollback, save, load, factory-reset, monitor, stats, log, version, help or reboot
+        E400 column 6: expected greet, ping, route, begin, diff, check, commit, confirm, rollback, save, load, factory-reset, monitor, stats, log, version, help, terminal, exit or reboot
         > route show
         I200 0 routes
         ",
@@ -616,6 +616,18 @@ fn a_paste_over_a_line_without_flow_control_loses_nothing() {
     );
 }
 
+#[test]
+fn tabs_and_question_marks_of_a_paste_ask_for_nothing() {
+    let line = |i: u32| format!("route\tadd\t10.{}.{}.0/24\tdev\teth0\r", i / 256, i % 256);
+    let mut paste: String = (0..200).map(line).collect();
+    paste += "# and now?\r";
+    let mut session = Session::new(true);
+    let replies = session.types(paste);
+    assert_eq!(replies.matches("I200 added").count(), 200);
+    assert!(!replies.contains("NAME"), "{replies}");
+    assert!(!session.types("# why?").contains("help"));
+}
+
 /// What a terminal shows that knows CR, LF and backspace.
 fn screen(bytes: &str) -> Vec<String> {
     let mut rows = vec![Vec::new()];
@@ -673,7 +685,7 @@ fn a_person_gets_echo_prompt_and_crlf() {
         [
             format!("  xgreet {}", "y".repeat(100)).as_str(),
             "  ^^^^^^",
-            "E400 column 1: expected greet, ping, route, begin, diff, check, commit, confirm, rollback, save, load, factory-reset, monitor, stats, log, version, help or reboot",
+            "E400 column 1: expected greet, ping, route, begin, diff, check, commit, confirm, rollback, save, load, factory-reset, monitor, stats, log, version, help, terminal, exit or reboot",
             "nl31>",
         ]
     );
@@ -833,6 +845,56 @@ fn ctrl_d_ends_a_shell_and_not_the_serial_line() {
         session.types("x\x04\x03\x04");
         assert_eq!(session.console.input_ended(), ends);
     }
+}
+
+#[test]
+fn exit_ends_what_has_an_end_and_locks_what_has_a_pin() {
+    for (peer, reply) in [
+        (Peer::Script, "I200 the session ends\n"),
+        (Peer::Shell, "I200 the session ends\r\n"),
+        (
+            Peer::Line,
+            "I200 this line has no PIN, it stays open\r\nnl31> ",
+        ),
+    ] {
+        let mut session = Session::with(Folder::new(), peer, None);
+        let typed = session.types("exit\nping\n");
+        assert!(typed.ends_with(reply), "{typed:?}");
+        assert_eq!(session.console.input_ended(), peer != Peer::Line);
+    }
+    let mut session = locked();
+    session.types("4711\r");
+    session.types("monitor\r");
+    let exit = session.types("quit\r");
+    assert!(exit.ends_with("I200 locked\r\nPIN: "), "{exit:?}");
+    // Neither the history nor the monitor outlive it.
+    assert!(session.types("4711\r\x1b[A").ends_with("nl31> \x07"));
+    let route: nl31_netlink::Route<DeviceName> = "10.0.0.0/8 dev eth0".parse().unwrap();
+    let client = session.console.client().unwrap();
+    client
+        .add(nl31_netlink::Add::Add, &route.with_device(Some(2)))
+        .unwrap();
+    assert_eq!(session.hears(), "");
+}
+
+#[test]
+fn a_line_that_a_program_had_is_as_it_was_with_its_history_and_size() {
+    let mut session = Session::new(true);
+    session.console.set_size(40, 0);
+    session.types("ping\r");
+    session.types("terminal 24 100\r");
+    session.types("unfinished");
+    session.console.suspend();
+    session.console.restart();
+    let back = session.types("");
+    assert!(back.ends_with("\r\nnl31> "), "{back:?}");
+    let again = session.types("\x1b[A\x1b[A\r");
+    assert!(again.contains("I200 the kernel is alive"), "{again:?}");
+    let size = session.types("terminal\r");
+    assert!(
+        size.contains("I200 40 columns; long output does not pause"),
+        "{size:?}"
+    );
 }
 
 #[test]
@@ -1399,6 +1461,17 @@ fn long_output_pauses_at_each_page_of_a_terminal_that_says_how_high_it_is() {
         assert!(pages >= (lines.len() - 2).div_ceil(9), "{topic}: {help}");
         assert!(pages > 1 || topic == "route add", "{topic}");
     }
+    // A terminal that does not say it can be told of.
+    session.console.set_size(0, 0);
+    let told = session.types("terminal 10\r");
+    assert!(told.contains("I200 10 rows of 80 columns\r\n"), "{told}");
+    assert!(session.types("route show\r").ends_with("--more--"));
+    session.types("q");
+    let unknown = session.types("terminal 10 1000\r");
+    assert!(
+        unknown.contains("column 13: expected a number from 0 to 999"),
+        "{unknown}"
+    );
     // Short output does not pause, and what the terminal does not know neither.
     assert!(!session.types("route show 10.0.5.0/24\r").contains("more"));
     session.console.set_size(0, 0);
@@ -1468,7 +1541,7 @@ fn a_line_with_a_pin_hears_nothing_else_before_and_does_not_show_it() {
     assert_eq!(session.types("\t\x1b[A\x04\x15"), "");
     assert_eq!(
         session.types("47\x7f7x\x7f11\r"),
-        "\r\nI200 unlocked until Ctrl-D\r\nnl31> "
+        "\r\nI200 unlocked until `exit` or Ctrl-D\r\nnl31> "
     );
     assert!(
         session

@@ -19,8 +19,7 @@ impl<T: Transport> Console<T> {
     pub(super) fn explain(&mut self) {
         let left = Line::try_from(self.editor.left()).unwrap_or_default();
         if grammar::in_text(&left) {
-            self.draw(|editor, out| editor.insert("?", out));
-            return;
+            return self.insert("?");
         }
         self.draw(Editor::leave);
         self.list(&left);
@@ -68,7 +67,7 @@ impl<T: Transport> Console<T> {
             self.list(&left);
             self.draw(Editor::redraw);
         } else {
-            self.draw(|editor, out| editor.insert(&text, out));
+            self.insert(&text);
         }
     }
 

@@ -15,7 +15,7 @@ const PROMPT: &[u8] = b"PIN: ";
 /// The lock of a line.
 #[derive(Debug, Default)]
 pub(super) struct Lock {
-    gate: Rc<Gate>,
+    pub(super) gate: Rc<Gate>,
     typed: heapless::Vec<u8, PIN_MAX>,
     too_long: bool,
 }
@@ -32,6 +32,7 @@ impl<T: Transport> Console<T> {
         if !self.lock.gate.lock() {
             return;
         }
+        self.editor.forget();
         self.suspend();
         self.data(format_args!(""));
         self.notice(format_args!("locked"));
@@ -83,7 +84,7 @@ impl<T: Transport> Console<T> {
         match self.lock.gate.attempt(pin) {
             Attempt::Right => {
                 log::info!("the PIN was typed on the serial line");
-                self.status(codes::DONE, format_args!("unlocked until Ctrl-D"));
+                self.status(codes::DONE, format_args!("unlocked until `exit` or Ctrl-D"));
             }
             Attempt::Wrong(pause) => {
                 self.status(codes::LOCKED_OUT, format_args!("{}", NotThePin(pause)));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Long output a page at a time, where a person reads it on a terminal that says how
-//! high it is. Space shows the next page, Enter a further line, `q` ends it.
+//! Long output a page at a time, where a person reads it on a terminal of known height:
+//! it says so itself, or `terminal` did. Space shows the next page, Enter a further line, `q` ends it.
 
 use nl31_netlink::Transport;
 
