@@ -16,10 +16,12 @@ use std::cell::{Cell, RefCell};
 use std::fmt::{self, Write as _};
 use std::fs;
 use std::io::{self, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use sha2::Sha256;
+
+use crate::files::{remove, write_whole};
 
 /// Rounds of a hash that is made here: half a second of a small board.
 const ROUNDS: u32 = 50_000;
@@ -39,6 +41,8 @@ const PAUSE_MAX: Duration = Duration::from_secs(300);
 pub struct Gate {
     access: RefCell<Access>,
     locked: Cell<bool>,
+    /// Where the number of wrong PINs is kept.
+    wrong: Option<PathBuf>,
 }
 
 /// What is kept of a PIN.
@@ -204,11 +208,18 @@ impl Access {
             self.not_before = None;
             return Attempt::Right;
         }
-        let pause = PAUSE.saturating_mul(1 << self.wrong.min(16)).min(PAUSE_MAX);
-        self.wrong = self.wrong.saturating_add(1);
+        let count = self.wrong.saturating_add(1);
+        log::warn!("wrong PIN on the serial line, {count} in a row");
+        Attempt::Wrong(self.has_seen_wrong(count, now))
+    }
+
+    /// So many PINs in a row were wrong, the last one now. Gives the pause until the next.
+    fn has_seen_wrong(&mut self, count: u32, now: Instant) -> Duration {
+        let doubled = count.saturating_sub(1).min(16);
+        let pause = PAUSE.saturating_mul(1 << doubled).min(PAUSE_MAX);
+        self.wrong = count;
         self.not_before = Some(now + pause);
-        log::warn!("wrong PIN on the serial line, {} in a row", self.wrong);
-        Attempt::Wrong(pause)
+        pause
     }
 }
 
@@ -218,7 +229,19 @@ impl Gate {
         Self {
             locked: Cell::new(access.locks()),
             access: RefCell::new(access),
+            wrong: None,
         }
+    }
+
+    /// Keeps the number of wrong PINs in a file, so that an agent that is started again
+    /// goes on with the pause that they have earned.
+    pub fn with_memory(mut self, file: PathBuf) -> Self {
+        let kept = fs::read_to_string(&file).ok();
+        if let Some(count) = kept.and_then(|text| text.trim().parse().ok()) {
+            self.access.get_mut().has_seen_wrong(count, Instant::now());
+        }
+        self.wrong = Some(file);
+        self
     }
 
     /// Locks it, if that needs a PIN to be opened; says whether it was open.
@@ -244,7 +267,18 @@ impl Gate {
 
     /// Takes a PIN that was typed now.
     pub fn attempt(&self, pin: &[u8]) -> Attempt {
-        let attempt = self.access.borrow_mut().attempt(pin, Instant::now());
+        let mut access = self.access.borrow_mut();
+        let before = access.wrong;
+        let attempt = access.attempt(pin, Instant::now());
+        if let Some(file) = self.wrong.as_ref().filter(|_| access.wrong != before) {
+            let kept = match access.wrong {
+                0 => remove(file),
+                count => write_whole(file, &mut count.to_string().as_bytes()),
+            };
+            if let Err(error) = kept {
+                log::error!("{}: {error}", file.display());
+            }
+        }
         if attempt == Attempt::Right {
             self.locked.set(false);
         }
@@ -333,5 +367,26 @@ mod tests {
         assert_eq!(seconds, [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300, 300]);
         assert_eq!(access.attempt(b"4711", now), Attempt::Right);
         assert_eq!(access.attempt(b"0000", now), Attempt::Wrong(PAUSE));
+    }
+
+    #[test]
+    fn an_agent_that_is_started_again_goes_on_with_the_pause() {
+        let folder = crate::config::tests::Folder::new("access-again");
+        let file = folder.0.join("run/wrong-pins");
+        let started = || Gate::new(with("4711")).with_memory(file.clone());
+        for wrong in [1, 2, 3] {
+            let gate = started();
+            gate.access.borrow_mut().not_before = None;
+            assert_eq!(
+                gate.attempt(b"0000"),
+                Attempt::Wrong(PAUSE * (1 << (wrong - 1)))
+            );
+        }
+        let again = started();
+        assert_eq!(again.access.borrow().wrong, 3);
+        assert!(again.access.borrow().not_before.is_some());
+        again.access.borrow_mut().not_before = None;
+        assert_eq!(again.attempt(b"4711"), Attempt::Right);
+        assert_eq!(started().attempt(b"4711"), Attempt::Right);
     }
 }

@@ -203,7 +203,8 @@ pub fn run(options: Options) -> io::Result<bool> {
         agent.console.set_size(columns, rows);
     }
     if !standard {
-        let gate = Rc::new(Gate::new(Access::read(&agent.options.access)));
+        let gate = Gate::new(Access::read(&agent.options.access));
+        let gate = Rc::new(gate.with_memory(agent.options.run.join("wrong-pins")));
         agent.program.set_gate(Rc::clone(&gate));
         agent.console.set_gate(gate);
     }
