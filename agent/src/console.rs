@@ -358,7 +358,7 @@ impl<T: Transport> Console<T> {
                             }
                         }
                         None if self.ended && !self.script.is_empty() => self.byte(b'\n'),
-                        None => return booting,
+                        None => return self.skip() || booting,
                     }
                 }
                 Running::Held(line) => {
@@ -406,6 +406,14 @@ impl<T: Transport> Console<T> {
             }
         }
         booting
+    }
+
+    /// Reads what is left of a list that was stopped, while there is nothing else to do;
+    /// says whether that needs no waiting.
+    fn skip(&mut self) -> bool {
+        let left = self.ask(Client::skip).ok().flatten();
+        self.waiting = left == Some(false);
+        left == Some(true)
     }
 
     /// A change that the kernel tells of.

@@ -839,6 +839,22 @@ fn ctrl_c_stops_a_long_list_and_drops_what_was_typed_ahead() {
 }
 
 #[test]
+fn what_is_left_of_a_list_that_was_stopped_is_not_kept_by_the_kernel() {
+    let mut session = Session::new(true);
+    session.types(script(5_000));
+    for command in ["route show", "save"] {
+        session.console.feed(format!("{command}\r").as_bytes());
+        session.console.work();
+        session.console.feed(b"\x03");
+        session.console.work();
+        assert!(session.kernel().dumps(), "{command}");
+        // Nobody types anything.
+        session.types("");
+        assert!(!session.kernel().dumps(), "{command}");
+    }
+}
+
+#[test]
 fn ctrl_d_ends_a_shell_and_not_the_serial_line() {
     for (peer, ends) in [(Peer::Shell, true), (Peer::Line, false)] {
         let mut session = Session::with(Folder::new(), peer, None);

@@ -120,6 +120,9 @@ pub enum Step {
     },
 }
 
+/// Messages that one call of [`Client::skip`] reads.
+const SKIPPED_MAX: usize = 256;
+
 /// Asks the kernel, one request at a time.
 ///
 /// Answers to requests that were given up are recognized by their sequence
@@ -270,6 +273,21 @@ impl<T: Transport> Client<T> {
     /// The next path of a dump if it is there already.
     pub fn poll_next(&mut self, dump: &mut Dump) -> Result<Step, Error> {
         self.step(dump, Instant::now())
+    }
+
+    /// Reads on in a dump that was given up, as far as it is there; gives whether there is
+    /// more to read at once, or `None` when it is over. The kernel keeps what it dumps
+    /// until then, and serves no other dump.
+    pub fn skip(&mut self) -> Result<Option<bool>, Error> {
+        for _ in 0..SKIPPED_MAX {
+            if self.open_dump.is_none() {
+                return Ok(None);
+            }
+            if self.try_receive(Op::Dump, 0, Instant::now())?.is_none() {
+                return Ok(Some(false));
+            }
+        }
+        Ok(Some(true))
     }
 
     fn step(&mut self, dump: &mut Dump, deadline: Instant) -> Result<Step, Error> {

@@ -128,6 +128,11 @@ impl Transport for FakeKernel {
 }
 
 impl FakeKernel {
+    /// Whether a dump was not read to its end.
+    pub fn dumps(&self) -> bool {
+        self.dump.is_some()
+    }
+
     /// The table, a path a line.
     pub fn routes(&self) -> Vec<Route<u32>> {
         routes(&self.table)
