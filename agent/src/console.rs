@@ -29,6 +29,7 @@ use crate::boot::{Boot, News};
 use crate::candidate::Candidate;
 use crate::changes::Changes;
 use crate::codes::{self, Code};
+use crate::columns::columns;
 use crate::config::Loading;
 use crate::device::{Cached, Devices};
 use crate::edit::{self, Fault};
@@ -844,9 +845,9 @@ impl<T: Transport> Console<T> {
         };
         let indent = shown.unwrap_or_else(|| {
             self.data(format_args!("  {line}"));
-            2 + line[..column].chars().count()
+            2 + columns(&line[..column])
         });
-        let len = line[column..column + len].chars().count().max(1);
+        let len = columns(&line[column..column + len]).max(1);
         self.data(format_args!("{:indent$}{:^<len$}", "", ""));
     }
 

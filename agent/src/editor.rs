@@ -6,6 +6,7 @@
 //! line longer than the terminal is wide is shown in part, around the cursor;
 //! `<` and `>` stand for what is hidden.
 
+use crate::columns::{SECOND, cells, columns, is_wide};
 use crate::history::History;
 use crate::keys::{Key, KeyDecoder};
 use crate::output::Output;
@@ -66,9 +67,9 @@ pub struct Editor {
     search: Option<Search>,
     prompt: &'static str,
     width: usize,
-    /// Characters of the line that are hidden to the left.
+    /// Columns of the line that are hidden to the left.
     hidden: usize,
-    /// What the terminal shows, and the column of its cursor.
+    /// What the terminal shows, column by column, and the column of its cursor.
     row: heapless::Vec<char, WIDTH_MAX>,
     column: usize,
 }
@@ -142,8 +143,8 @@ impl Editor {
 
     /// Column at which a byte of the line is shown, if the whole line is.
     pub fn shown_at(&self, offset: usize) -> Option<usize> {
-        let columns = self.prompt.len() + self.line.chars().count();
-        (columns < self.width).then(|| self.prompt.len() + self.line[..offset].chars().count())
+        let all = self.prompt.len() + columns(&self.line);
+        (all < self.width).then(|| self.prompt.len() + columns(&self.line[..offset]))
     }
 
     /// Begins a new line: draws the prompt.
@@ -424,15 +425,16 @@ impl Editor {
             let found = search.found.and_then(|found| self.history.get(found));
             let found = found.map_or("", |line| line.as_str());
             let text = ["(search) ", search.text.as_str(), ": ", found];
-            for c in text.into_iter().flat_map(str::chars).take(width) {
+            for c in text.into_iter().flat_map(cells).take(width) {
                 let _ = row.push(c);
             }
-            let cursor = ("(search) ".len() + search.text.chars().count()).min(row.len());
+            mend(&mut row);
+            let cursor = ("(search) ".len() + columns(&search.text)).min(row.len());
             return self.draw(&row, cursor, out);
         }
         let room = width - self.prompt.len();
-        let cursor = self.left().chars().count();
-        let length = self.line.chars().count();
+        let cursor = columns(self.left());
+        let length = columns(&self.line);
         if length <= room {
             self.hidden = 0;
         } else if cursor < self.hidden + 2 || cursor + 2 > self.hidden + room {
@@ -444,7 +446,7 @@ impl Editor {
         for c in self.prompt.chars() {
             let _ = row.push(c);
         }
-        let shown = self.line.chars().skip(self.hidden).take(room);
+        let shown = cells(&self.line).skip(self.hidden).take(room);
         for (index, c) in shown.enumerate() {
             let more_left = index == 0 && self.hidden > 0;
             let more_right = index + 1 == room && self.hidden + room < length;
@@ -457,6 +459,7 @@ impl Editor {
             };
             let _ = row.push(c);
         }
+        mend(&mut row);
         let column = self.prompt.len() + cursor - self.hidden;
         self.draw(&row, column, out);
     }
@@ -471,9 +474,7 @@ impl Editor {
             .count();
         if same < row.len() || same < self.row.len() {
             self.move_to(same, out);
-            for &c in &row[same..] {
-                out.raw(c.encode_utf8(&mut [0; 4]).as_bytes());
-            }
+            write(&row[same..], out);
             self.column = row.len();
             for _ in row.len()..self.row.len() {
                 out.raw(b" ");
@@ -492,11 +493,28 @@ impl Editor {
             for _ in column..self.column {
                 out.raw(b"\x08");
             }
-            for &c in self.row.get(self.column..column).unwrap_or_default() {
-                out.raw(c.encode_utf8(&mut [0; 4]).as_bytes());
-            }
+            let passed = self.row.get(self.column..column);
+            write(passed.unwrap_or_default(), out);
         }
         self.column = column;
+    }
+}
+
+/// Writes what is shown in some columns.
+fn write(cells: &[char], out: &mut Output) {
+    for &c in cells.iter().filter(|&&c| c != SECOND) {
+        out.raw(c.encode_utf8(&mut [0; 4]).as_bytes());
+    }
+}
+
+/// Takes halves of characters out, which the ends of a row have cut.
+fn mend(row: &mut [char]) {
+    for at in 0..row.len() {
+        let whole = row.get(at + 1) == Some(&SECOND);
+        let begun = at > 0 && is_wide(row[at - 1]);
+        if is_wide(row[at]) && !whole || row[at] == SECOND && !begun {
+            row[at] = ' ';
+        }
     }
 }
 
@@ -537,11 +555,13 @@ mod tests {
                     '\x07' => self.bells += 1,
                     c => {
                         assert!(!c.is_control(), "{c:?}");
-                        if row.len() <= self.column {
-                            row.resize(self.column + 1, ' ');
+                        for c in cells(c.encode_utf8(&mut [0; 4])) {
+                            if row.len() <= self.column {
+                                row.resize(self.column + 1, ' ');
+                            }
+                            row[self.column] = c;
+                            self.column += 1;
                         }
-                        row[self.column] = c;
-                        self.column += 1;
                     }
                 }
             }
@@ -643,6 +663,23 @@ mod tests {
         shows("one two three\x1bb\x1b\x7f", "> one |three");
         shows("one two three\x01\x1bd", "> | two three");
         shows("one two\x1b[1;5Dx\x1b[1;5Cy", "> one xtwoy|");
+    }
+
+    #[test]
+    fn characters_of_two_columns_and_of_none() {
+        shows("a路b\x02\x02x", "> ax|路\0b");
+        shows("路由\x7fx\x01y", "> y|路\0x");
+        shows("e\u{301}\x7fx", "> ex|");
+        let mut bench = Bench::new(20);
+        bench.keys("路".repeat(12));
+        assert_eq!(bench.screen().chars().next_back(), Some('|'));
+        assert!(bench.terminal.rows.iter().all(|row| row.len() < 20));
+        bench.keys("\x01x");
+        assert!(
+            bench.screen().starts_with("> x|路\0路\0"),
+            "{}",
+            bench.screen()
+        );
     }
 
     #[test]
@@ -783,18 +820,21 @@ mod tests {
     proptest! {
         #[test]
         fn any_bytes_keep_screen_and_line_the_same(
-            bytes in proptest::collection::vec(
+            keys in proptest::collection::vec(
                 prop_oneof![
-                    4 => any::<u8>(),
-                    4 => 0x20..0x7fu8,
-                    4 => proptest::sample::select(b"\x01\x02\x04\x05\x06\x08\x0b\x0c\x0e\x10\x12\x14\x15\x17\x19\x1b[DACBHF\r".to_vec()),
+                    4 => any::<u8>().prop_map(|byte| vec![byte]),
+                    4 => (0x20..0x7fu8).prop_map(|byte| vec![byte]),
+                    4 => proptest::sample::select(b"\x01\x02\x04\x05\x06\x08\x0b\x0c\x0e\x10\x12\x14\x15\x17\x19\x1b[DACBHF\r".to_vec())
+                        .prop_map(|byte| vec![byte]),
+                    1 => proptest::sample::select(vec!["é", "路", "😀", "\u{301}"])
+                        .prop_map(|text| text.as_bytes().to_vec()),
                 ],
                 0..300,
             ),
             width in 0..100usize,
         ) {
             let mut bench = Bench::new(width);
-            bench.keys(&bytes);
+            bench.keys(keys.concat());
             let limit = if width == 0 { 80 } else { width.max(WIDTH_MIN) };
             prop_assert!(bench.terminal.rows.iter().all(|row| row.len() < limit + 2));
             // Ends any search and shows the end of the line.
@@ -802,8 +842,10 @@ mod tests {
             let line = bench.editor.line();
             prop_assert!(bench.editor.cursor == line.len());
             let shown: Vec<char> = bench.row().chars().skip(2).collect();
-            let tail: Vec<char> = line.trim_end().chars().collect();
-            let shown = if shown.first() == Some(&'<') { &shown[1..] } else { &shown[..] };
+            let tail: Vec<char> = cells(line.trim_end()).collect();
+            // Behind `<` may be half of a character.
+            let cut = if shown.first() == Some(&'<') { 2 } else { 0 };
+            let shown = shown.get(cut..).unwrap_or_default();
             prop_assert!(tail.ends_with(shown), "{:?} {:?}", tail, shown);
             prop_assert_eq!(bench.out.dropped(), 0);
         }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The resident agent of nl31: loads the config, then serves the serial console.
 //!
-//! - [`console`] is a session: [`editor`] turns keys into lines, [`grammar`] lines
+//! - [`console`] is a session: [`editor`] turns keys into lines (which take so many
+//!   [`columns`]), [`grammar`] lines
 //!   into commands, [`codes`] are what replies begin with.
 //! - [`program`] is the same for programs: frames in, frames out. [`control`] is the
 //!   local socket that carries them too.
@@ -22,6 +23,7 @@ pub mod boot;
 pub mod candidate;
 pub mod changes;
 pub mod codes;
+pub mod columns;
 pub mod config;
 pub mod console;
 pub mod control;

@@ -2,6 +2,8 @@
 //! A terminal that understands only what the agent may send it: text, CR, LF, backspace
 //! and BEL. Anything else is a fault.
 
+use nl31_agent::columns::cells;
+
 /// What it shows.
 #[derive(Debug, Default)]
 pub struct Terminal {
@@ -40,16 +42,18 @@ impl Terminal {
             '\x07' => {}
             c => {
                 assert!(!c.is_control(), "{c:?} was sent to the terminal");
-                if self.row.len() <= self.column {
-                    self.row.resize(self.column + 1, ' ');
+                for cell in cells(c.encode_utf8(&mut [0; 4])) {
+                    if self.row.len() <= self.column {
+                        self.row.resize(self.column + 1, ' ');
+                    }
+                    self.row[self.column] = cell;
+                    self.column += 1;
                 }
-                self.row[self.column] = c;
-                self.column += 1;
             }
         }
     }
 
-    /// The row of the cursor.
+    /// The row of the cursor, column by column as in [`cells`].
     pub fn row(&self) -> String {
         self.row.iter().collect()
     }
