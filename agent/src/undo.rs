@@ -149,13 +149,29 @@ fn restore<T: Transport>(
     devices: &dyn Devices,
     path: &FilePath,
 ) -> Result<RolledBack, Error> {
+    let mut load = Load::new(client, Mode::Transaction, 1);
+    let restored = put_all_back(client, &mut load, devices, path);
+    if restored.is_err()
+        && let Err(error) = load.abort(client)
+    {
+        log::debug!("{error}");
+    }
+    restored
+}
+
+fn put_all_back<T: Transport>(
+    client: &mut Client<T>,
+    load: &mut Load,
+    devices: &dyn Devices,
+    path: &FilePath,
+) -> Result<RolledBack, Error> {
     let mut lines = Lines::open(path).map_err(from_io)?;
     let mut devices = Cached::new(devices);
     let mut done = RolledBack::default();
-    let mut load = Load::new(client, Mode::Transaction, 1);
     let mut group: Option<(Prefix, Paths)> = None;
     loop {
-        let more = matches!(lines.advance(), Ok(true));
+        let advanced = lines.advance();
+        let more = advanced.map_err(|_| from_io(io::ErrorKind::InvalidData.into()))?;
         let text = if more { lines.text() } else { "" };
         if more && let Ok(route) = text.parse::<Route<DeviceName>>() {
             let index = route.path.device.as_ref().map(|name| devices.index(name));
@@ -169,7 +185,7 @@ fn restore<T: Transport>(
             continue;
         }
         if let Some((prefix, wanted)) = group.take()
-            && put_back(client, &mut load, prefix, &wanted)?
+            && put_back(client, load, prefix, &wanted)?
         {
             done.prefixes += 1;
         }

@@ -306,6 +306,10 @@ fn a_wrong_line_gets_a_caret_and_changes_nothing() {
           route add blackhole 10.0.0.0/8 dev eth0
                                              ^^^^
         E400 column 36: blackhole leads nowhere: remove via and dev, or the word blackhole
+        > route get
+          route get
+                   ^
+        E400 column 10: an address is missing, like 192.0.2.1 or 2001:db8::1
         > route get 10.0.0.1 via 192.0.2.1
           route get 10.0.0.1 via 192.0.2.1
                                  ^^^^^^^^^

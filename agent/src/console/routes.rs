@@ -10,7 +10,7 @@ use nl31_route::{Parsed, Part, Syntax};
 use super::{Console, Reason};
 use crate::codes::{self, Code};
 use crate::device::Cached;
-use crate::edit;
+use crate::edit::{self, Fault};
 use crate::flush::flush;
 use crate::grammar::{GET_JSON, LONGER};
 use crate::json::Json;
@@ -75,10 +75,7 @@ impl<T: Transport> Console<T> {
     }
 
     pub(super) fn get(&mut self, syntax: &'static Syntax, line: &str, start: usize) {
-        let parsed = match syntax.parse(line, start).and_then(|parsed| {
-            parsed.prefix()?;
-            Ok(parsed)
-        }) {
+        let parsed = match syntax.parse(line, start) {
             Ok(parsed) => parsed,
             Err(error) => return self.faulty(line, &error.into()),
         };
@@ -94,7 +91,10 @@ impl<T: Transport> Console<T> {
             let text = format_args!("column {}: expected an address alone", column + 1);
             return self.status(codes::SYNTAX, text);
         }
-        let Ok(prefix) = parsed.prefix() else { return };
+        let Ok(prefix) = parsed.prefix() else {
+            let what = "an address is missing, like 192.0.2.1 or 2001:db8::1";
+            return self.faulty(line, &Fault::At(line.trim_ascii_end().len(), what));
+        };
         match self.ask(|client| client.lookup(prefix)) {
             Ok(route) => {
                 let route = Cached::new(&*self.devices).named(route);
