@@ -330,7 +330,16 @@ impl Memory {
             |name: &str, count| fs::write(share.path().join(name), lines(&prefixes::made(count)));
         write("few", 1000)?;
         write("many", routes)?;
-        let words = ["ping", "route show 192.0.2.0/24", "stats", "version"];
+        let words = [
+            "ping",
+            "greet hello",
+            "route replace 203.0.113.0/24 dev lo",
+            "route get 203.0.113.1",
+            "route show 203.0.113.0/24 json",
+            "route del 203.0.113.0/24",
+            "stats",
+            "version",
+        ];
         let script = |count: usize| -> String {
             let words = words.iter().cycle().take(count);
             words.flat_map(|word| [word, "\n"]).collect()
