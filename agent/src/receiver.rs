@@ -52,11 +52,9 @@ impl<T, const N: usize> Queue<T, N> {
         self.items.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds an item, or gives it back when the queue is full.
+    /// Adds an item, or gives it back when the queue is full. Wakes nobody.
     fn put(&self, item: T) -> Result<(), T> {
-        self.items().push_back(item)?;
-        self.ready.wake();
-        Ok(())
+        self.items().push_back(item)
     }
 }
 
@@ -79,6 +77,20 @@ struct Shared {
     failed: AtomicBool,
     /// Rounds of the thread.
     beat: AtomicU32,
+}
+
+impl Shared {
+    /// The next answer. The thread is woken when it has room for many: a dump has
+    /// millions of answers, and to change to the other thread for each takes longer than
+    /// all the rest.
+    fn take_answer(&self) -> Option<Answer> {
+        let mut items = self.answers_queue.items();
+        let answer = items.pop_front();
+        if items.is_empty() && self.stalled.swap(false, Ordering::AcqRel) {
+            self.room.wake();
+        }
+        answer
+    }
 }
 
 fn eventfd() -> io::Result<EventFd> {
@@ -145,19 +157,16 @@ impl Transport for Receiver {
     fn receive(&mut self, deadline: Instant) -> Result<Option<Message>, ReceiveError> {
         let shared = &*self.shared;
         loop {
-            // Reset first: what comes after this sets it again.
-            shared.answers_queue.ready.reset();
-            let mut items = shared.answers_queue.items();
-            if let Some(answer) = items.pop_front() {
-                if !items.is_empty() {
-                    shared.answers_queue.ready.wake();
-                }
-                if shared.stalled.swap(false, Ordering::AcqRel) {
-                    shared.room.wake();
-                }
+            if let Some(answer) = shared.take_answer() {
                 return answer.map(Some);
             }
-            drop(items);
+            // There was nothing: what comes after this sets it again.
+            shared.answers_queue.ready.reset();
+            if let Some(answer) = shared.take_answer() {
+                // There may be more.
+                shared.answers_queue.ready.wake();
+                return answer.map(Some);
+            }
             if shared.failed.load(Ordering::Acquire) {
                 return Err(ReceiveError::Io(io::ErrorKind::NotConnected.into()));
             }
@@ -285,15 +294,17 @@ fn receive(shared: &Shared) -> io::Result<()> {
 
 /// Moves answers into the queue until it is full.
 fn hand_over(shared: &Shared, answers: &mut Inbox, waiting: &mut Option<Answer>) {
+    let mut some = false;
     loop {
         let answer = match waiting.take() {
             Some(answer) => answer,
             None => match answers.take() {
                 Ok(Some(message)) => Ok(message),
-                Ok(None) => return,
+                Ok(None) => break,
                 Err(error) => Err(error.into()),
             },
         };
+        some = true;
         if let Err(answer) = shared.answers_queue.put(answer) {
             shared.stalled.store(true, Ordering::Release);
             // The main thread may have made room before it could see that.
@@ -301,10 +312,13 @@ fn hand_over(shared: &Shared, answers: &mut Inbox, waiting: &mut Option<Answer>)
                 Ok(()) => shared.stalled.store(false, Ordering::Release),
                 Err(answer) => {
                     *waiting = Some(answer);
-                    return;
+                    break;
                 }
             }
         }
+    }
+    if some {
+        shared.answers_queue.ready.wake();
     }
 }
 
@@ -328,11 +342,10 @@ fn take_events(shared: &Shared, events: &mut Inbox) {
         match events.take() {
             // Anything else is no event: those have sequence number 0.
             Ok(Some(message)) if message.header.seq != 0 => {}
-            Ok(Some(message)) => {
-                if shared.events_queue.put(message).is_err() {
-                    mark_lost(shared);
-                }
-            }
+            Ok(Some(message)) => match shared.events_queue.put(message) {
+                Ok(()) => shared.events_queue.ready.wake(),
+                Err(_) => mark_lost(shared),
+            },
             Ok(None) => return,
             Err(_) => mark_lost(shared),
         }
