@@ -772,6 +772,7 @@ impl<T: Transport> Console<T> {
     fn exit(&mut self) {
         // What follows was meant for a session that is over.
         self.input.clear();
+        self.hurried = false;
         self.monitoring = false;
         let (columns, rows) = self.told;
         self.set_size(columns, rows);

@@ -61,6 +61,11 @@ impl Action {
         )
     }
 
+    /// Whether it is written out, so that no slip of a key does it.
+    fn is_written_out(self) -> bool {
+        matches!(self, Self::FactoryReset | Self::Reboot)
+    }
+
     /// Whether it changes nothing, neither routes nor files.
     pub fn reads(self) -> bool {
         matches!(
@@ -255,6 +260,8 @@ pub enum GrammarErrorKind {
     Unknown(Level),
     /// The same, but it is the second word of a command with these words.
     Second(&'static [&'static str]),
+    /// The command has this word, which is not to be abbreviated.
+    Short(&'static str),
     /// More than one command has a word that starts so: with as many bytes of this word.
     Ambiguous(Level, &'static str, usize),
     /// The command goes on.
@@ -317,6 +324,14 @@ pub fn command(line: &str) -> Result<Option<(&'static Command, usize)>, GrammarE
         level = descend(level, word)?;
         let command = &COMMANDS[level.index];
         if level.depth == command.words.len() {
+            let full = command.words[level.depth - 1];
+            if command.action.is_written_out() && word.text != full {
+                return Err(GrammarError {
+                    column: word.column,
+                    len: word.text.len(),
+                    kind: GrammarErrorKind::Short(full),
+                });
+            }
             return Ok(Some((command, word.column + word.text.len())));
         }
     }
@@ -755,6 +770,7 @@ impl fmt::Display for GrammarErrorKind {
             Self::Unknown(level) | Self::Incomplete(level) => f
                 .write_str("expected ")
                 .and_then(|()| list(f, &mut level.words().map(|(_, word)| word))),
+            Self::Short(word) => write!(f, "write it out: {word}"),
             Self::Second(words) => {
                 f.write_str("no such command, did you mean")?;
                 words.iter().try_for_each(|word| write!(f, " {word}"))?;
@@ -842,6 +858,8 @@ mod tests {
     fn abbreviations_are_unique_or_refused() {
         assert_eq!(found("rou sh"), Ok(Some((Action::RouteShow, 6))));
         assert_eq!(found("h"), Ok(Some((Action::Help, 1))));
+        assert_eq!(found("reb"), Err("0+3: write it out: reboot".into()));
+        assert_eq!(found("f"), Err("0+1: write it out: factory-reset".into()));
         assert_eq!(
             found("ro show"),
             Err("0+2: ambiguous, write more of it: route or rollback".into())
