@@ -9,8 +9,9 @@ images=$1
 board=$2
 
 # A partition's first bytes, written with the image: S10data makes a file system
-# where it finds nothing else.
-truncate -s 64K "$images/data.blank"
+# where it finds nothing else. Not zeros: bmaptool leaves out what may be a hole, and
+# what the disk had there before would stay.
+head -c 65536 /dev/zero | LC_ALL=C tr '\0' '\377' >"$images/data.blank"
 
 if [ -f "$board/extlinux.conf" ]; then
 	cp "$board/extlinux.conf" "$images/"

@@ -239,6 +239,26 @@ pub fn post_image(board: Board, images: &Path) -> Result<()> {
     Ok(())
 }
 
+/// What the `.bmap` beside `image` lists, in bytes.
+pub fn mapped(image: &Path) -> Result<Vec<Range<u64>>> {
+    let mut map = image.as_os_str().to_owned();
+    map.push(".bmap");
+    let map = fs::read_to_string(&map).with_context(|| format!("no {}", map.display()))?;
+    let value = |line: &str, tag: &str| {
+        let (_, value) = line.trim().strip_prefix(tag)?.split_once('>')?;
+        Some(value.split('<').next()?.trim().to_owned())
+    };
+    let block = map.lines().find_map(|line| value(line, "<BlockSize"));
+    let block: u64 = block.context("no BlockSize")?.parse()?;
+    let ranges = map.lines().filter_map(|line| value(line, "<Range"));
+    ranges
+        .map(|range| {
+            let (first, last) = range.split_once('-').unwrap_or((&range, &range));
+            Ok(first.parse::<u64>()? * block..(last.parse::<u64>()? + 1) * block)
+        })
+        .collect()
+}
+
 /// A disk with an image on it, in a file that is gone with it.
 pub struct Disk {
     file: tempfile::TempPath,
@@ -303,6 +323,17 @@ impl Disk {
             bail!("{} has no partition {number}", self.file.display());
         }
         Ok(start * SECTOR..(start + sectors) * SECTOR)
+    }
+
+    /// Writes `image` to it as `bmaptool copy` does: what its `.bmap` lists, and nothing else.
+    pub fn flash_mapped(&self, image: &Path) -> Result<()> {
+        let content = fs::read(image)?;
+        for place in mapped(image)? {
+            let start = usize::try_from(place.start)?;
+            let end = usize::try_from(place.end)?.min(content.len());
+            self.write(place.start, &content[start..end])?;
+        }
+        Ok(())
     }
 
     /// A part of it as a disk of its own.

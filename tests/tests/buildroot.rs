@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 
 use nl31_lab::buildroot::{self, tree};
 use nl31_lab::progress::Step;
-use nl31_lab::{Arch, cache, device_tree, host, kernel, project};
+use nl31_lab::{Arch, cache, device_tree, disk, host, kernel, project};
 use sha2::{Digest, Sha256};
 
 /// Names of all of Buildroot's options, to find misspelt ones without it:
@@ -397,7 +397,7 @@ fn inputs(board: &str) -> BTreeSet<String> {
 
 /// Runs post-image.sh as Buildroot does, on stand-ins for what Buildroot built, and
 /// returns the disk's name and content, and the folder.
-fn disk(board: &str) -> (String, Vec<u8>, tempfile::TempDir) {
+fn disk_image(board: &str) -> (String, Vec<u8>, tempfile::TempDir) {
     host::require(DISK_TOOLS).expect("packages");
     let images = tempfile::tempdir().expect("a folder");
     for input in inputs(board) {
@@ -437,7 +437,7 @@ fn partitions(disk: &[u8]) -> Vec<(u8, u32, u32)> {
 fn disks_have_the_layout_that_the_image_relies_on() {
     assert!(!disk_boards().is_empty());
     for board in disk_boards() {
-        let (name, disk, images) = disk(&board);
+        let (name, disk, images) = disk_image(&board);
         assert!(disk.len() <= 64 << 20, "{board}: {} bytes", disk.len());
 
         // Kernels find the root as PARTUUID=6e6c3331-02, S10data /data as partition 3.
@@ -470,7 +470,16 @@ fn disks_have_the_layout_that_the_image_relies_on() {
         );
         let blank = &disk[data.1 as usize * 512..];
         assert_eq!(blank.len(), 64 << 10, "{board}");
-        assert!(blank.iter().all(|&byte| byte == 0), "{board}");
+        assert!(blank.iter().all(|&byte| byte == 0xFF), "{board}");
+        // bmaptool writes these bytes as well, whatever the disk had there
+        let data = u64::from(data.1) * 512..disk.len() as u64;
+        let mapped = disk::mapped(&images.path().join(&name)).expect("a map");
+        assert!(
+            mapped
+                .iter()
+                .any(|part| part.start <= data.start && data.end <= part.end),
+            "{board}: {data:?} is not in {mapped:?}"
+        );
 
         // every file is on the FAT partition, with its content
         let fat = format!("{}@@{}", images.path().join(&name).display(), boot.1 * 512);

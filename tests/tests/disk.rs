@@ -96,6 +96,26 @@ fn the_first_boot_makes_data_and_later_ones_keep_it() {
     assert!(has_config(&mut guest));
 }
 
+/// bmaptool leaves out what is a hole in the image.
+#[test]
+fn flashing_again_starts_data_anew() {
+    let disk = used();
+    disk.flash_mapped(&DiskImage::shared().lab_file())
+        .expect("to flash");
+    let mut guest = boot(&disk, "");
+    assert_said(&guest, "made a file system on /dev/vda3");
+    assert!(!has_config(&mut guest));
+}
+
+/// As a disk comes from its factory.
+#[test]
+fn a_partition_of_zeros_is_blank() {
+    let disk = flashed();
+    disk.write(data(&disk), &[0; 64 << 10]).expect("to write");
+    let guest = boot(&disk, "");
+    assert_said(&guest, "made a file system on /dev/vda3");
+}
+
 #[test]
 fn the_root_is_read_only_and_says_what_it_was_made_from() {
     let mut guest = boot(&used(), "");

@@ -87,7 +87,8 @@ fn left(data: &Disk) -> Left {
         buffer
     };
     let half_made = read(end - BLOCK, 38).starts_with(b"nl31: a file system is being made");
-    if half_made || read(0, 64 << 10).iter().all(|&byte| byte == 0) {
+    let blank = |byte: &u8| [0, 0xFF].contains(byte);
+    if half_made || read(0, 64 << 10).iter().all(blank) {
         return Left::Nothing;
     }
     let check = |how: &str| {
