@@ -22,7 +22,9 @@ use crate::exec::{Output, Request};
 use crate::image::Image;
 use crate::klog::KernelLog;
 use crate::progress::Step;
-use crate::qemu::{Drive, FIRMWARE_VARIABLES, Lab, MEMORY_MIB, Machine, Qemu, accelerator};
+use crate::qemu::{
+    Drive, FIRMWARE_VARIABLES, Lab, MEMORY_MIB, Machine, Qemu, Watchdog, accelerator,
+};
 use crate::rootfs;
 
 /// A guest that has said nothing for this many times the length of a boot hangs. The
@@ -131,12 +133,32 @@ impl Guest {
     /// A PC that starts from a disk with the lab's image on it, at its prompt. `append` is
     /// added to the kernel's command line.
     pub fn boot_disk(image: &DiskImage, drive: Drive, append: &str) -> Result<Self> {
+        Self::boot_pc(image, drive, append, None)
+    }
+
+    /// The same, with a chipset whose watchdog fires after 4 seconds.
+    pub fn boot_disk_watched(image: &DiskImage, drive: Drive) -> Result<Self> {
+        Self::boot_pc(
+            image,
+            drive,
+            "iTCO_wdt.heartbeat=4",
+            Some(Watchdog::Chipset),
+        )
+    }
+
+    fn boot_pc(
+        image: &DiskImage,
+        drive: Drive,
+        append: &str,
+        watchdog: Option<Watchdog>,
+    ) -> Result<Self> {
         let nothing = tempfile::tempdir()?;
         let kernel = image.lab_kernel();
         let machine = Machine {
             drive: Some(drive),
             append: &format!("panic_on_warn=1 {append}"),
             lab: Some(Lab::Virtio(nothing.path())),
+            watchdog,
             ..Machine::new(Arch::X86_64, &kernel)
         };
         let mut guest = Self::on(Qemu::start(&machine)?, Duration::ZERO, Share::None)?;
@@ -211,7 +233,7 @@ impl Guest {
             lab: Some(lab),
             memory_mib: setup.memory_mib.unwrap_or(MEMORY_MIB),
             state,
-            watchdog: setup.watchdog,
+            watchdog: setup.watchdog.then_some(Watchdog::Card),
             ..Machine::new(image.arch(), image.lab_kernel().unwrap_or(image.kernel()))
         };
         let share = if setup.share.is_some() && packed.is_none() {

@@ -54,8 +54,8 @@ pub struct Machine<'a> {
     pub memory_mib: u32,
     /// State to start with instead of booting; of a machine that is the same otherwise.
     pub state: Option<&'a Path>,
-    /// With a watchdog, which does not reset the machine but stops it.
-    pub watchdog: bool,
+    /// Its watchdog.
+    pub watchdog: Option<Watchdog>,
 }
 
 impl<'a> Machine<'a> {
@@ -72,9 +72,18 @@ impl<'a> Machine<'a> {
             lab: None,
             memory_mib: MEMORY_MIB,
             state: None,
-            watchdog: false,
+            watchdog: None,
         }
     }
+}
+
+/// A watchdog, which does not reset the machine but stops it.
+#[derive(Clone, Copy)]
+pub enum Watchdog {
+    /// On a card.
+    Card,
+    /// Of a PC's chipset.
+    Chipset,
 }
 
 /// How the lab's channels get into a machine.
@@ -384,9 +393,18 @@ impl Board {
             })?),
         };
         self.arg("-netdev", netdev);
-        if machine.watchdog {
-            self.arg("-device", "i6300esb")
-                .arg("-action", "watchdog=pause");
+        match machine.watchdog {
+            None => {}
+            Some(Watchdog::Card) => {
+                self.arg("-device", "i6300esb");
+            }
+            // it is always there, and at first a pin of the board forbids it to reset
+            Some(Watchdog::Chipset) => {
+                self.arg("-global", "ICH9-LPC.noreboot=false");
+            }
+        }
+        if machine.watchdog.is_some() {
+            self.arg("-action", "watchdog=pause");
         }
         Ok(lab)
     }

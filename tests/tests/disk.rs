@@ -133,6 +133,24 @@ fn the_root_is_read_only_and_says_what_it_was_made_from() {
     }
 }
 
+/// The driver is not enough: another makes its device.
+#[test]
+fn the_chipsets_watchdog_is_fed() {
+    let disk = used();
+    let mut guest =
+        Guest::boot_disk_watched(DiskImage::shared(), Drive::new(disk.path())).expect("a prompt");
+    let log = guest.command("log").expect("a reply").to_string();
+    assert!(log.contains("resets the board after 4 s"), "{log}");
+    // three times its limit, by its own clock
+    sh(&mut guest, "sleep 12");
+    assert!(!guest.starved().expect("QEMU"));
+    sh(&mut guest, "kill -STOP $(pidof nl31-agent)");
+    let fired = guest.wait("the watchdog", 1, |guest| {
+        Ok(guest.starved()?.then_some(()))
+    });
+    fired.expect("a reset");
+}
+
 #[test]
 fn a_name_in_data_is_the_hosts() {
     let disk = used();
