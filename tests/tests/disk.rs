@@ -338,6 +338,24 @@ fn the_image_depends_on_its_files_only() {
     }
 }
 
+/// By the kernel's own settings: what firmware starts has nothing of the lab on its command
+/// line.
+#[test]
+fn a_root_that_is_damaged_restarts_the_board() {
+    nl31_lab::host::require(&["ovmf"]).expect("packages");
+    let image = DiskImage::shared();
+    let disk = Disk::flashed(&image.file()).expect("a disk");
+    let root = disk.partition(2).expect("a second partition");
+    disk.write(root.start, &[0; 4096]).expect("to write");
+    let mut guest = Guest::launch_firmware(image, &disk).expect("a start");
+    let error = guest.await_boot().expect_err("no root").to_string();
+    assert!(error.contains("Unable to mount root fs"), "{error}");
+    let restarted = guest.wait("the restart", 1, |guest| {
+        Ok((!guest.console.channel().is_open()).then_some(()))
+    });
+    restarted.expect("QEMU ends when its board restarts");
+}
+
 #[test]
 fn uefi_firmware_starts_the_disk() {
     nl31_lab::host::require(&["ovmf"]).expect("packages");
