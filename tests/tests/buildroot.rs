@@ -242,18 +242,35 @@ fn every_file_that_a_configuration_names_exists() {
 /// What makes these images the same product.
 #[test]
 fn configurations_agree_on_what_is_not_the_boards() {
-    let hashes = read(&tree().join("patches/linux/linux.hash"));
     for board in boards() {
         let config = defconfig(&board);
         let value = |option: &str| config.get(option).map_or("", String::as_str);
-        let kernel = format!(
-            "linux-{}.tar.xz",
-            value("BR2_LINUX_KERNEL_CUSTOM_VERSION_VALUE")
-        );
-        assert!(
-            hashes.lines().any(|line| line.ends_with(&kernel)),
-            "{board}: no hash for {kernel}"
-        );
+        // in a version of our own, which every Buildroot takes, and whose hash is checked
+        for (package, version, file) in [
+            (
+                "linux",
+                "BR2_LINUX_KERNEL_CUSTOM_VERSION_VALUE",
+                "linux-VERSION.tar.xz",
+            ),
+            (
+                "uboot",
+                "BR2_TARGET_UBOOT_CUSTOM_VERSION_VALUE",
+                "u-boot-VERSION.tar.bz2",
+            ),
+        ] {
+            if package == "uboot" && !config.contains_key("BR2_TARGET_UBOOT") {
+                continue;
+            }
+            assert!(!value(version).is_empty(), "{board}: no {version}");
+            let file = file.replace("VERSION", value(version));
+            let hashes = read(&tree().join(format!("patches/{package}/{package}.hash")));
+            assert!(
+                hashes
+                    .lines()
+                    .any(|line| line.ends_with(&format!("  {file}"))),
+                "{board}: no hash for {file}"
+            );
+        }
         for (option, wanted) in [
             ("BR2_DOWNLOAD_FORCE_CHECK_HASHES", "y"),
             ("BR2_ENABLE_LTO", "y"),
