@@ -1,6 +1,15 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Numbers that look random, and are the same each time.
 
+/// Begins the numbers of a test: `NL31_SEED`, so that it can be tried with others.
+pub fn seed() -> u64 {
+    let Ok(text) = std::env::var("NL31_SEED") else {
+        return 31;
+    };
+    text.parse()
+        .unwrap_or_else(|_| panic!("NL31_SEED is {text:?}, and must be a number"))
+}
+
 /// SplitMix64 (Steele, Lea, Flood 2014): small, and the same for ever.
 pub struct SplitMix(pub u64);
 

@@ -2,8 +2,8 @@
 //! The log of a disk's writes and flushes that QEMU's blklogwrites keeps, in the format of
 //! Linux's dm-log-writes (drivers/md/dm-log-writes.c), and disks as a power cut leaves them.
 //!
-//! What a disk has said to have flushed is on it. Of what was written since, any part may
-//! be there or not: a disk writes its cache in an order of its own.
+//! What a disk has said to have flushed is on it. Of what was written since, any sectors may
+//! be there or not: a disk writes its cache in an order of its own, and a write may be cut.
 
 use std::fs;
 use std::path::Path;
@@ -83,71 +83,86 @@ impl<'a> PowerCuts<'a> {
     }
 
     /// The disk after a cut behind the first `count` entries; `survives` tells of each
-    /// write that was not flushed whether it is there. Counts must not go down.
-    pub fn at(&mut self, count: usize, mut survives: impl FnMut() -> bool) -> Result<Disk> {
+    /// sector that was not flushed, numbered from 0 in its write, whether it is there.
+    /// Counts must not go down.
+    pub fn at(&mut self, count: usize, mut survives: impl FnMut(usize) -> bool) -> Result<Disk> {
         let entries = &self.entries[..count];
         let is_flush = |entry: &Entry| matches!(entry, Entry::Flush);
         let flushed = entries.iter().rposition(is_flush).unwrap_or(0);
         for entry in &entries[self.flushed.min(flushed)..flushed] {
-            apply(entry, &self.safe)?;
+            apply(entry, &self.safe, |_| true)?;
         }
         self.flushed = self.flushed.max(flushed);
         let disk = Disk::copy(self.safe.path())?;
         for entry in &entries[self.flushed..] {
-            if matches!(entry, Entry::Write { .. }) && survives() {
-                apply(entry, &disk)?;
-            }
+            apply(entry, &disk, &mut survives)?;
         }
         Ok(disk)
     }
 }
 
-fn apply(entry: &Entry, disk: &Disk) -> Result<()> {
-    match entry {
-        Entry::Write { offset, bytes } => disk.write(*offset, bytes),
-        Entry::Flush => Ok(()),
+fn apply(entry: &Entry, disk: &Disk, mut survives: impl FnMut(usize) -> bool) -> Result<()> {
+    let Entry::Write { offset, bytes } = entry else {
+        return Ok(());
+    };
+    let sector = usize::try_from(SECTOR)?;
+    let sectors: Vec<bool> = (0..bytes.len() / sector).map(&mut survives).collect();
+    let mut at = 0;
+    for run in sectors.chunk_by(|one, next| one == next) {
+        let end = at + run.len() * sector;
+        if run[0] {
+            disk.write(offset + u64::try_from(at)?, &bytes[at..end])?;
+        }
+        at = end;
     }
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn write(offset: u64, byte: u8) -> Entry {
+    /// A write of sectors full of these.
+    fn write(sector: u64, bytes: &[u8]) -> Entry {
+        let sectors = bytes.iter().map(|&byte| [byte; SECTOR as usize]);
         Entry::Write {
-            offset,
-            bytes: vec![byte; 1],
+            offset: sector * SECTOR,
+            bytes: sectors.collect::<Vec<_>>().concat(),
         }
     }
 
     #[test]
     fn only_what_was_not_flushed_can_be_lost() {
         let file = tempfile::NamedTempFile::new().expect("a file");
-        fs::write(&file, [0; 4]).expect("to write");
+        file.as_file().set_len(5 * SECTOR).expect("a size");
         let disk = Disk::copy(file.path()).expect("a disk");
         let entries = [
-            write(0, 1),
+            write(0, &[1]),
             Entry::Flush,
-            write(1, 2),
-            write(2, 3),
+            write(1, &[2]),
+            write(2, &[3, 4]),
             Entry::Flush,
-            write(3, 4),
+            write(4, &[5]),
         ];
         let mut cuts = PowerCuts::new(&disk, &entries).expect("cuts");
-        let mut after = |count: usize, survives: &mut dyn FnMut() -> bool| {
+        let mut after = |count: usize, survives: &mut dyn FnMut(usize) -> bool| {
             let disk = cuts.at(count, survives).expect("a disk");
-            fs::read(disk.path()).expect("to read")
+            let content = fs::read(disk.path()).expect("to read");
+            let sectors = content.chunks(SECTOR as usize);
+            sectors.map(|sector| sector[0]).collect::<Vec<_>>()
         };
-        assert_eq!(after(0, &mut || true), [0, 0, 0, 0]);
-        assert_eq!(after(1, &mut || false), [0, 0, 0, 0]);
-        assert_eq!(after(2, &mut || false), [1, 0, 0, 0]);
-        let mut second = [false, true].into_iter();
-        assert_eq!(
-            after(4, &mut || second.next().expect("two writes")),
-            [1, 0, 3, 0]
-        );
-        assert_eq!(after(5, &mut || false), [1, 2, 3, 0]);
-        assert_eq!(after(6, &mut || false), [1, 2, 3, 0]);
-        assert_eq!(after(6, &mut || true), [1, 2, 3, 4]);
+        assert_eq!(after(0, &mut |_| true), [0, 0, 0, 0, 0]);
+        assert_eq!(after(1, &mut |_| false), [0, 0, 0, 0, 0]);
+        assert_eq!(after(2, &mut |_| false), [1, 0, 0, 0, 0]);
+        let mut second = [(0, false), (0, true), (1, false)].into_iter();
+        let sectors = after(4, &mut |number| {
+            let (expected, survives) = second.next().expect("three sectors");
+            assert_eq!(number, expected, "in its write");
+            survives
+        });
+        assert_eq!(sectors, [1, 0, 3, 0, 0]);
+        assert_eq!(after(5, &mut |_| false), [1, 2, 3, 4, 0]);
+        assert_eq!(after(6, &mut |_| false), [1, 2, 3, 4, 0]);
+        assert_eq!(after(6, &mut |_| true), [1, 2, 3, 4, 5]);
     }
 }

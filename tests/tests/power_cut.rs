@@ -5,19 +5,25 @@
 //! that was just being saved.
 
 use std::fs::File;
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::process::Command;
 
 use nl31_lab::qemu::Drive;
-use nl31_lab::random::SplitMix;
+use nl31_lab::random::{self, SplitMix};
 use nl31_lab::write_log::{self, Entry, PowerCuts};
 use nl31_lab::{Disk, DiskImage, Guest, host};
 
-/// Points at which the power is cut.
-const CUTS: usize = 200;
+/// Points at which the power is cut: in the first boot, in each save, in a factory reset.
+const CUTS_IN_BOOT: usize = 80;
+const CUTS_IN_SAVE: usize = 10;
+const CUTS_IN_RESET: usize = 80;
 
-/// Every so many of them a guest boots; the others are judged by e2fsck and debugfs.
+/// Saves; each third is the confirmation of a commit.
+const SAVES: usize = 12;
+
+/// At every so many points a guest boots; the others are judged by e2fsck and debugfs.
 const BOOT_EVERY: usize = 40;
 
 const BLOCK: u64 = 4096;
@@ -118,20 +124,34 @@ fn content(data: &Disk, path: &str) -> Option<String> {
     Some(String::from_utf8(output.stdout).expect("text"))
 }
 
-/// Calls `judge` with each cut's place in the log and disk.
-fn cut(life: &Life, mut judge: impl FnMut(usize, usize, Disk)) {
+/// Cuts the power as often as told within parts of the log, from one end of each to the
+/// other. Calls `judge` with each cut's number, its place in the log, and the disk.
+fn cut(life: &Life, parts: &[(Range<usize>, usize)], mut judge: impl FnMut(usize, usize, Disk)) {
     host::require(host::DISK).expect("packages");
     let mut cuts = PowerCuts::new(&life.before, &life.entries).expect("a disk");
-    let mut random = SplitMix(31);
-    for number in 0..CUTS {
-        let count = life.entries.len() * number / (CUTS - 1);
-        let disk = cuts.at(count, || match number % 4 {
-            // nothing, everything, or any part of it
-            0 => false,
-            1 => true,
-            _ => random.below(2) == 0,
-        });
-        judge(number, count, disk.expect("a disk"));
+    let seed = random::seed();
+    println!("NL31_SEED={seed}");
+    let mut random = SplitMix(seed);
+    let mut number = 0;
+    for (part, count) in parts {
+        for index in 0..*count {
+            let place = part.start + part.len() * index / (count - 1);
+            let mut whole = false;
+            let disk = cuts.at(place, |sector| match number % 4 {
+                // nothing of what was not flushed, everything, some writes, some sectors
+                0 => false,
+                1 => true,
+                2 => {
+                    if sector == 0 {
+                        whole = random.below(2) == 0;
+                    }
+                    whole
+                }
+                _ => random.below(2) == 0,
+            });
+            judge(number, place, disk.expect("a disk"));
+            number += 1;
+        }
     }
 }
 
@@ -152,7 +172,7 @@ fn no_cut_loses_a_save_or_the_prompt() {
     let disk = Disk::flashed(&DiskImage::shared().lab_file()).expect("a disk");
     let life = live(&disk, |guest, logged| {
         let mut saves = Vec::new();
-        for number in 0..12 {
+        for number in 0..SAVES {
             let route = format!("route add 10.{number}.0.0/16 via 192.0.2.1 dev eth0");
             // a commit that waits to be confirmed is not on the disk: a cut takes it back
             let confirmed = number % 3 == 2;
@@ -180,8 +200,12 @@ fn no_cut_loses_a_save_or_the_prompt() {
         assert!(pair[0].acknowledged < pair[1].acknowledged);
     }
 
-    let mut made = 0;
-    cut(&life, |number, count, disk| {
+    let mut parts = vec![(0..life.saves[0].asked, CUTS_IN_BOOT)];
+    for save in &life.saves {
+        parts.push((save.asked..save.acknowledged, CUTS_IN_SAVE));
+    }
+    let (mut made, mut last) = (0, 0);
+    cut(&life, &parts, |number, count, disk| {
         let allowed = allowed(&life.saves, count);
         let left = left(&data(&disk));
         let config = match &left {
@@ -194,10 +218,12 @@ fn no_cut_loses_a_save_or_the_prompt() {
             "cut {number}, behind {count} of {} writes and flushes: {left:?} is none of {allowed:#?}",
             life.entries.len()
         );
-        if number % BOOT_EVERY == BOOT_EVERY / 2 || number == CUTS - 1 {
+        if number % BOOT_EVERY == BOOT_EVERY / 2 {
             boots_with(disk.path(), config);
         }
+        last = number;
     });
+    assert_eq!(last + 1, 200);
     assert!(made > 1, "some cuts are within the first boot");
 }
 
@@ -227,7 +253,8 @@ fn a_factory_reset_that_is_cut_is_done_or_done_again() {
 
     let life = live(&disk, |_, _| Vec::new());
     let mut seen = [0; 3];
-    cut(&life, |number, count, disk| {
+    let whole = 0..life.entries.len();
+    cut(&life, &[(whole, CUTS_IN_RESET)], |number, count, disk| {
         let data = data(&disk);
         match left(&data) {
             Left::Nothing => seen[0] += 1,
