@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The Buildroot external tree and the boards. What needs a checkout of Buildroot is
-//! built with a feature:
-//! `BUILDROOT_DIR=~/buildroot cargo test -p nl31-lab --features buildroot --test buildroot`
+//! tested where there is one:
+//! `BUILDROOT_DIR=~/buildroot cargo test -p nl31-lab --test buildroot`
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -720,7 +720,7 @@ fn folders_that_will_not_do_are_refused_before_anything_is_built() {
 }
 
 /// The checkout of Buildroot, and its make on the external tree.
-#[cfg(feature = "buildroot")]
+#[cfg(buildroot)]
 fn make(output: &Path) -> Command {
     let dir = std::env::var_os("BUILDROOT_DIR").expect("BUILDROOT_DIR, a checkout of Buildroot");
     let mut make = Command::new("make");
@@ -734,7 +734,7 @@ fn make(output: &Path) -> Command {
 }
 
 #[test]
-#[cfg(feature = "buildroot")]
+#[cfg(buildroot)]
 fn buildroot_finds_no_fault_in_the_tree() {
     host::require(&["flake8", "python3-magic", "shellcheck"]).expect("packages");
     let dir = PathBuf::from(std::env::var_os("BUILDROOT_DIR").expect("BUILDROOT_DIR"));
@@ -751,7 +751,7 @@ fn buildroot_finds_no_fault_in_the_tree() {
 }
 
 #[test]
-#[cfg(feature = "buildroot")]
+#[cfg(buildroot)]
 fn buildroot_takes_every_configuration_as_it_is() {
     for board in boards() {
         let name = format!("nl31_{board}_defconfig");
@@ -785,7 +785,7 @@ fn buildroot_takes_every_configuration_as_it_is() {
 
 /// Without the network: what is not ours would be downloaded for it.
 #[test]
-#[cfg(feature = "buildroot")]
+#[cfg(buildroot)]
 fn buildroot_reports_the_licences_of_what_is_ours() {
     let output = tempfile::tempdir().expect("a folder");
     succeeds(make(output.path()).arg("nl31_qemu_x86_64_defconfig"));
