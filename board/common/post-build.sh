@@ -34,7 +34,7 @@ project=$(cd "$(dirname "$0")/../.." && pwd)
 version=$(sed -n 's/^version = "\(.*\)"$/\1/p' "$project/Cargo.toml")
 build=${NL31_BUILD_ID:-$(git -C "$project" describe --always --dirty --abbrev=12 2>/dev/null || true)}
 if [ -z "$build" ]; then
-	build=$(cd "$project" && find Cargo.lock agent board kmod rootfs-overlay -type f |
+	build=$(cd "$project" && find Cargo.* agent board buildroot kmod rootfs-overlay -type f |
 		LC_ALL=C sort | xargs sha256sum | sha256sum | cut -c 1-12)
 fi
 rm -f "$target/etc/os-release"
