@@ -824,8 +824,7 @@ impl<T: Transport> Console<T> {
 
     /// Says that there is no kernel to ask.
     fn absent(&mut self) {
-        let text = format_args!("{}", ErrorKind::Absent);
-        self.status(codes::ABSENT, text);
+        self.status(codes::ABSENT, format_args!("{}", ErrorKind::Absent));
     }
 
     fn misspelled(&mut self, line: &str, error: &GrammarError) {

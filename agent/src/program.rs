@@ -416,8 +416,10 @@ impl<H: Host> Program<H> {
 
     fn greet(&mut self, text: &str) -> Refused<()> {
         if text.len() > GREETING_MAX {
-            let what = format_args!("a greeting has at most {GREETING_MAX} bytes");
-            return Err(Refusal::new(codes::TOO_LONG.number, what));
+            return Err(Refusal::new(
+                codes::TOO_LONG.number,
+                format_args!("a greeting has at most {GREETING_MAX} bytes"),
+            ));
         }
         let text = Some(text).filter(|text| !text.is_empty());
         let greeting = self.ask(|client| client.greet(text))?;

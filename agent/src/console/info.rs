@@ -22,8 +22,10 @@ pub(super) enum Topic {
 impl<T: Transport> Console<T> {
     pub(super) fn greet(&mut self, text: &str) {
         if text.len() > GREETING_MAX {
-            let text = format_args!("a greeting has at most {GREETING_MAX} bytes");
-            return self.status(codes::TOO_LONG, text);
+            return self.status(
+                codes::TOO_LONG,
+                format_args!("a greeting has at most {GREETING_MAX} bytes"),
+            );
         }
         let text = Some(text).filter(|text| !text.is_empty());
         match self.ask(|client| client.greet(text)) {

@@ -88,8 +88,10 @@ impl<T: Transport> Console<T> {
         ];
         if let Some((column, len)) = named.into_iter().find_map(|part| parsed.span(part)) {
             self.caret(line, column, len);
-            let text = format_args!("column {}: expected an address alone", column + 1);
-            return self.status(codes::SYNTAX, text);
+            return self.status(
+                codes::SYNTAX,
+                format_args!("column {}: expected an address alone", column + 1),
+            );
         }
         let Ok(prefix) = parsed.prefix() else {
             let what = "an address is missing, like 192.0.2.1 or 2001:db8::1";

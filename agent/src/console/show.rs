@@ -51,8 +51,8 @@ impl<T: Transport> Console<T> {
     /// Shows some more routes; says whether that needs no waiting.
     pub(super) fn show(&mut self, mut show: Show) -> bool {
         if std::mem::take(&mut self.stop) {
-            let text = format_args!("stopped after {}", count_routes(show.shown));
-            self.status(codes::STOPPED, text);
+            let shown = count_routes(show.shown);
+            self.status(codes::STOPPED, format_args!("stopped after {shown}"));
             return true;
         }
         let devices = Rc::clone(&self.devices);
@@ -84,15 +84,16 @@ impl<T: Transport> Console<T> {
                     return true;
                 }
                 Ok(Step::End { interrupted: true }) => {
-                    let text =
-                        format_args!("{}, the table changed meanwhile", count_routes(show.shown));
-                    self.status(codes::INTERRUPTED, text);
+                    let shown = count_routes(show.shown);
+                    self.status(
+                        codes::INTERRUPTED,
+                        format_args!("{shown}, the table changed meanwhile"),
+                    );
                     return true;
                 }
                 Err(error) => {
-                    let text =
-                        format_args!("{} after {}", Reason(&error), count_routes(show.shown));
-                    self.failed(&error, text);
+                    let shown = count_routes(show.shown);
+                    self.failed(&error, format_args!("{} after {shown}", Reason(&error)));
                     return true;
                 }
             }
