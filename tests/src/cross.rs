@@ -77,6 +77,39 @@ pub fn bare_library(target: &str, package: &'static str) -> Result<()> {
     Ok(())
 }
 
+/// Compiles one of the project's packages with the oldest compiler that Cargo.toml promises,
+/// which rustup installs.
+pub fn check_with_oldest_compiler(package: &'static str) -> Result<()> {
+    let version = env!("CARGO_PKG_RUST_VERSION");
+    let step = Step::new(package);
+    step.say(&format!("checking with Rust {version}"));
+    {
+        let _lock = rustup_lock(&step)?;
+        let installed = Command::new("rustup")
+            .args(["--quiet", "toolchain", "install", version])
+            .args(["--profile", "minimal", "--no-self-update"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status();
+        if !installed.context("cannot run rustup")?.success() {
+            bail!("rustup toolchain install {version} failed");
+        }
+    }
+    let status = Command::new("rustup")
+        .current_dir(crate::project())
+        .args(["run", version, "cargo", "check", "--locked", "--quiet"])
+        .args(["--package", package])
+        .env("CARGO_TARGET_DIR", cache::local()?.join("oldest"))
+        .stdin(Stdio::null())
+        .status()
+        .context("cannot run rustup")?;
+    if !status.success() {
+        bail!("{package} does not build with Rust {version} ({status})");
+    }
+    step.done("checked");
+    Ok(())
+}
+
 /// Whether the toolchain has the standard library of `target`.
 fn has_std(target: &str) -> bool {
     let output = Command::new("rustc")
