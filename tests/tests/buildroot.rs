@@ -184,7 +184,7 @@ fn the_agent_is_linked_as_plain_cargo_does() {
         }
         if let Some(flags) = line.strip_prefix("rustflags = ") {
             let flags: Vec<String> = serde_json::from_str(flags).expect("an array of strings");
-            let wanted = format!("_RUSTFLAGS=\"{}\"\n", flags.join(" "));
+            let wanted = format!("_RUSTFLAGS=\"{}", flags.join(" "));
             assert!(recipe.contains(&wanted), "{wanted}");
             targets += 1;
         }
