@@ -77,11 +77,11 @@ pub fn bare_library(target: &str, package: &'static str) -> Result<()> {
     Ok(())
 }
 
-/// Compiles one of the project's packages with the oldest compiler that Cargo.toml promises,
-/// which rustup installs.
-pub fn check_with_oldest_compiler(package: &'static str) -> Result<()> {
+/// Checks all of the project with the oldest compiler that Cargo.toml promises, which rustup
+/// installs.
+pub fn check_with_oldest_compiler() -> Result<()> {
     let version = env!("CARGO_PKG_RUST_VERSION");
-    let step = Step::new(package);
+    let step = Step::new("oldest compiler");
     step.say(&format!("checking with Rust {version}"));
     {
         let _lock = rustup_lock(&step)?;
@@ -98,13 +98,13 @@ pub fn check_with_oldest_compiler(package: &'static str) -> Result<()> {
     let status = Command::new("rustup")
         .current_dir(crate::project())
         .args(["run", version, "cargo", "check", "--locked", "--quiet"])
-        .args(["--package", package])
+        .args(["--workspace", "--all-targets"])
         .env("CARGO_TARGET_DIR", cache::local()?.join("oldest"))
         .stdin(Stdio::null())
         .status()
         .context("cannot run rustup")?;
     if !status.success() {
-        bail!("{package} does not build with Rust {version} ({status})");
+        bail!("the project does not build with Rust {version} ({status})");
     }
     step.done("checked");
     Ok(())

@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 
 use nl31_lab::buildroot::{self, tree};
 use nl31_lab::progress::Step;
-use nl31_lab::{Arch, cache, cross, device_tree, disk, host, kernel, project};
+use nl31_lab::{Arch, cache, device_tree, disk, host, kernel, project};
 use sha2::{Digest, Sha256};
 
 /// Names of all of Buildroot's options, to find misspelt ones without it:
@@ -190,12 +190,6 @@ fn the_agent_is_linked_as_plain_cargo_does() {
         }
     }
     assert!(targets > 0);
-}
-
-/// Which is older than a developer's.
-#[test]
-fn the_agent_builds_with_buildroots_compiler() {
-    cross::check_with_oldest_compiler("nl31-agent").expect("to build it");
 }
 
 #[test]
@@ -781,7 +775,7 @@ fn buildroot_takes_every_configuration_as_it_is() {
         for package in ["nl31-agent", "nl31-kmod", "linux", "busybox"] {
             assert!(info.get(package).is_some(), "{name} builds no {package}");
         }
-        // a test above compiles the agent with the oldest that will do
+        // a test below compiles the agent with the oldest that will do
         let compiler = info["host-rust-bin"]["version"]
             .as_str()
             .expect("a version");
@@ -799,6 +793,13 @@ fn buildroot_takes_every_configuration_as_it_is() {
         let sources = succeeds(make(output.path()).args(["-s", "external-deps"]));
         assert!(sources.contains("linux-6.12."), "{name}: {sources}");
     }
+}
+
+/// Which is older than a developer's, and is had from rustup.
+#[test]
+#[cfg(buildroot)]
+fn the_oldest_compiler_promised_will_do() {
+    nl31_lab::cross::check_with_oldest_compiler().expect("to build it");
 }
 
 /// Without the network: what is not ours would be downloaded for it.

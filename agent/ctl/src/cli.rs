@@ -339,8 +339,10 @@ impl Arguments {
                 if self.json {
                     return print(out, format_args!("{}", json!({ "agent": version })));
                 }
-                let alive = format_args!("agent {version} and the kernel are alive");
-                self.say(out, alive)
+                self.say(
+                    out,
+                    format_args!("agent {version} and the kernel are alive"),
+                )
             }
             Command::Route(command) => self.route(link, command, out),
             Command::Stats => self.stats(link, out),
