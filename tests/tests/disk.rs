@@ -224,10 +224,18 @@ fn a_full_disk_is_told_and_its_config_loaded() {
     let mut guest = boot(&disk, "");
     assert_said(&guest, "/dev/vda3 is full");
     assert!(has_config(&mut guest));
+
+    // a save is refused, and leaves what was saved before
+    assert_save_fails(&mut guest, 507);
+    assert_eq!(sh(&mut guest, "cat /data/nl31/routes.conf"), CONFIG);
+    sh(&mut guest, "rm /data/filler");
+    let saved = guest.command("save").expect("a reply");
+    assert!(saved.succeeded(), "{saved}");
+    assert_ne!(sh(&mut guest, "cat /data/nl31/routes.conf"), CONFIG);
 }
 
-/// Changes the table, and is told that it cannot be saved.
-fn assert_save_fails(guest: &mut Guest) {
+/// Changes the table, and is told that it cannot be saved, by this code.
+fn assert_save_fails(guest: &mut Guest, code: u16) {
     let added = guest.command("route add 203.0.113.0/24 via 192.0.2.1 dev eth0");
     let added = added.expect("a reply");
     assert!(added.succeeded(), "{added}");
@@ -235,7 +243,7 @@ fn assert_save_fails(guest: &mut Guest) {
     let status = saved.status.as_ref().expect("a status");
     assert_eq!(
         (status.severity, status.code),
-        (Severity::Error, 424),
+        (Severity::Error, code),
         "{saved}"
     );
     assert!(guest.command("ping").expect("a reply").succeeded());
@@ -288,7 +296,7 @@ fn a_disk_that_fails_is_told_and_leads_to_a_prompt() {
         };
         let mut guest = boot_drive(drive, "");
         assert!(has_config(&mut guest), "{request}: {:?}", said(&guest));
-        assert_save_fails(&mut guest);
+        assert_save_fails(&mut guest, 424);
     }
 
     // the superblock cannot be read
