@@ -47,7 +47,9 @@ impl Desk {
     }
 
     fn command(&self, cable: &Cable, arguments: &[&str]) -> Command {
-        let mut command = Command::new(&self.nl31ctl);
+        // who runs the tests in the background has Ctrl-C ignored
+        let mut command = Command::new("env");
+        command.arg("--default-signal=INT").arg(&self.nl31ctl);
         command.arg("--serial").arg(cable.path()).args(arguments);
         command
     }

@@ -223,8 +223,9 @@ fn ctrl_c_gives_the_line_back_and_nobody_else_gets_it_before() {
     let line = Line::new("interrupted");
     check(&line.ctl(&["shell", "help"]), 0, "I200 help\n", "");
     let start = || {
-        // A hangup is not for this one.
-        Command::new("nohup")
+        // A hangup is not for this one, and Ctrl-C is, whoever runs the tests in the background.
+        Command::new("env")
+            .args(["--default-signal=INT", "nohup"])
             .arg(env!("CARGO_BIN_EXE_nl31ctl"))
             .arg("--serial")
             .arg(&line.port)
