@@ -473,6 +473,18 @@ impl Guest {
         Ok(answer["status"] == "watchdog")
     }
 
+    /// Waits for QEMU to end, as it does when the machine restarts, whatever the kernel has
+    /// complained of before.
+    pub fn await_end(&mut self) -> Result<()> {
+        self.reported = true;
+        while self.console.channel().is_open() {
+            if self.pump(self.silence)? == 0 && self.console.channel().is_open() {
+                bail!("the guest says nothing and does not end\n{}", self.tail());
+            }
+        }
+        Ok(())
+    }
+
     /// Waits for a quiet guest, and fails if the kernel has complained up to here.
     pub fn settle(&mut self) -> Result<()> {
         while self.pump(Duration::from_millis(100))? > 0 {}
