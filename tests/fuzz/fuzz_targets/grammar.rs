@@ -84,7 +84,10 @@ fuzz_target!(|line: &str| {
     });
     let before = &line[..begun];
     let word = &line[begun..];
-    if wrong(before) || grammar::in_text(before) {
+    // that a value is missing is told before what is wrong further left
+    let left = before.trim_end().rsplit_once(char::is_whitespace);
+    let left = left.map_or("", |(left, _)| left);
+    if wrong(before) || wrong(left) || grammar::in_text(before) {
         return;
     }
     for text in offered.iter().filter(|text| text.starts_with(word)) {
