@@ -106,6 +106,11 @@ fuzz_target!(|data: &[u8]| {
         rest = behind.get(2..).unwrap_or_default();
     }
 
+    // `exit` and Ctrl-D end a session that has an end; nobody types into it any more
+    if session.console.input_ended() {
+        return;
+    }
+
     // out of any sequence of keys and search, then give up what was begun
     session.attach();
     let over: &[u8] = if session.interactive {
