@@ -382,7 +382,13 @@ impl Board {
                 "virtio-blk-pci,drive=disk,werror=report,rerror=report",
             );
         }
-        self.arg("-device", "virtio-net-pci,netdev=net,romfile=");
+        // A guest that is restored is told to announce itself. Linux's driver does so in a
+        // work that waits for RTNL, and closing the device under RTNL waits for that work:
+        // `ip link set eth0 down` soon after would wait for ever (virtnet_close()).
+        self.arg(
+            "-device",
+            "virtio-net-pci,netdev=net,romfile=,guest_announce=off",
+        );
         let mut netdev = "user,id=net,restrict=on".to_owned();
         let lab = match machine.lab {
             None => None,
