@@ -616,6 +616,8 @@ impl<T: Transport> Console<T> {
                 Some(Request::Help) => self.explain(),
                 Some(Request::Cancel) => self.prompt(),
                 Some(Request::End) if self.peer == Peer::Shell => {
+                    // What follows was meant for a session that is over.
+                    self.input.clear();
                     self.draw(Editor::leave);
                     self.ended = true;
                 }

@@ -862,8 +862,10 @@ fn what_is_left_of_a_list_that_was_stopped_is_not_kept_by_the_kernel() {
 fn ctrl_d_ends_a_shell_and_not_the_serial_line() {
     for (peer, ends) in [(Peer::Shell, true), (Peer::Line, false)] {
         let mut session = Session::with(Folder::new(), peer, None);
-        session.types("x\x04\x03\x04");
+        // What follows was meant for a session that is over.
+        let typed = session.types("x\x04\x03\x04ping\r");
         assert_eq!(session.console.input_ended(), ends);
+        assert_eq!(typed.contains("ping"), !ends, "{typed:?}");
     }
 }
 
