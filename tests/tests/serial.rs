@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
+use nix::pty::openpty;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use nl31_lab::cable::{BYTES_115200, Cable, Quality, Traffic};
@@ -233,6 +234,39 @@ fn ctrl_c_ends_a_load_and_changes_nothing() {
     }
 }
 
+#[test]
+fn ctrl_c_in_a_shell_stops_the_command_and_not_the_shell() {
+    let mut desk = Desk::new();
+    let cable = desk.guest.plug(SLOW).expect("a cable");
+    let (table, _) = desk.table(ROUTES);
+    desk.succeeds(&cable, &["load", text(&table)]);
+    let pty = openpty(None, None).expect("a pty");
+    let end = || Stdio::from(pty.slave.try_clone().expect("a descriptor"));
+    let shell = desk.command(&cable, &["shell"]);
+    // Ctrl-C is a signal where the terminal is the session's.
+    let mut person = Command::new("setsid");
+    person.args(["--ctty", "--wait"]).arg(shell.get_program());
+    person.args(shell.get_args());
+    person.stdin(end()).stdout(end()).stderr(end());
+    let mut person = person.spawn().expect("setsid, of the package util-linux");
+    let mut terminal = Terminal::on(pty.master.into());
+    let mut does = |typed: &[u8], wanted: &str| {
+        let before = terminal.count(wanted);
+        terminal.file.write_all(typed).expect("to type");
+        let heard = |_: &mut Guest| Ok((terminal.count(wanted) > before).then_some(()));
+        desk.guest.wait(wanted, 1, heard).expect("what was asked");
+    };
+    does(b"", PROMPT);
+    does(b"route show\r", " dev eth0 metric ");
+    does(b"\x03", "stopped\r\n");
+    does(b"ping\r", "I200 the kernel is alive\r\n");
+    terminal.file.write_all(b"\x04").expect("to type");
+    let status = person.wait().expect("its end");
+    assert!(status.success(), "{status}");
+    assert!(terminal.count(" dev eth0 metric ") < ROUTES / 2);
+    desk.unplug(cable);
+}
+
 /// The rest of the frames comes to an agent that has not heard of them, and whose line is
 /// a console's at first.
 #[test]
@@ -252,17 +286,21 @@ fn an_agent_killed_within_a_load_over_the_line_changes_nothing() {
     }
 }
 
-/// A person's terminal at this machine's end of a cable, with all that it has heard.
+/// A person's terminal, with all that it has heard.
 struct Terminal {
     file: File,
     heard: Arc<Mutex<Vec<u8>>>,
 }
 
 impl Terminal {
+    /// At this machine's end of a cable.
     fn open(cable: &Cable) -> Self {
         let mut options = File::options();
         let file = options.read(true).write(true).open(cable.path());
-        let file = file.expect("the terminal");
+        Self::on(file.expect("the terminal"))
+    }
+
+    fn on(file: File) -> Self {
         let heard = Arc::<Mutex<Vec<u8>>>::default();
         let (its, mut input) = (Arc::clone(&heard), file.try_clone().expect("a descriptor"));
         // As a terminal does it: there is nobody who would wait to read.
