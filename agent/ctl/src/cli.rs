@@ -74,7 +74,8 @@ load, save        {\"loaded\"} and {\"saved\"}, a number of routes; `save -` the
 apply             a route with \"change\": \"-\" or \"+\" for each that goes or comes
 others            nothing; `shell` the console's text
 on an error       to standard error: {\"error\", \"code\", \"status\"}; the code is the
-                  agent's or null; {\"warning\"} if a table changed while it was listed";
+                  agent's or null; {\"warning\"} if a table changed while it was
+                  listed, or the agent is of another version";
 
 fn exit_help() -> String {
     let indented =
@@ -163,14 +164,15 @@ enum RouteCommand {
 
 #[derive(Args, Debug)]
 struct Words {
-    /// [KIND] PREFIX [via ADDRESS] [dev NAME] [metric NUMBER] [proto NAME]
+    /// [KIND] PREFIX [via ADDRESS] [dev NAME] [metric NUMBER] [proto NAME|NUMBER]
     #[arg(value_name = "ROUTE")]
     words: Vec<String>,
 }
 
 #[derive(Args, Debug)]
 struct Filter {
-    /// [KIND] [PREFIX [longer]] [via ADDRESS] [dev NAME] [metric NUMBER] [proto NAME], or `all`
+    /// [KIND] [PREFIX [longer]] [via ADDRESS] [dev NAME] [metric NUMBER] [proto NAME|NUMBER]; or, to
+    /// flush every route, `all`
     #[arg(value_name = "FILTER")]
     words: Vec<String>,
 }
@@ -230,6 +232,9 @@ impl Arguments {
         let pin = self.pin()?;
         interrupt::catch();
         let mut link = self.connect()?;
+        if let Some(text) = link.agent().warning() {
+            self.warn(&text);
+        }
         let unlocked = pin.map_or(Ok(()), |pin| link.done(&Request::Unlock { pin: &pin }));
         let result = unlocked.and_then(|()| self.execute(&mut link, out));
         match result {
@@ -290,6 +295,14 @@ impl Arguments {
         match self.quiet || self.json {
             true => Ok(()),
             false => print(out, text),
+        }
+    }
+
+    /// Tells of something that is no error.
+    fn warn(&self, text: &str) {
+        match self.json {
+            true => eprintln!("{}", json!({ "warning": text })),
+            false => eprintln!("nl31ctl: {text}"),
         }
     }
 
@@ -480,11 +493,7 @@ impl Arguments {
                     self.print_route(out, &route)
                 })?;
                 if changed {
-                    let text = "the table changed while it was listed";
-                    match self.json {
-                        true => eprintln!("{}", json!({ "warning": text })),
-                        false => eprintln!("nl31ctl: {text}"),
-                    }
+                    self.warn("the table changed while it was listed");
                 }
                 return Ok(());
             }

@@ -46,6 +46,19 @@ pub struct Agent {
     pub version: String,
 }
 
+impl Agent {
+    /// What a person should know of it before anything fails.
+    pub fn warning(&self) -> Option<String> {
+        let ours = env!("CARGO_PKG_VERSION");
+        let theirs = &self.version;
+        (!self.same_schema).then(|| {
+            format!(
+                "agent {theirs} has other messages than nl31ctl {ours}: not all may be understood"
+            )
+        })
+    }
+}
+
 /// Something that was not asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {

@@ -925,6 +925,15 @@ fn a_session_that_is_over_is_noticed() {
 }
 
 #[test]
+fn an_agent_with_other_messages_is_told_of() {
+    let mut agent = TestPort::new(0).open().agent().clone();
+    assert_eq!(agent.warning(), None);
+    agent.same_schema = false;
+    let warning = agent.warning().unwrap();
+    assert!(warning.contains(&agent.version), "{warning}");
+}
+
+#[test]
 fn a_farewell_whose_answer_is_lost_gives_the_line_back_again() {
     let port = TestPort::new(0);
     let link = port.open();
