@@ -86,7 +86,7 @@ impl Code {
             libc::EEXIST => EXISTS,
             libc::ENOTEMPTY => SEVERAL,
             libc::EBUSY => LOCKED,
-            libc::ENOSPC | libc::ENOMEM | libc::ENOBUFS => FULL,
+            libc::ENOSPC | libc::E2BIG | libc::ENOMEM | libc::ENOBUFS => FULL,
             _ => REFUSED,
         }
     }
