@@ -24,7 +24,7 @@ struct Arguments {
     #[arg(long, value_name = "PATH")]
     config: Option<PathBuf>,
 
-    /// Folder for what lasts until the next boot.
+    /// Folder for what lasts until the next boot; with `.sock` behind it, the local socket.
     #[arg(long, value_name = "PATH", default_value = "/run/nl31")]
     run: PathBuf,
 

@@ -101,7 +101,7 @@ pub fn require(packages: &[&str]) -> Result<()> {
     if !apt_knows(&lacking)? {
         bail!(
             "this distribution does not offer all of {list}; the lab needs Debian 12 with its \
-             security updates, or Debian 13"
+             security updates"
         );
     }
     // nor does it wait for the system's own updates, unless it is told to

@@ -141,7 +141,8 @@ enum Subject {
         #[arg(long, default_value_t = 10_000)]
         commands: usize,
     },
-    /// Checks the shell scripts and kmod/ (shellcheck, checkpatch, sparse, W=1 builds).
+    /// Checks the shell scripts and kmod/ (shellcheck, checkpatch, coccinelle, sparse, W=1 builds,
+    /// its header alone).
     Check,
     /// Runs the tests inside the kernel, under user-mode Linux, and prints their figures.
     Kunit {
