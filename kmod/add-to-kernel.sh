@@ -40,7 +40,7 @@ if [ -d "$tree/net/nl31" ]; then
 	done
 fi
 (cd "$here" && find . \( -name '*.[ch]' ! -name '*.mod.c' -o -name Kconfig -o -name Kbuild \) \
-	! -path './include/*' ! -path './fuzz/*') | while read -r file; do
+	! -path './include/*') | while read -r file; do
 	copy_if_changed "$here/$file" "$tree/net/nl31/$file"
 done
 copy_if_changed "$here/include/uapi/linux/nl31.h" "$tree/include/uapi/linux/nl31.h"

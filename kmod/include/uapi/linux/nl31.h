@@ -54,8 +54,9 @@
  *	is none. NLM_F_DUMP (or either of its bits): a dump in address order,
  *	IPv4 first, of all paths, or of those that match the attributes given
  *	(NL31_ROUTE_DST as in a bulk delete); replies of a filtered dump carry
- *	NLM_F_DUMP_FILTERED. A change during the dump sets NLM_F_DUMP_INTR, with
- *	NLM_F_ATOMIC the dump shows the table as it was at its start.
+ *	NLM_F_DUMP_FILTERED. A change during the dump sets NLM_F_DUMP_INTR in the
+ *	first message behind it, with NLM_F_ATOMIC the dump shows the table as it
+ *	was at its start.
  * @NL31_MSG_NEWTABLE: CAP_NET_ADMIN. Sets NL31_TABLE_MAX_ROUTES. With
  *	NLM_F_REPLACE the table is emptied too; as the first message of a
  *	transaction this replaces the whole table at once. Also the reply to
@@ -70,7 +71,7 @@
  * NLMSG_DONE with the number of changes (int) or one NLMSG_ERROR that embeds
  * the header of the message that failed and carries its sequence number; what
  * follows up to the NLMSG_DONE is then discarded. It may span datagrams. While
- * one is open, changes from other sockets get -EBUSY.
+ * one is open, changes that are not part of it get -EBUSY.
  */
 enum nl31_msg {
 	NL31_MSG_GREET = 16,	/* NLMSG_MIN_TYPE */
