@@ -120,12 +120,19 @@ static int dump_family(struct sk_buff *skb, struct dump *dump,
 	lpm_iter_start(&it, trie, from, false);
 	do {
 		count = lpm_iter_fill(&it, entry, DUMP_CHUNK);
-		/* the prefix that the last part ended in may be gone */
-		if (dump->begun &&
-		    (!count || lpm_key_cmp(&entry[0].key, &dump->key)))
-			dump->paths = 0;
-		dump->begun = false;
 		for (i = 0; i < count; i++) {
+			if (from) {
+				int cmp = lpm_key_cmp(&entry[i].key, from);
+
+				/* came to where the walk begins, under it */
+				if (cmp < 0)
+					continue;
+				/* the prefix that the last part ended in is gone */
+				if (cmp)
+					dump->paths = 0;
+				dump->begun = false;
+				from = NULL;
+			}
 			if (below && !lpm_key_covers(&filter->key,
 						     &entry[i].key))
 				return 0;
@@ -137,8 +144,14 @@ static int dump_family(struct sk_buff *skb, struct dump *dump,
 		}
 		seen += count;
 	} while (count == DUMP_CHUNK && seen < DUMP_STRETCH);
-	if (count < DUMP_CHUNK)
+	if (count < DUMP_CHUNK) {
+		dump->begun = false;
+		dump->paths = 0;
 		return 0;
+	}
+	/* nothing but what is new before where the walk begins: from there again */
+	if (from)
+		return -EAGAIN;
 
 	/* behind the last one */
 	dump->begun = true;
@@ -166,7 +179,8 @@ static int dump_stretch(struct sk_buff *skb, struct netlink_callback *cb)
 	v = dump->pinned;
 	if (!v) {
 		v = nl31_table_version(dump->table);
-	} else if (READ_ONCE(dump->pinned->lost)) {
+	} else if (dump->family < NL31_FAMILIES &&
+		   READ_ONCE(dump->pinned->lost)) {
 		rcu_read_unlock();
 		NL_SET_ERR_MSG(cb->extack,
 			       "too much has changed to keep the snapshot; dump again, faster or without NLM_F_ATOMIC");
@@ -207,6 +221,12 @@ static int dump_part(struct sk_buff *skb, struct netlink_callback *cb)
 
 	while ((err = dump_stretch(skb, cb)) == -EAGAIN)
 		cond_resched();
+	/*
+	 * No message will tell of changes under a walk that found nothing: the
+	 * NLMSG_DONE does, by the number behind the walk.
+	 */
+	if (!err && !skb->len)
+		err = dump_stretch(skb, cb);
 	/* what it marks is the first message of those that have this number */
 	if (skb->len)
 		nl_dump_check_consistent(cb, (struct nlmsghdr *)skb->data);

@@ -1439,10 +1439,13 @@ int lpm_remove(struct lpm_edit *edit, const struct lpm_key *key)
 static void unretire(struct lpm_edit *edit)
 {
 	struct lpm_block *block, *next;
+	unsigned int steps = 0;
 
 	for (block = edit->garbage.blocks; block; block = next) {
 		next = block->next;
 		block->edit = 0;
+		if (!(++steps % LPM_CHUNK))
+			cond_resched();
 	}
 	edit->garbage.blocks = NULL;
 	edit->garbage.bytes = 0;
