@@ -450,6 +450,10 @@ void nl31_receive(struct sk_buff *skb)
 	struct nl31_request req;
 	int err;
 
+	/* this can be before netlink_kernel_create() has returned its socket */
+	if (unlikely(!READ_ONCE(d.table->sock)))
+		WRITE_ONCE(d.table->sock, skb->sk);
+
 	/* one for all: what there is of it is more than most messages */
 	req.skb = skb;
 	req.table = d.table;
