@@ -122,6 +122,8 @@ pub struct Console<T> {
     waiting: bool,
     stop: bool,
     monitoring: bool,
+    /// Events were lost, and the table is to be asked for its generation.
+    behind: bool,
     ended: bool,
     commands: u64,
     failures: u64,
@@ -158,6 +160,7 @@ impl<T: Transport> Console<T> {
             waiting: false,
             stop: false,
             monitoring: false,
+            behind: false,
             ended: false,
             commands: 0,
             failures: 0,
@@ -348,6 +351,7 @@ impl<T: Transport> Console<T> {
         while self.out.room(REPLY_MAX) {
             match std::mem::replace(&mut self.running, Running::Nothing) {
                 Running::Nothing => {
+                    self.catch_up();
                     self.keep_up();
                     match self.input.pop_front() {
                         Some(byte) => {
@@ -449,6 +453,17 @@ impl<T: Transport> Console<T> {
     /// Events were lost. The agent keeps no copy of the table, so to be right again
     /// is to learn how far the table has come.
     pub fn events_lost(&mut self) {
+        self.behind = true;
+        self.catch_up();
+    }
+
+    /// Asks how far the table has come, once nothing is under way: the answers that a
+    /// command or the boot waits for would be passed over.
+    fn catch_up(&mut self) {
+        if !self.behind || !matches!(self.running, Running::Nothing) || self.boot_goes_on() {
+            return;
+        }
+        self.behind = false;
         let now = self.client.as_mut().and_then(|client| client.table().ok());
         let Some(now) = now else { return };
         let lost = self.changes.catch_up(now.generation);

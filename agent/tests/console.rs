@@ -513,6 +513,31 @@ fn lost_events_are_counted_from_the_table() {
 }
 
 #[test]
+fn a_list_is_whole_though_events_are_lost_meanwhile() {
+    let mut session = Session::new(true);
+    session.types(script(100));
+    session.types("monitor on\r");
+    session.types("terminal 50\r");
+    let mut list = session.types("route show\r");
+    assert!(list.ends_with("--more--"), "{list:?}");
+    session.console.events_lost();
+    while list.ends_with("--more--") {
+        list += &session.types(" ");
+    }
+    assert_eq!(list.matches(" dev eth0\r\n").count(), 100, "{list:?}");
+    assert!(list.contains("I200 100 routes"), "{list:?}");
+}
+
+#[test]
+fn what_follows_ctrl_c_below_a_page_is_typed() {
+    let mut session = Session::new(true);
+    session.types("terminal 5\r");
+    assert!(session.types("help\r").ends_with("--more--"));
+    let typed = session.types("\x03version\r");
+    assert!(typed.ends_with("I200 version\r\nnl31> "), "{typed:?}");
+}
+
+#[test]
 fn a_gap_between_changes_is_shown_and_what_came_late_is_not() {
     let mut session = Session::new(false);
     session.types("monitor on\nroute add 10.0.0.0/8 dev eth0\nroute add 11.0.0.0/8 dev eth0\n");

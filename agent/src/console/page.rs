@@ -33,15 +33,19 @@ impl<T: Transport> Console<T> {
 
     /// Takes a key below a page; says whether the command goes on.
     pub(super) fn page_key(&mut self) -> bool {
-        let rows = match self.input.pop_front() {
-            _ if self.stop => self.rows,
-            Some(b' ') => self.rows,
-            Some(b'\r' | b'\n') => 2,
-            Some(b'q' | b'Q') => {
-                self.stop = true;
-                self.rows
+        let rows = if self.stop {
+            // What follows Ctrl-C is no key of the page.
+            self.rows
+        } else {
+            match self.input.pop_front() {
+                Some(b' ') => self.rows,
+                Some(b'\r' | b'\n') => 2,
+                Some(b'q' | b'Q') => {
+                    self.stop = true;
+                    self.rows
+                }
+                _ => return false,
             }
-            _ => return false,
         };
         self.erase_more();
         self.printed = self.rows.saturating_sub(rows);
