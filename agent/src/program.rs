@@ -7,6 +7,7 @@
 
 use std::fmt::{self, Write as _};
 use std::rc::Rc;
+use std::time::{Duration, Instant};
 
 use nl31_netlink::abi::NLM_F_REPLACE;
 use nl31_netlink::{
@@ -65,6 +66,10 @@ impl Host for System {
 
 /// Bytes of console output in one part.
 const TEXT_PART: usize = BODY_MAX - 3;
+
+/// How long one part is worked on, though it be empty then: the agent has others to serve,
+/// and a watchdog.
+const PART_TIME: Duration = Duration::from_millis(20);
 
 /// The shortest request and its delimiter take this many bytes, the longest answer
 /// [`FRAME_MAX`].
@@ -581,7 +586,11 @@ impl<H: Host> Program<H> {
             Open::List(list) => self.next_routes(list),
             Open::Save(save) => self.next_saved(save),
             Open::Text(mut console) => {
-                while console.out().pending().len() < TEXT_PART && console.work() {}
+                let started = Instant::now();
+                while console.out().pending().len() < TEXT_PART
+                    && console.work()
+                    && started.elapsed() < PART_TIME
+                {}
                 let idle = console.idle();
                 let pending = console.out().pending();
                 let len = pending.len().min(TEXT_PART);
@@ -601,6 +610,7 @@ impl<H: Host> Program<H> {
         let mut buffer = ItemsBuffer::default();
         let (mut last, mut interrupted) = (false, false);
         let mut devices = Cached::new(&*self.devices);
+        let started = Instant::now();
         loop {
             let route = match list.held.take() {
                 Some(route) => route,
@@ -616,7 +626,10 @@ impl<H: Host> Program<H> {
                 },
             };
             if list.exactly.is_some_and(|prefix| prefix != route.prefix) {
-                continue;
+                if started.elapsed() < PART_TIME {
+                    continue;
+                }
+                break;
             }
             if buffer.push(Op::Add, &said(devices.named(route))).is_err() {
                 list.held = Some(route);
