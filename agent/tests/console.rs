@@ -1287,6 +1287,22 @@ fn a_commit_that_is_confirmed_stays_and_is_saved() {
 }
 
 #[test]
+fn a_confirm_that_is_stopped_says_that_it_has_confirmed() {
+    let mut session = Session::new(true);
+    session.types("begin\rroute add 10.0.0.0/8 dev eth0\rcommit confirmed 60\r");
+    session.console.feed(b"confirm\r");
+    session.console.work();
+    session.console.feed(b"\x03");
+    let stopped = session.types("");
+    assert!(
+        stopped.contains("W207 confirmed but not saved: stopped\r\n"),
+        "{stopped:?}"
+    );
+    let again = session.types("confirm\r");
+    assert!(again.contains("E412 no commit waits"), "{again:?}");
+}
+
+#[test]
 fn a_commit_that_is_not_confirmed_is_taken_back_whatever_happened_since() {
     let mut session = Session::new(false);
     session.types(

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use nl31_netlink::{Dump, Mode, Route, Step, Transport};
+use nl31_netlink::{Dump, ErrorKind, Mode, Route, Step, Transport};
 use nl31_route::DeviceName;
 
 use super::{Console, LINES_PER_STEP, Reason, Running, count_routes};
@@ -56,7 +56,10 @@ impl<T: Transport> Console<T> {
     pub(super) fn start_save(&mut self, confirms: bool) {
         let path = self.shared.files.config.clone();
         let Some(client) = &mut self.client else {
-            return self.absent();
+            return match confirms {
+                true => self.confirmed_but(format_args!("{}", ErrorKind::Absent)),
+                false => self.absent(),
+            };
         };
         match Saving::begin(client, &path) {
             Ok(saving) => self.running = Running::Save(Box::new(Save { saving, confirms })),
@@ -67,8 +70,13 @@ impl<T: Transport> Console<T> {
     /// Saves some more routes; says whether that needs no waiting.
     pub(super) fn save(&mut self, mut save: Box<Save>) -> bool {
         if std::mem::take(&mut self.stop) {
-            let text = format_args!("stopped, the saved config is as it was");
-            self.status(codes::STOPPED, text);
+            match save.confirms {
+                true => self.confirmed_but(format_args!("stopped")),
+                false => self.status(
+                    codes::STOPPED,
+                    format_args!("stopped, the saved config is as it was"),
+                ),
+            }
             return true;
         }
         let Some(client) = &mut self.client else {
@@ -115,12 +123,15 @@ impl<T: Transport> Console<T> {
         };
         log::error!("not saved: {text}");
         match confirms {
-            true => self.status(
-                codes::UNSAVED,
-                format_args!("confirmed but not saved: {text}"),
-            ),
+            true => self.confirmed_but(format_args!("{text}")),
             false => self.status(code, format_args!("not saved: {text}")),
         }
+    }
+
+    /// The half of a `confirm` that was done.
+    fn confirmed_but(&mut self, why: std::fmt::Arguments<'_>) {
+        let text = format_args!("confirmed but not saved: {why}");
+        self.status(codes::UNSAVED, text);
     }
 
     pub(super) fn start_load(&mut self, line: &str, start: usize) {
