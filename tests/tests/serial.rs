@@ -258,7 +258,10 @@ fn ctrl_c_in_a_shell_stops_the_command_and_not_the_shell() {
     };
     does(b"", PROMPT);
     does(b"route show\r", " dev eth0 metric ");
-    does(b"\x03", "stopped\r\n");
+    does(
+        b"\x03",
+        "stopped; edits that waited for `commit` are dropped\r\n",
+    );
     does(b"ping\r", "I200 the kernel is alive\r\n");
     terminal.file.write_all(b"\x04").expect("to type");
     let status = person.wait().expect("its end");

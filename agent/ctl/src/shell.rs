@@ -89,7 +89,7 @@ pub fn shell<P: Port>(link: &mut Link<P>) -> Result<Failed, Error> {
                     Err(Error::Interrupted(_)) if person => {
                         interrupt::catch();
                         link.stop()?;
-                        println!("stopped");
+                        println!("stopped; edits that waited for `commit` are dropped");
                         None
                     }
                     result => result?,
