@@ -247,7 +247,15 @@ impl Boot {
                 }
                 Err(error) => {
                     self.state = State::Done;
-                    News::NotLate(error)
+                    match &mut self.late {
+                        // This passes, and the next look finds the device again.
+                        Some((_, absent)) if !error.is_of_config() => {
+                            log::info!("{name} has come, but {error}");
+                            let _ = absent.push(name);
+                            News::None
+                        }
+                        _ => News::NotLate(error),
+                    }
                 }
             },
             State::Done => {
