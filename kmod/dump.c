@@ -59,6 +59,8 @@ static int dump_start(struct netlink_callback *cb)
 	if (!dump)
 		return -ENOMEM;
 	template->started = true;
+	if (dump->filter.given)
+		cb->answer_flags |= NLM_F_DUMP_FILTERED;
 	if (cb->nlh->nlmsg_flags & NLM_F_ATOMIC)
 		dump->pinned = nl31_version_pin(dump->table);
 	*dump_of(cb) = dump;

@@ -78,7 +78,7 @@ static int nl31_socket_event(struct notifier_block *nb, unsigned long event,
 
 	t = nl31_table_of(socket->net);
 	mutex_lock(&t->lock);
-	nl31_transaction_end(t, socket->portid);
+	nl31_transaction_closed(t, socket->portid);
 	mutex_unlock(&t->lock);
 	return NOTIFY_DONE;
 }

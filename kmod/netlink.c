@@ -310,7 +310,6 @@ static int change(struct datagram *d, struct nl31_request *req)
 /* A message that begins, continues or ends a transaction. */
 static int transact(struct datagram *d, struct nl31_request *req)
 {
-	const u32 portid = NETLINK_CB(req->skb).portid;
 	const bool done = req->nlh->nlmsg_type == NLMSG_DONE;
 	struct nl31_table *t = req->table;
 	struct nl31_transaction *txn;
@@ -318,10 +317,10 @@ static int transact(struct datagram *d, struct nl31_request *req)
 
 	lock(d);
 	settle(d);
-	txn = nl31_transaction_find(t, portid);
+	txn = nl31_transaction_find(t, req->skb);
 	if (txn && txn->state == NL31_TRANSACTION_FAILED) {
 		if (done)
-			nl31_transaction_end(t, portid);
+			nl31_transaction_end(t, req->skb);
 		return ANSWERED;
 	}
 
@@ -339,9 +338,9 @@ static int transact(struct datagram *d, struct nl31_request *req)
 	}
 
 	if (err < 0 && done)
-		nl31_transaction_end(t, portid);
+		nl31_transaction_end(t, req->skb);
 	else if (err < 0)
-		nl31_transaction_fail(t, portid);
+		nl31_transaction_fail(t, req->skb);
 	return err;
 }
 
@@ -388,6 +387,17 @@ static void answer(struct nl31_request *req, int err)
 	memset(&req->extack, 0, sizeof(req->extack));
 }
 
+/* What is still to come of a transaction would be taken for all of it. */
+static void fail_transaction(struct datagram *d, const struct sk_buff *skb)
+{
+	struct nl31_table *t = d->table;
+
+	lock(d);
+	settle(d);
+	if (t->transaction && t->transaction->sk == NETLINK_CB(skb).sk)
+		nl31_transaction_fail(t, skb);
+}
+
 /*
  * Refuse the rest of a datagram whose lengths make no sense. netlink_ack()
  * would copy as much as the length says, and can leave out the request only for
@@ -403,13 +413,13 @@ static noinline_for_stack void refuse_rest(struct datagram *d, struct sk_buff *s
 	char text[96];
 
 	memcpy(&error.msg, skb->data, min_t(size_t, skb->len, NLMSG_HDRLEN));
-	lock(d);
-	settle(d);
-	/* or what is still to come of a transaction would be all of it */
-	if ((t->transaction && t->transaction->portid == portid) ||
-	    (skb->len >= NLMSG_HDRLEN &&
-	     error.msg.nlmsg_flags & NLM_F_MULTI))
-		nl31_transaction_fail(t, portid);
+	fail_transaction(d, skb);
+	/* nothing comes behind the end of one, and what is marked can begin one */
+	if (skb->len >= NLMSG_HDRLEN && error.msg.nlmsg_type == NLMSG_DONE)
+		nl31_transaction_end(t, skb);
+	else if (skb->len >= NLMSG_HDRLEN &&
+		 error.msg.nlmsg_flags & NLM_F_MULTI)
+		nl31_transaction_fail(t, skb);
 	nl31_table_count(t, NL31_COUNT_ERROR);
 
 	if (skb->len < NLMSG_HDRLEN)
@@ -466,6 +476,8 @@ void nl31_receive(struct sk_buff *skb)
 			break;
 		}
 		err = handle(&d, &req);
+		if (err < 0)
+			settle(&d);
 		if (err < 0 || (!err && req.nlh->nlmsg_flags & NLM_F_ACK))
 			answer(&req, err);
 		/*
@@ -478,5 +490,8 @@ void nl31_receive(struct sk_buff *skb)
 				    NLMSG_ALIGN(req.nlh->nlmsg_len)));
 		cond_resched();
 	}
+	/* others may have its socket, too, and go on */
+	if (skb->len && fatal_signal_pending(current))
+		fail_transaction(&d, skb);
 	settle_and_unlock(&d);
 }

@@ -133,7 +133,7 @@ static int grow_ids(struct nl31_nexthops *nhs)
 	for (id = from; id < size; id++)
 		new->nh[id] = free_id(id + 1 < size ? id + 1 : NL31_NO_ID);
 
-	spin_lock(&nhs->ids_lock);
+	mutex_lock(&nhs->ids_lock);
 	if (old)
 		memcpy(new->nh, old->nh, from * sizeof(*new->nh));
 	/* ids may have become free since we saw that none was */
@@ -141,7 +141,7 @@ static int grow_ids(struct nl31_nexthops *nhs)
 		new->nh[size - 1] = free_id(nhs->free_id);
 	nhs->free_id = from;
 	rcu_assign_pointer(nhs->ids, new);
-	spin_unlock(&nhs->ids_lock);
+	mutex_unlock(&nhs->ids_lock);
 	if (old)
 		kvfree_rcu(old, rcu);
 	return 0;
@@ -154,21 +154,21 @@ static int take_id(struct nl31_nexthops *nhs, struct nl31_nexthop *nh)
 
 	if (READ_ONCE(nhs->free_id) == NL31_NO_ID && grow_ids(nhs))
 		return -ENOMEM;
-	spin_lock(&nhs->ids_lock);
+	mutex_lock(&nhs->ids_lock);
 	ids = ids_of(nhs);
 	nh->id = nhs->free_id;
 	nhs->free_id = (unsigned long)ids->nh[nh->id] >> 1;
 	WRITE_ONCE(ids->nh[nh->id], nh);
-	spin_unlock(&nhs->ids_lock);
+	mutex_unlock(&nhs->ids_lock);
 	return 0;
 }
 
 static void give_id(struct nl31_nexthops *nhs, u32 id)
 {
-	spin_lock(&nhs->ids_lock);
+	mutex_lock(&nhs->ids_lock);
 	WRITE_ONCE(ids_of(nhs)->nh[id], free_id(nhs->free_id));
 	nhs->free_id = id;
-	spin_unlock(&nhs->ids_lock);
+	mutex_unlock(&nhs->ids_lock);
 }
 
 static size_t nexthop_size(unsigned int count)
@@ -405,7 +405,7 @@ bool nl31_nexthops_set_device(struct nl31_nexthops *nhs, u32 oif, u8 state)
 int nl31_nexthops_init(struct nl31_nexthops *nhs)
 {
 	RCU_INIT_POINTER(nhs->ids, NULL);
-	spin_lock_init(&nhs->ids_lock);
+	mutex_init(&nhs->ids_lock);
 	nhs->free_id = NL31_NO_ID;
 	INIT_LIST_HEAD(&nhs->in_use);
 	INIT_LIST_HEAD(&nhs->touched);

@@ -11,9 +11,9 @@
 
 #include <linux/align.h>
 #include <linux/list.h>
+#include <linux/mutex.h>
 #include <linux/rcupdate.h>
 #include <linux/rhashtable-types.h>
-#include <linux/spinlock.h>
 #include <linux/string.h>
 #include <linux/types.h>
 
@@ -102,7 +102,7 @@ struct nl31_nexthop_ids {
 struct nl31_nexthops {
 	struct rhashtable hash;
 	struct nl31_nexthop_ids __rcu *ids;
-	spinlock_t ids_lock; /* see above */
+	struct mutex ids_lock; /* see above */
 	u32 free_id;
 	struct list_head in_use;
 	struct list_head touched;

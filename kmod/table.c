@@ -302,6 +302,13 @@ bool nl31_edit_begin_in_place(struct nl31_table *t)
 	return true;
 }
 
+/* A change in place gives back what it takes, and one that removes a prefix, more. */
+static bool grows(const struct nl31_edit *edit, const struct nl31_nexthop *old,
+		  unsigned int count)
+{
+	return count && (edit->next || !old || count > old->count);
+}
+
 static bool memory_is_short(struct nl31_edit *edit)
 {
 	if (edit->sets++ % RESERVE_CHECK)
@@ -332,7 +339,7 @@ int nl31_edit_set(struct nl31_table *t, enum nl31_family family,
 	struct nl31_nexthop *new = NULL;
 	int err;
 
-	if (count > (old ? old->count : 0) && memory_is_short(edit))
+	if (grows(edit, old, count) && memory_is_short(edit))
 		return -ENOMEM;
 	if (count) {
 		new = nl31_nexthop_get(&t->nexthops, path, count);
@@ -592,7 +599,7 @@ int nl31_table_init(struct nl31_table *t, struct net *net)
 	mutex_init(&t->lock);
 	INIT_LIST_HEAD(&t->versions);
 	deferred_init(&t->deferred, t);
-	INIT_LIST_HEAD(&t->transactions);
+	hash_init(t->transactions);
 	INIT_DELAYED_WORK(&t->transaction_timer, nl31_transaction_expire);
 	INIT_DELAYED_WORK(&t->purge_work, purge_work);
 

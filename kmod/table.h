@@ -6,6 +6,7 @@
 #ifndef _NL31_TABLE_H
 #define _NL31_TABLE_H
 
+#include <linux/hashtable.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
 #include <linux/refcount.h>
@@ -150,7 +151,7 @@ struct nl31_stats {
  * @nexthops: the path lists
  * @edit: the edit in progress
  * @transaction: whose edit it is, or NULL where it ends with its datagram
- * @transactions: of all sockets
+ * @transactions: of all sockets, by port id
  * @transaction_timer: ends an abandoned one
  * @purge: paths of a vanished device are still in the table
  * @purge_work: tries again where memory was short
@@ -168,7 +169,7 @@ struct nl31_table {
 	struct nl31_nexthops nexthops;
 	struct nl31_edit edit;
 	struct nl31_transaction *transaction;
-	struct list_head transactions;
+	DECLARE_HASHTABLE(transactions, 8);
 	struct delayed_work transaction_timer;
 	bool purge;
 	struct delayed_work purge_work;

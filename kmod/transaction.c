@@ -21,21 +21,22 @@
 /**
  * nl31_transaction_find - transaction of a socket
  * @t: the table
- * @portid: the socket
+ * @skb: a datagram of that socket
  *
  * Return: the transaction, in whatever state, or NULL
  */
 struct nl31_transaction *nl31_transaction_find(struct nl31_table *t,
-					       u32 portid)
+					       const struct sk_buff *skb)
 {
+	const struct sock *sk = NETLINK_CB(skb).sk;
 	struct nl31_transaction *txn;
 
 	lockdep_assert_held(&t->lock);
-	/* long ones do not suffer from sockets that leave failed ones behind */
-	if (t->transaction && t->transaction->portid == portid)
+	if (t->transaction && t->transaction->sk == sk)
 		return t->transaction;
-	list_for_each_entry(txn, &t->transactions, list)
-		if (txn->portid == portid)
+	hash_for_each_possible(t->transactions, txn, node,
+			       NETLINK_CB(skb).portid)
+		if (txn->sk == sk)
 			return txn;
 	return NULL;
 }
@@ -46,14 +47,16 @@ struct nl31_transaction *nl31_transaction_find(struct nl31_table *t,
  * the most, and smaller than a socket.
  */
 static struct nl31_transaction *transaction_new(struct nl31_table *t,
-						u32 portid)
+						const struct sk_buff *skb)
 {
 	struct nl31_transaction *txn;
 
 	txn = kzalloc(sizeof(*txn), GFP_KERNEL_ACCOUNT | __GFP_NOFAIL);
-	txn->portid = portid;
+	txn->sk = NETLINK_CB(skb).sk;
+	sock_hold(txn->sk);
+	txn->portid = NETLINK_CB(skb).portid;
 	txn->state = NL31_TRANSACTION_FAILED;
-	list_add(&txn->list, &t->transactions);
+	hash_add(t->transactions, &txn->node, txn->portid);
 	return txn;
 }
 
@@ -70,8 +73,9 @@ static void detach(struct nl31_table *t, struct nl31_transaction *txn)
 
 static void transaction_free(struct nl31_table *t, struct nl31_transaction *txn)
 {
-	list_del(&txn->list);
+	hash_del(&txn->node);
 	detach(t, txn);
+	sock_put(txn->sk);
 	kfree(txn);
 }
 
@@ -85,12 +89,11 @@ static void transaction_free(struct nl31_table *t, struct nl31_transaction *txn)
 int nl31_transaction_add(struct nl31_request *req,
 			 int (*apply)(struct nl31_request *req))
 {
-	u32 portid = NETLINK_CB(req->skb).portid;
 	struct nl31_table *t = req->table;
 	struct nl31_transaction *txn;
 	int err;
 
-	txn = nl31_transaction_find(t, portid);
+	txn = nl31_transaction_find(t, req->skb);
 	if (!txn) {
 		if (t->transaction)
 			return nl31_refuse(req, -EBUSY,
@@ -98,7 +101,7 @@ int nl31_transaction_add(struct nl31_request *req,
 		err = nl31_edit_begin(t);
 		if (err)
 			return err;
-		txn = transaction_new(t, portid);
+		txn = transaction_new(t, req->skb);
 		txn->state = NL31_TRANSACTION_OPEN;
 		t->transaction = txn;
 		schedule_delayed_work(&t->transaction_timer, IDLE_MAX);
@@ -128,13 +131,12 @@ int nl31_transaction_add(struct nl31_request *req,
  */
 int nl31_transaction_commit(struct nl31_request *req)
 {
-	u32 portid = NETLINK_CB(req->skb).portid;
 	struct nl31_table *t = req->table;
 	struct nl31_transaction *txn;
 	struct nl31_events events;
 	struct sk_buff *skb;
 
-	txn = nl31_transaction_find(t, portid);
+	txn = nl31_transaction_find(t, req->skb);
 	if (!txn)
 		return nl31_refuse(req, -EINVAL,
 				   "no transaction is open on this socket");
@@ -155,21 +157,21 @@ int nl31_transaction_commit(struct nl31_request *req)
 		nl31_events_echo(&events, req->skb, req->nlh->nlmsg_seq);
 	nl31_edit_publish(t, &events);
 	transaction_free(t, txn);
-	nlmsg_unicast(t->sock, skb, portid);
+	nlmsg_unicast(t->sock, skb, NETLINK_CB(req->skb).portid);
 	return 0;
 }
 
 /**
  * nl31_transaction_fail - discard a transaction, and what still comes of it
  * @t: the table
- * @portid: its socket
+ * @skb: a datagram of its socket
  */
-void nl31_transaction_fail(struct nl31_table *t, u32 portid)
+void nl31_transaction_fail(struct nl31_table *t, const struct sk_buff *skb)
 {
-	struct nl31_transaction *txn = nl31_transaction_find(t, portid);
+	struct nl31_transaction *txn = nl31_transaction_find(t, skb);
 
 	if (!txn)
-		txn = transaction_new(t, portid);
+		txn = transaction_new(t, skb);
 	txn->state = NL31_TRANSACTION_FAILED;
 	detach(t, txn);
 }
@@ -177,14 +179,30 @@ void nl31_transaction_fail(struct nl31_table *t, u32 portid)
 /**
  * nl31_transaction_end - forget a transaction
  * @t: the table
- * @portid: its socket, which may have none
+ * @skb: a datagram of its socket, which may have none
  */
-void nl31_transaction_end(struct nl31_table *t, u32 portid)
+void nl31_transaction_end(struct nl31_table *t, const struct sk_buff *skb)
 {
-	struct nl31_transaction *txn = nl31_transaction_find(t, portid);
+	struct nl31_transaction *txn = nl31_transaction_find(t, skb);
 
 	if (txn)
 		transaction_free(t, txn);
+}
+
+/**
+ * nl31_transaction_closed - forget the transaction of a socket that is closed
+ * @t: the table
+ * @portid: its number, which the next socket can have taken already
+ */
+void nl31_transaction_closed(struct nl31_table *t, u32 portid)
+{
+	struct nl31_transaction *txn;
+	struct hlist_node *next;
+
+	lockdep_assert_held(&t->lock);
+	hash_for_each_possible_safe(t->transactions, txn, next, node, portid)
+		if (txn->portid == portid && sock_flag(txn->sk, SOCK_DEAD))
+			transaction_free(t, txn);
 }
 
 /**
@@ -193,10 +211,12 @@ void nl31_transaction_end(struct nl31_table *t, u32 portid)
  */
 void nl31_transactions_release(struct nl31_table *t)
 {
-	struct nl31_transaction *txn, *next;
+	struct nl31_transaction *txn;
+	struct hlist_node *next;
+	int bucket;
 
 	t->purge = false;
-	list_for_each_entry_safe(txn, next, &t->transactions, list)
+	hash_for_each_safe(t->transactions, bucket, next, txn, node)
 		transaction_free(t, txn);
 }
 

@@ -20,15 +20,17 @@ enum nl31_transaction_state {
 
 /**
  * struct nl31_transaction - the transaction of one socket
- * @list: in nl31_table.transactions
- * @portid: the socket
+ * @node: in nl31_table.transactions
+ * @sk: the socket, held: no other is taken for it once it is closed
+ * @portid: of that socket, and of the next one that takes the number
  * @state: see there; one at the most is open
  * @count: changes applied
  * @echo: NLM_F_ECHO was set in one of them
  * @last: when the last one came, in jiffies
  */
 struct nl31_transaction {
-	struct list_head list;
+	struct hlist_node node;
+	struct sock *sk;
 	u32 portid;
 	enum nl31_transaction_state state;
 	u32 count;
@@ -38,12 +40,13 @@ struct nl31_transaction {
 
 /* Context of all but nl31_transaction_expire(): the table's lock */
 struct nl31_transaction *nl31_transaction_find(struct nl31_table *t,
-					       u32 portid);
+					       const struct sk_buff *skb);
 int nl31_transaction_add(struct nl31_request *req,
 			 int (*apply)(struct nl31_request *req));
 int nl31_transaction_commit(struct nl31_request *req);
-void nl31_transaction_fail(struct nl31_table *t, u32 portid);
-void nl31_transaction_end(struct nl31_table *t, u32 portid);
+void nl31_transaction_fail(struct nl31_table *t, const struct sk_buff *skb);
+void nl31_transaction_end(struct nl31_table *t, const struct sk_buff *skb);
+void nl31_transaction_closed(struct nl31_table *t, u32 portid);
 void nl31_transactions_release(struct nl31_table *t);
 
 void nl31_transaction_expire(struct work_struct *work);

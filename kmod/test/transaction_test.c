@@ -68,7 +68,7 @@ static void expires(struct kunit *test)
 	begin(test, idle);
 	send(test, idle, NLMSG_DONE, 0);
 	KUNIT_EXPECT_EQ(test, 1, answer(test, idle));
-	KUNIT_EXPECT_TRUE(test, list_empty(&t->transactions));
+	KUNIT_EXPECT_TRUE(test, hash_empty(t->transactions));
 	sock_release(idle);
 	sock_release(other);
 }
@@ -91,7 +91,7 @@ static void rest_after_expiry(struct kunit *test)
 	KUNIT_EXPECT_NULL(test, t->transaction);
 	send(test, idle, NLMSG_DONE, 0);
 	KUNIT_EXPECT_EQ(test, -EAGAIN, answer(test, idle));
-	KUNIT_EXPECT_TRUE(test, list_empty(&t->transactions));
+	KUNIT_EXPECT_TRUE(test, hash_empty(t->transactions));
 	send(test, idle, NLMSG_DONE, 0);
 	KUNIT_EXPECT_EQ(test, -EINVAL, answer(test, idle));
 	sock_release(idle);
@@ -106,13 +106,44 @@ static void ends_with_its_socket(struct kunit *test)
 	sock_release(sock);
 	KUNIT_EXPECT_NULL(test, t->transaction);
 	KUNIT_EXPECT_FALSE(test, nl31_edit_open(t));
-	KUNIT_EXPECT_TRUE(test, list_empty(&t->transactions));
+	KUNIT_EXPECT_TRUE(test, hash_empty(t->transactions));
+}
+
+/*
+ * A number is free for the next socket before the last one's end is told: what
+ * comes from the one is not the other's, and neither is the other's end.
+ */
+static void keeps_to_its_socket(struct kunit *test)
+{
+	struct socket *sock = client_open(test), *next = client_open(test);
+	struct nl31_table *t = table();
+	struct sk_buff *skb;
+
+	skb = nlmsg_new(0, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, skb);
+	begin(test, sock);
+	mutex_lock(&t->lock);
+	NETLINK_CB(skb).portid = t->transaction->portid;
+	NETLINK_CB(skb).sk = next->sk;
+	KUNIT_EXPECT_NULL(test, nl31_transaction_find(t, skb));
+	NETLINK_CB(skb).sk = sock->sk;
+	KUNIT_EXPECT_PTR_EQ(test, t->transaction, nl31_transaction_find(t, skb));
+	nl31_transaction_closed(t, t->transaction->portid);
+	KUNIT_EXPECT_NOT_NULL(test, t->transaction);
+	mutex_unlock(&t->lock);
+	kfree_skb(skb);
+	sock_release(next);
+	KUNIT_EXPECT_NOT_NULL(test, t->transaction);
+	sock_release(sock);
+	KUNIT_EXPECT_NULL(test, t->transaction);
+	KUNIT_EXPECT_TRUE(test, hash_empty(t->transactions));
 }
 
 static struct kunit_case transaction_cases[] = {
 	KUNIT_CASE(expires),
 	KUNIT_CASE(rest_after_expiry),
 	KUNIT_CASE(ends_with_its_socket),
+	KUNIT_CASE(keeps_to_its_socket),
 	{}
 };
 

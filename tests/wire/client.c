@@ -473,6 +473,7 @@ static void print_done(FILE *f, struct nlmsghdr *nlh)
 		fprintf(f, "DONE %d", value);
 	nlh->nlmsg_flags &= ~NLM_F_MULTI;
 	print_flag(f, nlh, NLM_F_DUMP_INTR, "DUMP_INTR");
+	print_flag(f, nlh, NLM_F_DUMP_FILTERED, "DUMP_FILTERED");
 	if (nlh->nlmsg_flags & NLM_F_ACK_TLVS)
 		print_tlvs(f, nlh, sizeof(value));
 	else if (nlh->nlmsg_len != NLMSG_HDRLEN + sizeof(value))

@@ -47,6 +47,23 @@ CASE(event_replaced, "a path that takes the place of another is one event, NEWRO
 	expect(&listener, "");
 }
 
+CASE(event_before_an_error, "what was changed is told before the error of what follows in its datagram")
+{
+	struct client c;
+
+	client_open(&c);
+	client_join(&c);
+	datagram(&c);
+	message(&c, NEWROUTE, CREATE, "10.0.0.0/8 via 192.0.2.1");
+	message(&c, DELROUTE, 0, "11.0.0.0/8");
+	message(&c, NEWROUTE, CREATE, "12.0.0.0/8 via 192.0.2.1");
+	transmit(&c);
+	expect(&c,
+	       "event NEWROUTE 10.0.0.0/8 unicast via 192.0.2.1 gen 1 CREATE\n"
+	       "2 ESRCH '*'\n"
+	       "event NEWROUTE 12.0.0.0/8 unicast via 192.0.2.1 gen 2 CREATE");
+}
+
 CASE(event_gone, "each path that is gone is an event DELROUTE")
 {
 	struct client c, listener;

@@ -190,19 +190,19 @@ CASE(dump_covered, "MATCH with a prefix: all that it covers, marked NLM_F_DUMP_F
 	       "NEWROUTE 10.1.2.0/23 unicast via 192.0.2.4 DUMP_FILTERED\n"
 	       "NEWROUTE 10.1.2.128/25 unicast via 192.0.2.5 DUMP_FILTERED\n"
 	       "NEWROUTE 10.1.2.129/32 unicast via 192.0.2.6 DUMP_FILTERED\n"
-	       "DONE 0");
+	       "DONE 0 DUMP_FILTERED");
 	ask(&c, GETROUTE, MATCH, "2001:db8::/64");
 	expect(&c,
 	       "NEWROUTE 2001:db8::/64 unicast via 2001:db8::2 DUMP_FILTERED\n"
 	       "NEWROUTE 2001:db8::9/128 unicast via 2001:db8::4 DUMP_FILTERED\n"
 	       "NEWROUTE 2001:db8:0:0:8000::/65 unicast via 2001:db8::3 DUMP_FILTERED\n"
-	       "DONE 0");
+	       "DONE 0 DUMP_FILTERED");
 	ask(&c, GETROUTE, MATCH, "10.1.2.128/26");
 	expect(&c,
 	       "NEWROUTE 10.1.2.129/32 unicast via 192.0.2.6 DUMP_FILTERED\n"
-	       "DONE 0");
+	       "DONE 0 DUMP_FILTERED");
 	ask(&c, GETROUTE, MATCH, "192.168.0.0/16");
-	expect(&c, "DONE 0");
+	expect(&c, "DONE 0 DUMP_FILTERED");
 }
 
 CASE(dump_family, "MATCH with prefix length 0: one family")
@@ -215,11 +215,11 @@ CASE(dump_family, "MATCH with prefix length 0: one family")
 	ask(&c, GETROUTE, MATCH, "0.0.0.0/0");
 	expect(&c,
 	       "NEWROUTE 0.0.0.0/0 unicast via 192.0.2.1 DUMP_FILTERED\n"
-	       "DONE 0");
+	       "DONE 0 DUMP_FILTERED");
 	ask(&c, GETROUTE, MATCH, "::/0");
 	expect(&c,
 	       "NEWROUTE ::/0 unicast via 2001:db8::1 DUMP_FILTERED\n"
-	       "DONE 0");
+	       "DONE 0 DUMP_FILTERED");
 }
 
 CASE(dump_by_path, "any path attribute filters a dump, alone or with others")
@@ -236,29 +236,29 @@ CASE(dump_by_path, "any path attribute filters a dump, alone or with others")
 	       "NEWROUTE 10.0.0.0/8 unicast via 192.0.2.2 metric 2 DUMP_FILTERED\n"
 	       "NEWROUTE 10.1.0.0/16 unicast via 192.0.2.1 dev 1 metric 2 DUMP_FILTERED\n"
 	       "NEWROUTE 2001:db8::/32 blackhole metric 2 DUMP_FILTERED\n"
-	       "DONE 0");
+	       "DONE 0 DUMP_FILTERED");
 	ask(&c, GETROUTE, MATCH, "via 192.0.2.1");
 	expect(&c,
 	       "NEWROUTE 10.0.0.0/8 unicast via 192.0.2.1 metric 1 proto 4 DUMP_FILTERED\n"
 	       "NEWROUTE 10.1.0.0/16 unicast via 192.0.2.1 dev 1 metric 2 DUMP_FILTERED\n"
-	       "DONE 0");
+	       "DONE 0 DUMP_FILTERED");
 	ask(&c, GETROUTE, MATCH, "proto 4");
 	expect(&c,
 	       "NEWROUTE 10.0.0.0/8 unicast via 192.0.2.1 metric 1 proto 4 DUMP_FILTERED\n"
-	       "DONE 0");
+	       "DONE 0 DUMP_FILTERED");
 	ask(&c, GETROUTE, MATCH, "dev 1");
 	expect(&c,
 	       "NEWROUTE 10.1.0.0/16 unicast via 192.0.2.1 dev 1 metric 2 DUMP_FILTERED\n"
-	       "DONE 0");
+	       "DONE 0 DUMP_FILTERED");
 	ask(&c, GETROUTE, MATCH, "blackhole");
 	expect(&c,
 	       "NEWROUTE 2001:db8::/32 blackhole metric 2 DUMP_FILTERED\n"
-	       "DONE 0");
+	       "DONE 0 DUMP_FILTERED");
 	ask(&c, GETROUTE, MATCH, "10.0.0.0/8 unicast metric 2");
 	expect(&c,
 	       "NEWROUTE 10.0.0.0/8 unicast via 192.0.2.2 metric 2 DUMP_FILTERED\n"
 	       "NEWROUTE 10.1.0.0/16 unicast via 192.0.2.1 dev 1 metric 2 DUMP_FILTERED\n"
-	       "DONE 0");
+	       "DONE 0 DUMP_FILTERED");
 }
 
 /* So many that a dump takes several datagrams. */

@@ -384,6 +384,24 @@ CASE(cut_first_of_a_transaction, "even where the message that is cut is its firs
 	expect_table(&c, "");
 }
 
+CASE(cut_end_of_a_transaction, "one whose NLMSG_DONE is cut is discarded, and the next one is another")
+{
+	struct client c;
+
+	client_open(&c);
+	datagram(&c);
+	message(&c, NEWROUTE, MULTI | CREATE, "10.0.0.0/8 via 192.0.2.1");
+	message(&c, DONE, MULTI, NULL)->nlmsg_len += 4000;
+	transmit(&c);
+	expect(&c, "2 EINVAL CAPPED '*'");
+	datagram(&c);
+	message(&c, NEWROUTE, MULTI | CREATE, "12.0.0.0/8 via 192.0.2.1");
+	message(&c, DONE, MULTI, NULL);
+	transmit(&c);
+	expect(&c, "2 DONE 1");
+	expect_table(&c, "NEWROUTE 12.0.0.0/8 unicast via 192.0.2.1");
+}
+
 CASE(cut_anywhere, "a cascade cut anywhere: what is whole is done, the rest gets one error")
 {
 	size_t len, whole, at, lengths[4];
