@@ -367,11 +367,13 @@ impl Guest {
                 self.check_kernel()?;
                 return Ok(result);
             }
-            if self.pump(Duration::from_millis(200))? > 0 {
+            let moved = self.pump(Duration::from_millis(200))?;
+            if moved > 0 {
                 progress = Instant::now();
             }
             self.check_kernel()?;
-            if !self.console.channel().is_open() {
+            // What it said last is to be looked at first.
+            if moved == 0 && !self.console.channel().is_open() {
                 let status = self
                     .qemu
                     .ended()
