@@ -452,6 +452,10 @@ impl Agent {
     }
 
     fn write(&mut self) {
+        if self.serial.is_none() {
+            // Nobody is there to read it, and others would wait for room.
+            self.console.out().clear();
+        }
         while let Some(serial) = &mut self.serial {
             let mut out = self.console.out();
             if self.line.frames() {

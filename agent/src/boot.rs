@@ -136,6 +136,13 @@ impl Boot {
         self.late.as_ref().map_or(&[], |(_, absent)| absent)
     }
 
+    /// Another table is there now, in which nothing waits for a device.
+    pub fn let_go_of_late<T: Transport>(&mut self, client: &mut Client<T>) {
+        if self.late.take().is_some() {
+            self.leave_mark(client);
+        }
+    }
+
     /// Looks whether a device has come; then there is more to do.
     pub fn look_for_devices(&mut self, devices: &dyn Devices) {
         let (State::Done, Some((index, absent))) = (&self.state, &mut self.late) else {
@@ -562,6 +569,16 @@ mod tests {
         }
         assert_eq!(late, [("usb0".to_string(), 1)]);
         assert_eq!(boot.waits_for().len(), 1);
+        // Another table takes the place of the one that they wait for, and that lasts.
+        boot.let_go_of_late(&mut kernel);
+        assert!(boot.waits_for().is_empty());
+        let mut next = Boot::new(&Files::new(Some(&config), &folder.0.join("run")));
+        next.module = "/".into();
+        assert!(matches!(
+            next.step(&mut kernel, &MoreDevices),
+            News::Kept(2)
+        ));
+        assert!(next.waits_for().is_empty());
         assert_eq!(
             routes(&mut kernel),
             ["10.0.0.0/8 dev 2", "11.0.0.0/8 dev 1"]

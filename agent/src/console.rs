@@ -72,7 +72,6 @@ pub enum Peer {
 }
 
 /// What goes on after a command's line.
-#[derive(Debug)]
 enum Running {
     /// Nothing: the prompt is there.
     Nothing,
@@ -80,7 +79,7 @@ enum Running {
     Held(Box<Line>),
     /// A page is full, and a key is waited for.
     Paused(Box<Running>),
-    Show(Show),
+    Show(Box<Show>),
     /// The log, from this line on.
     Log(u64),
     /// Help on this, from this line on.
@@ -526,8 +525,18 @@ impl<T: Transport> Console<T> {
 
     /// Looks whether one of these devices has come, unless a command is under way.
     pub fn look_for_devices(&mut self) {
+        self.let_go_of_late();
         if let (Some(boot), Running::Nothing) = (&mut self.boot, &self.running) {
             boot.look_for_devices(&*self.devices);
+        }
+    }
+
+    /// What waits for a device goes with the table that it was to come to.
+    fn let_go_of_late(&mut self) {
+        if self.shared.replaced.take()
+            && let (Some(boot), Some(client)) = (&mut self.boot, &mut self.client)
+        {
+            boot.let_go_of_late(client);
         }
     }
 

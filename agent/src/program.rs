@@ -280,10 +280,10 @@ impl<H: Host> Program<H> {
         }
     }
 
-    /// Whether there is room to tell of something; half is kept for answers. Tells of
-    /// what was lost first.
+    /// Whether something can be told: the line is not locked, and there is room, half of
+    /// which is kept for answers. Tells of what was lost first.
     pub fn tells(&mut self) -> bool {
-        let room = self.out.room(OUTPUT_MAX / 2);
+        let room = !self.gate.is_locked() && self.out.room(OUTPUT_MAX / 2);
         if room && std::mem::take(&mut self.lost) {
             self.tell(&Response::Lost {});
         }
@@ -391,7 +391,11 @@ impl<H: Host> Program<H> {
             Request::Line { text } => self.line(text)?,
             Request::Next {} => self.next()?,
             Request::Stop {} => {
-                self.open = Open::Nothing;
+                match &mut self.open {
+                    // Its edits wait for their commit.
+                    Open::Text(console) => console.suspend(),
+                    open => *open = Open::Nothing,
+                }
                 self.answer(&Response::Done {});
             }
             Request::Table {} => self.table()?,
@@ -551,9 +555,7 @@ impl<H: Host> Program<H> {
             let what = format_args!("a line of text has no control characters");
             return Err(Refusal::new(code::BAD_MESSAGE, what));
         }
-        // An idle one may be monitoring; one that is busy is stopped.
-        let idle = matches!(&self.open, Open::Text(console) if console.idle());
-        if !idle {
+        if !matches!(self.open, Open::Text(_)) {
             let mut console = Box::new(Console::new(
                 self.host.devices(),
                 None,
@@ -562,14 +564,20 @@ impl<H: Host> Program<H> {
             ));
             let access = Access::without_pin(self.gate.is_read_only());
             console.set_gate(Rc::new(Gate::new(access)));
-            match self.host.connect() {
-                Ok(client) => console.attach(client),
-                // Without a kernel the console says so by itself.
-                Err(error) => log::debug!("{error}"),
-            }
             self.open = Open::Text(console);
         }
         if let Open::Text(console) = &mut self.open {
+            // An idle one may be monitoring; one that is busy is stopped.
+            if !console.idle() {
+                console.suspend();
+            }
+            if !console.attached() {
+                match self.host.connect() {
+                    Ok(client) => console.attach(client),
+                    // Without a kernel the console says so by itself.
+                    Err(error) => log::debug!("{error}"),
+                }
+            }
             console.feed(text.as_bytes());
             console.feed(b"\n");
         }
@@ -610,7 +618,6 @@ impl<H: Host> Program<H> {
         let mut buffer = ItemsBuffer::default();
         let (mut last, mut interrupted) = (false, false);
         let mut devices = Cached::new(&*self.devices);
-        let started = Instant::now();
         loop {
             let route = match list.held.take() {
                 Some(route) => route,
@@ -626,9 +633,8 @@ impl<H: Host> Program<H> {
                 },
             };
             if list.exactly.is_some_and(|prefix| prefix != route.prefix) {
-                if started.elapsed() < PART_TIME {
-                    continue;
-                }
+                // Its paths come first.
+                last = true;
                 break;
             }
             if buffer.push(Op::Add, &said(devices.named(route))).is_err() {
@@ -661,10 +667,9 @@ impl<H: Host> Program<H> {
 
     fn next_saved(&mut self, mut save: Box<(Client<H::Transport>, Saving)>) -> Refused<()> {
         let shared = self.host.shared();
-        let path = &shared.files.config;
         let (client, saving) = &mut *save;
         let last = matches!(
-            saving.step(client, &*self.devices, path)?,
+            saving.step(client, &*self.devices, &shared)?,
             Progress::Saved(_)
         );
         let routes = saving.paths();
@@ -733,7 +738,11 @@ impl<H: Host> Program<H> {
                 format_args!("no transaction is open"),
             )),
             Changes::Together(mut client, transaction) => {
+                let replaces = transaction.replaces();
                 let count = transaction.commit(&mut client)?;
+                if replaces {
+                    self.host.shared().replaced.set(true);
+                }
                 self.answer(&Response::Changed { count });
                 Ok(())
             }

@@ -11,6 +11,7 @@ use nl31_netlink::{Client, Dump, Error, Step, Transport};
 
 use crate::device::{Cached, Devices};
 use crate::files::Replacement;
+use crate::shared::Shared;
 
 /// Routes in one step.
 const ROUTES_PER_STEP: usize = 256;
@@ -88,7 +89,7 @@ impl Saving {
         &mut self,
         client: &mut Client<T>,
         devices: &dyn Devices,
-        path: &Path,
+        shared: &Shared,
     ) -> Result<Progress, SaveError> {
         let mut devices = Cached::new(devices);
         let mut line = heapless::String::<256>::new();
@@ -107,9 +108,9 @@ impl Saving {
                     self.file.take().map_or(Ok(()), Replacement::finish)?;
                     return Ok(Progress::Saved(self.paths));
                 }
-                Ok(Step::End { interrupted: true }) => self.again(client, path, None)?,
+                Ok(Step::End { interrupted: true }) => self.again(client, shared, None)?,
                 Err(error) if error.errno() == Some(libc::ESTALE) => {
-                    self.again(client, path, Some(error))?;
+                    self.again(client, shared, Some(error))?;
                 }
                 Err(error) => return Err(error.into()),
             }
@@ -120,10 +121,11 @@ impl Saving {
     fn again<T: Transport>(
         &mut self,
         client: &mut Client<T>,
-        path: &Path,
+        shared: &Shared,
         error: Option<Error>,
     ) -> Result<(), SaveError> {
-        if self.tries == TRIES {
+        // What is in the table now may be a commit that nobody has confirmed yet.
+        if self.tries == TRIES || shared.left().is_some() {
             return Err(error.map_or_else(
                 || io::Error::from(io::ErrorKind::ResourceBusy).into(),
                 SaveError::Kernel,
@@ -133,7 +135,7 @@ impl Saving {
         self.paths = 0;
         // Both have the same temporary name.
         self.file = None;
-        self.file = Some(begin(path)?);
+        self.file = Some(begin(&shared.files.config)?);
         self.dump = client.snapshot()?;
         Ok(())
     }

@@ -19,10 +19,12 @@ pub struct Shared {
     pub resident: bool,
     /// Whether this is the appliance, which may be rebooted.
     pub appliance: bool,
-    /// Until when a commit may be confirmed, by [`undo::now`].
+    /// Until when a commit may be confirmed here, by [`undo::now`].
     pub unconfirmed: Cell<Option<u64>>,
     /// One was taken back, and programs do not know yet.
     pub rolled_back: Cell<Option<RolledBack>>,
+    /// The whole table was replaced, and what waits for a device does not know yet.
+    pub replaced: Cell<bool>,
     /// A reboot was asked for.
     pub reboot: Cell<bool>,
 }
@@ -41,6 +43,7 @@ impl Shared {
             appliance,
             unconfirmed: Cell::new(unconfirmed),
             rolled_back: Cell::new(None),
+            replaced: Cell::new(false),
             reboot: Cell::new(false),
         }
     }
@@ -53,7 +56,12 @@ impl Shared {
 
     /// Milliseconds that are left to confirm a commit.
     pub fn left(&self) -> Option<u64> {
-        Some(self.unconfirmed.get()?.saturating_sub(undo::now()))
+        let until = match self.resident {
+            true => self.unconfirmed.get(),
+            // It is the resident agent's, and can come and go.
+            false => undo::until(&self.files.undo()),
+        };
+        Some(until?.saturating_sub(undo::now()))
     }
 
     /// A commit was taken back.

@@ -4,7 +4,7 @@
 
 use std::io;
 
-use nl31_netlink::{Change, Client, Conflict, Error, Paths, Prefix, Spec, Step, Transport};
+use nl31_netlink::{Change, Client, Conflict, Error, Paths, Prefix, Route, Spec, Step, Transport};
 
 use crate::candidate::Candidate;
 use crate::config::ConfigErrorKind;
@@ -80,16 +80,13 @@ pub fn before<T: Transport>(
             Ok(())
         }
         Change::DeleteAll(spec) => {
-            let mut count = 0;
-            let mut dump = client.dump(&spec)?;
-            while let Step::Route(route) = client.next(&mut dump)? {
+            let mut left = FLUSHED_MAX;
+            let all = look(client, &spec, &mut |route| {
                 offer(route.prefix);
-                count += 1;
-                if count > FLUSHED_MAX {
-                    return Err(Stuck::TooMany(number));
-                }
-            }
-            Ok(())
+                left = left.saturating_sub(1);
+                left > 0
+            })?;
+            all.then_some(()).ok_or(Stuck::TooMany(number))
         }
     })?;
     let mut touched = Vec::with_capacity(chunk.len());
@@ -148,14 +145,42 @@ pub fn paths<T: Transport>(client: &mut Client<T>, prefix: Prefix) -> Result<Pat
     };
     let mut paths = Paths::default();
     // The prefix comes first, then what it covers, which is of no interest.
-    let mut dump = client.dump(&spec)?;
-    while let Step::Route(route) = client.next(&mut dump)? {
-        if route.prefix != prefix {
-            break;
+    look(client, &spec, &mut |route| {
+        let wanted = route.prefix == prefix;
+        if wanted {
+            paths.append(route.path);
         }
-        paths.append(route.path);
-    }
+        wanted
+    })?;
     Ok(paths)
+}
+
+/// Calls `each` with the paths that have all that `spec` says, for as long as it wants
+/// more; says whether it has got them all. What the client has still to hear of a
+/// transaction is not passed over.
+fn look<T: Transport>(
+    client: &mut Client<T>,
+    spec: &Spec<u32>,
+    each: &mut dyn FnMut(Route<u32>) -> bool,
+) -> Result<bool, Error> {
+    match client.another()? {
+        Some(mut other) => look_with(&mut other, spec, each),
+        None => look_with(client, spec, each),
+    }
+}
+
+fn look_with<T: Transport>(
+    client: &mut Client<T>,
+    spec: &Spec<u32>,
+    each: &mut dyn FnMut(Route<u32>) -> bool,
+) -> Result<bool, Error> {
+    let mut dump = client.dump(spec)?;
+    while let Step::Route(route) = client.next(&mut dump)? {
+        if !each(route) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// Calls `each` with every edit and its number.

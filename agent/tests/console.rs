@@ -1287,6 +1287,29 @@ fn a_commit_that_is_confirmed_stays_and_is_saved() {
 }
 
 #[test]
+fn a_guest_beside_the_resident_agent_leaves_its_unconfirmed_commit_alone() {
+    let mut session = Session::new(false);
+    session.types("begin\nroute add 10.0.0.0/8 dev eth0\ncommit confirmed 60\n");
+    let mut guest = Session::new(false);
+    guest.shared = Rc::new(Shared::new(session.folder.files(), false, false));
+    guest.console = Console::new(
+        Box::new(TestDevices),
+        None,
+        Peer::Script,
+        Rc::clone(&guest.shared),
+    );
+    guest.console.attach(client());
+    for refused in ["save", "load"] {
+        let reply = guest.types(format!("{refused}\n"));
+        assert!(reply.starts_with("E423 a commit waits "), "{reply}");
+        assert!(reply.contains("on the serial console"), "{reply}");
+    }
+    assert!(!session.folder.config().exists());
+    session.types("rollback\n");
+    assert_eq!(guest.types("save\n"), "I200 saved 0 routes\n");
+}
+
+#[test]
 fn a_confirm_that_is_stopped_says_that_it_has_confirmed() {
     let mut session = Session::new(true);
     session.types("begin\rroute add 10.0.0.0/8 dev eth0\rcommit confirmed 60\r");

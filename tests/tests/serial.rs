@@ -257,12 +257,15 @@ fn ctrl_c_in_a_shell_stops_the_command_and_not_the_shell() {
         desk.guest.wait(wanted, 1, heard).expect("what was asked");
     };
     does(b"", PROMPT);
+    does(b"begin\r", "I200 edits wait for `commit` from now on\r\n");
+    does(b"route flush all\r", "I200 edit 1\r\n");
     does(b"route show\r", " dev eth0 metric ");
     does(
         b"\x03",
-        "stopped; edits that waited for `commit` are dropped\r\n",
+        "stopped; edits that wait for `commit` still do\r\n",
     );
     does(b"ping\r", "I200 the kernel is alive\r\n");
+    does(b"rollback\r", "I200 dropped 1 edit\r\n");
     terminal.file.write_all(b"\x04").expect("to type");
     let status = person.wait().expect("its end");
     assert!(status.success(), "{status}");

@@ -100,6 +100,8 @@ pub struct Link<P> {
     changes: VecDeque<bool>,
     /// Changes wait for their commit.
     transaction: bool,
+    /// What is open may change something with each of its parts: a line, or a save.
+    goes_on: bool,
     /// The session ends, whatever else is wanted.
     leaving: bool,
     /// Bytes sent and heard so far.
@@ -125,6 +127,7 @@ impl<P: Port> Link<P> {
             events: VecDeque::new(),
             changes: VecDeque::from([false]),
             transaction: false,
+            goes_on: false,
             leaving: false,
             traffic: (0, 0),
         };
@@ -207,6 +210,11 @@ impl<P: Port> Link<P> {
             Request::Commit {} | Request::Abort {} => self.transaction = false,
             _ => {}
         }
+        self.goes_on = match request {
+            Request::Line { .. } | Request::Save {} => true,
+            Request::Next {} => self.goes_on,
+            _ => false,
+        };
         self.changes.push_back(match request {
             Request::Change { .. } => !self.transaction,
             Request::Flush { .. }
@@ -228,7 +236,7 @@ impl<P: Port> Link<P> {
         match result {
             // What is on its way has failed with the link.
             Err(error @ (Error::Port(..) | Error::NoAnswer | Error::SessionLost))
-                if self.changes.contains(&true) =>
+                if self.goes_on || self.changes.contains(&true) =>
             {
                 Err(Error::Unknown(Box::new(error)))
             }

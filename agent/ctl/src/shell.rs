@@ -89,7 +89,7 @@ pub fn shell<P: Port>(link: &mut Link<P>) -> Result<Failed, Error> {
                     Err(Error::Interrupted(_)) if person => {
                         interrupt::catch();
                         link.stop()?;
-                        println!("stopped; edits that waited for `commit` are dropped");
+                        println!("stopped; edits that wait for `commit` still do");
                         None
                     }
                     result => result?,

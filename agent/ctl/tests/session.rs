@@ -74,6 +74,8 @@ impl Host for Kernel {
     type Transport = Self;
 
     fn connect(&self) -> Result<Client<Self>, nl31_netlink::Error> {
+        // With the last one's socket the kernel drops its dump; here all have one.
+        while let Ok(Some(_)) = self.0.borrow_mut().receive(Instant::now()) {}
         Ok(Client::with_timeout(self.clone(), Duration::ZERO))
     }
 
@@ -717,6 +719,34 @@ fn a_reader_that_goes_away_ends_a_list() {
 }
 
 #[test]
+fn what_is_stopped_in_the_shell_leaves_the_edits_that_wait() {
+    let folder = std::env::temp_dir().join(format!("nl31ctl-{}-stopped", std::process::id()));
+    let port = TestPort::to(Kernel::with_folder(&folder), 0);
+    let file = TestFile::new("stopped-from", &scattered(3000));
+    let mut link = port.open();
+    load(&mut link, &file.0, Mode::Add, &ProgressBar::hidden()).unwrap();
+    let line = |link: &mut Link<TestPort>, text: &str| {
+        let mut out = Vec::new();
+        shell::line(link, text, &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    };
+    assert!(line(&mut link, "begin").starts_with("I200 "));
+    assert_eq!(line(&mut link, "route flush all"), "I200 edit 1\n");
+    for _ in 0..2 {
+        let part = link.call(&Request::Line { text: "route show" }, |response| {
+            Ok(format!("{response:?}"))
+        });
+        let part = part.unwrap();
+        assert!(part.contains("last: false"), "{part}");
+        link.stop().unwrap();
+    }
+    assert_eq!(port.kernel().routes().len(), 3000);
+    assert_eq!(line(&mut link, "commit"), "I200 committed 1 edit\n");
+    assert!(port.kernel().routes().is_empty());
+    let _ = std::fs::remove_dir_all(folder);
+}
+
+#[test]
 fn the_table_is_saved_as_the_config() {
     let folder = std::env::temp_dir().join(format!("nl31ctl-{}-config", std::process::id()));
     let config = folder.join("routes.conf");
@@ -749,9 +779,6 @@ fn the_table_is_saved_as_the_config() {
         assert_eq!(refused.code(), Some(codes::LOCKED.number), "{refused}");
         link.done(&Request::Stop {}).unwrap();
         assert_eq!(saved(), lines);
-        // With the session's socket the kernel drops its dump; here all have one.
-        while let Ok(Some(_)) = port.kernel().receive(Instant::now()) {}
-
         // A commit that waits to be confirmed is no config yet.
         let shared = port.kernel().shared();
         shared.unconfirmed.set(Some(undo::now() + 60_000));
@@ -922,6 +949,30 @@ fn a_session_that_is_over_is_noticed() {
         Err(Error::SessionLost)
     ));
     assert_eq!(port.open().agent().boot, 8);
+}
+
+#[test]
+fn a_link_that_is_lost_in_the_middle_of_a_line_leaves_unknown_what_it_did() {
+    let port = TestPort::to(Kernel::default(), 0);
+    let file = TestFile::new("lost-from", &scattered(3000));
+    for (request, status) in [
+        (Request::Line { text: "route show" }, 7),
+        (
+            Request::Dump {
+                filter: ItemsBuffer::default().items(),
+                longer: true,
+            },
+            5,
+        ),
+    ] {
+        let mut link = port.open();
+        load(&mut link, &file.0, Mode::Replace, &ProgressBar::hidden()).unwrap();
+        link.call(&request, |_| Ok(())).unwrap();
+        let other = port.open();
+        let error = link.call(&Request::Next {}, |_| Ok(())).unwrap_err();
+        assert_eq!(error.status(), status, "{error}");
+        other.leave().unwrap();
+    }
 }
 
 #[test]

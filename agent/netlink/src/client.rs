@@ -19,6 +19,12 @@ pub trait Transport {
     /// The next message of the kernel, or `None` when the deadline has passed
     /// without one. A deadline that has passed already asks without waiting.
     fn receive(&mut self, deadline: Instant) -> Result<Option<Message>, ReceiveError>;
+
+    /// A way of its own to the same kernel, which ends with its owner; `None` where this
+    /// is the only one.
+    fn another(&self) -> io::Result<Option<Box<dyn Transport>>> {
+        Ok(None)
+    }
 }
 
 impl<T: Transport + ?Sized> Transport for Box<T> {
@@ -28,6 +34,10 @@ impl<T: Transport + ?Sized> Transport for Box<T> {
 
     fn receive(&mut self, deadline: Instant) -> Result<Option<Message>, ReceiveError> {
         (**self).receive(deadline)
+    }
+
+    fn another(&self) -> io::Result<Option<Box<dyn Transport>>> {
+        (**self).another()
     }
 }
 
@@ -162,6 +172,14 @@ impl<T: Transport> Client<T> {
     /// The transport.
     pub fn transport(&mut self) -> &mut T {
         &mut self.transport
+    }
+
+    /// Another client of the same kernel, for a look into a dump: the kernel forgets the
+    /// rest with its socket, and what this one has still to hear stays where it is. `None`
+    /// where this is the only one.
+    pub fn another(&self) -> Result<Option<Client<Box<dyn Transport>>>, Error> {
+        let other = self.transport.another()?;
+        Ok(other.map(|transport| Client::with_timeout(transport, self.timeout)))
     }
 
     /// Asks whether the kernel's side is alive.

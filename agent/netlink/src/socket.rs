@@ -201,6 +201,10 @@ impl Connection {
 }
 
 impl Transport for Connection {
+    fn another(&self) -> io::Result<Option<Box<dyn Transport>>> {
+        Ok(Some(Box::new(Self::open()?)))
+    }
+
     fn send(&mut self, datagram: &[u8]) -> io::Result<()> {
         self.socket.send(datagram)
     }

@@ -50,12 +50,16 @@ impl From<Error> for Failed {
 pub struct Transaction {
     /// Something was sent, so there is something to close.
     open: bool,
+    replaces: bool,
 }
 
 impl Transaction {
     /// Begins a transaction; with `replace` from an empty table.
     pub fn begin<T: Transport>(client: &mut Client<T>, replace: bool) -> Result<Self, Error> {
-        let mut transaction = Self { open: false };
+        let mut transaction = Self {
+            open: false,
+            replaces: replace,
+        };
         if replace {
             let seq = client.reserve(1);
             client.datagram.clear();
@@ -68,6 +72,11 @@ impl Transaction {
             transaction.early_error(client, seq)?;
         }
         Ok(transaction)
+    }
+
+    /// Whether it takes the place of the whole table.
+    pub fn replaces(&self) -> bool {
+        self.replaces
     }
 
     /// Gives the kernel some changes. After an error the transaction is over.

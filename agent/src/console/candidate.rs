@@ -117,11 +117,13 @@ impl<T: Transport> Console<T> {
         let left = self.shared.left();
         if let Some(left) = left {
             let seconds = left.div_ceil(1000);
+            let how = match self.shared.resident {
+                true => "`confirm` keeps it, `rollback` takes it back",
+                false => "`confirm` or `rollback` it on the serial console, or with nl31ctl",
+            };
             self.status(
                 codes::LOCKED,
-                format_args!(
-                    "a commit waits {seconds} s more: `confirm` keeps it, `rollback` takes it back"
-                ),
+                format_args!("a commit waits {seconds} s more: {how}"),
             );
         }
         left.is_some()

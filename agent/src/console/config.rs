@@ -82,8 +82,7 @@ impl<T: Transport> Console<T> {
         let Some(client) = &mut self.client else {
             return false;
         };
-        let path = &self.shared.files.config;
-        match save.saving.step(client, &*self.devices, path) {
+        match save.saving.step(client, &*self.devices, &self.shared) {
             Ok(Progress::Saved(paths)) => {
                 self.shared.saved(paths);
                 self.tell_what_was_not_there();
@@ -104,6 +103,7 @@ impl<T: Transport> Console<T> {
 
     /// Routes that wait for a device are in no table, and so in no saved config.
     fn tell_what_was_not_there(&mut self) {
+        self.let_go_of_late();
         let boot = self.boot.as_ref();
         let absent = boot.map_or_else(Absent::new, |boot| {
             boot.waits_for().iter().cloned().collect()
@@ -174,6 +174,7 @@ impl<T: Transport> Console<T> {
                 let path = loading.path().display();
                 let routes = count_routes(loaded.added.into());
                 log::info!("{path}: {routes} take the place of the table");
+                self.shared.replaced.set(true);
                 self.status(codes::DONE, format_args!("loaded {routes} from {path}"));
             }
             Err(error) => self.config_failed(&error),

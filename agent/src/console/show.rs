@@ -3,7 +3,7 @@
 
 use std::rc::Rc;
 
-use nl31_netlink::{Dump, Prefix, Step, Transport};
+use nl31_netlink::{Client, Dump, Prefix, Route, Step, Transport};
 use nl31_route::Syntax;
 
 use super::{Console, LINES_PER_STEP, Reason, Running, count_routes};
@@ -14,10 +14,11 @@ use crate::grammar::{JSON, LONGER};
 use crate::json::Json;
 
 /// A list under way.
-#[derive(Debug)]
 pub(super) struct Show {
     dump: Dump,
-    /// Only paths of this very prefix.
+    /// Whose dump it is, if not the console's: one that is not read to its end.
+    own: Option<Client<Box<dyn Transport>>>,
+    /// Only paths of this very prefix, which come first.
     exactly: Option<Prefix>,
     json: bool,
     shown: u64,
@@ -35,21 +36,34 @@ impl<T: Transport> Console<T> {
             Err(fault) => return self.faulty(line, &fault),
         };
         let longer = parsed.flags & LONGER != 0;
-        match self.ask(|client| client.dump(&spec)) {
-            Ok(dump) => {
-                self.running = Running::Show(Show {
+        let exactly = spec.prefix.filter(|_| !longer);
+        let started = self.ask(|client| {
+            let mut own = match exactly {
+                Some(_) => client.another()?,
+                None => None,
+            };
+            let dump = match &mut own {
+                Some(own) => own.dump(&spec)?,
+                None => client.dump(&spec)?,
+            };
+            Ok((own, dump))
+        });
+        match started {
+            Ok((own, dump)) => {
+                self.running = Running::Show(Box::new(Show {
                     dump,
-                    exactly: spec.prefix.filter(|_| !longer),
+                    own,
+                    exactly,
                     json: parsed.flags & JSON != 0,
                     shown: 0,
-                });
+                }));
             }
             Err(error) => self.failed(&error, format_args!("{}", Reason(&error))),
         }
     }
 
     /// Shows some more routes; says whether that needs no waiting.
-    pub(super) fn show(&mut self, mut show: Show) -> bool {
+    pub(super) fn show(&mut self, mut show: Box<Show>) -> bool {
         if std::mem::take(&mut self.stop) {
             let shown = count_routes(show.shown);
             self.status(codes::STOPPED, format_args!("stopped after {shown}"));
@@ -61,25 +75,27 @@ impl<T: Transport> Console<T> {
             if self.page_is_full() {
                 return self.pause(Running::Show(show));
             }
-            let Some(client) = &mut self.client else {
-                return false;
+            let next = match (&mut show.own, &mut self.client) {
+                // Its next part is there when it is asked for.
+                (Some(own), _) => own.next(&mut show.dump),
+                (None, Some(client)) => client.poll_next(&mut show.dump),
+                (None, None) => return false,
             };
-            match client.poll_next(&mut show.dump) {
-                Ok(Step::Route(route)) => {
-                    if show.exactly.is_none_or(|prefix| prefix == route.prefix) {
-                        show.shown += 1;
-                        let route = devices.named(route);
-                        match show.json {
-                            true => self.data(format_args!("{}", Json(&route))),
-                            false => self.data(format_args!("{route}")),
-                        }
+            let beyond = |route: &Route<u32>| show.exactly.is_some_and(|p| p != route.prefix);
+            match next {
+                Ok(Step::Route(route)) if !beyond(&route) => {
+                    show.shown += 1;
+                    let route = devices.named(route);
+                    match show.json {
+                        true => self.data(format_args!("{}", Json(&route))),
+                        false => self.data(format_args!("{route}")),
                     }
                 }
                 Ok(Step::Pending) => {
                     self.running = Running::Show(show);
                     return false;
                 }
-                Ok(Step::End { interrupted: false }) => {
+                Ok(Step::Route(_) | Step::End { interrupted: false }) => {
                     self.status(codes::DONE, format_args!("{}", count_routes(show.shown)));
                     return true;
                 }
