@@ -591,8 +591,12 @@ static void model_datagram(const unsigned char *data, size_t size)
 		if (size - at < sizeof(header) || header.nlmsg_len < sizeof(header) ||
 		    header.nlmsg_len > size - at) {
 			expect(ERROR, header.nlmsg_seq, 0, 0, at);
-			if (transaction == OPEN || (size - at >= sizeof(header) &&
-						    header.nlmsg_flags & NLM_F_MULTI))
+			if (size - at >= sizeof(header) &&
+			    header.nlmsg_type == NLMSG_DONE)
+				transaction = NONE;
+			else if (transaction == OPEN ||
+				 (size - at >= sizeof(header) &&
+				  header.nlmsg_flags & NLM_F_MULTI))
 				transaction = FAILED;
 			return;
 		}

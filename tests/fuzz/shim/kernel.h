@@ -263,6 +263,55 @@ static inline void list_splice_init(struct list_head *from, struct list_head *to
 	     n = list_next_entry(pos, member);				\
 	     &pos->member != (head); pos = n, n = list_next_entry(n, member))
 
+/* Hash tables of a fixed size */
+
+struct hlist_node {
+	struct hlist_node *next, **pprev;
+};
+
+struct hlist_head {
+	struct hlist_node *first;
+};
+
+static inline void hlist_add_head(struct hlist_node *new, struct hlist_head *head)
+{
+	new->next = head->first;
+	new->pprev = &head->first;
+	if (head->first)
+		head->first->pprev = &new->next;
+	head->first = new;
+}
+
+static inline void hash_del(struct hlist_node *node)
+{
+	BUG_ON(!node->pprev || *node->pprev != node);
+	*node->pprev = node->next;
+	if (node->next)
+		node->next->pprev = node->pprev;
+	node->pprev = NULL;
+}
+
+#define DECLARE_HASHTABLE(name, bits) struct hlist_head name[1 << (bits)]
+#define hash_init(table) memset(table, 0, sizeof(table))
+#define hash_bucket(table, key) (&(table)[(key) % ARRAY_SIZE(table)])
+#define hash_add(table, node, key) hlist_add_head(node, hash_bucket(table, key))
+#define hlist_entry_safe(node, type, member) \
+	({ struct hlist_node *_n = (node); _n ? container_of(_n, type, member) : NULL; })
+#define hlist_for_each_entry(obj, head, member)					\
+	for (obj = hlist_entry_safe((head)->first, typeof(*obj), member); obj;	\
+	     obj = hlist_entry_safe(obj->member.next, typeof(*obj), member))
+#define hlist_for_each_entry_safe(obj, n, head, member)				\
+	for (obj = hlist_entry_safe((head)->first, typeof(*obj), member);	\
+	     obj && ({ n = obj->member.next; 1; });				\
+	     obj = hlist_entry_safe(n, typeof(*obj), member))
+#define hash_for_each_possible(table, obj, member, key) \
+	hlist_for_each_entry(obj, hash_bucket(table, key), member)
+#define hash_for_each_possible_safe(table, obj, n, member, key) \
+	hlist_for_each_entry_safe(obj, n, hash_bucket(table, key), member)
+#define hash_for_each_safe(table, bkt, n, obj, member)			\
+	for ((bkt) = 0; (bkt) < (int)ARRAY_SIZE(table); (bkt)++)	\
+		hlist_for_each_entry_safe(obj, n, &(table)[bkt], member)
+
 /* Locks, RCU, deferred work, time: sync.c */
 
 struct mutex { bool held; };
@@ -469,8 +518,15 @@ struct sock {
 	int sk_err;
 	struct net *net;
 	u32 portid;
+	bool dead;
+	unsigned int held;
 	void (*input)(struct sk_buff *skb);
 };
+
+#define SOCK_DEAD 1
+#define sock_flag(sk, flag) ((void)(flag), (sk)->dead)
+#define sock_hold(sk)	((void)(sk)->held++)
+#define sock_put(sk)	do { BUG_ON(!(sk)->held); (sk)->held--; } while (0)
 
 struct sk_buff {
 	struct sk_buff *next;

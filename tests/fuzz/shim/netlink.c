@@ -404,7 +404,9 @@ void shim_close(u32 nr)
 		c->queue = skb->next;
 		kfree_skb(skb);
 	}
+	c->sk.dead = true;
 	notifier->notifier_call(notifier, NETLINK_URELEASE, &gone);
+	BUG_ON(c->sk.held);
 }
 
 void shim_send(u32 nr, const void *data, size_t size, u32 fail)

@@ -595,7 +595,9 @@ impl Model {
     /// The rest of a datagram makes no sense; the header that it begins with, if it is whole.
     pub fn malformed(&mut self, socket: usize, header: Option<&Header>) {
         let open = matches!(self.transactions[socket], Transaction::Open { .. });
-        if open || header.is_some_and(|header| header.flags & flag::MULTI != 0) {
+        if header.is_some_and(|header| header.kind == kind::DONE) {
+            self.close(socket);
+        } else if open || header.is_some_and(|header| header.flags & flag::MULTI != 0) {
             self.end(socket, Transaction::Failed);
         }
     }
