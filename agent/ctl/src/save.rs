@@ -8,14 +8,12 @@ use indicatif::ProgressBar;
 use nl31_route::Spec;
 use nl31_wire::{Request, Response};
 
+use crate::apply::ATTEMPTS;
 use crate::error::{Error, output};
 use crate::file::Replacement;
 use crate::link::{Link, PAUSE};
 use crate::list::list;
 use crate::port::Port;
-
-/// Lists that are tried before a table that keeps changing is given up.
-const ATTEMPTS: usize = 5;
 
 /// Saves the table, as it was at one moment; gives the number of routes.
 pub fn save<P: Port>(link: &mut Link<P>, path: &Path, bar: &ProgressBar) -> Result<u64, Error> {
