@@ -392,8 +392,7 @@ impl<H: Host> Program<H> {
             Request::Next {} => self.next()?,
             Request::Stop {} => {
                 match &mut self.open {
-                    // Its edits wait for their commit.
-                    Open::Text(console) => console.suspend(),
+                    Open::Text(console) => stop(console),
                     open => *open = Open::Nothing,
                 }
                 self.answer(&Response::Done {});
@@ -569,7 +568,7 @@ impl<H: Host> Program<H> {
         if let Open::Text(console) = &mut self.open {
             // An idle one may be monitoring; one that is busy is stopped.
             if !console.idle() {
-                console.suspend();
+                stop(console);
             }
             if !console.attached() {
                 match self.host.connect() {
@@ -782,6 +781,13 @@ impl<H: Host> Program<H> {
         }
         error.into()
     }
+}
+
+/// Ends the command that is under way, and with its socket the kernel's part of it. Edits
+/// wait for their commit all the same.
+fn stop<T: Transport>(console: &mut Console<T>) {
+    console.suspend();
+    console.detach();
 }
 
 /// The change that an item is.
