@@ -130,8 +130,10 @@ impl<T: Transport> Console<T> {
 
     /// The half of a `confirm` that was done.
     fn confirmed_but(&mut self, why: std::fmt::Arguments<'_>) {
-        let text = format_args!("confirmed but not saved: {why}");
-        self.status(codes::UNSAVED, text);
+        self.status(
+            codes::UNSAVED,
+            format_args!("confirmed but not saved: {why}"),
+        );
     }
 
     pub(super) fn start_load(&mut self, line: &str, start: usize) {
