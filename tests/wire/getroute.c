@@ -352,11 +352,11 @@ CASE(dump_few_of_many, "a filter that selects few of a large table finds all of 
 			 i / 256, i % 256);
 	}
 	append(&c, "2001:db8::/32 blackhole metric 7");
-	strcat(want, "NEWROUTE 2001:db8::/32 blackhole metric 7 DUMP_FILTERED\nDONE 0");
+	strcat(want, "NEWROUTE 2001:db8::/32 blackhole metric 7 DUMP_FILTERED\nDONE 0 DUMP_FILTERED");
 	ask(&c, GETROUTE, MATCH, "metric 7");
 	expect_lines(__FILE__, __LINE__, &c, want);
 	ask(&c, GETROUTE, MATCH | ATOMIC, "metric 8");
-	expect(&c, "DONE 0");
+	expect(&c, "DONE 0 DUMP_FILTERED");
 }
 
 CASE(dump_in_small_buffers, "a dump is whole for who reads it into 4 KiB, and asks how much there is first")
