@@ -11,7 +11,8 @@ use nl31_agent::{access, grammar, last_words, log_ring};
 
 /// Loads routes into the kernel's nl31 table and serves it on a serial line.
 #[derive(Parser)]
-#[command(version)]
+// Written down: clap would take 8 KB of flash to find it out.
+#[command(version, override_usage = "nl31-agent [OPTIONS]")]
 struct Arguments {
     /// Terminal to serve: a device, `auto` for the kernel's console, or `-` for
     /// standard input and output. With `-` no config is loaded; and if input is no
