@@ -618,7 +618,10 @@ impl Agent {
         let look = self.console.waits_for_devices().then(|| self.looked + LOOK);
         let idle = self.idle().map(|idle| Instant::now() + idle);
         let watchdog = self.watchdog.as_ref().map(Watchdog::due);
-        let timers = [serial, kernel, silence, undo, look, idle, watchdog]
+        // A kernel that says nothing is to be noticed.
+        let answer = self.console.waits_for_kernel();
+        let answer = answer.then(|| Instant::now() + LOOK);
+        let timers = [serial, kernel, silence, undo, look, idle, watchdog, answer]
             .into_iter()
             .flatten();
         match timers.min() {

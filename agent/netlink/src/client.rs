@@ -114,6 +114,8 @@ impl Add {
 pub struct Dump {
     seq: u32,
     interrupted: bool,
+    /// When something of it was last heard.
+    heard: Instant,
 }
 
 /// What came next in a dump.
@@ -129,6 +131,9 @@ pub enum Step {
         interrupted: bool,
     },
 }
+
+/// A part of a dump whose filter selects few takes as long as a look at the whole table.
+const PARTS_PAUSE: u32 = 6;
 
 /// Messages that one call of [`Client::skip`] reads.
 const SKIPPED_MAX: usize = 256;
@@ -273,6 +278,7 @@ impl<T: Transport> Client<T> {
         Ok(Dump {
             seq,
             interrupted: false,
+            heard: Instant::now(),
         })
     }
 
@@ -288,9 +294,19 @@ impl<T: Transport> Client<T> {
         }
     }
 
-    /// The next path of a dump if it is there already.
+    /// The next path of a dump if it is there already. Fails when nothing has come for
+    /// six times as long as this client waits for an answer.
     pub fn poll_next(&mut self, dump: &mut Dump) -> Result<Step, Error> {
-        self.step(dump, Instant::now())
+        let step = self.step(dump, Instant::now())?;
+        if matches!(step, Step::Pending) && dump.heard.elapsed() > self.timeout * PARTS_PAUSE {
+            self.open_dump = None;
+            return Err(Error {
+                op: Op::Dump,
+                seq: dump.seq,
+                kind: ErrorKind::TimedOut,
+            });
+        }
+        Ok(step)
     }
 
     /// Reads on in a dump that was given up, as far as it is there; gives whether there is
@@ -324,6 +340,8 @@ impl<T: Transport> Client<T> {
             if message.header.seq != dump.seq {
                 continue;
             }
+            // Now, or a little later where it was waited for: no clock is read for it.
+            dump.heard = deadline;
             dump.interrupted |= message.header.flags & NLM_F_DUMP_INTR != 0;
             return match message.body {
                 Body::NewRoute(message) => Ok(Step::Route(message.route)),
@@ -483,6 +501,32 @@ mod tests {
 
     fn client() -> Client<FakeKernel> {
         Client::with_timeout(FakeKernel::default(), Duration::ZERO)
+    }
+
+    /// A kernel that says nothing.
+    struct Mute;
+
+    impl Transport for Mute {
+        fn send(&mut self, _: &[u8]) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn receive(&mut self, _: Instant) -> Result<Option<Message>, ReceiveError> {
+            Ok(None)
+        }
+    }
+
+    #[test]
+    fn a_dump_is_not_waited_for_without_end() {
+        let mut client = Client::new(Mute);
+        let mut dump = client.dump(&Spec::default()).unwrap();
+        assert!(matches!(client.poll_next(&mut dump), Ok(Step::Pending)));
+        let mut client = Client::with_timeout(Mute, Duration::ZERO);
+        let mut dump = client.dump(&Spec::default()).unwrap();
+        let error = client.poll_next(&mut dump).unwrap_err();
+        assert!(matches!(error.kind, ErrorKind::TimedOut), "{error}");
+        // Nor by the next one.
+        client.dump(&Spec::default()).unwrap();
     }
 
     fn route(text: &str) -> Route<u32> {
