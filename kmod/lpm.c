@@ -25,6 +25,7 @@
 #include <linux/bitops.h>
 #include <linux/compiler.h>
 #include <linux/minmax.h>
+#include <linux/prefetch.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/string.h>
@@ -304,8 +305,10 @@ static bool test_nr(const u64 map[LPM_WORDS], unsigned int nr)
 	return map[nr / 64] >> (nr % 64) & 1;
 }
 
-static unsigned int rank_of(const u64 map[LPM_WORDS],
-			    const u8 rank[LPM_WORDS - 1], unsigned int nr)
+/* Inlined, as each step down the trie needs it. */
+static __always_inline unsigned int rank_of(const u64 map[LPM_WORDS],
+					    const u8 rank[LPM_WORDS - 1],
+					    unsigned int nr)
 {
 	unsigned int word = nr / 64;
 
@@ -465,22 +468,25 @@ static int node_match(const struct lpm_node *node, u8 byte, unsigned int len)
  */
 u32 lpm_lookup(const struct lpm *lpm, const struct lpm_key *key, u8 *len)
 {
-	const struct lpm_node *way[LPM_MAX_DEPTH];
 	const struct lpm_node *node = slot_node(READ_ONCE(lpm->root));
-	int depth = 0;
+	const struct lpm_node *best = NULL;
+	unsigned int depth, best_depth = 0;
+	int best_nr = 0;
 
 	if (!node)
 		return LPM_NO_VALUE;
 
-	for (;;) {
-		u8 byte;
+	for (depth = 0;; depth++) {
+		unsigned int left = key->len - depth * LPM_STRIDE;
+		u8 byte = key_byte(key->word, depth);
+		int nr = node_match(node, byte, left);
 		u64 slot;
 
-		way[depth] = node;
-		if (key->len < (depth + 1) * LPM_STRIDE)
-			break;
-		byte = key_byte(key->word, depth);
-		if (!test_nr(node->child, byte))
+		/* now, as how far one would have to go back cannot be predicted */
+		best = nr >= 0 ? node : best;
+		best_depth = nr >= 0 ? depth : best_depth;
+		best_nr = nr >= 0 ? nr : best_nr;
+		if (left < LPM_STRIDE || !test_nr(node->child, byte))
 			break;
 		slot = READ_ONCE(*node_child(node, byte));
 		if (slot_tag(slot) != LPM_NODE) {
@@ -489,60 +495,14 @@ u32 lpm_lookup(const struct lpm *lpm, const struct lpm_key *key, u8 *len)
 			break;
 		}
 		node = slot_node(slot);
-		depth++;
+		/* its other cache line */
+		prefetch(&node->slot[0]);
 	}
 
-	for (; depth >= 0; depth--) {
-		unsigned int bits = depth * LPM_STRIDE;
-		int nr = node_match(way[depth], key_byte(key->word, depth),
-				    key->len - bits);
-
-		if (nr >= 0) {
-			*len = bits + lpm_prefix[nr].len;
-			return READ_ONCE(*node_value(way[depth], nr));
-		}
-	}
-	return LPM_NO_VALUE;
-}
-
-/**
- * lpm_get - exact match
- * @lpm: the trie
- * @key: the prefix
- *
- * Context: as lpm_lookup()
- * Return: its value, or LPM_NO_VALUE
- */
-u32 lpm_get(const struct lpm *lpm, const struct lpm_key *key)
-{
-	const struct lpm_node *node = slot_node(lpm->root);
-	unsigned int depth;
-
-	for (depth = 0; node; depth++) {
-		unsigned int left = key->len - depth * LPM_STRIDE;
-		u8 byte = key_byte(key->word, depth);
-		u64 slot;
-		u8 len;
-
-		if (left < LPM_STRIDE) {
-			unsigned int nr = prefix_number(byte, left);
-
-			if (!test_nr(node->prefix, nr))
-				return LPM_NO_VALUE;
-			return *node_value(node, nr);
-		}
-		if (!test_nr(node->child, byte))
-			return LPM_NO_VALUE;
-		slot = *node_child(node, byte);
-		if (slot_tag(slot) != LPM_NODE) {
-			if (slot_covers(slot, key, depth + 1, &len) &&
-			    len == key->len)
-				return slot_value(slot);
-			return LPM_NO_VALUE;
-		}
-		node = slot_node(slot);
-	}
-	return LPM_NO_VALUE;
+	if (!best)
+		return LPM_NO_VALUE;
+	*len = best_depth * LPM_STRIDE + lpm_prefix[best_nr].len;
+	return READ_ONCE(*node_value(best, best_nr));
 }
 
 static void iter_push(struct lpm_iter *it, const struct lpm_node *node)
@@ -1012,7 +972,7 @@ static struct lpm_node *node_pass(struct lpm_edit *edit, u64 *ref)
 {
 	struct lpm_node *node = slot_node(*ref);
 
-	if (edit->in_place)
+	if (edit->in_place || is_private(edit, &node->block))
 		return node;
 	node = node_prepare(edit, node, 0, 0);
 	if (node)
@@ -1187,6 +1147,54 @@ static int add_entry(struct lpm_edit *edit, u64 *ref, const struct lpm_key *key,
 }
 
 /**
+ * lpm_get - exact match
+ * @edit: the edit
+ * @key: the prefix
+ *
+ * An lpm_set() of the same prefix that comes next does not go all the way again.
+ *
+ * Return: its value as the edit has it, or LPM_NO_VALUE
+ */
+u32 lpm_get(struct lpm_edit *edit, const struct lpm_key *key)
+{
+	struct lpm_place *place = &edit->place;
+	u64 *ref = &edit->lpm.root;
+	unsigned int depth;
+
+	place->key = *key;
+	place->ref = NULL;
+	if (!*ref)
+		return LPM_NO_VALUE;
+	for (depth = 0;; depth++) {
+		struct lpm_node *node = slot_node(*ref);
+		unsigned int left = key->len - depth * LPM_STRIDE;
+		u8 byte = key_byte(key->word, depth);
+		u8 len;
+
+		if (is_private(edit, &node->block)) {
+			place->ref = ref;
+			place->depth = depth;
+		}
+		if (left < LPM_STRIDE) {
+			unsigned int nr = prefix_number(byte, left);
+
+			if (!test_nr(node->prefix, nr))
+				return LPM_NO_VALUE;
+			return *node_value(node, nr);
+		}
+		if (!test_nr(node->child, byte))
+			return LPM_NO_VALUE;
+		ref = node_child(node, byte);
+		if (slot_tag(*ref) != LPM_NODE) {
+			if (slot_covers(*ref, key, depth + 1, &len) &&
+			    len == key->len)
+				return slot_value(*ref);
+			return LPM_NO_VALUE;
+		}
+	}
+}
+
+/**
  * lpm_set - add a prefix, or give it another value
  * @edit: the edit
  * @key: the prefix
@@ -1196,9 +1204,15 @@ static int add_entry(struct lpm_edit *edit, u64 *ref, const struct lpm_key *key,
  */
 int lpm_set(struct lpm_edit *edit, const struct lpm_key *key, u32 value)
 {
+	const struct lpm_place place = edit->place;
 	u64 *ref = &edit->lpm.root;
-	unsigned int depth;
+	unsigned int depth = 0;
 
+	edit->place.ref = NULL;
+	if (place.ref && !lpm_key_cmp(&place.key, key)) {
+		ref = place.ref;
+		depth = place.depth;
+	}
 	if (!*ref) {
 		struct lpm_node *root = node_alloc(edit, node_bytes(1, 0));
 
@@ -1207,7 +1221,7 @@ int lpm_set(struct lpm_edit *edit, const struct lpm_key *key, u32 value)
 		*ref = node_slot(root);
 	}
 
-	for (depth = 0;; depth++) {
+	for (;; depth++) {
 		unsigned int left = key->len - depth * LPM_STRIDE;
 		u8 byte = key_byte(key->word, depth);
 		struct lpm_node *node = slot_node(*ref);
@@ -1422,6 +1436,7 @@ int lpm_remove(struct lpm_edit *edit, const struct lpm_key *key)
 	u64 leaf;
 	int err;
 
+	edit->place.ref = NULL;
 	if (!removal_find(edit, key, &r))
 		return -ENOENT;
 	if (r.depth && removal_leaves_one(&r, key, &last, &value, &leaf))
@@ -1463,6 +1478,7 @@ void lpm_edit_begin(struct lpm_edit *edit, const struct lpm *base, u64 id)
 	edit->base = *base;
 	edit->id = id;
 	edit->in_place = false;
+	edit->place.ref = NULL;
 	memset(&edit->garbage, 0, sizeof(edit->garbage));
 }
 
@@ -1488,6 +1504,7 @@ void lpm_edit_begin_in_place(struct lpm_edit *edit, const struct lpm *base,
  */
 void lpm_clear(struct lpm_edit *edit)
 {
+	edit->place.ref = NULL;
 	free_private(edit, edit->lpm.root);
 	unretire(edit);
 	edit->garbage.tree = edit->base.root;

@@ -70,12 +70,25 @@ struct lpm_garbage {
 };
 
 /**
+ * struct lpm_place - where lpm_get() has ended
+ * @key: what it has looked for
+ * @ref: refers to the last node on the way that only the edit knows; or NULL
+ * @depth: of that node
+ */
+struct lpm_place {
+	struct lpm_key key;
+	u64 *ref;
+	unsigned int depth;
+};
+
+/**
  * struct lpm_edit - changes to a trie, not yet seen by readers
  * @lpm: the trie with the changes
  * @base: the trie that the edit began with
  * @id: marks the blocks that only this edit knows; unique, not 0
  * @in_place: it changes one prefix, where readers of @base may see it
  * @garbage: blocks of @base that @lpm does not use any more
+ * @place: from where lpm_set() may go on, until the next change
  */
 struct lpm_edit {
 	struct lpm lpm;
@@ -83,6 +96,7 @@ struct lpm_edit {
 	u64 id;
 	bool in_place;
 	struct lpm_garbage garbage;
+	struct lpm_place place;
 };
 
 /**
@@ -128,7 +142,6 @@ int lpm_key_cmp(const struct lpm_key *a, const struct lpm_key *b);
 void lpm_key_truncate(struct lpm_key *key, u8 len);
 
 u32 lpm_lookup(const struct lpm *lpm, const struct lpm_key *key, u8 *len);
-u32 lpm_get(const struct lpm *lpm, const struct lpm_key *key);
 
 void lpm_iter_start(struct lpm_iter *it, const struct lpm *lpm,
 		    const struct lpm_key *from, bool after);
@@ -147,6 +160,7 @@ int lpm_diff(const struct lpm *old, const struct lpm *new, lpm_diff_fn fn,
 void lpm_edit_begin(struct lpm_edit *edit, const struct lpm *base, u64 id);
 void lpm_edit_begin_in_place(struct lpm_edit *edit, const struct lpm *base,
 			     u64 id);
+u32 lpm_get(struct lpm_edit *edit, const struct lpm_key *key);
 int lpm_set(struct lpm_edit *edit, const struct lpm_key *key, u32 value);
 int lpm_remove(struct lpm_edit *edit, const struct lpm_key *key);
 void lpm_clear(struct lpm_edit *edit);

@@ -321,7 +321,7 @@ bool nl31_route_selects_family(const struct nl31_route *filter,
 static struct nl31_nexthop *edited(struct nl31_table *t,
 				   const struct nl31_route *route)
 {
-	u32 id = lpm_get(&t->edit.trie[route->family].lpm, &route->key);
+	u32 id = lpm_get(&t->edit.trie[route->family], &route->key);
 
 	return id == LPM_NO_VALUE ? NULL :
 				    nl31_nexthop_by_id(&t->nexthops, id);

@@ -337,6 +337,7 @@ extern unsigned int shim_rcu_depth;
 #define RCU_INIT_POINTER(p, v) ((p) = (v))
 #define might_sleep()	BUG_ON(shim_rcu_depth || shim_spin_depth)
 #define cond_resched()	might_sleep()
+#define prefetch(address)	__builtin_prefetch(address)
 #define fatal_signal_pending(task) false
 void rcu_barrier(void);
 

@@ -160,9 +160,20 @@ static void check_walk(const struct lpm *lpm, const struct model *m, const struc
 	BUG_ON(i != m->count);
 }
 
+static void check_get(struct lpm_edit *edit, const struct model *m, const struct lpm_key *key)
+{
+	u32 at = find(m, key);
+
+	BUG_ON(lpm_get(edit, key) != (is_there(m, at, key) ? m->entry[at].value : LPM_NO_VALUE));
+}
+
 static void check(const struct lpm *lpm, const struct model *m)
 {
+	struct lpm_edit reader;
 	u32 i;
+
+	/* an edit that has made nothing of what is there */
+	lpm_edit_begin(&reader, lpm, U64_MAX);
 
 	BUG_ON(lpm->entries != m->count);
 	BUG_ON(!lpm->root && lpm->bytes);
@@ -171,7 +182,7 @@ static void check(const struct lpm *lpm, const struct model *m)
 		struct lpm_key key = m->entry[i].key;
 		u32 b;
 
-		BUG_ON(lpm_get(lpm, &key) != m->entry[i].value);
+		check_get(&reader, m, &key);
 		/* the last address in it, and the one before its first */
 		for (b = key.len; b < bits_max; b++)
 			key.word[b / 64] |= BIT_ULL(63 - b % 64);
@@ -182,9 +193,7 @@ static void check(const struct lpm *lpm, const struct model *m)
 			continue;
 		key.word[(key.len - 1) / 64] ^= BIT_ULL(63 - (key.len - 1) % 64);
 		check_lookup(lpm, m, &key);
-		b = find(m, &key);
-		BUG_ON(lpm_get(lpm, &key) !=
-		       (is_there(m, b, &key) ? m->entry[b].value : LPM_NO_VALUE));
+		check_get(&reader, m, &key);
 	}
 }
 
@@ -290,6 +299,8 @@ void shim_lpm(const u8 *data, size_t size)
 		default:
 			key = any_key(&model);
 			value = byte() | (u32)byte() << 24;
+			if (op & 16)
+				check_get(&edit, &model, &key);
 			change(&edit, &model, &key, value);
 			break;
 		case 7: /* where readers see it; nobody may be in an older version */
@@ -318,6 +329,7 @@ void shim_lpm(const u8 *data, size_t size)
 			key = any_key(&model);
 			check_walk(&edit.lpm, &model, &key, op & 16);
 			check_lookup(&edit.lpm, &model, &key);
+			check_get(&edit, &model, &key);
 			break;
 		case 12:
 			lpm_clear(&edit);
