@@ -42,6 +42,8 @@ pub struct FakeKernel {
     pub mute: bool,
     /// The next receive reports that messages were lost.
     pub overrun: bool,
+    /// The next datagram is not taken.
+    pub no_memory: bool,
     /// A change comes between the parts of the next dump.
     pub interrupt_dump: bool,
     /// Datagrams sent to it.
@@ -80,6 +82,7 @@ impl Default for FakeKernel {
             max_routes: u32::MAX,
             mute: false,
             overrun: false,
+            no_memory: false,
             interrupt_dump: false,
             datagrams: 0,
             transaction: None,
@@ -93,6 +96,9 @@ impl Default for FakeKernel {
 
 impl Transport for FakeKernel {
     fn send(&mut self, datagram: &[u8]) -> io::Result<()> {
+        if std::mem::take(&mut self.no_memory) {
+            return Err(io::Error::from_raw_os_error(libc::ENOBUFS));
+        }
         self.datagrams += 1;
         let mut rest = datagram;
         while !rest.is_empty() {

@@ -171,10 +171,16 @@ impl Load {
         }
         match self.mode {
             Mode::Transaction | Mode::Replace => {
-                client.send(Op::Load, self.base, self.batch.bytes())?;
+                let sent = client.send(Op::Load, self.base, self.batch.bytes());
                 self.batch.clear();
                 self.in_batch = 0;
-                self.early_error(client)
+                let taken = sent.and_then(|()| self.early_error(client));
+                if taken.as_ref().is_err_and(|error| error.errno().is_none()) {
+                    // Not the kernel's word, so its transaction is open and lets nobody
+                    // else write; that it is ended is all that is wanted of the answer.
+                    let _ = self.abort(client);
+                }
+                taken
             }
             Mode::Missing => self.flush_missing(client),
         }
@@ -363,6 +369,33 @@ mod tests {
         assert_eq!(client.transport().routes().len(), MANY as usize);
         load(&mut client, Mode::Replace, &[]).unwrap();
         assert!(client.transport().routes().is_empty());
+    }
+
+    #[test]
+    fn a_load_that_cannot_go_on_does_not_leave_its_transaction_open() {
+        type Trouble = fn(&mut FakeKernel);
+        let troubles: [Trouble; 2] = [
+            |kernel| kernel.no_memory = true,
+            |kernel| {
+                kernel.overrun = true;
+            },
+        ];
+        for trouble in troubles {
+            let mut client = client();
+            let mut load = Load::new(&mut client, Mode::Transaction, MANY);
+            let pushed = (0..MANY).try_for_each(|tag| {
+                // Some are with the kernel.
+                if tag == MANY / 2 {
+                    trouble(client.transport());
+                }
+                load.push(&mut client, tag, &appended(tag))
+            });
+            assert_eq!(load.tag(&pushed.unwrap_err()), None);
+            assert!(client.transport().routes().is_empty());
+            // It would be part of the transaction, or be refused.
+            client.add(Add::Add, &route(8)).unwrap();
+            assert_eq!(client.transport().routes(), [route(8)]);
+        }
     }
 
     #[test]
