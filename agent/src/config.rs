@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use nix::libc;
 use nl31_netlink::{Add, Change, Client, Load, Loaded, Mode, Route, Transport};
-use nl31_route::{DeviceName, ParseErrorKind, Parsed, Part, Syntax, words};
+use nl31_route::{DeviceName, ParseErrorKind, Parsed, Part, Syntax, without_comment};
 
 use crate::device::{Cached, Devices};
 
@@ -141,12 +141,7 @@ impl Lines {
     pub fn parse(&self) -> Result<Option<Parsed>, Fault> {
         let line = std::str::from_utf8(&self.line)
             .map_err(|error| (error.valid_up_to(), ConfigErrorKind::NoText))?;
-        // A `#` begins a comment where it begins a word. Few lines have one.
-        let mut comment = None;
-        if line.contains('#') {
-            comment = words(line, 0).find(|word| word.text.starts_with('#'));
-        }
-        let line = comment.map_or(line, |comment| &line[..comment.column]);
+        let line = without_comment(line);
         if line.trim_ascii().is_empty() {
             return Ok(None);
         }

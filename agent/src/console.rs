@@ -240,6 +240,7 @@ impl<T: Transport> Console<T> {
         if let Some(boot) = &mut self.boot {
             boot.restart();
         }
+        self.tell_of_boot();
     }
 
     /// The kernel's side is gone.
@@ -263,6 +264,11 @@ impl<T: Transport> Console<T> {
     /// Whether there is a prompt, an echo and the line editor.
     fn interactive(&self) -> bool {
         self.peer != Peer::Script
+    }
+
+    /// Whether changes of the table are shown.
+    pub fn monitors(&self) -> bool {
+        self.monitoring
     }
 
     /// Whether the kernel's side is there.
@@ -542,7 +548,13 @@ impl<T: Transport> Console<T> {
 
     /// Whether the config is being loaded.
     pub fn booting(&self) -> bool {
-        self.client.is_some() && self.boot.as_ref().is_some_and(|boot| !boot.done())
+        self.client.is_some() && self.shared.booting.get()
+    }
+
+    fn tell_of_boot(&self) {
+        if let Some(boot) = &self.boot {
+            self.shared.booting.set(!boot.done());
+        }
     }
 
     /// Whether the config is being loaded, or a copy of it kept, which nobody waits for.
@@ -622,6 +634,7 @@ impl<T: Transport> Console<T> {
         }
         let more = !failed && !boot.ended();
         self.boot = Some(boot);
+        self.tell_of_boot();
         more
     }
 

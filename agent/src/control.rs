@@ -182,9 +182,13 @@ impl Connected {
     }
 
     fn send(&mut self) {
-        self.program.tells();
-        let out = self.program.out();
-        while !out.pending().is_empty() {
+        loop {
+            // What was lost is told as soon as there is room: no other event need follow.
+            self.program.tells();
+            let out = self.program.out();
+            if out.pending().is_empty() {
+                break;
+            }
             match self.stream.write(out.pending()) {
                 Ok(len) => out.consume(len),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}

@@ -112,6 +112,8 @@ pub struct Program<H: Host> {
     client: Option<Client<H::Transport>>,
     changes: Changes<H::Transport>,
     open: Open<H::Transport>,
+    /// There is more of the text than was fetched.
+    unfetched: bool,
     subscribed: bool,
     /// Events were lost, and the program does not know yet.
     lost: bool,
@@ -146,6 +148,7 @@ impl<H: Host> Program<H> {
             client: None,
             changes: Changes::Single,
             open: Open::Nothing,
+            unfetched: false,
             subscribed: false,
             lost: false,
             rolled_back: None,
@@ -317,15 +320,18 @@ impl<H: Host> Program<H> {
     fn execute(&mut self, frame: &Frame<'_>) {
         let result = match Request::decode(frame) {
             Ok(request) => self.request(&request),
-            Err(error) => Err(Refusal {
-                code: match error {
-                    BadMessage::Kind(_) => code::UNKNOWN_KIND,
-                    _ => code::BAD_MESSAGE,
-                },
-                index: None,
-                offset: None,
-                text: Text::of(error),
-            }),
+            Err(error) => {
+                self.fail_transaction(frame.kind);
+                Err(Refusal {
+                    code: match error {
+                        BadMessage::Kind(_) => code::UNKNOWN_KIND,
+                        _ => code::BAD_MESSAGE,
+                    },
+                    index: None,
+                    offset: None,
+                    text: Text::of(error),
+                })
+            }
         };
         if let Err(refusal) = result {
             let number = |number: Option<usize>| number.and_then(|n| u16::try_from(n).ok());
@@ -335,6 +341,17 @@ impl<H: Host> Program<H> {
                 offset: number(refusal.offset),
                 text: &refusal.text.0,
             });
+        }
+    }
+
+    /// Nothing of a transaction may take effect whose part could not be read.
+    fn fail_transaction(&mut self, kind: u8) {
+        let begins = kind == Request::Begin { replace: false }.kind();
+        let empty = Items::default();
+        let goes_on = kind == Request::Change { items: empty }.kind()
+            && !matches!(self.changes, Changes::Single);
+        if begins && matches!(self.changes, Changes::Single) || goes_on {
+            self.changes = Changes::Failed;
         }
     }
 
@@ -536,6 +553,7 @@ impl<H: Host> Program<H> {
     }
 
     fn dump(&mut self, filter: Items<'_>, longer: bool) -> Refused<()> {
+        self.open = Open::Nothing;
         let spec = self.filter(filter)?;
         let mut client = self.host.connect()?;
         let dump = client.dump(&spec)?;
@@ -566,9 +584,12 @@ impl<H: Host> Program<H> {
             self.open = Open::Text(console);
         }
         if let Open::Text(console) = &mut self.open {
-            // An idle one may be monitoring; one that is busy is stopped.
+            // An idle one may be monitoring; one that is busy is stopped, and what was not
+            // fetched of an output is dropped.
             if !console.idle() {
                 stop(console);
+            } else if std::mem::take(&mut self.unfetched) && !console.monitors() {
+                console.out().clear();
             }
             if !console.attached() {
                 match self.host.connect() {
@@ -607,6 +628,7 @@ impl<H: Host> Program<H> {
                     last,
                 });
                 console.out().consume(len);
+                self.unfetched = !last;
                 self.open = Open::Text(console);
                 Ok(())
             }
@@ -653,12 +675,17 @@ impl<H: Host> Program<H> {
     }
 
     fn save(&mut self) -> Refused<()> {
+        self.open = Open::Nothing;
         if self.host.shared().left().is_some() {
             let what = format_args!("a commit waits to be confirmed, which saves it");
             return Err(Refusal::new(codes::LOCKED.number, what));
         }
         let shared = self.host.shared();
         let mut client = self.host.connect()?;
+        if shared.booting.get() {
+            let what = format_args!("the config is being loaded: the table is not whole yet");
+            return Err(Refusal::new(codes::LOCKED.number, what));
+        }
         let saving = Saving::begin(&mut client, &shared.files.config)?;
         self.open = Open::Save(Box::new((client, saving)));
         self.next()

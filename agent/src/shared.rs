@@ -23,6 +23,8 @@ pub struct Shared {
     pub unconfirmed: Cell<Option<u64>>,
     /// One was taken back, and programs do not know yet.
     pub rolled_back: Cell<Option<RolledBack>>,
+    /// The config is not loaded yet, and the table not what is to be saved.
+    pub booting: Cell<bool>,
     /// The whole table was replaced, and what waits for a device does not know yet.
     pub replaced: Cell<bool>,
     /// A reboot was asked for.
@@ -43,6 +45,7 @@ impl Shared {
             appliance,
             unconfirmed: Cell::new(unconfirmed),
             rolled_back: Cell::new(None),
+            booting: Cell::new(false),
             replaced: Cell::new(false),
             reboot: Cell::new(false),
         }

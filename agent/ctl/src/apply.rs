@@ -80,6 +80,11 @@ pub fn difference(now: &Table, wanted: &Table) -> Vec<Step> {
         });
         let clear = appended[&prefix] != *after;
         let append = if clear { after.clone() } else { new.clone() };
+        // Another order is another path in use: all of them are shown.
+        let (gone, new) = match gone.is_empty() && new.is_empty() {
+            true => (before.clone(), after.clone()),
+            false => (gone, new),
+        };
         steps.push(Step {
             prefix,
             clear,

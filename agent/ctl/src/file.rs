@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
-use nl31_route::{DeviceName, Route, Syntax, words};
+use nl31_route::{DeviceName, Route, Syntax, without_comment};
 
 use crate::error::Error;
 use crate::interrupt;
@@ -43,11 +43,7 @@ pub fn read(
             .strip_prefix('\u{feff}')
             .filter(|_| number == 1)
             .unwrap_or(line);
-        // A `#` begins a comment where it begins a word.
-        let comment = words(line, 0).find(|word| word.text.starts_with('#'));
-        let line = comment
-            .map_or(line, |comment| &line[..comment.column])
-            .trim_end();
+        let line = without_comment(line).trim_end();
         if line.trim_ascii().is_empty() {
             continue;
         }
@@ -84,6 +80,13 @@ pub struct Replacement {
 impl Replacement {
     /// Begins beside `path`.
     pub fn create(path: &Path) -> Result<Self, Error> {
+        // A link stays one, and a device is not to be replaced by a file.
+        let path = path.canonicalize().unwrap_or_else(|_| path.into());
+        if path.exists() && !path.is_file() {
+            let text = "this is no file that could be replaced; `-` is standard output";
+            let error = io::Error::new(io::ErrorKind::InvalidInput, text);
+            return Err(Error::File(path, error));
+        }
         let mut new = path.as_os_str().to_owned();
         new.push(".new");
         let new = PathBuf::from(new);
@@ -91,7 +94,7 @@ impl Replacement {
         Ok(Self {
             writer: BufWriter::new(file),
             new,
-            path: path.into(),
+            path,
         })
     }
 

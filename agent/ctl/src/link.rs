@@ -202,6 +202,8 @@ impl<P: Port> Link<P> {
 
     /// Puts a request on its way.
     pub fn submit(&mut self, request: &Request<'_>) -> Result<(), Error> {
+        let under_way =
+            self.changes.contains(&true) || self.goes_on && matches!(request, Request::Next {});
         self.client
             .push(request)
             .map_err(|full| Error::Usage(format!("request: {full}")))?;
@@ -224,7 +226,7 @@ impl<P: Port> Link<P> {
             _ => false,
         });
         // Out with it, so that the line is busy while the next one is made.
-        self.send_due()
+        self.send_due().map_err(|error| unknown(under_way, error))
     }
 
     /// Waits for the answer to the oldest request on its way.
@@ -232,16 +234,8 @@ impl<P: Port> Link<P> {
         &mut self,
         take: impl FnOnce(Response<'_>) -> Result<R, Error>,
     ) -> Result<R, Error> {
-        let result = self.wait_answer(take);
-        match result {
-            // What is on its way has failed with the link.
-            Err(error @ (Error::Port(..) | Error::NoAnswer | Error::SessionLost))
-                if self.goes_on || self.changes.contains(&true) =>
-            {
-                Err(Error::Unknown(Box::new(error)))
-            }
-            result => result,
-        }
+        self.wait_answer(take)
+            .map_err(|error| unknown(self.goes_on || self.changes.contains(&true), error))
     }
 
     fn wait_answer<R>(
@@ -396,6 +390,16 @@ impl<P: Port> Link<P> {
             Err(Error::SessionLost) => Ok(()),
             result => result,
         }
+    }
+}
+
+/// What was under way when the link failed may have been made or not.
+fn unknown(under_way: bool, error: Error) -> Error {
+    match error {
+        Error::Port(..) | Error::NoAnswer | Error::SessionLost if under_way => {
+            Error::Unknown(Box::new(error))
+        }
+        error => error,
     }
 }
 

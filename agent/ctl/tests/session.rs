@@ -27,8 +27,8 @@ use nl31_ctl::save::{save, save_there, save_to};
 use nl31_ctl::{route, shell};
 use nl31_netlink::{Client, FakeKernel, Message, ReceiveError, Transport};
 use nl31_route::{DeviceName, Route, Spec, Syntax};
-use nl31_wire::limits::FRAME_MAX;
-use nl31_wire::{Heard, ItemsBuffer, Line, Op, Patience, Request, code};
+use nl31_wire::limits::{FRAME_MAX, VERSION};
+use nl31_wire::{Frame, Heard, ItemsBuffer, Line, Op, Patience, Request, code};
 
 /// `lo` is 1, `eth0` is 2.
 struct TestDevices;
@@ -597,6 +597,114 @@ fn transactions_are_opened_and_closed_in_order() {
 }
 
 #[test]
+fn a_message_that_cannot_be_read_fails_its_transaction() {
+    // Begin, then a change with a byte too many; and a Begin that is none.
+    for (begin, too_many) in [(0, true), (2, false)] {
+        let port = TestPort::new(0);
+        let mut wire = port.0.borrow_mut();
+        let mut id = 256;
+        let mut ask = |kind, body: &[u8]| {
+            let frame = Frame {
+                version: VERSION,
+                id,
+                kind,
+                body,
+            };
+            id += 1;
+            wire.program.frame(Ok(&frame));
+        };
+        let mut good = ItemsBuffer::default();
+        good.push(Op::Add, &spec("10.0.0.0/8 dev lo")).unwrap();
+        let mut body = vec![good.items().bytes().len() as u8];
+        body.extend(good.items().bytes());
+        ask(0x01, &[7]);
+        ask(0x0c, &[begin]);
+        ask(0x04, &body);
+        if too_many {
+            body.push(0xff);
+            ask(0x04, &body);
+        }
+        ask(0x0d, &[]);
+        drop(wire);
+        // With the agent's socket for it an open transaction goes.
+        port.kernel().0.borrow_mut().hang_up();
+        assert!(port.routes().is_empty());
+    }
+}
+
+#[test]
+fn a_request_ends_the_list_or_output_of_before() {
+    let port = TestPort::new(0);
+    let file = TestFile::new("ended-from", &scattered(1000));
+    let mut link = port.open();
+    load(&mut link, &file.0, Mode::Add, &ProgressBar::hidden()).unwrap();
+    // Also one that cannot begin.
+    let all = ItemsBuffer::default();
+    let dump = Request::Dump {
+        filter: all.items(),
+        longer: true,
+    };
+    link.call(&dump, |_| Ok(())).unwrap();
+    let other = ItemsBuffer::filter(&spec("dev nosuch"));
+    let refused = Request::Dump {
+        filter: other.items(),
+        longer: true,
+    };
+    let code = |result: Result<(), Error>| result.unwrap_err().code().unwrap();
+    assert_eq!(code(link.call(&refused, |_| Ok(()))), 406);
+    assert_eq!(
+        code(link.call(&Request::Next {}, |_| Ok(()))),
+        code::NOT_OPEN
+    );
+
+    link.call(&Request::Line { text: "help" }, |_| Ok(()))
+        .unwrap();
+    let mut said = Vec::new();
+    shell::line(&mut link, "ping", &mut said).unwrap();
+    assert_eq!(said, b"I200 the kernel is alive\n");
+}
+
+#[test]
+fn nothing_is_saved_before_the_config_is_loaded() {
+    let folder = std::env::temp_dir().join(format!("nl31ctl-{}-booting", std::process::id()));
+    let kernel = Kernel::with_folder(&folder);
+    kernel.1.booting.set(true);
+    let port = TestPort::to(kernel, 0);
+    let mut link = port.open();
+    let error = save_there(&mut link, &ProgressBar::hidden()).unwrap_err();
+    assert_eq!(error.code(), Some(423), "{error}");
+    // A line waits, as it does on the console.
+    let part = |link: &mut Link<TestPort>, request: &Request<'_>| {
+        link.call(request, |response| Ok(format!("{response:?}")))
+            .unwrap()
+    };
+    let said = part(&mut link, &Request::Line { text: "save" });
+    assert!(said.contains("text: [], last: false"), "{said}");
+    assert!(!folder.join("routes.conf").exists());
+    port.kernel().1.booting.set(false);
+    let said = part(&mut link, &Request::Next {});
+    assert!(said.contains("last: true"), "{said}");
+    assert!(folder.join("routes.conf").exists());
+    let _ = std::fs::remove_dir_all(folder);
+}
+
+#[test]
+fn what_is_no_file_is_not_replaced_by_one() {
+    let port = TestPort::new(0);
+    let mut link = port.open();
+    let error = save(&mut link, Path::new("/dev/null"), &ProgressBar::hidden()).unwrap_err();
+    assert_eq!(error.status(), 6, "{error}");
+    // What a link leads to is.
+    let file = TestFile::new("linked", &["old".into()]);
+    let link_to_it = file.0.with_extension("link");
+    std::os::unix::fs::symlink(&file.0, &link_to_it).unwrap();
+    save(&mut link, &link_to_it, &ProgressBar::hidden()).unwrap();
+    assert!(link_to_it.is_symlink());
+    assert_eq!(std::fs::read_to_string(&file.0).unwrap(), "");
+    std::fs::remove_file(link_to_it).unwrap();
+}
+
+#[test]
 fn the_table_becomes_what_the_file_says() {
     let port = TestPort::new(0);
     let mut link = port.open();
@@ -619,6 +727,9 @@ fn the_table_becomes_what_the_file_says() {
     let planned = plan(&mut link, &file.0).unwrap();
     assert_eq!(port.routes(), before, "planning changes nothing");
     assert_eq!(planned.steps.len(), 3);
+    // Only their order differs, which is shown by all of them.
+    let reordered = &planned.steps[0];
+    assert_eq!((reordered.gone.len(), reordered.new.len()), (2, 2));
     // Somebody else is faster: what was planned may be wrong now.
     let other = TestPort::to(port.kernel(), 0);
     change(&mut other.open(), Op::Append, "13.0.0.0/8 dev lo").unwrap();

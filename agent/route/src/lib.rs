@@ -37,7 +37,7 @@ mod route;
 pub use device::{DEVICE_NAME_MAX, DeviceName, InvalidDeviceName};
 pub use parse::{
     Keyword, Match, ParseError, ParseErrorKind, Parsed, Part, Syntax, Value, Word, match_word,
-    words,
+    without_comment, words,
 };
 pub use prefix::{Family, Prefix, PrefixError};
 pub use protocol::Protocol;

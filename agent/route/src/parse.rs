@@ -30,6 +30,23 @@ pub fn words(line: &str, start: usize) -> impl Iterator<Item = Word<'_>> + Clone
         })
 }
 
+/// A line of a file of routes without its comment, which begins where a `#` begins a word.
+/// The name of a device may begin with one, too.
+pub fn without_comment(line: &str) -> &str {
+    // Few lines have one.
+    if !line.contains('#') {
+        return line;
+    }
+    let mut before = "";
+    for word in words(line, 0) {
+        if word.text.starts_with('#') && before != "dev" {
+            return &line[..word.column];
+        }
+        before = word.text;
+    }
+    line
+}
+
 /// What a word stands for among the words that are possible at its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Match {
@@ -631,6 +648,20 @@ mod tests {
     fn error(text: &str) -> (usize, usize, String) {
         let error = text.parse::<Route<DeviceName>>().unwrap_err();
         (error.column, error.len, error.to_string())
+    }
+
+    #[test]
+    fn a_comment_begins_with_a_word_that_is_no_devices_name() {
+        let cases = [
+            ("10.0.0.0/8 dev lo", "10.0.0.0/8 dev lo"),
+            ("10.0.0.0/8 dev lo # one", "10.0.0.0/8 dev lo "),
+            ("10.0.0.0/8 dev #wan # one", "10.0.0.0/8 dev #wan "),
+            ("10.0.0.0/8 dev a#b", "10.0.0.0/8 dev a#b"),
+            (" #none", " "),
+        ];
+        for (line, route) in cases {
+            assert_eq!(without_comment(line), route);
+        }
     }
 
     #[test]
