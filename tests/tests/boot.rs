@@ -12,6 +12,7 @@ nl31_lab::on_each_architecture! {
     a_killed_agent_is_back_and_the_table_is_untouched
     a_wrong_line_in_the_config_is_named_by_line_and_column_and_the_prompt_comes_up
     the_agent_stays_within_its_memory_with_1000_routes
+    a_link_that_comes_late_is_switched_on
     a_route_over_a_device_that_comes_late_is_loaded_when_it_does
     version_tells_image_host_and_boot
 }
@@ -163,6 +164,22 @@ fn a_route_over_a_device_that_comes_late_is_loaded_when_it_does(arch: Arch) {
         })
         .expect("a notice");
     assert_eq!(dump(&mut guest).len(), 2);
+}
+
+fn a_link_that_comes_late_is_switched_on(arch: Arch) {
+    let mut guest = guest(arch, "");
+    // As a device behind a hub comes, or one that is plugged in.
+    let again = "cd /sys/bus/virtio/drivers/virtio_net && \
+        device=$(readlink /sys/class/net/eth0/device) && device=${device##*/} && \
+        echo $device >unbind && echo $device >bind && \
+        until [ $(($(cat /sys/class/net/eth0/flags) & 1)) = 1 ]; do sleep 1; done";
+    let output = guest.exec(again).expect("to run");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status, 0, "{said}");
+    // One that was switched off stays so.
+    let off = "ip link set eth0 down && sleep 5 && \
+        [ $(($(cat /sys/class/net/eth0/flags) & 1)) = 0 ]";
+    assert_eq!(guest.exec(off).expect("to run").status, 0);
 }
 
 fn version_tells_image_host_and_boot(arch: Arch) {
