@@ -13,7 +13,7 @@ endif
 # configuration when nothing changed, so nothing is configured twice.
 ifeq ($(BR2_LINUX_KERNEL_EXT_NL31_KMOD_ALLNOCONFIG),y)
 $(NL31_KMOD_FRAGMENTS): $(LINUX_KCONFIG_FRAGMENT_FILES) | linux-patch
-	cat $(LINUX_KCONFIG_FRAGMENT_FILES) >$@
+	cat /dev/null $(LINUX_KCONFIG_FRAGMENT_FILES) >$@
 
 $(LINUX_DIR)/$(LINUX_KCONFIG_STAMP_DOTCONFIG): $(NL31_KMOD_FRAGMENTS)
 endif

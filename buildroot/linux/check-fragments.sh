@@ -1,11 +1,11 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT OR Apache-2.0
 # Fails unless every line of the fragments is in the kernel's configuration.
-# usage: check-fragments.sh CONFIG FRAGMENT...
+# usage: check-fragments.sh CONFIG [FRAGMENT...]
 set -eu
 
-if [ $# -lt 2 ]; then
-	echo "usage: ${0##*/} CONFIG FRAGMENT..." >&2
+if [ $# -lt 1 ]; then
+	echo "usage: ${0##*/} CONFIG [FRAGMENT...]" >&2
 	exit 2
 fi
 config=$1
