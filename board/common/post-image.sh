@@ -10,8 +10,9 @@ board=$2
 
 # A partition's first bytes, written with the image: S10data makes a file system
 # where it finds nothing else. Not zeros: bmaptool leaves out what may be a hole, and
-# what the disk had there before would stay.
-head -c 65536 /dev/zero | LC_ALL=C tr '\0' '\377' >"$images/data.blank"
+# what the disk had there before would stay; nor what flash reads as when it has lost
+# a page.
+yes "nl31: blank yet" | head -c 65536 >"$images/data.blank"
 
 if [ -f "$board/extlinux.conf" ]; then
 	cp "$board/extlinux.conf" "$images/"

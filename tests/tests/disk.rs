@@ -191,6 +191,21 @@ fn a_lost_superblock_is_repaired_and_the_config_kept() {
     }
 }
 
+/// What a flash card reads as whose first block was lost in a power cut.
+#[test]
+fn a_lost_start_is_repaired_and_the_config_kept() {
+    for lost in [0, 0xFF] {
+        let disk = used();
+        disk.write(data(&disk), &[lost; 64 << 10])
+            .expect("to write");
+        let mut guest = boot(&disk, "");
+        assert_said(&guest, "repaired /dev/vda3; what was lost is in /data/");
+        assert!(has_config(&mut guest), "a start of {lost:#x}");
+        let log = sh(&mut guest, "cat /data/nl31/e2fsck.log");
+        assert!(log.contains("FILE SYSTEM WAS MODIFIED"), "{log}");
+    }
+}
+
 #[test]
 fn data_beyond_repair_is_told_left_alone_and_made_anew_by_a_factory_reset() {
     let disk = used();

@@ -93,9 +93,13 @@ fn left(data: &Disk, number: usize) -> Left {
         file.read_exact_at(&mut buffer, offset).expect("to read");
         buffer
     };
-    let half_made = read(end - BLOCK, 38).starts_with(b"nl31: a file system is being made");
-    let blank = |byte: &u8| [0, 0xFF].contains(byte);
-    if half_made || read(0, 64 << 10).iter().all(blank) {
+    let mark = read(end - BLOCK, 38);
+    let half_made = mark.starts_with(b"nl31: a file system is being made");
+    let made = mark.starts_with(b"nl31: a file system is made");
+    let start = read(0, 64 << 10);
+    let flashed = start.chunks(16).all(|line| line == b"nl31: blank yet\n");
+    let blank = start.iter().all(|byte| [0, 0xFF].contains(byte));
+    if half_made || flashed || blank && !made {
         return Left::Nothing;
     }
     let check = |how: &str| {
