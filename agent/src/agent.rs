@@ -355,14 +355,19 @@ impl Agent {
         events.reset();
         // Enough for a burst, and not so many that keys have to wait.
         for _ in 0..64 {
-            if !self.console.listens() {
+            let heard = self.console.listens();
+            if !heard && !self.programs_subscribe() {
                 // Goes on when the terminal has taken some of the output.
                 events.again();
                 return false;
             }
             match events.take() {
                 Some(message) => {
-                    self.console.event(&message);
+                    // A terminal that takes nothing keeps none from programs.
+                    match heard {
+                        true => self.console.event(&message),
+                        false => self.console.missed(),
+                    }
                     self.program.event(&message);
                     if let Some(control) = &mut self.control {
                         control.event(&message);
@@ -381,6 +386,12 @@ impl Agent {
             }
         }
         true
+    }
+
+    /// Whether a program wants the events.
+    fn programs_subscribe(&self) -> bool {
+        let control = self.control.as_ref();
+        self.program.subscribes() || control.is_some_and(Control::subscribe)
     }
 
     fn open_kernel(&mut self) {
@@ -548,7 +559,7 @@ impl Agent {
         };
         let wants = self.wants() > 0;
         let answers = self.console.waits_for_kernel();
-        let listens = self.console.listens();
+        let listens = self.console.listens() || self.programs_subscribe();
 
         let mut fds = heapless::Vec::<PollFd, { 6 + PROGRAMS_MAX }>::new();
         let mut watch = |fd, flags| {

@@ -462,6 +462,11 @@ impl<T: Transport> Console<T> {
         self.catch_up();
     }
 
+    /// An event was not told here, for want of room.
+    pub fn missed(&mut self) {
+        self.behind = true;
+    }
+
     /// Asks how far the table has come, once nothing is under way: the answers that a
     /// command or the boot waits for would be passed over.
     fn catch_up(&mut self) {

@@ -120,6 +120,12 @@ impl Control {
             .for_each(|connected| connected.program.event(message));
     }
 
+    /// Whether any of the programs wants the events.
+    pub fn subscribe(&self) -> bool {
+        let mut programs = self.programs.iter();
+        programs.any(|connected| connected.program.subscribes())
+    }
+
     /// A commit was taken back.
     pub fn rolled_back(&mut self, done: RolledBack) {
         self.programs

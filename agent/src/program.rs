@@ -231,6 +231,11 @@ impl<H: Host> Program<H> {
         self.out.raw(&bytes[..len]);
     }
 
+    /// Whether it wants the events.
+    pub fn subscribes(&self) -> bool {
+        self.subscribed
+    }
+
     /// A change that the kernel tells of.
     pub fn event(&mut self, message: &Message) {
         if let Open::Text(console) = &mut self.open
