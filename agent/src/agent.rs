@@ -129,11 +129,11 @@ pub fn run(options: Options) -> io::Result<bool> {
     let signals = SignalFd::with_flags(&signals, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)?;
 
     let files = Files::new(options.config.as_deref(), &options.run);
-    let standard = options.serial == Choice::Standard;
+    let standard = options.serial.is_standard();
     // An agent for standard input is a guest beside the resident one, whose work the
     // boot is: another one would begin it over, or get in its way.
     let boot = (!standard).then(|| Boot::new(&files));
-    let appliance = options.serial == Choice::Auto;
+    let appliance = matches!(options.serial, Choice::Auto);
     let shared = Rc::new(Shared::new(files, !standard, appliance));
     if !standard {
         // The only way to reach the appliance is the last to be killed when memory is
@@ -448,7 +448,7 @@ impl Agent {
 
     /// The line is gone: let go of it, and try it again later.
     fn hung_up(&mut self) {
-        if self.options.serial == Choice::Standard {
+        if self.options.serial.is_standard() {
             self.console.end_of_input();
             return;
         }
@@ -485,12 +485,12 @@ impl Agent {
                     log::warn!("serial line: {error}");
                     out.clear();
                     // Nobody reads the replies: the rest need not be done.
-                    self.terminated = self.options.serial == Choice::Standard;
+                    self.terminated = self.options.serial.is_standard();
                     self.hung_up();
                     return;
                 }
             }
-            if self.options.serial == Choice::Standard {
+            if self.options.serial.is_standard() {
                 // One short write, then poll whether it takes more.
                 return;
             }
@@ -601,7 +601,7 @@ impl Agent {
         let signalled = ready(signals);
         let readable = input.is_some_and(ready);
         let programs = (own..fds.len()).any(ready);
-        let gone = hangup.is_some_and(ready) && self.options.serial != Choice::Standard;
+        let gone = hangup.is_some_and(ready) && !self.options.serial.is_standard();
         drop(fds);
         if signalled {
             self.signal()?;

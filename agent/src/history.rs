@@ -31,11 +31,12 @@ impl History {
 
     /// The newest line from `index` on that has `text` in it.
     pub fn find(&self, text: &str, index: usize) -> Option<usize> {
-        let lines = self.lines.iter().rev().enumerate().skip(index);
-        lines
-            .filter(|(_, line)| line.contains(text))
-            .map(|(index, _)| index)
-            .next()
+        let text = text.as_bytes();
+        let found = |line: &Line| {
+            // Lines are short, and the standard library's search is long.
+            text.is_empty() || line.as_bytes().windows(text.len()).any(|part| part == text)
+        };
+        (index..self.lines.len()).find(|&index| self.get(index).is_some_and(found))
     }
 }
 

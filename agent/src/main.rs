@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use nl31_agent::agent::{self, Options};
 use nl31_agent::serial::Choice;
-use nl31_agent::{access, grammar, last_words, log_ring};
+use nl31_agent::{access, last_words, log_ring};
 
 /// Loads routes into the kernel's nl31 table and serves it on a serial line.
 #[derive(Parser)]
@@ -41,18 +41,10 @@ struct Arguments {
     /// Watchdog to feed while all is well; nothing is done where there is no such device.
     #[arg(long, value_name = "PATH")]
     watchdog: Option<PathBuf>,
-
-    /// Print the console's commands and reply codes as Markdown, and exit.
-    #[arg(long)]
-    print_commands: bool,
 }
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    if arguments.print_commands {
-        print!("{}", grammar::markdown());
-        return ExitCode::SUCCESS;
-    }
     if arguments.hash_pin {
         return hash_pin();
     }

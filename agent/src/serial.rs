@@ -28,6 +28,13 @@ pub enum Choice {
     Device(PathBuf),
 }
 
+impl Choice {
+    /// Whether it is standard input and output.
+    pub fn is_standard(&self) -> bool {
+        matches!(self, Self::Standard)
+    }
+}
+
 impl FromStr for Choice {
     type Err = std::convert::Infallible;
 

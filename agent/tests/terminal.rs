@@ -311,14 +311,6 @@ fn what_cannot_be_is_said() {
 }
 
 #[test]
-fn prints_its_commands_for_the_readme() {
-    let output = piped("commands", &["--print-commands"], b"");
-    let text = String::from_utf8(output.stdout).unwrap();
-    assert!(text.starts_with("| command | does |\n| --- | --- |\n| `greet [TEXT]` | "));
-    assert!(text.contains("| `E404` | "));
-}
-
-#[test]
 fn the_watchdog_is_fed_while_the_agent_turns() {
     let folder = Folder::new("watchdog");
     let device = folder.0.join("watchdog");

@@ -97,7 +97,7 @@ fn the_session_is_one_that_cargo_qemu_has() {
 #[test]
 fn the_commands_are_those_of_the_grammar() {
     hold(
-        "<!-- nl31-agent --print-commands; a test compares -->\n",
+        "<!-- the grammar; a test compares -->\n",
         "<!-- end -->\n",
         &nl31_agent::grammar::markdown().to_string(),
     );

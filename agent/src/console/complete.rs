@@ -173,12 +173,10 @@ fn covering(word: &str) -> Option<Prefix> {
     let (address, _) = word.split_once('/').unwrap_or((word, ""));
     let mut count = 0u32;
     if word.contains(':') {
-        let whole = match address.split_once("::") {
-            Some((whole, _)) => whole,
-            None => address.rsplit_once(':')?.0,
-        };
         let mut groups = [0; 8];
-        for group in whole.split(':') {
+        let whole = address.rsplit_once(':')?.0.split(':');
+        // An empty one is the first colon of `::`.
+        for group in whole.take_while(|group| !group.is_empty()) {
             *groups.get_mut(count as usize)? = u16::from_str_radix(group, 16).ok()?;
             count += 1;
         }
