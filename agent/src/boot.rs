@@ -2,20 +2,18 @@
 //! Brings the config into the kernel when the agent starts.
 //!
 //! The kernel holds the truth. A config is loaded once for each life of the
-//! kernel's table: the agent then leaves a mark in `/run`, which a reboot empties,
-//! with the table's generation and the module's life. An agent that finds its mark,
+//! kernel's table: the agent then leaves a [`Mark`]. An agent that finds its mark,
 //! and that table no younger than it, changes nothing: what was added or deleted on
 //! the console since then stays so, however the last agent ended.
 //!
-//! Routes over a device that is not there yet are left out, and added when it comes;
-//! the mark has the names of those that are waited for.
+//! Routes over a device that is not there yet are left out, and added when it comes.
 //!
 //! Without the mark (first start, or the last agent was killed before it could
 //! leave one) an empty table is filled in one transaction, all or nothing. Into a
 //! table that is not empty the routes that are missing are added, and no others
 //! are touched.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -23,9 +21,10 @@ use std::path::{Path, PathBuf};
 use nl31_netlink::{Client, Error, Loaded, Mode, Transport};
 use nl31_route::DeviceName;
 
-use crate::config::{Absent, ConfigError, Loading};
+use crate::config::{ConfigError, Loading};
 use crate::device::Devices;
-use crate::files::{Files, Replacement, write_whole};
+use crate::files::{Files, Replacement};
+use crate::mark::{Late, Mark};
 
 /// Where the kernel tells of the module.
 const MODULE: &str = "/sys/module/nl31";
@@ -36,13 +35,14 @@ pub struct Boot {
     /// In order; the first one that is there and has no mistake is loaded.
     configs: Vec<Config>,
     mark: PathBuf,
+    /// Held while the table is not what it is to be: another agent is not to save it.
+    unmarked: Option<Replacement>,
     /// The kernel's folder for the module.
     module: PathBuf,
     state: State,
     /// Configs that were refused.
     refused: usize,
-    /// Devices whose routes wait for them, in the config of this index.
-    late: Option<(usize, Absent)>,
+    late: Option<Late>,
 }
 
 #[derive(Debug)]
@@ -64,7 +64,7 @@ enum State {
     /// It is loaded, and a copy of it is being kept.
     Keeping(Box<Keeping>),
     /// As [`State::Loading`] with only the routes over this device.
-    Late(usize, DeviceName, Box<Loading>),
+    Late(DeviceName, Box<Loading>),
     Done,
 }
 
@@ -107,6 +107,7 @@ impl Boot {
         Self {
             configs,
             mark: files.mark(),
+            unmarked: None,
             module: MODULE.into(),
             state: State::Start,
             refused: 0,
@@ -133,7 +134,7 @@ impl Boot {
 
     /// The devices whose routes wait for them.
     pub fn waits_for(&self) -> &[DeviceName] {
-        self.late.as_ref().map_or(&[], |(_, absent)| absent)
+        self.late.as_ref().map_or(&[], |late| &late.devices)
     }
 
     /// Another table is there now, in which nothing waits for a device.
@@ -145,16 +146,18 @@ impl Boot {
 
     /// Looks whether a device has come; then there is more to do.
     pub fn look_for_devices(&mut self, devices: &dyn Devices) {
-        let (State::Done, Some((index, absent))) = (&self.state, &mut self.late) else {
+        let (State::Done, Some(late)) = (&self.state, &mut self.late) else {
             return;
         };
-        let come = absent.iter().position(|name| devices.index(name).is_some());
-        let Some(come) = come else { return };
-        let (index, name) = (*index, absent.swap_remove(come));
-        match Loading::open(&self.configs[index].path, Mode::Missing) {
+        let mut names = late.devices.iter();
+        let Some(come) = names.position(|name| devices.index(name).is_some()) else {
+            return;
+        };
+        let name = late.devices.swap_remove(come);
+        match Loading::open(&late.config, Mode::Missing) {
             Ok(loading) => {
                 let loading = loading.without_absent().only(name.clone());
-                self.state = State::Late(index, name, Box::new(loading));
+                self.state = State::Late(name, Box::new(loading));
             }
             Err(error) => log::error!("{error}"),
         }
@@ -169,14 +172,17 @@ impl Boot {
                     Err(error) => return News::Failed(error),
                 };
                 let paths = u64::from(table.paths4) + u64::from(table.paths6);
-                let mark = self.mark();
-                if let Some((_, late)) =
-                    mark.filter(|(generation, _)| *generation <= table.generation)
+                let mark = Mark::read(&self.mark);
+                if let Some(mark) = mark
+                    .filter(|mark| mark.life == self.life() && mark.generation <= table.generation)
                 {
-                    self.late = late;
+                    self.late = mark.late;
                     self.state = State::Done;
                     return News::Kept(paths);
                 }
+                // One that failed may have begun before.
+                self.unmarked = None;
+                self.unmarked = Replacement::create(&self.mark).ok();
                 let mode = if paths == 0 {
                     Mode::Transaction
                 } else {
@@ -188,6 +194,7 @@ impl Boot {
             State::Next(index, mode) => {
                 let Some(config) = self.configs.get(index) else {
                     self.state = State::Done;
+                    self.unmarked = None;
                     // A config that was refused may be better when the agent is
                     // started again.
                     if self.refused == 0 {
@@ -214,8 +221,11 @@ impl Boot {
                     News::None
                 }
                 Ok(Some(loaded)) => {
-                    self.late =
-                        Some((index, loading.absent())).filter(|(_, absent)| !absent.is_empty());
+                    let late = Late {
+                        config: loading.path().into(),
+                        devices: loading.absent(),
+                    };
+                    self.late = Some(late).filter(|late| !late.devices.is_empty());
                     self.leave_mark(client);
                     let Config { path, good, .. } = &self.configs[index];
                     let good = good.as_ref().map(|good| Keeping::begin(path, good));
@@ -242,9 +252,9 @@ impl Boot {
                 };
                 News::None
             }
-            State::Late(index, name, mut loading) => match loading.step(client, devices) {
+            State::Late(name, mut loading) => match loading.step(client, devices) {
                 Ok(None) => {
-                    self.state = State::Late(index, name, loading);
+                    self.state = State::Late(name, loading);
                     News::None
                 }
                 Ok(Some(loaded)) => {
@@ -256,12 +266,15 @@ impl Boot {
                     self.state = State::Done;
                     match &mut self.late {
                         // This passes, and the next look finds the device again.
-                        Some((_, absent)) if !error.is_of_config() => {
+                        Some(late) if !error.is_of_config() => {
                             log::info!("{name} has come, but {error}");
-                            let _ = absent.push(name);
+                            let _ = late.devices.push(name);
                             News::None
                         }
-                        _ => News::NotLate(error),
+                        _ => {
+                            self.leave_mark(client);
+                            News::NotLate(error)
+                        }
                     }
                 }
             },
@@ -283,42 +296,24 @@ impl Boot {
         News::Refused(error)
     }
 
-    /// The generation in the mark, if it is of this life of the module, and what is
-    /// waited for.
-    fn mark(&self) -> Option<(u64, Option<(usize, Absent)>)> {
-        let mark = fs::read_to_string(&self.mark).ok()?;
-        let mut lines = mark.lines();
-        let (generation, life) = lines.next()?.split_once(' ')?;
-        if life.parse() != Ok(self.life()) {
-            return None;
-        }
-        let generation = generation.parse().ok()?;
-        let config = lines.next();
-        let index = config.and_then(|path| {
-            let mut configs = self.configs.iter();
-            configs.position(|config| config.path.as_os_str() == path)
-        });
-        let absent = lines.filter_map(|name| name.parse().ok()).collect();
-        Some((generation, index.map(|index| (index, absent))))
-    }
-
     /// Another number each time the module is loaded, whose folder is then made anew; 0
     /// in a kernel without such a folder, which has nl31 built in.
     fn life(&self) -> u64 {
         self.module.metadata().map_or(0, |folder| folder.ino())
     }
 
-    fn leave_mark<T: Transport>(&self, client: &mut Client<T>) {
+    fn leave_mark<T: Transport>(&mut self, client: &mut Client<T>) {
+        self.unmarked = None;
         let result = client
             .table()
             .map_err(|error| error.to_string())
             .and_then(|table| {
-                let mut mark = format!("{} {}\n", table.generation, self.life());
-                if let Some((index, absent)) = &self.late {
-                    mark += &format!("{}\n", self.configs[*index].path.display());
-                    absent.iter().for_each(|name| mark += &format!("{name}\n"));
-                }
-                write_whole(&self.mark, &mut mark.as_bytes()).map_err(|error| error.to_string())
+                let mark = Mark {
+                    generation: table.generation,
+                    life: self.life(),
+                    late: self.late.clone(),
+                };
+                mark.write(&self.mark).map_err(|error| error.to_string())
             });
         if let Err(error) = result {
             // The next agent then compares the table with the config.
@@ -401,6 +396,7 @@ mod tests {
     use crate::config::tests::Folder;
     use crate::device::tests::TestDevices;
     use nl31_netlink::{FakeKernel, Spec};
+    use std::fs;
     use std::time::Duration;
 
     type Kernel = Client<FakeKernel>;

@@ -152,6 +152,13 @@ impl Lines {
         Ok(Some(parsed))
     }
 
+    /// The route of the line if it is over one of these devices.
+    pub fn over(&self, devices: &[DeviceName]) -> Option<Route<DeviceName>> {
+        let route = self.parse().ok()??.route().ok()?;
+        let device = route.path.device.as_ref()?;
+        devices.contains(device).then_some(route)
+    }
+
     /// The route of the line; with `only`, if it has this device.
     fn route(
         &self,

@@ -7,7 +7,7 @@
 //! - [`program`] is the same for programs: frames in, frames out. [`control`] is the
 //!   local socket that carries them too.
 //! - [`boot`] brings a [`config`] into the kernel, [`save`] the kernel's table into
-//!   the config; [`files`] says where it is.
+//!   the config; [`files`] says where it is, and a [`mark`] what was loaded of it.
 //! - [`candidate`] keeps the [`edit`]s of a transaction, [`touched`] follows what they
 //!   do, [`undo`] takes a commit back that nobody confirms. [`shared`] is what all
 //!   sessions have in common.
@@ -39,6 +39,7 @@ pub mod json;
 pub mod keys;
 pub mod last_words;
 pub mod log_ring;
+pub mod mark;
 pub mod output;
 pub mod privileges;
 pub mod program;

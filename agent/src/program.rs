@@ -528,8 +528,12 @@ impl<H: Host> Program<H> {
         }
         match self.ask(|client| flush(client, &spec, longer)) {
             Err(refusal) if refusal.code != codes::NO_ROUTE.number => return Err(refusal),
-            _ => self.answer(&Response::Done {}),
+            _ => {}
         }
+        if all {
+            self.host.shared().replaced.set(true);
+        }
+        self.answer(&Response::Done {});
         Ok(())
     }
 
@@ -691,7 +695,7 @@ impl<H: Host> Program<H> {
             let what = format_args!("the config is being loaded: the table is not whole yet");
             return Err(Refusal::new(codes::LOCKED.number, what));
         }
-        let saving = Saving::begin(&mut client, &shared.files.config)?;
+        let saving = Saving::begin(&mut client, &shared)?;
         self.open = Open::Save(Box::new((client, saving)));
         self.next()
     }

@@ -7,6 +7,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::files::Files;
+use crate::mark::{Late, Mark};
 use crate::undo::{self, RolledBack};
 
 /// See the module. Everything happens on the main thread.
@@ -55,6 +56,12 @@ impl Shared {
     pub fn saved(&self, paths: u64) {
         log::info!("saved {paths} routes to {}", self.files.config.display());
         self.files.keep();
+    }
+
+    /// The routes of the config that wait for a device, and so are in no table.
+    pub fn late(&self) -> Option<Late> {
+        let mark = Mark::read(&self.files.mark())?;
+        mark.late.filter(|_| !self.replaced.get())
     }
 
     /// Milliseconds that are left to confirm a commit.

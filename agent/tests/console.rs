@@ -973,25 +973,99 @@ fn commands_on_routes_wait_for_the_config() {
 }
 
 #[test]
-fn routes_that_wait_for_a_device_are_told_of() {
-    let mut session = Session::boots("10.0.0.0/8 dev eth0\n11.0.0.0/8 dev usb0\n");
-    session.types("");
-    session.plays_with_file(
-        "
-        > route show
-        10.0.0.0/8 dev eth0
-        I200 1 route
-        > save
-        * without the routes over usb0, which is not there
-        I200 saved 1 route
-        ",
-    );
-    let mut session = Session::boots("10.0.0.0/8 dev eth0\n11.0.0.0/8 dev usb0\n");
+fn routes_that_wait_for_a_device_are_told_of_and_saved_with_the_table() {
+    const CONFIG: &str = "10.0.0.0/8 dev eth0\n11.0.0.0/8 dev usb0\n12.0.0.0/8 dev usb1 # later\n";
+    let mut session = Session::boots(CONFIG);
     let told = session.types("");
     assert!(
-        told.ends_with("* there is no device usb0 yet, its routes wait for it\n"),
+        told.ends_with(
+            "* there is no device usb0 yet, its routes wait for it\n\
+             * there is no device usb1 yet, its routes wait for it\n"
+        ),
         "{told}"
     );
+    let saved_with = |session: &mut Session, route: &str| {
+        session.plays(&format!(
+            "
+        > route add {route}
+        I200 added 13.0.0.0/8
+        > route show
+        10.0.0.0/8 dev eth0
+        {route}
+        I200 2 routes
+        > save
+        * with the routes that wait for usb0
+        * with the routes that wait for usb1
+        I200 saved 4 routes
+        > route del 13.0.0.0/8
+        I200 deleted 13.0.0.0/8
+        "
+        ));
+        let saved = fs::read_to_string(session.folder.config()).unwrap();
+        let (_, routes) = saved.split_once('\n').unwrap();
+        let late = "11.0.0.0/8 dev usb0\n12.0.0.0/8 dev usb1\n";
+        assert_eq!(routes, format!("10.0.0.0/8 dev eth0\n{route}\n{late}"));
+    };
+    // They are in the file that was saved, for the next time too.
+    saved_with(&mut session, "13.0.0.0/8 dev eth0");
+    saved_with(&mut session, "blackhole 13.0.0.0/8");
+}
+
+#[test]
+fn what_empties_the_table_lets_go_of_what_waits_for_a_device() {
+    const CONFIG: &str = "10.0.0.0/8 dev eth0\n11.0.0.0/8 dev usb0\n";
+    for empties in ["route flush all", "load FILE.other"] {
+        let mut session = Session::boots(CONFIG);
+        session.types("");
+        fs::write(session.folder.0.join("routes.conf.other"), "").unwrap();
+        let file = session.folder.config().display().to_string();
+        session.types(empties.replace("FILE", &file) + "\n");
+        assert_eq!(
+            session.types("save\n"),
+            "I200 saved 0 routes\n",
+            "{empties}"
+        );
+        session.console.look_for_devices();
+        assert!(!session.console.waits_for_devices());
+    }
+    // A flush of some does not, and so does not who deleted the config.
+    let mut session = Session::boots(CONFIG);
+    session.types("");
+    session.types("route flush dev eth0\n");
+    let saved = session.types("save\n");
+    assert!(saved.ends_with("usb0\nI200 saved 1 route\n"), "{saved}");
+    session.types("factory-reset\n");
+    assert_eq!(session.types("save\n"), "I200 saved 0 routes\n");
+}
+
+#[test]
+fn a_guest_does_not_save_the_table_before_the_resident_agent_has_loaded_it() {
+    let config: String = (0..3000)
+        .map(|i| format!("10.{}.{}.0/24 dev eth0\n", i / 256, i % 256))
+        .collect();
+    let mut session = Session::boots(&config);
+    session.console.work();
+    session.console.out().consume(0);
+    assert!(session.console.booting());
+    let mut guest = Session::new(false);
+    guest.shared = Rc::new(Shared::new(session.folder.files(), false, false));
+    guest.console = Console::new(
+        Box::new(TestDevices),
+        None,
+        Peer::Script,
+        Rc::clone(&guest.shared),
+    );
+    guest.console.attach(client());
+    let refused = guest.types("save\n");
+    assert!(refused.starts_with("E423 not saved: "), "{refused}");
+    assert!(
+        refused.ends_with(": the table is being changed, try again\n"),
+        "{refused}"
+    );
+    assert_eq!(fs::read_to_string(session.folder.config()).unwrap(), config);
+    session.types("");
+    assert!(!session.console.booting());
+    assert_eq!(guest.types("save\n"), "I200 saved 0 routes\n");
 }
 
 #[test]

@@ -152,6 +152,9 @@ fn the_agent_stays_within_its_memory_with_1000_routes(arch: Arch) {
 fn a_route_over_a_device_that_comes_late_is_loaded_when_it_does(arch: Arch) {
     let mut guest = guest(arch, "10.0.0.0/8 dev eth0\n11.0.0.0/8 dev usb0\n");
     assert_eq!(dump(&mut guest).len(), 1);
+    // What is saved meanwhile has it too.
+    let saved = guest.command("save").expect("a reply");
+    assert!(saved.to_string().contains("saved 2 routes"), "{saved}");
     // A device is given its name when it is there.
     let renamed = guest
         .exec("ip link set eth0 down && ip link set eth0 name usb0")

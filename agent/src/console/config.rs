@@ -10,7 +10,7 @@ use nl31_route::DeviceName;
 
 use super::{Console, LINES_PER_STEP, Reason, Running, count_routes};
 use crate::codes::{self, Code};
-use crate::config::{Absent, ConfigError, ConfigErrorKind, Loading};
+use crate::config::{ConfigError, ConfigErrorKind, Loading};
 use crate::device::Cached;
 use crate::difference::difference;
 use crate::grammar;
@@ -54,14 +54,13 @@ enum Wait {
 
 impl<T: Transport> Console<T> {
     pub(super) fn start_save(&mut self, confirms: bool) {
-        let path = self.shared.files.config.clone();
         let Some(client) = &mut self.client else {
             return match confirms {
                 true => self.confirmed_but(format_args!("{}", ErrorKind::Absent)),
                 false => self.absent(),
             };
         };
-        match Saving::begin(client, &path) {
+        match Saving::begin(client, &self.shared) {
             Ok(saving) => self.running = Running::Save(Box::new(Save { saving, confirms })),
             Err(error) => self.save_failed(&error, confirms),
         }
@@ -85,7 +84,9 @@ impl<T: Transport> Console<T> {
         match save.saving.step(client, &*self.devices, &self.shared) {
             Ok(Progress::Saved(paths)) => {
                 self.shared.saved(paths);
-                self.tell_what_was_not_there();
+                for device in save.saving.late() {
+                    self.data(format_args!("* with the routes that wait for {device}"));
+                }
                 let confirmed = if save.confirms { "confirmed and " } else { "" };
                 self.status(
                     codes::DONE,
@@ -99,20 +100,6 @@ impl<T: Transport> Console<T> {
             Err(error) => self.save_failed(&error, save.confirms),
         }
         true
-    }
-
-    /// Routes that wait for a device are in no table, and so in no saved config.
-    fn tell_what_was_not_there(&mut self) {
-        self.let_go_of_late();
-        let boot = self.boot.as_ref();
-        let absent = boot.map_or_else(Absent::new, |boot| {
-            boot.waits_for().iter().cloned().collect()
-        });
-        for device in &absent {
-            self.data(format_args!(
-                "* without the routes over {device}, which is not there"
-            ));
-        }
     }
 
     fn save_failed(&mut self, error: &SaveError, confirms: bool) {

@@ -12,7 +12,7 @@ use crate::codes::{self, Code};
 use crate::device::Cached;
 use crate::edit::{self, Fault};
 use crate::flush::flush;
-use crate::grammar::{GET_JSON, LONGER};
+use crate::grammar::{ALL, GET_JSON, LONGER};
 use crate::json::Json;
 
 impl<T: Transport> Console<T> {
@@ -124,6 +124,9 @@ impl<T: Transport> Console<T> {
         let result = self.ask(|client| flush(client, &spec, longer));
         match result {
             Ok(()) => {
+                if parsed.flags & ALL != 0 {
+                    self.shared.replaced.set(true);
+                }
                 // Each path gone is one change. Others may change the table too,
                 // so this says no more than whether there was something.
                 match (before, self.ask(Client::table)) {
