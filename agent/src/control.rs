@@ -208,3 +208,78 @@ impl Connected {
         self.gone |= self.leaving;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::tests::Folder;
+    use crate::files::Files;
+    use crate::shared::Shared;
+    use nl31_netlink::{Add, FakeKernel};
+    use nl31_wire::limits::FRAME_MAX;
+    use nl31_wire::{Request, Response};
+    use std::rc::Rc;
+    use std::time::Duration;
+
+    /// A deletion and an addition, as the kernel tells of them.
+    fn changes() -> [Message; 2] {
+        let mut client = nl31_netlink::Client::with_timeout(FakeKernel::default(), Duration::ZERO);
+        let route: nl31_netlink::Route<nl31_route::DeviceName> =
+            "10.0.0.0/8 via 192.0.2.1".parse().unwrap();
+        let route = route.with_device(None);
+        client.add(Add::Add, &route).unwrap();
+        client.delete_prefix(route.prefix).unwrap();
+        [(); 2].map(|()| client.transport().event().unwrap())
+    }
+
+    #[test]
+    fn a_program_that_reads_again_is_told_what_it_missed_though_nothing_more_happens() {
+        let folder = Folder::new("control-lost");
+        let files = Files::new(None, &folder.0);
+        let socket = folder.0.join("sock");
+        let host = System(Rc::new(Shared::new(files, true, false)));
+        let mut control = Control::open(&socket, host, 1).unwrap();
+        let mut program = UnixStream::connect(&socket).unwrap();
+        program.set_nonblocking(true).unwrap();
+        let requests = [
+            Request::Hello { session: 7 },
+            Request::Subscribe { on: true },
+        ];
+        for (request, id) in requests.iter().zip(1..) {
+            let mut bytes = [0; FRAME_MAX];
+            let len = request.encode(id, &mut bytes).unwrap();
+            program.write_all(&bytes[..len]).unwrap();
+        }
+        control.work();
+        assert!(control.subscribe());
+
+        // More than the socket and the agent hold, while it does not read.
+        let changes = changes();
+        for change in changes.iter().cycle().take(100_000) {
+            control.event(change);
+            control.work();
+        }
+        let (mut events, mut lost) = (0, 0);
+        let mut deframer = Deframer::new();
+        let mut buffer = [0; 4096];
+        // All of it is read before the agent sends again.
+        while lost == 0 {
+            let mut silent = true;
+            while let Ok(len) = program.read(&mut buffer) {
+                silent = false;
+                for &byte in &buffer[..len] {
+                    match deframer.byte(byte).map(|frame| {
+                        Response::decode(&frame.expect("a whole frame")).expect("a response")
+                    }) {
+                        Some(Response::Event { .. }) => events += 1,
+                        Some(Response::Lost {}) => lost += 1,
+                        _ => {}
+                    }
+                }
+            }
+            assert!(!silent, "{events} events, and nothing of the others");
+            control.work();
+        }
+        assert!((1..100_000).contains(&events), "{events}");
+    }
+}

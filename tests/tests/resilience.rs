@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Whatever happens to the agent, it is back and the table is right.
 
-use std::fs;
+use std::fs::{self, File};
 use std::time::{Duration, Instant};
 
+use nl31_lab::cable::Quality;
 use nl31_lab::{Guest, Image, Setup, cross, prefixes};
 
 fn guest() -> Guest {
@@ -205,18 +206,51 @@ fn an_agent_killed_while_a_program_replaces_the_table_leaves_the_old_or_the_new_
     assert!(old > 0, "never killed before its end: {old} old, {new} new");
 }
 
+/// Has a program write the events to /tmp/events.
+fn begin_to_monitor(guest: &mut Guest) {
+    shell(
+        guest,
+        "(/tmp/nl31ctl --json monitor >/tmp/events 2>&1 &) && until [ -s /tmp/events ]; do \
+         printf 'route del 10.0.0.0/8\\nroute add 10.0.0.0/8 dev lo\\n' | \
+         nl31-agent --serial - >/dev/null; usleep 100000; done",
+    );
+}
+
+#[test]
+fn a_console_that_takes_nothing_keeps_no_events_from_programs() {
+    const ROUTES: usize = 20_000;
+    let (mut guest, _share) = guest_with_tables(&[ROUTES]);
+    begin_to_monitor(&mut guest);
+    let monitored = guest.command("monitor").expect("a reply");
+    assert!(monitored.succeeded(), "{monitored}");
+    // A terminal is at its other end that nobody reads from.
+    let cable = guest.plug(Quality::default()).expect("a cable");
+    let terminal = File::open(cable.path()).expect("the terminal");
+    let changes = format!(
+        "echo 'load /tmp/{ROUTES}' | {ASIDE} && \
+         until grep -q '\"metric\": *7' /tmp/events; do \
+         printf 'route del 10.0.0.0/8\\nroute add 10.0.0.0/8 dev lo metric 7\\n' | {ASIDE}; \
+         usleep 100000; done"
+    );
+    shell(&mut guest, &changes);
+    guest.unplug(cable);
+    drop(terminal);
+    // Who comes back to the console is told that it did not see all of them.
+    guest
+        .expect("what was lost", |screen| {
+            let lost = |line: &String| line.contains("changes came too fast to be shown");
+            screen.iter().any(lost).then_some(())
+        })
+        .expect("a notice");
+}
+
 #[test]
 fn what_the_agent_did_not_hear_of_is_told_and_counted() {
     const ROUTES: usize = 10_000;
     let (mut guest, _share) = guest_with_tables(&[ROUTES]);
     let monitored = guest.command("monitor").expect("a reply");
     assert!(monitored.succeeded(), "{monitored}");
-    shell(
-        &mut guest,
-        "(/tmp/nl31ctl --json monitor >/tmp/events 2>&1 &) && until [ -s /tmp/events ]; do \
-         printf 'route del 10.0.0.0/8\\nroute add 10.0.0.0/8 dev lo\\n' | \
-         nl31-agent --serial - >/dev/null; usleep 100000; done",
-    );
+    begin_to_monitor(&mut guest);
     // More than its socket holds, while it does not read.
     let flood = format!(
         "kill -STOP $(pidof nl31-agent); echo 'load /tmp/{ROUTES}' | {ASIDE}; \

@@ -135,6 +135,7 @@ struct Wire {
     noise: u64,
     random: Random,
     hits: u64,
+    unplugged: bool,
 }
 
 /// Shared, so that a test can look at the agent while the client has the line.
@@ -188,6 +189,9 @@ impl Wire {
 impl Port for TestPort {
     fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
         let mut wire = self.0.borrow_mut();
+        if wire.unplugged {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
         let bytes = wire.damaged(bytes);
         wire.hear(&bytes);
         Ok(())
@@ -224,6 +228,7 @@ impl TestPort {
             noise,
             random: Random::seeded(noise),
             hits: 0,
+            unplugged: false,
         })))
     }
 
@@ -430,8 +435,11 @@ fn filters_and_flush_mean_what_the_console_means() {
     assert_eq!(flush("10.0.0.0/8 dev eth0", true, false), Ok(()));
     assert_eq!(flush("12.0.0.0/8", false, false), Ok(()));
     assert_eq!(port.routes(), [all[1], all[3]]);
+    assert!(!port.kernel().1.replaced.get());
     assert_eq!(flush("", false, true), Ok(()));
     assert!(port.routes().is_empty());
+    // What waits for a device goes too.
+    assert!(port.kernel().1.replaced.get());
 }
 
 #[test]
@@ -686,6 +694,32 @@ fn nothing_is_saved_before_the_config_is_loaded() {
     assert!(said.contains("last: true"), "{said}");
     assert!(folder.join("routes.conf").exists());
     let _ = std::fs::remove_dir_all(folder);
+}
+
+#[test]
+fn an_unplugged_line_leaves_open_only_what_was_on_its_way() {
+    let mut buffer = ItemsBuffer::default();
+    buffer.push(Op::Add, &spec("10.0.0.0/8 dev lo")).unwrap();
+    let change = Request::Change {
+        items: buffer.items(),
+    };
+    for (before, then, status) in [
+        (None, Request::Ping {}, 5),
+        // Half a frame is no change.
+        (None, change, 5),
+        (Some(Request::Ping {}), Request::Ping {}, 5),
+        (Some(change), Request::Ping {}, 7),
+        (Some(Request::Line { text: "ping" }), Request::Next {}, 7),
+    ] {
+        let port = TestPort::new(0);
+        let mut link = port.open();
+        if let Some(before) = before {
+            link.submit(&before).unwrap();
+        }
+        port.0.borrow_mut().unplugged = true;
+        let error = link.submit(&then).unwrap_err();
+        assert_eq!(error.status(), status, "{before:?} {then:?}: {error}");
+    }
 }
 
 #[test]
