@@ -75,8 +75,8 @@ impl Files {
 
     /// There is something saved that a factory reset asked for before must not take.
     pub fn keep(&self) {
-        if let Some(mark) = self.reset_mark()
-            && let Err(error) = remove(&mark)
+        if let Some(mark) = self.reset_mark().filter(|mark| mark.exists())
+            && let Err(error) = remove(&mark).and_then(|()| sync_folder(&mark))
         {
             log::error!("{}: {error}", mark.display());
         }
@@ -90,11 +90,17 @@ impl Files {
         if let Some(mark) = self.reset_mark() {
             File::create(mark)?.sync_all()?;
         }
-        match self.config.parent().map(File::open) {
-            Some(Ok(folder)) => folder.sync_all(),
-            _ => Ok(()),
+        match sync_folder(&self.config) {
+            // It was never there.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            synced => synced,
         }
     }
+}
+
+/// Brings to flash which files there are beside this one.
+fn sync_folder(path: &Path) -> io::Result<()> {
+    File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()
 }
 
 /// Removes a file if it is there.
@@ -122,7 +128,10 @@ impl Replacement {
     /// Begins a file that will be `path`; makes its folder.
     pub fn create(path: &Path) -> io::Result<Self> {
         fs::create_dir_all(path.parent().unwrap_or(Path::new(".")))?;
-        let temporary = path.with_extension("new");
+        // Not `with_extension`: `routes.conf` and `routes.good` are written at once.
+        let mut temporary = path.as_os_str().to_owned();
+        temporary.push(".new");
+        let temporary = PathBuf::from(temporary);
         let mut options = OpenOptions::new();
         options.write(true).create(true).truncate(false);
         let file = loop {
@@ -159,7 +168,7 @@ impl Replacement {
         let file = self.file.take().expect("it is open until now");
         file.sync_all()?;
         fs::rename(&self.temporary, &self.path)?;
-        File::open(self.path.parent().unwrap_or(Path::new(".")))?.sync_all()
+        sync_folder(&self.path)
     }
 }
 
@@ -243,9 +252,24 @@ mod tests {
         first.finish().unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "first");
         // One that was killed leaves its part, and no lock.
-        folder.file("routes.new", "a longer part of something");
+        folder.file("routes.conf.new", "a longer part of something");
         write_whole(&path, &mut "second".as_bytes()).unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "second");
+    }
+
+    #[test]
+    fn the_config_and_the_copy_of_the_last_one_are_written_at_once() {
+        let folder = Folder::new("replacement-both");
+        let files = Files::new(Some(&folder.0.join("routes.conf")), &folder.0);
+        let mut both = [&files.config, &files.good].map(|path| Replacement::create(path).unwrap());
+        for (file, text) in both.iter_mut().zip(["own", "good"]) {
+            file.write_all(text.as_bytes()).unwrap();
+        }
+        for file in both {
+            file.finish().unwrap();
+        }
+        assert_eq!(fs::read_to_string(files.config).unwrap(), "own");
+        assert_eq!(fs::read_to_string(files.good).unwrap(), "good");
     }
 
     #[test]
@@ -254,14 +278,15 @@ mod tests {
         let path = folder.file("routes.conf", "old");
         for finished in [true, false] {
             let mut first = Replacement::create(&path).unwrap();
-            let late = File::open(&first.temporary).unwrap();
+            let temporary = first.temporary.clone();
+            let late = File::open(&temporary).unwrap();
             first.write_all(b"first").unwrap();
             if finished {
                 first.finish().unwrap();
             } else {
                 drop(first);
             }
-            assert!(lock(late, &path.with_extension("new")).unwrap().is_none());
+            assert!(lock(late, &temporary).unwrap().is_none());
         }
         write_whole(&path, &mut "second".as_bytes()).unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "second");
