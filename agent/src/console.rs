@@ -57,8 +57,12 @@ const PASTED: usize = 512;
 const REPLY_MAX: usize = 6 * 1024;
 const _: () = assert!(REPLY_MAX > DRAWN_MAX);
 
-/// Lines of a long reply before the serial line is looked after again.
-const LINES_PER_STEP: usize = 64;
+/// A route with its line's end, as text or JSON, is shorter.
+const ROUTE_MAX: usize = 256;
+
+/// Lines of a long reply before the serial line is looked after again: those that the
+/// output has room for, with a status line.
+const LINES_PER_STEP: usize = REPLY_MAX / ROUTE_MAX - 1;
 
 /// Who is at the other end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -212,6 +216,7 @@ impl<T: Transport> Console<T> {
         self.hurried = false;
         self.out.clear();
         self.editor.restart();
+        self.lock.forget();
         // Who comes next has not said how large the terminal is: a script would not
         // know what to do at the end of a page.
         let (columns, rows) = self.told;

@@ -296,6 +296,7 @@ impl Editor {
                 if let Some(found) = found {
                     self.line.clone_from(found);
                     self.cursor = self.line.len();
+                    self.overflowed = false;
                 }
                 self.search = None;
                 self.refresh(out);
@@ -340,6 +341,8 @@ impl Editor {
         self.line.truncate(from);
         let _ = self.line.push_str(&tail);
         self.cursor = from;
+        // What was lost was a part of this.
+        self.overflowed &= !self.line.is_empty();
     }
 
     fn kill(&mut self, from: usize, to: usize) {
@@ -383,6 +386,10 @@ impl Editor {
         };
         if self.recalled.is_none() {
             self.draft.clone_from(&self.line);
+            // Who leaves a line that misses its end comes back to none.
+            if std::mem::take(&mut self.overflowed) {
+                self.draft.clear();
+            }
         }
         self.recalled = next;
         self.line = line;
@@ -791,6 +798,18 @@ mod tests {
         assert!(bench.editor.overflowed(), "what was lost is still missing");
         bench.keys("\x03");
         assert!(!bench.editor.overflowed());
+        // Nor is another line taken for it.
+        for other in ["\x15ping", "\x1b[A", "\x12p\x1b[C"] {
+            bench.keys("ping\r");
+            bench.editor.remember();
+            bench.editor.prompt(&mut bench.out);
+            bench.keys("x".repeat(LINE_MAX + 1));
+            assert!(bench.editor.overflowed());
+            bench.keys(other);
+            assert_eq!(bench.editor.line(), "ping");
+            assert!(!bench.editor.overflowed(), "{other:?}");
+            bench.keys("\x03");
+        }
     }
 
     #[test]

@@ -529,6 +529,61 @@ fn a_list_is_whole_though_events_are_lost_meanwhile() {
 }
 
 #[test]
+fn a_paste_is_whole_though_its_commands_have_long_output() {
+    // In one piece, and a byte at a time, as a slow line brings it.
+    let paste = "help\r# route flush all\rroute show\rroute add 11.0.0.0/8 dev eth0\r";
+    for piece in [paste.len(), 1] {
+        let mut session = Session::new(true);
+        session.types(script(50));
+        session.types("terminal 24 80\r");
+        for bytes in paste.as_bytes().chunks(piece) {
+            session.types(bytes);
+        }
+        let table = session.table();
+        assert_eq!(table.len(), 51, "{piece}");
+        assert!(table.contains(&"11.0.0.0/8 dev 2".to_owned()), "{piece}");
+    }
+}
+
+#[test]
+fn a_line_that_takes_little_at_a_time_gets_every_line_of_a_list() {
+    const ROUTES: usize = 1200;
+    for (command, piece) in [
+        ("route show json", 512),
+        ("route show", 4095),
+        ("diff", 100),
+    ] {
+        let mut session = Session::new(false);
+        let path = "via fe80::1234:5678:9abc:def0 dev eth0 metric 1024 proto static";
+        let lines: String = (0..ROUTES)
+            .map(|i| format!("route add 2001:db8:1111:2222:3333:4444:5555:{i:x}/128 {path}\n"))
+            .collect();
+        session.types(&lines);
+        session.types(format!("{command}\n"));
+        session.console.feed(command.as_bytes());
+        session.console.feed(b"\n");
+        let mut heard = Vec::new();
+        loop {
+            let more = session.console.work();
+            let out = session.console.out();
+            let len = out.pending().len().min(piece);
+            heard.extend_from_slice(&out.pending()[..len]);
+            out.consume(len);
+            if !more && len == 0 {
+                break;
+            }
+        }
+        assert_eq!(session.console.out().dropped(), 0, "{command}");
+        let heard = String::from_utf8(heard).unwrap();
+        assert_eq!(
+            heard.matches("2001:db8:1111:2222:3333:").count(),
+            ROUTES,
+            "{command}"
+        );
+    }
+}
+
+#[test]
 fn what_follows_ctrl_c_below_a_page_is_typed() {
     let mut session = Session::new(true);
     session.types("terminal 5\r");
@@ -922,6 +977,20 @@ fn exit_ends_what_has_an_end_and_locks_what_has_a_pin() {
         .add(nl31_netlink::Add::Add, &route.with_device(Some(2)))
         .unwrap();
     assert_eq!(session.hears(), "");
+}
+
+#[test]
+fn what_was_typed_of_a_pin_is_forgotten_with_the_line() {
+    let mut session = locked();
+    session.types("4711");
+    session.console.lock();
+    session.console.restart();
+    assert!(session.types("\r").ends_with("PIN: "));
+    session.types("noise");
+    session.console.suspend();
+    session.console.restart();
+    let unlocked = session.types("4711\r");
+    assert!(unlocked.contains("I200 unlocked"), "{unlocked:?}");
 }
 
 #[test]
@@ -1593,9 +1662,13 @@ fn long_output_pauses_at_each_page_of_a_terminal_that_says_how_high_it_is() {
     expected = (10..19).map(line).collect();
     expected.push("--more--".into());
     assert_eq!(screen(&session.types(" ")), expected);
-    assert_eq!(session.types("x"), "");
     let end = session.types("q");
     assert_eq!(screen(&end), ["W206 stopped after 19 routes", "nl31>"]);
+    // Any other key ends it too, and is not lost.
+    session.types("route show\r");
+    let end = session.types("x");
+    assert_eq!(screen(&end), ["W206 stopped after 9 routes", "nl31> x"]);
+    session.types("\x15");
     // So does help, and goes on where it was.
     for (topic, first, last) in [
         ("", "  greet", "`help COMMAND` tells more"),

@@ -20,6 +20,14 @@ pub(super) struct Lock {
     too_long: bool,
 }
 
+impl Lock {
+    /// Forgets what was typed of a PIN.
+    pub(super) fn forget(&mut self) {
+        self.typed.clear();
+        self.too_long = false;
+    }
+}
+
 impl<T: Transport> Console<T> {
     /// Says who may do what here. To be called before [`Console::start`].
     pub fn set_gate(&mut self, gate: Rc<Gate>) {
@@ -67,10 +75,7 @@ impl<T: Transport> Console<T> {
             0x08 | 0x7f => {
                 lock.typed.pop();
             }
-            0x03 | 0x15 => {
-                lock.typed.clear();
-                lock.too_long = false;
-            }
+            0x03 | 0x15 => lock.forget(),
             0x20.. => lock.too_long |= lock.typed.push(byte).is_err(),
             _ => {}
         }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Long output a page at a time, where a person reads it on a terminal of known height:
-//! it says so itself, or `terminal` did. Space shows the next page, Enter a further line, `q` ends it.
+//! it says so itself, or `terminal` did. Space shows the next page, Enter a further line,
+//! `q` ends it. Any other key does too, and is the first one at the prompt, so that
+//! nothing of a paste is lost.
 
 use nl31_netlink::Transport;
 
@@ -10,10 +12,17 @@ use super::{Console, Running};
 const MORE: &[u8] = b"--more--";
 const ERASE: &[u8] = b"\r        \r";
 
+/// The keys that mean something below a page.
+const KEYS: &[u8] = b" \r\nqQ";
+
 impl<T: Transport> Console<T> {
     /// Whether the next line of output would scroll the first one away.
     pub(super) fn page_is_full(&self) -> bool {
-        self.rows > 1 && self.interactive() && self.printed >= self.rows - 1
+        self.rows > 1
+            && self.interactive()
+            && self.printed >= self.rows - 1
+            // What is pasted wants no pages.
+            && self.input.iter().all(|byte| KEYS.contains(byte))
     }
 
     /// Holds a command until a key comes. Gives that this needs waiting.
@@ -40,11 +49,14 @@ impl<T: Transport> Console<T> {
             match self.input.pop_front() {
                 Some(b' ') => self.rows,
                 Some(b'\r' | b'\n') => 2,
-                Some(b'q' | b'Q') => {
+                Some(byte) => {
                     self.stop = true;
+                    if !KEYS.contains(&byte) {
+                        let _ = self.input.push_front(byte);
+                    }
                     self.rows
                 }
-                _ => return false,
+                None => return false,
             }
         };
         self.erase_more();
