@@ -137,15 +137,20 @@ impl Boot {
         self.late.as_ref().map_or(&[], |late| &late.devices)
     }
 
-    /// Another table is there now, in which nothing waits for a device.
-    pub fn let_go_of_late<T: Transport>(&mut self, client: &mut Client<T>) {
-        if self.late.take().is_some() {
+    /// Another table is there now, in which this waits for a device.
+    pub fn replace<T: Transport>(&mut self, client: &mut Client<T>, late: Option<Late>) {
+        if self.late.is_some() || late.is_some() {
+            self.late = late;
             self.leave_mark(client);
         }
     }
 
     /// Looks whether a device has come; then there is more to do.
-    pub fn look_for_devices(&mut self, devices: &dyn Devices) {
+    pub fn look_for_devices<T: Transport>(
+        &mut self,
+        client: &mut Client<T>,
+        devices: &dyn Devices,
+    ) {
         let (State::Done, Some(late)) = (&self.state, &mut self.late) else {
             return;
         };
@@ -154,12 +159,21 @@ impl Boot {
             return;
         };
         let name = late.devices.swap_remove(come);
+        // Another agent may have put another table there.
+        let waits = |late: Late| late.devices.contains(&name);
+        if Mark::read(&self.mark).is_some_and(|mark| !mark.late.is_some_and(waits)) {
+            self.late = None;
+            return;
+        }
         match Loading::open(&late.config, Mode::Missing) {
             Ok(loading) => {
                 let loading = loading.without_absent().only(name.clone());
                 self.state = State::Late(name, Box::new(loading));
             }
-            Err(error) => log::error!("{error}"),
+            Err(error) => {
+                log::error!("{error}");
+                self.leave_mark(client);
+            }
         }
     }
 
@@ -221,11 +235,7 @@ impl Boot {
                     News::None
                 }
                 Ok(Some(loaded)) => {
-                    let late = Late {
-                        config: loading.path().into(),
-                        devices: loading.absent(),
-                    };
-                    self.late = Some(late).filter(|late| !late.devices.is_empty());
+                    self.late = loading.late();
                     self.leave_mark(client);
                     let Config { path, good, .. } = &self.configs[index];
                     let good = good.as_ref().map(|good| Keeping::begin(path, good));
@@ -554,9 +564,9 @@ mod tests {
             News::Kept(1)
         ));
         assert_eq!(boot.waits_for().len(), 2);
-        boot.look_for_devices(&TestDevices::default());
+        boot.look_for_devices(&mut kernel, &TestDevices::default());
         assert!(boot.done());
-        boot.look_for_devices(&MoreDevices);
+        boot.look_for_devices(&mut kernel, &MoreDevices);
         let mut late = Vec::new();
         while !boot.done() {
             if let News::Late(device, loaded) = boot.step(&mut kernel, &MoreDevices) {
@@ -566,7 +576,7 @@ mod tests {
         assert_eq!(late, [("usb0".to_string(), 1)]);
         assert_eq!(boot.waits_for().len(), 1);
         // Another table takes the place of the one that they wait for, and that lasts.
-        boot.let_go_of_late(&mut kernel);
+        boot.replace(&mut kernel, None);
         assert!(boot.waits_for().is_empty());
         let mut next = Boot::new(&Files::new(Some(&config), &folder.0.join("run")));
         next.module = "/".into();
@@ -580,6 +590,31 @@ mod tests {
             ["10.0.0.0/8 dev 2", "11.0.0.0/8 dev 1"]
         );
         assert_eq!(start(&folder, &mut kernel), ["kept 2"]);
+    }
+
+    #[test]
+    fn a_device_whose_config_is_gone_is_waited_for_no_more() {
+        let folder = Folder::new("boot-late-gone");
+        let config = folder.file("routes.conf", "11.0.0.0/8 dev usb0\n");
+        let files = Files::new(Some(&config), &folder.0.join("run"));
+        let mut kernel = kernel();
+        let mut boot = Boot::new(&files);
+        while !boot.ended() {
+            boot.step(&mut kernel, &TestDevices::default());
+        }
+        assert_eq!(boot.waits_for().len(), 1);
+        fs::remove_file(config).unwrap();
+        boot.look_for_devices(&mut kernel, &MoreDevices);
+        assert!(boot.waits_for().is_empty());
+        // A save asks the mark.
+        assert!(
+            Mark::read(&files.mark())
+                .unwrap()
+                .late
+                .unwrap()
+                .devices
+                .is_empty()
+        );
     }
 
     #[test]

@@ -16,6 +16,7 @@ use nl31_netlink::{Add, Change, Client, Load, Loaded, Mode, Route, Transport};
 use nl31_route::{DeviceName, ParseErrorKind, Parsed, Part, Syntax, without_comment};
 
 use crate::device::{Cached, Devices};
+use crate::mark::Late;
 
 /// Longest line in bytes, with what is behind `#`.
 const LINE_MAX: usize = 512;
@@ -225,7 +226,7 @@ impl Loading {
         })
     }
 
-    /// Leaves out routes over devices that are not there, see [`Loading::absent`].
+    /// Leaves out routes over devices that are not there, see [`Loading::late`].
     pub fn without_absent(mut self) -> Self {
         self.absent = Some(Absent::new());
         self
@@ -245,9 +246,13 @@ impl Loading {
         absent.contains(device) || absent.push(device.clone()).is_ok()
     }
 
-    /// The devices whose routes were left out.
-    pub fn absent(&self) -> Absent {
-        self.absent.clone().unwrap_or_default()
+    /// The devices whose routes were left out, and wait for them.
+    pub fn late(&self) -> Option<Late> {
+        let devices = self.absent.clone().filter(|absent| !absent.is_empty())?;
+        Some(Late {
+            config: self.path.clone(),
+            devices,
+        })
     }
 
     /// Gives it up; nothing is applied.
@@ -596,7 +601,10 @@ pub(crate) mod tests {
             let mut loading = loading;
             loop {
                 if let Some(loaded) = loading.step(&mut client, &TestDevices::default()).unwrap() {
-                    return (loaded.added, loading.absent().len());
+                    return (
+                        loaded.added,
+                        loading.late().map_or(0, |late| late.devices.len()),
+                    );
                 }
             }
         };

@@ -24,6 +24,7 @@ use std::rc::Rc;
 
 use nl31_netlink::abi::NLM_F_REPLACE;
 use nl31_netlink::{Body, Client, Error, ErrorKind, Message, Transport};
+use nl31_route::DeviceName;
 
 use crate::boot::{Boot, News};
 use crate::candidate::Candidate;
@@ -244,6 +245,7 @@ impl<T: Transport> Console<T> {
         self.client = Some(client);
         if let Some(boot) = &mut self.boot {
             boot.restart();
+            self.shared.replaced.take();
         }
         self.tell_of_boot();
     }
@@ -535,24 +537,21 @@ impl<T: Transport> Console<T> {
 
     /// Whether routes of the config wait for a device.
     pub fn waits_for_devices(&self) -> bool {
-        let boot = self.boot.as_ref();
-        self.attached() && boot.is_some_and(|boot| boot.done() && !boot.waits_for().is_empty())
+        let replaced = self.shared.replaced.borrow().is_some();
+        let waits = |boot: &Boot| boot.done() && (replaced || !boot.waits_for().is_empty());
+        self.attached() && self.boot.as_ref().is_some_and(waits)
     }
 
     /// Looks whether one of these devices has come, unless a command is under way.
     pub fn look_for_devices(&mut self) {
-        self.let_go_of_late();
-        if let (Some(boot), Running::Nothing) = (&mut self.boot, &self.running) {
-            boot.look_for_devices(&*self.devices);
-        }
-    }
-
-    /// What waits for a device goes with the table that it was to come to.
-    fn let_go_of_late(&mut self) {
-        if self.shared.replaced.take()
-            && let (Some(boot), Some(client)) = (&mut self.boot, &mut self.client)
+        if let (Some(boot), Some(client), Running::Nothing) =
+            (&mut self.boot, &mut self.client, &self.running)
         {
-            boot.let_go_of_late(client);
+            // What waits goes with the table that it was to come to.
+            if let Some(late) = self.shared.replaced.take() {
+                boot.replace(client, late);
+            }
+            boot.look_for_devices(client, &*self.devices);
         }
     }
 
@@ -609,10 +608,8 @@ impl<T: Transport> Console<T> {
                     )),
                 }
                 for device in boot.waits_for() {
-                    log::warn!("there is no device {device} yet");
-                    self.notice(format_args!(
-                        "there is no device {device} yet, its routes wait for it"
-                    ));
+                    log::warn!("{}", NotThere(device));
+                    self.notice(format_args!("{}", NotThere(device)));
                 }
             }
             News::Late(device, loaded) => {
@@ -979,6 +976,19 @@ impl fmt::Display for Reason<'_> {
             ErrorKind::Kernel(error) if !error.text.is_empty() => f.write_str(&error.text),
             kind => kind.fmt(f),
         }
+    }
+}
+
+/// Told of a device whose routes wait.
+struct NotThere<'a>(&'a DeviceName);
+
+impl fmt::Display for NotThere<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "there is no device {} yet, its routes wait for it",
+            self.0
+        )
     }
 }
 

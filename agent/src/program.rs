@@ -531,7 +531,7 @@ impl<H: Host> Program<H> {
             _ => {}
         }
         if all {
-            self.host.shared().replaced.set(true);
+            self.host.shared().replace(None);
         }
         self.answer(&Response::Done {});
         Ok(())
@@ -776,7 +776,7 @@ impl<H: Host> Program<H> {
                 let replaces = transaction.replaces();
                 let count = transaction.commit(&mut client)?;
                 if replaces {
-                    self.host.shared().replaced.set(true);
+                    self.host.shared().replace(None);
                 }
                 self.answer(&Response::Changed { count });
                 Ok(())

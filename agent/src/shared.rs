@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What all sessions of an agent have in common.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -22,12 +22,15 @@ pub struct Shared {
     pub appliance: bool,
     /// Until when a commit may be confirmed here, by [`undo::now`].
     pub unconfirmed: Cell<Option<u64>>,
+    /// That commit has emptied the table.
+    pub empties: Cell<bool>,
     /// One was taken back, and programs do not know yet.
     pub rolled_back: Cell<Option<RolledBack>>,
     /// The config is not loaded yet, and the table not what is to be saved.
     pub booting: Cell<bool>,
-    /// The whole table was replaced, and what waits for a device does not know yet.
-    pub replaced: Cell<bool>,
+    /// Another table is there, with what waits for a device in it, and the boot does not
+    /// know yet.
+    pub replaced: RefCell<Option<Option<Late>>>,
     /// A reboot was asked for.
     pub reboot: Cell<bool>,
 }
@@ -45,9 +48,10 @@ impl Shared {
             resident,
             appliance,
             unconfirmed: Cell::new(unconfirmed),
+            empties: Cell::new(false),
             rolled_back: Cell::new(None),
             booting: Cell::new(false),
-            replaced: Cell::new(false),
+            replaced: RefCell::default(),
             reboot: Cell::new(false),
         }
     }
@@ -60,8 +64,23 @@ impl Shared {
 
     /// The routes of the config that wait for a device, and so are in no table.
     pub fn late(&self) -> Option<Late> {
-        let mark = Mark::read(&self.files.mark())?;
-        mark.late.filter(|_| !self.replaced.get())
+        match &*self.replaced.borrow() {
+            Some(late) => late.clone(),
+            None => Mark::read(&self.files.mark())?.late,
+        }
+    }
+
+    /// Another table is there now, in which this waits for a device.
+    pub fn replace(&self, late: Option<Late>) {
+        if self.resident {
+            *self.replaced.borrow_mut() = Some(late);
+        } else if let Some(mark) = Mark::read(&self.files.mark()) {
+            // The resident agent looks there before it adds what has waited.
+            let mark = Mark { late, ..mark };
+            if let Err(error) = mark.write(&self.files.mark()) {
+                log::warn!("{error}");
+            }
+        }
     }
 
     /// Milliseconds that are left to confirm a commit.

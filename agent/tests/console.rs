@@ -122,6 +122,16 @@ impl Session {
         session
     }
 
+    /// That of an agent beside the resident one, with a kernel of its own.
+    fn guest(&self) -> Self {
+        let mut guest = Self::new(false);
+        guest.shared = Rc::new(Shared::new(self.folder.files(), false, false));
+        let shared = Rc::clone(&guest.shared);
+        guest.console = Console::new(Box::new(TestDevices), None, Peer::Script, shared);
+        guest.console.attach(client());
+        guest
+    }
+
     /// The table, a path a line.
     fn table(&mut self) -> Vec<String> {
         self.kernel()
@@ -1081,9 +1091,57 @@ fn routes_that_wait_for_a_device_are_told_of_and_saved_with_the_table() {
 }
 
 #[test]
+fn what_was_saved_is_loaded_though_a_device_is_not_there_yet() {
+    let mut session = Session::boots("10.0.0.0/8 dev eth0\n11.0.0.0/8 dev usb0\n");
+    session.types("");
+    session.types("route add 12.0.0.0/8 dev eth0\nsave\nroute flush all\n");
+    for _ in 0..2 {
+        session.plays_with_file(
+            "
+        > load
+        * there is no device usb0 yet, its routes wait for it
+        I200 loaded 2 routes from FILE
+        > save
+        * with the routes that wait for usb0
+        I200 saved 3 routes
+        ",
+        );
+        // At once, and when the boot knows of it.
+        session.console.look_for_devices();
+        assert!(session.console.waits_for_devices());
+    }
+    // A guest ends, and then nobody would wait.
+    let mut guest = session.guest();
+    let loaded = guest.types("load\n");
+    assert!(loaded.contains("there is no device usb0\n"), "{loaded}");
+    guest.types("route flush all\n");
+    assert_eq!(session.types("save\n"), "I200 saved 2 routes\n");
+}
+
+#[test]
+fn a_table_of_before_takes_nothing_from_what_waits_in_the_next_one() {
+    let mut session = Session::boots("10.0.0.0/8 dev eth0\n");
+    session.types("load\n");
+    // The module is loaded again.
+    fs::write(session.folder.config(), "11.0.0.0/8 dev usb0\n").unwrap();
+    session.console.detach();
+    session.console.attach(client());
+    session.types("");
+    let saved = session.types("save\n");
+    assert!(saved.ends_with("usb0\nI200 saved 1 route\n"), "{saved}");
+    session.console.look_for_devices();
+    assert!(session.console.waits_for_devices());
+}
+
+#[test]
 fn what_empties_the_table_lets_go_of_what_waits_for_a_device() {
     const CONFIG: &str = "10.0.0.0/8 dev eth0\n11.0.0.0/8 dev usb0\n";
-    for empties in ["route flush all", "load FILE.other"] {
+    for empties in [
+        "route flush all",
+        "load FILE.other",
+        "begin\nroute flush all\ncommit",
+        "begin\nroute flush all\ncommit confirmed 60\nconfirm",
+    ] {
         let mut session = Session::boots(CONFIG);
         session.types("");
         fs::write(session.folder.0.join("routes.conf.other"), "").unwrap();
@@ -1116,15 +1174,7 @@ fn a_guest_does_not_save_the_table_before_the_resident_agent_has_loaded_it() {
     session.console.work();
     session.console.out().consume(0);
     assert!(session.console.booting());
-    let mut guest = Session::new(false);
-    guest.shared = Rc::new(Shared::new(session.folder.files(), false, false));
-    guest.console = Console::new(
-        Box::new(TestDevices),
-        None,
-        Peer::Script,
-        Rc::clone(&guest.shared),
-    );
-    guest.console.attach(client());
+    let mut guest = session.guest();
     let refused = guest.types("save\n");
     assert!(refused.starts_with("E423 not saved: "), "{refused}");
     assert!(
@@ -1433,15 +1483,7 @@ fn a_commit_that_is_confirmed_stays_and_is_saved() {
 fn a_guest_beside_the_resident_agent_leaves_its_unconfirmed_commit_alone() {
     let mut session = Session::new(false);
     session.types("begin\nroute add 10.0.0.0/8 dev eth0\ncommit confirmed 60\n");
-    let mut guest = Session::new(false);
-    guest.shared = Rc::new(Shared::new(session.folder.files(), false, false));
-    guest.console = Console::new(
-        Box::new(TestDevices),
-        None,
-        Peer::Script,
-        Rc::clone(&guest.shared),
-    );
-    guest.console.attach(client());
+    let mut guest = session.guest();
     for refused in ["save", "load"] {
         let reply = guest.types(format!("{refused}\n"));
         assert!(reply.starts_with("E423 a commit waits "), "{reply}");

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::rc::Rc;
 
-use nl31_netlink::{Error, Load, Mode, Prefix, Route, Transport};
+use nl31_netlink::{Change, Error, Load, Mode, Prefix, Route, Spec, Transport};
 
 use super::{Console, Counted, LINES_PER_STEP, Reason, Running};
 use crate::candidate::{Candidate, CandidateError};
@@ -33,6 +33,8 @@ pub(super) struct Commit {
     purpose: Purpose,
     lines: Lines,
     pub(super) load: Load,
+    /// One of the edits empties the table.
+    empties: bool,
     /// All edits are with the kernel: what takes them back is being written, up to
     /// this prefix.
     undo: Option<(undo::Writer, Option<Prefix>)>,
@@ -161,6 +163,7 @@ impl<T: Transport> Console<T> {
                     purpose,
                     lines,
                     load,
+                    empties: false,
                     undo: None,
                 }));
             }
@@ -195,6 +198,8 @@ impl<T: Transport> Console<T> {
                     return self.edit_faulty(number, &fault);
                 }
                 Ok(change) => {
+                    commit.empties |=
+                        matches!(&change, Change::DeleteAll(all) if *all == Spec::default());
                     let pushed = self.ask(|client| commit.load.push(client, number, &change));
                     if let Err(error) = pushed {
                         return self.edit_refused(&commit, &error);
@@ -299,6 +304,11 @@ impl<T: Transport> Console<T> {
                     .map_or(0, |candidate| candidate.edits());
                 let edits = Counted(edits.into(), "edit");
                 log::info!("committed {edits}");
+                match commit.purpose {
+                    Purpose::Confirmed(_) => self.shared.empties.set(commit.empties),
+                    _ if commit.empties => self.shared.replace(None),
+                    _ => {}
+                }
                 match commit.purpose {
                     _ if edits.0 == 0 => {
                         self.shared.forget_unconfirmed();
@@ -453,6 +463,9 @@ impl<T: Transport> Console<T> {
             return self.file_failed(&error);
         }
         self.shared.unconfirmed.set(None);
+        if self.shared.empties.take() {
+            self.shared.replace(None);
+        }
         log::info!("the commit is confirmed");
         self.start_save(true);
     }

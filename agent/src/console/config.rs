@@ -8,7 +8,7 @@ use std::rc::Rc;
 use nl31_netlink::{Dump, ErrorKind, Mode, Route, Step, Transport};
 use nl31_route::DeviceName;
 
-use super::{Console, LINES_PER_STEP, Reason, Running, count_routes};
+use super::{Console, LINES_PER_STEP, NotThere, Reason, Running, count_routes};
 use crate::codes::{self, Code};
 use crate::config::{ConfigError, ConfigErrorKind, Loading};
 use crate::device::Cached;
@@ -140,7 +140,13 @@ impl<T: Transport> Console<T> {
         }
         let path = file.map_or(self.shared.files.saved(), Path::new);
         match Loading::open(path, Mode::Replace) {
-            Ok(loading) => self.running = Running::Load(Box::new(loading)),
+            Ok(mut loading) => {
+                // Only the resident agent is there to add them.
+                if self.shared.resident {
+                    loading = loading.without_absent();
+                }
+                self.running = Running::Load(Box::new(loading));
+            }
             Err(error) => self.config_failed(&error),
         }
     }
@@ -160,10 +166,14 @@ impl<T: Transport> Console<T> {
         match loading.step(client, &*self.devices) {
             Ok(None) => self.running = Running::Load(loading),
             Ok(Some(loaded)) => {
+                let late = loading.late();
+                for device in late.iter().flat_map(|late| &late.devices) {
+                    self.data(format_args!("* {}", NotThere(device)));
+                }
+                self.shared.replace(late);
                 let path = loading.path().display();
                 let routes = count_routes(loaded.added.into());
                 log::info!("{path}: {routes} take the place of the table");
-                self.shared.replaced.set(true);
                 self.status(codes::DONE, format_args!("loaded {routes} from {path}"));
             }
             Err(error) => self.config_failed(&error),
