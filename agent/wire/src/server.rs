@@ -30,7 +30,8 @@ struct Answer {
 /// A session, or none yet.
 #[derive(Clone, Debug)]
 pub struct Server {
-    session: Option<u32>,
+    /// The hello that began it: its session and its id.
+    session: Option<(u32, u16)>,
     /// The id of the next request.
     expected: u16,
     /// Answers to the last requests; the one of an id is at the id's place.
@@ -72,10 +73,11 @@ impl Server {
         if frame.version != VERSION {
             return Verdict::Refuse(Reason::VERSION);
         }
+        // A client that draws no number begins with the same one again, and another id.
         if let Ok(Request::Hello { session }) = Request::decode(frame)
-            && self.session != Some(session)
+            && self.session != Some((session, frame.id))
         {
-            self.session = Some(session);
+            self.session = Some((session, frame.id));
             self.expected = frame.id;
             self.kept = 0;
             return Verdict::Open;
@@ -160,6 +162,28 @@ mod tests {
             Verdict::Refuse(Reason::NO_SESSION)
         );
         assert_eq!(server.accept(&frame(0, RESPONSE, b"\0")), Verdict::Ignore);
+    }
+
+    #[test]
+    fn a_client_that_begins_again_with_its_number_has_another_session() {
+        let mut server = Server::new();
+        assert_eq!(server.accept(&frame(100, HELLO, b"\x07")), Verdict::Open);
+        let welcome = done(&mut server);
+        // Its answer was lost.
+        assert_eq!(
+            server.accept(&frame(100, HELLO, b"\x07")),
+            Verdict::Repeat(&welcome)
+        );
+        assert_eq!(server.accept(&frame(101, PING, b"")), Verdict::Execute);
+        done(&mut server);
+        // Before those of the session, the next one, one of it, and beyond them.
+        for id in [5000, 5001, 5000, 99, 105] {
+            assert_eq!(server.accept(&frame(id, HELLO, b"\x07")), Verdict::Open);
+            done(&mut server);
+            let next = id.wrapping_add(1);
+            assert_eq!(server.accept(&frame(next, PING, b"")), Verdict::Execute);
+            done(&mut server);
+        }
     }
 
     #[test]
