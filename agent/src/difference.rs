@@ -4,7 +4,7 @@
 use nl31_netlink::{Path, Prefix, Route};
 
 /// Calls `each` with the paths that are only in `before` (`-`) and only in `after`
-/// (`+`). Where only their order differs, with all of them.
+/// (`+`). Where those of both are in another order, with all of them.
 pub fn difference<D: Clone + PartialEq>(
     prefix: Prefix,
     before: &[Path<D>],
@@ -17,9 +17,9 @@ pub fn difference<D: Clone + PartialEq>(
             each(sign, Route { prefix, path });
         }
     };
-    let same =
-        |these: &[Path<D>], others: &[Path<D>]| these.iter().all(|path| others.contains(path));
-    if before != after && same(before, after) && same(after, before) {
+    let common_before = before.iter().filter(|path| after.contains(path));
+    let common_after = after.iter().filter(|path| before.contains(path));
+    if common_before.ne(common_after) {
         only('-', before, &[]);
         only('+', after, &[]);
     } else {
@@ -57,6 +57,14 @@ mod tests {
             differ(&["dev a", "dev b"], &["dev b", "dev c"]),
             ["- 10.0.0.0/8 dev a", "+ 10.0.0.0/8 dev c"]
         );
+    }
+
+    #[test]
+    fn an_order_that_differs_counts_beside_what_came_and_went() {
+        let paths = differ(&["dev a", "dev b", "dev c"], &["dev b", "dev a", "dev d"]);
+        let signs: String = paths.iter().map(|line| &line[..1]).collect();
+        assert_eq!(signs, "---+++");
+        assert!(paths[3].ends_with("dev b"), "the one in use");
     }
 
     #[test]

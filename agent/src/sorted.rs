@@ -2,8 +2,9 @@
 //! The routes of a config in the order of the kernel's dumps, in constant memory
 //! however large the file is and whatever its order.
 //!
-//! A first pass checks the file. One that is in order, as `save` writes it, is then
-//! read once more; of another one each pass picks the next [`CHUNK`] routes.
+//! A first pass checks the file. One that is in order, as `save` writes it but for the
+//! routes that wait for a device, is then read once more: what comes behind the order is
+//! kept, up to [`CHUNK`] routes. Of another one each pass picks the next so many.
 
 use std::path::{Path as FilePath, PathBuf};
 
@@ -27,7 +28,7 @@ type Key = (Prefix, u32);
 enum State {
     /// Looks whether the file is in order.
     Check,
-    /// Reads a file that is in order.
+    /// Reads a file that is in order up to a line, with what was kept from there on.
     Stream,
     /// Picks the next routes out of one that is not.
     Pick,
@@ -53,7 +54,10 @@ pub struct Sorted {
     path: PathBuf,
     lines: Lines,
     state: State,
-    ordered: bool,
+    /// The first line that is not in order.
+    disorder: Option<u32>,
+    /// The next route of the part that is in order.
+    head: Option<(Key, Path<DeviceName>)>,
     /// The last route that was read, or given.
     last: Option<Key>,
     chunk: Vec<(Key, Path<DeviceName>)>,
@@ -77,7 +81,8 @@ impl Sorted {
                 kind: ConfigErrorKind::Io(error),
             })?,
             state: State::Check,
-            ordered: true,
+            disorder: None,
+            head: None,
             last: None,
             chunk: Vec::new(),
             more: false,
@@ -131,25 +136,39 @@ impl Sorted {
 
     fn check(&mut self) -> Result<Step, Fault> {
         for _ in 0..LINES_PER_STEP {
-            let Some((key, _)) = self.advance()? else {
+            let Some((key, path)) = self.advance()? else {
                 self.last = None;
-                let next = if self.ordered {
-                    State::Stream
-                } else {
-                    State::Pick
-                };
+                let mut next = State::Stream;
+                if std::mem::take(&mut self.more) {
+                    self.chunk.clear();
+                    next = State::Pick;
+                }
+                self.chunk.reverse();
                 self.rewind(next)?;
                 break;
             };
-            self.ordered &= self.last.is_none_or(|last| last.0 <= key.0);
-            self.last = Some(key);
+            if self.disorder.is_none() && self.last.is_none_or(|last| last.0 <= key.0) {
+                self.last = Some(key);
+            } else {
+                self.disorder.get_or_insert(key.1);
+                self.keep(key, path);
+            }
         }
         Ok(Step::Busy)
     }
 
     fn stream(&mut self) -> Result<Step, Fault> {
         for _ in 0..LINES_PER_STEP {
-            let Some((key, path)) = self.advance()? else {
+            if self.head.is_none() {
+                let end = self.disorder.unwrap_or(u32::MAX);
+                self.head = self.advance()?.filter(|(key, _)| key.1 < end);
+            }
+            let kept = self.chunk.last().map(|(key, _)| *key);
+            let next = match &self.head {
+                Some((key, _)) if kept.is_none_or(|kept| *key < kept) => self.head.take(),
+                _ => self.chunk.pop(),
+            };
+            let Some((key, path)) = next else {
                 self.state = State::Ended;
                 return Ok(Step::Busy);
             };
@@ -160,6 +179,20 @@ impl Sorted {
         Ok(Step::Busy)
     }
 
+    /// Keeps one of the lowest routes.
+    fn keep(&mut self, key: Key, path: Path<DeviceName>) {
+        let at = self.chunk.partition_point(|(other, _)| *other < key);
+        if at == CHUNK {
+            self.more = true;
+            return;
+        }
+        if self.chunk.len() == CHUNK {
+            self.more = true;
+            self.chunk.pop();
+        }
+        self.chunk.insert(at, (key, path));
+    }
+
     fn pick(&mut self) -> Result<Step, Fault> {
         for _ in 0..LINES_PER_STEP {
             let Some((key, path)) = self.advance()? else {
@@ -167,19 +200,9 @@ impl Sorted {
                 self.state = State::Give;
                 break;
             };
-            if self.last.is_some_and(|last| key <= last) {
-                continue;
+            if self.last.is_none_or(|last| key > last) {
+                self.keep(key, path);
             }
-            let at = self.chunk.partition_point(|(other, _)| *other < key);
-            if at == CHUNK {
-                self.more = true;
-                continue;
-            }
-            if self.chunk.len() == CHUNK {
-                self.more = true;
-                self.chunk.pop();
-            }
-            self.chunk.insert(at, (key, path));
         }
         Ok(Step::Busy)
     }
@@ -243,8 +266,16 @@ mod tests {
         let folder = Folder::new("sorted");
         let line = |i: usize| format!("10.{}.{}.0/24 dev eth0", i / 256, i % 256);
         let expected: Vec<_> = (0..3000).map(line).collect();
-        // 1999 and 3000 have no divisor in common: each line comes once.
-        let orders: [fn(usize) -> usize; 3] = [|i| i, |i| 2999 - i, |i| i * 1999 % 3000];
+        // 1999 and 3000 have no divisor in common: each line comes once. The last ones are
+        // in order but for a few, as many as are kept, and one more.
+        let orders: [fn(usize) -> usize; 6] = [
+            |i| i,
+            |i| 2999 - i,
+            |i| i * 1999 % 3000,
+            |i| (i + 2) % 3000,
+            |i| (i + CHUNK) % 3000,
+            |i| (i + CHUNK + 1) % 3000,
+        ];
         for (number, order) in orders.into_iter().enumerate() {
             let text: String = (0..3000).map(|i| line(order(i)) + "\n").collect();
             let path = folder.file(&number.to_string(), text);
@@ -268,6 +299,28 @@ mod tests {
                 "11.0.0.0/8 dev b"
             ]
         );
+    }
+
+    #[test]
+    fn a_file_with_some_lines_behind_its_order_is_read_twice() {
+        let folder = Folder::new("sorted-behind");
+        let routes: String = (0..30_000)
+            .map(|i| format!("10.{}.{}.0/24 dev eth0\n", i / 256, i % 256))
+            .collect();
+        let late =
+            "9.0.0.0/8 dev usb0\n10.0.7.0/24 dev usb0\n11.0.0.0/8 dev usb0\n8.0.0.0/8 dev usb0\n";
+        let path = folder.file("routes.conf", routes + late);
+        let mut sorted = Sorted::open(&path).unwrap();
+        let mut steps = 0;
+        while !matches!(sorted.step().unwrap(), Step::End) {
+            steps += 1;
+        }
+        assert!(steps < 30_000 + 200, "{steps}");
+        let all = read(&path).unwrap();
+        assert_eq!(all.len(), 30_004);
+        assert_eq!(all[..2], ["8.0.0.0/8 dev usb0", "9.0.0.0/8 dev usb0"]);
+        assert_eq!(all[9..11], ["10.0.7.0/24 dev eth0", "10.0.7.0/24 dev usb0"]);
+        assert_eq!(all[30_003], "11.0.0.0/8 dev usb0");
     }
 
     #[test]
