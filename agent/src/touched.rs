@@ -14,8 +14,11 @@ use crate::edit::{self, Fault};
 /// Prefixes in a chunk.
 pub const CHUNK: usize = 512;
 
-/// Most prefixes that one `flush` may touch to be looked at one by one.
+/// Most paths that the `flush`es of a candidate may touch to be looked at one by one.
 pub const FLUSHED_MAX: usize = 65_536;
+
+/// What a flush counts as that touches none: it takes a socket and a dump.
+const FLUSH: usize = 64;
 
 /// A prefix that edits touch.
 #[derive(Debug)]
@@ -35,7 +38,7 @@ pub enum Stuck {
     Edit(u32, Fault),
     /// An edit cannot be made.
     Conflict(u32, Prefix, Conflict),
-    /// An edit touches more than [`FLUSHED_MAX`] prefixes.
+    /// With this edit they touch more than [`FLUSHED_MAX`] paths.
     TooMany(u32),
     /// The kernel failed.
     Kernel(Error),
@@ -70,6 +73,7 @@ pub fn before<T: Transport>(
             chunk.truncate(CHUNK);
         }
     };
+    let mut left = FLUSHED_MAX;
     each(candidate, devices, &mut |number, change| match change {
         Change::Add(_, route) => {
             offer(route.prefix);
@@ -80,12 +84,13 @@ pub fn before<T: Transport>(
             Ok(())
         }
         Change::DeleteAll(spec) => {
-            let mut left = FLUSHED_MAX;
-            let all = look(client, &spec, &mut |route| {
-                offer(route.prefix);
-                left = left.saturating_sub(1);
-                left > 0
-            })?;
+            left = left.saturating_sub(FLUSH);
+            let all = left > 0
+                && look(client, &spec, &mut |route| {
+                    offer(route.prefix);
+                    left = left.saturating_sub(1);
+                    left > 0
+                })?;
             all.then_some(()).ok_or(Stuck::TooMany(number))
         }
     })?;

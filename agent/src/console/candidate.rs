@@ -383,7 +383,10 @@ impl<T: Transport> Console<T> {
             Stuck::TooMany(number) => self.edit_failed(
                 *number,
                 codes::FULL,
-                format_args!("it flushes more than {FLUSHED_MAX} routes, too many to look at each"),
+                format_args!(
+                    "the flushes up to here touch more than {FLUSHED_MAX} routes, too many to look \
+                     at each"
+                ),
             ),
             Stuck::Kernel(error) => self.failed(error, format_args!("{}", Reason(error))),
             Stuck::Io(error) => self.file_failed(error),

@@ -10,6 +10,7 @@ use super::Console;
 use crate::device::Devices;
 use crate::editor::{Editor, Line};
 use crate::grammar::{self, Action, Candidate};
+use crate::touched;
 
 /// Candidates listed for `?` and Tab.
 const CANDIDATES_MAX: usize = 40;
@@ -131,32 +132,21 @@ fn offers<T: Transport>(
         each(candidate);
     });
     let word = &left[begun..];
-    if let (true, Some(client), Some(covering)) = (wanted, client, covering(word)) {
-        each_prefix(client, covering, word, each);
+    if let (true, Some(client), Some(begun)) = (wanted, client, Begun::of(word)) {
+        each_prefix(client, &begun, word, each);
     }
 }
 
 /// Calls `each` with the prefixes of the table that begin with `word`.
 fn each_prefix<T: Transport>(
     client: &mut Client<T>,
-    covering: Prefix,
+    begun: &Begun,
     word: &str,
     each: &mut dyn FnMut(Candidate<'_>),
 ) {
-    let spec = Spec {
-        prefix: Some(covering),
-        ..Spec::default()
-    };
-    let Ok(mut dump) = client.dump(&spec) else {
-        return;
-    };
-    let mut last = None;
-    while let Ok(Step::Route(route)) = client.next(&mut dump) {
-        if last.replace(route.prefix) == Some(route.prefix) {
-            continue;
-        }
+    let mut offer = |prefix: Prefix| {
         let mut text = heapless::String::<48>::new();
-        let fits = write!(text, "{}", route.prefix).is_ok();
+        let fits = write!(text, "{prefix}").is_ok();
         if fits && text.starts_with(word) {
             each(Candidate {
                 text: &text,
@@ -164,40 +154,78 @@ fn each_prefix<T: Transport>(
                 literal: true,
             });
         }
+    };
+    for prefix in begun.shorter() {
+        match touched::paths(client, prefix) {
+            Ok(paths) if paths.all().is_empty() => {}
+            Ok(_) => offer(prefix),
+            Err(_) => return,
+        }
+    }
+    let spec = Spec {
+        prefix: Some(begun.whole),
+        ..Spec::default()
+    };
+    let Ok(mut dump) = client.dump(&spec) else {
+        return;
+    };
+    let mut last = None;
+    while let Ok(Step::Route(route)) = client.next(&mut dump) {
+        if last.replace(route.prefix) != Some(route.prefix) {
+            offer(route.prefix);
+        }
     }
 }
 
-/// A prefix that covers all whose text begins with `word`. `None` before there is a
-/// whole part of an address: the kernel would have to list its table.
-fn covering(word: &str) -> Option<Prefix> {
-    let (address, _) = word.split_once('/').unwrap_or((word, ""));
-    let mut count = 0u32;
-    if word.contains(':') {
-        let mut groups = [0; 8];
-        let whole = address.rsplit_once(':')?.0.split(':');
-        // An empty one is the first colon of `::`.
-        for group in whole.take_while(|group| !group.is_empty()) {
-            *groups.get_mut(count as usize)? = u16::from_str_radix(group, 16).ok()?;
+/// The prefixes whose text may begin with a word.
+struct Begun {
+    /// Those in this one, which has the whole parts of the address: few of a large table.
+    whole: Prefix,
+    /// And from this length on those with only 0 behind their end, which begin so too.
+    shortest: u8,
+}
+
+impl Begun {
+    /// `None` before there is a whole part of an address: the kernel would have to list
+    /// its table.
+    fn of(word: &str) -> Option<Self> {
+        let (address, _) = word.split_once('/').unwrap_or((word, ""));
+        let mut count = 0u32;
+        if word.contains(':') {
+            let mut groups = [0; 8];
+            let whole = address.rsplit_once(':')?.0.split(':');
+            // An empty one is the first colon of `::`.
+            for group in whole.take_while(|group| !group.is_empty()) {
+                *groups.get_mut(count as usize)? = u16::from_str_radix(group, 16).ok()?;
+                count += 1;
+            }
+            let address = Ipv6Addr::from(groups);
+            let shortest = 128 - address.to_bits().trailing_zeros();
+            return Self::new(address.into(), 16 * count, shortest);
+        }
+        let mut octets = [0; 4];
+        for octet in address.rsplit_once('.')?.0.split('.') {
+            *octets.get_mut(count as usize)? = octet.parse().ok()?;
             count += 1;
         }
-        let address = Ipv6Addr::from(groups);
-        // A shorter prefix has only 0 behind its end, so its text may begin so too.
-        let len = 128u32.checked_sub(address.to_bits().trailing_zeros())?;
-        return covers(address.into(), len.min(16 * count));
+        let address = Ipv4Addr::from(octets);
+        let shortest = 32 - address.to_bits().trailing_zeros();
+        Self::new(address.into(), 8 * count, shortest)
     }
-    let mut octets = [0; 4];
-    for octet in address.rsplit_once('.')?.0.split('.') {
-        *octets.get_mut(count as usize)? = octet.parse().ok()?;
-        count += 1;
-    }
-    let address = Ipv4Addr::from(octets);
-    let len = 32u32.checked_sub(address.to_bits().trailing_zeros())?;
-    covers(address.into(), len.min(8 * count))
-}
 
-fn covers(address: IpAddr, len: u32) -> Option<Prefix> {
-    let len = u8::try_from(len).ok().filter(|&len| len > 0)?;
-    Prefix::new(address, len).ok()
+    fn new(address: IpAddr, len: u32, shortest: u32) -> Option<Self> {
+        let len = u8::try_from(len).ok().filter(|&len| len > 0)?;
+        Some(Self {
+            whole: Prefix::new(address, len).ok()?,
+            shortest: shortest as u8,
+        })
+    }
+
+    fn shorter(&self) -> impl Iterator<Item = Prefix> {
+        let address = self.whole.address();
+        let lengths = self.shortest..self.whole.len();
+        lengths.filter_map(move |len| Prefix::new(address, len).ok())
+    }
 }
 
 #[cfg(test)]
@@ -205,34 +233,40 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_begun_is_covered() {
-        let covering = |word| covering(word).map(|prefix| prefix.to_string());
-        for (word, expected) in [
-            ("11.", "11.0.0.0/8"),
-            ("10.", "10.0.0.0/7"),
-            ("11.1", "11.0.0.0/8"),
-            ("11.16.", "11.16.0.0/12"),
-            ("11.0.0.0/8", "11.0.0.0/8"),
-            ("11.1.3.0/", "11.1.3.0/24"),
-            ("2001:", "2001::/16"),
-            ("2001:db8:1", "2001:db8::/29"),
-            ("2001:db9::/3", "2001:db9::/32"),
+    fn what_is_begun_is_listed_without_what_is_not() {
+        let begun = |word| {
+            let begun = Begun::of(word)?;
+            let shorter: Vec<_> = begun.shorter().map(|prefix| prefix.len()).collect();
+            Some((begun.whole.to_string(), shorter))
+        };
+        for (word, whole, shorter) in [
+            ("11.", "11.0.0.0/8", 8..8),
+            ("10.", "10.0.0.0/8", 7..8),
+            ("192.", "192.0.0.0/8", 2..8),
+            ("0.", "0.0.0.0/8", 0..8),
+            ("11.1", "11.0.0.0/8", 8..8),
+            ("11.16.", "11.16.0.0/16", 12..16),
+            ("11.0.0.0/8", "11.0.0.0/24", 8..24),
+            ("11.1.3.0/", "11.1.3.0/24", 24..24),
+            ("2001:", "2001::/16", 16..16),
+            ("2001:db8:1", "2001:db8::/32", 29..32),
+            ("2001:db9::/3", "2001:db9::/32", 32..32),
         ] {
-            assert_eq!(covering(word).as_deref(), Some(expected), "{word}");
+            let expected = Some((whole.to_owned(), shorter.collect()));
+            assert_eq!(begun(word), expected, "{word}");
         }
         for word in [
             "",
             "1",
             "10",
             "::",
-            "0.",
             "x.",
             "256.",
             "1.2.3.4.5.",
             "default",
             "a/b",
         ] {
-            assert_eq!(covering(word), None, "{word}");
+            assert_eq!(begun(word), None, "{word}");
         }
     }
 }
