@@ -95,6 +95,8 @@ struct Agent {
     line: Line,
     /// When something was last heard there.
     heard: Instant,
+    /// When a command last went on there by itself.
+    worked: Instant,
     /// When devices were last looked for.
     looked: Instant,
     /// The session with a program there.
@@ -184,6 +186,7 @@ pub fn run(options: Options) -> io::Result<bool> {
         serial_retry: Retry::now(),
         line: Line::new(),
         heard: Instant::now(),
+        worked: Instant::now(),
         looked: Instant::now(),
         program: Program::new(System(Rc::clone(&shared)), run_id),
         shared,
@@ -255,6 +258,10 @@ impl Agent {
             self.kernel_retry = Retry::now();
         }
         self.give_line_back();
+        if self.console.works() {
+            // A long list is being read.
+            self.worked = Instant::now();
+        }
         if self.idle().is_some_and(|idle| idle.is_zero()) {
             self.console.lock();
         }
@@ -276,7 +283,7 @@ impl Agent {
     /// Time until an unlocked line is locked again because nobody uses it.
     fn idle(&self) -> Option<Duration> {
         let lockable = self.serial.is_some() && self.console.locks_when_idle();
-        lockable.then(|| IDLE.saturating_sub(self.heard.elapsed()))
+        lockable.then(|| IDLE.saturating_sub(self.heard.max(self.worked).elapsed()))
     }
 
     /// Returns to text when a program has left, or a person has come.
@@ -410,11 +417,19 @@ impl Agent {
                 }
                 self.events = Some(events);
                 self.console.attach(client);
+                // Who has subscribed has heard nothing meanwhile.
+                self.program.events_lost();
+                if let Some(control) = &mut self.control {
+                    control.events_lost();
+                }
             }
             Err(error) => {
                 self.kernel_retry.later();
                 let reason = match error.kind {
-                    ErrorKind::Absent => "the kernel's nl31 module is not there".to_string(),
+                    ErrorKind::Absent => {
+                        self.shared.booting.set(false);
+                        "the kernel's nl31 module is not there".to_string()
+                    }
                     _ => error.to_string(),
                 };
                 if self.absence.as_ref() != Some(&reason) {

@@ -331,6 +331,11 @@ impl<T: Transport> Console<T> {
         self.input.is_empty() && matches!(self.running, Running::Nothing)
     }
 
+    /// Whether a command goes on without a key.
+    pub fn works(&self) -> bool {
+        !matches!(self.running, Running::Nothing | Running::Paused(_))
+    }
+
     /// Commands that failed.
     pub fn failures(&self) -> u64 {
         self.failures

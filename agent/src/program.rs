@@ -238,10 +238,11 @@ impl<H: Host> Program<H> {
 
     /// A change that the kernel tells of.
     pub fn event(&mut self, message: &Message) {
-        if let Open::Text(console) = &mut self.open
-            && console.listens()
-        {
-            console.event(message);
+        if let Open::Text(console) = &mut self.open {
+            match console.listens() {
+                true => console.event(message),
+                false => console.missed(),
+            }
         }
         if !self.subscribed {
             return;
@@ -277,9 +278,8 @@ impl<H: Host> Program<H> {
 
     /// A commit was taken back.
     pub fn rolled_back(&mut self, done: RolledBack) {
-        if let Open::Text(console) = &mut self.open
-            && console.listens()
-        {
+        if let Open::Text(console) = &mut self.open {
+            // What events leave of the output has room for it.
             console.notice(format_args!("{done}"));
         }
         if self.subscribed {
@@ -325,20 +325,17 @@ impl<H: Host> Program<H> {
     fn execute(&mut self, frame: &Frame<'_>) {
         let result = match Request::decode(frame) {
             Ok(request) => self.request(&request),
+            Err(_) if self.gate.is_locked() => Err(locked()),
             Err(error) => {
-                self.fail_transaction(frame.kind);
-                Err(Refusal {
-                    code: match error {
-                        BadMessage::Kind(_) => code::UNKNOWN_KIND,
-                        _ => code::BAD_MESSAGE,
-                    },
-                    index: None,
-                    offset: None,
-                    text: Text::of(error),
-                })
+                let code = match error {
+                    BadMessage::Kind(_) => code::UNKNOWN_KIND,
+                    _ => code::BAD_MESSAGE,
+                };
+                Err(Refusal::new(code, error))
             }
         };
         if let Err(refusal) = result {
+            self.fail_transaction(frame.kind);
             let number = |number: Option<usize>| number.and_then(|n| u16::try_from(n).ok());
             self.answer(&Response::Failed {
                 code: refusal.code,
@@ -349,7 +346,7 @@ impl<H: Host> Program<H> {
         }
     }
 
-    /// Nothing of a transaction may take effect whose part could not be read.
+    /// Nothing of a transaction may take effect a part of which was refused.
     fn fail_transaction(&mut self, kind: u8) {
         let begins = kind == Request::Begin { replace: false }.kind();
         let empty = Items::default();
@@ -367,8 +364,7 @@ impl<H: Host> Program<H> {
             Request::Hello { .. } | Request::Unlock { .. } | Request::Leave {}
         );
         if self.gate.is_locked() && !session {
-            let what = format_args!("the line is locked: it wants its PIN first");
-            return Err(Refusal::new(codes::LOCKED_OUT.number, what));
+            return Err(locked());
         }
         let changes = matches!(
             request,
@@ -381,6 +377,11 @@ impl<H: Host> Program<H> {
         if self.gate.is_read_only() && changes {
             let what = format_args!("this line is read-only");
             return Err(Refusal::new(codes::DENIED.number, what));
+        }
+        // It would get between, or be in a table that is not whole.
+        if self.host.shared().booting.get() && changes {
+            let what = format_args!("the config of the boot is being loaded: try again");
+            return Err(Refusal::new(codes::LOCKED.number, what));
         }
         Ok(())
     }
@@ -463,13 +464,9 @@ impl<H: Host> Program<H> {
     }
 
     fn change(&mut self, items: Items<'_>) -> Refused<()> {
-        let result = self
-            .read_changes(items)
-            .and_then(|changes| self.apply(&changes));
-        if result.is_err() && !matches!(self.changes, Changes::Single) {
-            self.changes = Changes::Failed;
-        }
-        self.answer(&Response::Changed { count: result? });
+        let changes = self.read_changes(items)?;
+        let count = self.apply(&changes)?;
+        self.answer(&Response::Changed { count });
         Ok(())
     }
 
@@ -691,10 +688,6 @@ impl<H: Host> Program<H> {
         }
         let shared = self.host.shared();
         let mut client = self.host.connect()?;
-        if shared.booting.get() {
-            let what = format_args!("the config is being loaded: the table is not whole yet");
-            return Err(Refusal::new(codes::LOCKED.number, what));
-        }
         let saving = Saving::begin(&mut client, &shared)?;
         self.open = Open::Save(Box::new((client, saving)));
         self.next()
@@ -758,7 +751,6 @@ impl<H: Host> Program<H> {
         if !matches!(self.changes, Changes::Single) {
             return Err(in_transaction());
         }
-        self.changes = Changes::Failed;
         let mut client = self.host.connect()?;
         let transaction = Transaction::begin(&mut client, replace)?;
         self.changes = Changes::Together(client, transaction);
@@ -840,7 +832,11 @@ fn change(item: Item, devices: &mut Cached<'_>) -> Refused<Change> {
         Op::Change => Change::Add(Add::Change, route),
         Op::Append => Change::Add(Add::Append, route),
         Op::Delete => Change::Delete(spec),
-        Op::DeletePrefix => Change::DeletePrefix(spec),
+        // Whatever path was said for the items before.
+        Op::DeletePrefix => Change::DeletePrefix(Spec {
+            prefix: Some(prefix),
+            ..Spec::default()
+        }),
     })
 }
 
@@ -855,6 +851,11 @@ fn said(route: Route<DeviceName>) -> Spec<DeviceName> {
         metric: Some(path.metric).filter(|&metric| metric != 0),
         protocol: Some(path.protocol).filter(|&protocol| protocol != Protocol::UNSPEC),
     }
+}
+
+fn locked() -> Refusal {
+    let what = format_args!("the line is locked: it wants its PIN first");
+    Refusal::new(codes::LOCKED_OUT.number, what)
 }
 
 fn in_transaction() -> Refusal {

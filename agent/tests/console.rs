@@ -848,6 +848,9 @@ fn tab_completes_the_prefixes_that_are_there() {
     );
     session.types("\x15");
     assert!(session.types("route show 2001:\t").ends_with("db8::/32 "));
+    // A shorter one, whose text begins so too.
+    session.types("\x15route add 8.0.0.0/5 dev eth0\r");
+    assert!(session.types("route show 8.\t").ends_with("0.0.0/5 "));
     session.types("\x15");
     // A route that is added is not to be there.
     assert!(!session.types("route add 10.16.7\t").contains("10.16.7.0"));

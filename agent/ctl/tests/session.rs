@@ -674,6 +674,76 @@ fn a_request_ends_the_list_or_output_of_before() {
 }
 
 #[test]
+fn nothing_is_changed_before_the_config_is_loaded() {
+    let port = TestPort::new(0);
+    let booting = |booting| port.kernel().1.booting.set(booting);
+    let mut link = port.open();
+    let code = |result: Result<(), Error>| result.unwrap_err().code().unwrap();
+    booting(true);
+    assert_eq!(change(&mut link, Op::Add, "10.0.0.0/8 dev lo"), Err(423));
+    // What is on its way behind a Begin does not become changes by themselves.
+    assert_eq!(code(link.done(&Request::Begin { replace: true })), 423);
+    booting(false);
+    assert_eq!(
+        change(&mut link, Op::Add, "10.0.0.0/8 dev lo"),
+        Err(code::TRANSACTION_FAILED)
+    );
+    assert_eq!(
+        code(link.call(&Request::Commit {}, |_| Ok(()))),
+        code::TRANSACTION_FAILED
+    );
+    assert!(port.routes().is_empty());
+    assert_eq!(change(&mut link, Op::Add, "10.0.0.0/8 dev lo"), Ok(1));
+}
+
+#[test]
+fn a_prefix_is_deleted_whole_whatever_path_was_said_before() {
+    let port = TestPort::new(0);
+    let mut link = port.open();
+    for path in ["dev lo", "dev eth0", "via 192.0.2.1"] {
+        change(&mut link, Op::Append, &format!("10.0.0.0/8 {path}")).unwrap();
+    }
+    let mut items = ItemsBuffer::default();
+    items.push(Op::Add, &spec("11.0.0.0/8 dev eth0")).unwrap();
+    // The operation, and a prefix of one byte: the path holds on.
+    let mut bytes = items.items().bytes().to_vec();
+    bytes.extend([0xd5, 8, 10]);
+    let change = Request::Change {
+        items: nl31_wire::Items::new(&bytes),
+    };
+    link.call(&change, |_| Ok(())).unwrap();
+    assert_eq!(port.routes(), ["11.0.0.0/8 dev eth0"]);
+}
+
+#[test]
+fn a_console_over_frames_is_told_that_it_missed_events() {
+    let port = TestPort::new(0);
+    let mut link = port.open();
+    let mut said = Vec::new();
+    shell::line(&mut link, "monitor on", &mut said).unwrap();
+    let kernel = port.kernel();
+    let route: Route<DeviceName> = "10.0.0.0/8 dev lo".parse().unwrap();
+    let route = route.with_device(Some(1));
+    let mut client = kernel.connect().unwrap();
+    // More than it has room for while nobody asks for what it says.
+    for _ in 0..1000 {
+        client.add(nl31_netlink::Add::Add, &route).unwrap();
+        client.delete_prefix(route.prefix).unwrap();
+        while let Some(event) = kernel.0.borrow_mut().event() {
+            port.0.borrow_mut().program.event(&event);
+        }
+    }
+    for _ in 0..2 {
+        shell::line(&mut link, "ping", &mut said).unwrap();
+    }
+    let said = String::from_utf8(said).unwrap();
+    let shown = said.matches("10.0.0.0/8").count();
+    assert!((1..2000).contains(&shown), "{shown}");
+    let lost = format!("* {} changes came too fast to be shown", 2000 - shown);
+    assert!(said.contains(&lost), "{said}");
+}
+
+#[test]
 fn nothing_is_saved_before_the_config_is_loaded() {
     let folder = std::env::temp_dir().join(format!("nl31ctl-{}-booting", std::process::id()));
     let kernel = Kernel::with_folder(&folder);
