@@ -278,3 +278,32 @@ fn a_factory_reset_that_is_cut_is_done_or_done_again() {
     });
     assert!(seen.iter().all(|&count| count > 0), "{seen:?}");
 }
+
+#[test]
+fn no_cut_brings_a_factory_reset_back_that_a_save_has_called_off() {
+    let disk = Disk::flashed(&DiskImage::shared().lab_file()).expect("a disk");
+    let life = live(&disk, |guest, logged| {
+        command(guest, "route add 10.0.0.0/8 via 192.0.2.1 dev eth0");
+        command(guest, "factory-reset");
+        let asked = logged();
+        command(guest, "save");
+        let acknowledged = logged();
+        let content = guest.exec(&format!("cat /data{CONFIG}")).expect("to run");
+        vec![Save {
+            asked,
+            acknowledged,
+            content: String::from_utf8(content.stdout).expect("text"),
+        }]
+    });
+    let [save] = &life.saves[..] else {
+        panic!("one save");
+    };
+    let behind = save.acknowledged..life.entries.len();
+    cut(&life, &[(behind, CUTS_IN_SAVE)], |number, count, disk| {
+        let data = data(&disk);
+        let saved = Left::Sound(Some(save.content.clone()));
+        assert_eq!(left(&data, number), saved, "cut {number}, behind {count}");
+        let mark = content(&data, "/factory-reset");
+        assert_eq!(mark, None, "cut {number}, behind {count} entries");
+    });
+}
