@@ -43,12 +43,11 @@ ifeq ($(BR2_OPTIMIZE_S),y)
 NL31_AGENT_CARGO_ENV += CARGO_PROFILE_RELEASE_OPT_LEVEL=z
 endif
 
-# What .cargo/config.toml has of the linker, with the reasons. Rust brings it. And
-# Rust 1.88 makes code 35 KB larger than the newest does: outlining takes 25 KB back.
+# What .cargo/config.toml has of the linker, with the reasons. Rust brings it.
 NL31_AGENT_CARGO_TARGET = CARGO_TARGET_$(call UPPERCASE,$(RUSTC_TARGET_NAME))
 NL31_AGENT_CARGO_ENV += \
 	$(NL31_AGENT_CARGO_TARGET)_LINKER=rust-lld \
-	$(NL31_AGENT_CARGO_TARGET)_RUSTFLAGS="-C link-arg=--icf=all -C relocation-model=static -C llvm-args=-enable-machine-outliner"
+	$(NL31_AGENT_CARGO_TARGET)_RUSTFLAGS="-C link-arg=--icf=all -C relocation-model=static"
 
 # `cargo install` knows bin/ only.
 define NL31_AGENT_INSTALL_TARGET_CMDS
