@@ -662,12 +662,18 @@ fn print(out: &mut dyn Write, text: std::fmt::Arguments<'_>) -> Result<(), Error
 
 fn generate(what: &Generate, out: &mut dyn Write) -> Result<(), Error> {
     let mut command = Arguments::command();
+    // Completions can only be written to what takes everything.
+    let mut text = Vec::new();
     match what {
         Generate::Completions { shell } => {
-            clap_complete::generate(*shell, &mut command, "nl31ctl", &mut &mut *out);
-            Ok(())
+            clap_complete::generate(*shell, &mut command, "nl31ctl", &mut text);
         }
-        Generate::Man => manual(command, out).map_err(output),
+        Generate::Man => manual(command, &mut text).map_err(output)?,
+    }
+    let written = out.write_all(&text).and_then(|()| out.flush());
+    match written.map_err(output) {
+        Err(Error::Closed) => Ok(()),
+        result => result,
     }
 }
 
@@ -720,17 +726,19 @@ mod tests {
         Arguments::command().debug_assert();
     }
 
+    const GENERATED: [Generate; 3] = [
+        Generate::Man,
+        Generate::Completions {
+            shell: clap_complete::Shell::Bash,
+        },
+        Generate::Completions {
+            shell: clap_complete::Shell::Zsh,
+        },
+    ];
+
     #[test]
     fn the_manual_and_completions_name_every_command() {
-        for what in [
-            Generate::Man,
-            Generate::Completions {
-                shell: clap_complete::Shell::Bash,
-            },
-            Generate::Completions {
-                shell: clap_complete::Shell::Zsh,
-            },
-        ] {
+        for what in GENERATED {
             let mut out = Vec::new();
             generate(&what, &mut out).unwrap();
             let text = String::from_utf8(out).unwrap();
@@ -739,6 +747,24 @@ mod tests {
             ] {
                 assert!(text.contains(name), "{what:?} {name}");
             }
+        }
+    }
+
+    #[test]
+    fn an_output_that_is_full_is_an_error_and_one_that_nobody_reads_is_none() {
+        struct Fails(std::io::ErrorKind);
+        impl Write for Fails {
+            fn write(&mut self, _: &[u8]) -> std::io::Result<usize> {
+                Err(self.0.into())
+            }
+            fn flush(&mut self) -> std::io::Result<()> {
+                Ok(())
+            }
+        }
+        for what in GENERATED {
+            let error = generate(&what, &mut Fails(std::io::ErrorKind::StorageFull)).unwrap_err();
+            assert_eq!(error.status(), 6, "{what:?}: {error}");
+            generate(&what, &mut Fails(std::io::ErrorKind::BrokenPipe)).unwrap();
         }
     }
 }
