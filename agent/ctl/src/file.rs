@@ -70,11 +70,13 @@ impl<R: Read> Read for Interruptible<R> {
     }
 }
 
-/// A file that takes the place of another one when it is whole.
+/// A file that takes the place of another one when it is whole, and else is gone when this
+/// is dropped.
 pub struct Replacement {
     writer: BufWriter<File>,
     new: PathBuf,
     path: PathBuf,
+    renamed: bool,
 }
 
 impl Replacement {
@@ -87,14 +89,23 @@ impl Replacement {
             let error = io::Error::new(io::ErrorKind::InvalidInput, text);
             return Err(Error::File(path, error));
         }
-        let mut new = path.as_os_str().to_owned();
-        new.push(".new");
-        let new = PathBuf::from(new);
-        let file = File::create(&new).map_err(|error| Error::File(new.clone(), error))?;
+        let mut number = 0;
+        let (file, new) = loop {
+            let mut new = path.as_os_str().to_owned();
+            new.push(format!(".{}-{number}.new", std::process::id()));
+            let new = PathBuf::from(new);
+            match File::create_new(&new) {
+                Ok(file) => break (file, new),
+                // Somebody else's.
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => number += 1,
+                Err(error) => return Err(Error::File(new, error)),
+            }
+        };
         Ok(Self {
             writer: BufWriter::new(file),
             new,
             path,
+            renamed: false,
         })
     }
 
@@ -105,10 +116,7 @@ impl Replacement {
 
     /// Begins anew.
     pub fn restart(&mut self) -> Result<(), Error> {
-        let again = Self::create(&self.path)?;
-        let old = std::mem::replace(self, again);
-        // Its end is not wanted any more.
-        drop(old.writer.into_parts());
+        *self = Self::create(&self.path)?;
         Ok(())
     }
 
@@ -119,12 +127,17 @@ impl Replacement {
             this.writer.get_ref().sync_all()?;
             fs::rename(&this.new, &this.path)
         };
-        finish(&mut self).map_err(|error| Error::File(self.path.clone(), error))
+        finish(&mut self).map_err(|error| Error::File(self.path.clone(), error))?;
+        self.renamed = true;
+        Ok(())
     }
+}
 
-    /// Gives it up.
-    pub fn discard(self) {
-        // Fails only if it is gone.
-        let _ = fs::remove_file(&self.new);
+impl Drop for Replacement {
+    fn drop(&mut self) {
+        if !self.renamed {
+            // Fails only if it is gone.
+            let _ = fs::remove_file(&self.new);
+        }
     }
 }

@@ -26,16 +26,11 @@ pub fn save<P: Port>(link: &mut Link<P>, path: &Path, bar: &ProgressBar) -> Resu
             bar.inc(1);
             file.line(&route)
         });
-        match result {
-            Ok(false) => return file.finish().map(|()| count),
-            Ok(true) => file.restart()?,
-            Err(error) => {
-                file.discard();
-                return Err(error);
-            }
+        match result? {
+            false => return file.finish().map(|()| count),
+            true => file.restart()?,
         }
     }
-    file.discard();
     Err(Error::Changing)
 }
 

@@ -19,6 +19,7 @@ use nl31_agent::shared::Shared;
 use nl31_agent::undo::{self, RolledBack};
 use nl31_ctl::apply::{apply, plan};
 use nl31_ctl::error::{Error, Refused};
+use nl31_ctl::file::Replacement;
 use nl31_ctl::link::{Event, Link};
 use nl31_ctl::list::list;
 use nl31_ctl::load::{Mode, load};
@@ -807,6 +808,42 @@ fn what_is_no_file_is_not_replaced_by_one() {
     assert!(link_to_it.is_symlink());
     assert_eq!(std::fs::read_to_string(&file.0).unwrap(), "");
     std::fs::remove_file(link_to_it).unwrap();
+}
+
+#[test]
+fn a_save_leaves_nothing_but_its_file_and_touches_no_other_one() {
+    let folder = std::env::temp_dir().join(format!("nl31ctl-{}-beside", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let (file, theirs) = (folder.join("table"), folder.join("table.new"));
+    std::fs::write(&theirs, "theirs").unwrap();
+    let port = TestPort::new(0);
+    let mut link = port.open();
+    change(&mut link, Op::Add, "10.0.0.0/8 dev lo").unwrap();
+    let names = || {
+        let entries = std::fs::read_dir(&folder).unwrap();
+        let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        sorted(names.collect())
+    };
+    port.kernel().0.borrow_mut().interrupt_dump = true;
+    save(&mut link, &file, &ProgressBar::hidden()).unwrap();
+    assert_eq!(names(), ["table", "table.new"]);
+    assert_eq!(
+        std::fs::read_to_string(&file).unwrap(),
+        "10.0.0.0/8 dev lo\n"
+    );
+    // What cannot take its place is gone, too, and so is what is begun anew and then given up.
+    let whole = Replacement::create(&file).unwrap();
+    std::fs::remove_file(&file).unwrap();
+    std::fs::create_dir(&file).unwrap();
+    let error = whole.finish().unwrap_err();
+    assert_eq!(error.status(), 6, "{error}");
+    let mut again = Replacement::create(&folder.join("another")).unwrap();
+    again.restart().unwrap();
+    assert_eq!(names().len(), 3);
+    drop(again);
+    assert_eq!(names(), ["table", "table.new"]);
+    assert_eq!(std::fs::read_to_string(&theirs).unwrap(), "theirs");
+    std::fs::remove_dir_all(folder).unwrap();
 }
 
 #[test]
