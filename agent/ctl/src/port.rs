@@ -158,15 +158,22 @@ pub fn socket(path: &Path) -> io::Result<UnixStream> {
 }
 
 fn send<F: Write + AsFd>(file: &mut F, mut bytes: &[u8]) -> io::Result<()> {
+    let mut deadline = Instant::now() + STALLED;
     while !bytes.is_empty() {
         match file.write(bytes) {
             Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-            Ok(len) => bytes = &bytes[len..],
+            Ok(len) => {
+                bytes = &bytes[len..];
+                deadline = Instant::now() + STALLED;
+            }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                if !wait_for(file.as_fd(), PollFlags::POLLOUT, STALLED)? {
+                let left = deadline.saturating_duration_since(Instant::now());
+                if left.is_zero() {
                     return Err(io::ErrorKind::TimedOut.into());
                 }
+                // A signal ends the wait too: half a frame would make the farewell unreadable.
+                wait_for(file.as_fd(), PollFlags::POLLOUT, left)?;
             }
             Err(error) => return Err(error),
         }
@@ -197,6 +204,7 @@ fn receive<F: Read + AsFd>(file: &mut F, buffer: &mut [u8], wait: Duration) -> i
     }
 }
 
+/// Whether it is ready; a signal ends the wait.
 fn wait_for(fd: BorrowedFd<'_>, flags: PollFlags, wait: Duration) -> io::Result<bool> {
     let wait = PollTimeout::try_from(wait.as_millis()).unwrap_or(PollTimeout::MAX);
     match poll(&mut [PollFd::new(fd, flags)], wait) {
@@ -233,4 +241,46 @@ pub fn candidates() -> Vec<PathBuf> {
     }
     ports.sort();
     ports
+}
+
+#[cfg(test)]
+mod tests {
+    use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
+
+    use super::*;
+
+    extern "C" fn nothing(_: libc::c_int) {}
+
+    #[test]
+    fn a_signal_does_not_end_what_waits_for_room() {
+        let signal = Signal::SIGUSR1;
+        let action = SigAction::new(
+            SigHandler::Handler(nothing),
+            SaFlags::empty(),
+            SigSet::empty(),
+        );
+        // SAFETY: the handler does nothing.
+        unsafe { sigaction(signal, &action) }.unwrap();
+        let (mut near, mut far) = UnixStream::pair().unwrap();
+        near.set_nonblocking(true).unwrap();
+        // SAFETY: it always succeeds.
+        let sender = unsafe { libc::pthread_self() };
+        let bytes = vec![7; 1 << 20];
+        let wanted = bytes.len();
+        let reader = std::thread::spawn(move || {
+            for _ in 0..10 {
+                std::thread::sleep(Duration::from_millis(10));
+                // SAFETY: the thread waits for this one.
+                unsafe { libc::pthread_kill(sender, signal as libc::c_int) };
+            }
+            let mut heard = vec![0; wanted];
+            far.read_exact(&mut heard).unwrap();
+            heard
+        });
+        let sent = Port::send(&mut near, &bytes);
+        // Or the reader would wait for the rest.
+        drop(near);
+        sent.unwrap();
+        assert!(reader.join().unwrap() == bytes);
+    }
 }
