@@ -19,6 +19,10 @@ use crate::route::whole;
 /// How often is tried, before a table that keeps changing is given up.
 pub const ATTEMPTS: usize = 5;
 
+/// The agent's codes for a change that would do for another table: no such route, one that
+/// is there already, several paths.
+const OUTDATED: [u16; 3] = [404, 409, 410];
+
 /// Every prefix with its paths, in the order in which they are used.
 pub type Table = BTreeMap<Prefix, Vec<Path<DeviceName>>>;
 
@@ -170,6 +174,13 @@ pub fn apply<P: Port>(link: &mut Link<P>, plan: &Plan, bar: &ProgressBar) -> Res
     };
     match transaction(link, false, Some(plan.generation), bar, push) {
         Ok(_) => Ok(()),
+        // Somebody else was there before the first change.
+        Err((_, Error::Refused(refused)))
+            if OUTDATED.contains(&refused.code)
+                && generation(link).is_ok_and(|now| now != plan.generation) =>
+        {
+            Err(Error::Changing)
+        }
         Err((Some(tag), Error::Refused(mut refused))) => {
             refused.text = format!("{}: {}", steps[tag].prefix, refused.text);
             Err(Error::Refused(refused))

@@ -888,6 +888,36 @@ fn the_table_becomes_what_the_file_says() {
 }
 
 #[test]
+fn a_plan_that_somebody_was_faster_with_is_outdated_and_not_wrong() {
+    let port = TestPort::new(0);
+    let mut link = port.open();
+    let other = TestPort::to(port.kernel(), 0);
+    let mut other = other.open();
+    let there = "10.0.0.0/8 dev lo";
+    let wanted = "11.0.0.0/8 dev lo";
+    let file = TestFile::new("outdated", &[wanted.into()]);
+    for (op, faster) in [(Op::Delete, there), (Op::Add, wanted)] {
+        change(&mut link, Op::Add, there).unwrap();
+        let planned = plan(&mut link, &file.0).unwrap();
+        change(&mut other, op, faster).unwrap();
+        let left = port.routes();
+        let stale = apply(&mut link, &planned, &ProgressBar::hidden());
+        assert!(matches!(stale, Err(Error::Changing)), "{stale:?}");
+        assert_eq!(port.routes(), left);
+        let again = plan(&mut link, &file.0).unwrap();
+        apply(&mut link, &again, &ProgressBar::hidden()).unwrap();
+        assert_eq!(port.routes(), [wanted]);
+        change(&mut link, Op::Delete, wanted).unwrap();
+    }
+    // A mistake of the file is one, whoever changes the table.
+    let file = TestFile::new("outdated-wrong", &["11.0.0.0/8 dev no-such".into()]);
+    let planned = plan(&mut link, &file.0).unwrap();
+    change(&mut other, Op::Add, there).unwrap();
+    let error = apply(&mut link, &planned, &ProgressBar::hidden()).unwrap_err();
+    assert_eq!(error.code(), Some(406), "{error}");
+}
+
+#[test]
 fn what_is_saved_is_loaded_again() {
     let lines = scattered(1000);
     let file = TestFile::new("saved-from", &lines);
