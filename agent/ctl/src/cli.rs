@@ -17,7 +17,7 @@ use crate::interrupt;
 use crate::link::{LOOKING, Link, OPENING, PATIENCE};
 use crate::list::list;
 use crate::load::{Mode, load};
-use crate::monitor::monitor;
+use crate::monitor::{PACE, monitor};
 use crate::port::{self, Port, SOCKET, Serial};
 use crate::route;
 use crate::save::{save, save_there, save_to};
@@ -359,7 +359,7 @@ impl Arguments {
             }
             Command::Route(command) => self.route(link, command, out),
             Command::Stats => self.stats(link, out),
-            Command::Monitor => monitor(link, self.json, out),
+            Command::Monitor => monitor(link, PACE, self.json, out),
             Command::Load {
                 file,
                 replace,

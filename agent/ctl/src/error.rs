@@ -18,7 +18,7 @@ pub const STATUSES: &str = "\
 8  others kept changing the table: try again";
 
 /// The agent's code for a line that waits for its PIN.
-const LOCKED: u16 = 401;
+pub const LOCKED: u16 = 401;
 
 /// A command that failed.
 #[derive(Debug)]

@@ -2,23 +2,37 @@
 //! `monitor`: changes of the table as they happen.
 
 use std::io::Write;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nl31_wire::{Op, Request};
 use serde_json::json;
 
-use crate::error::{Error, output};
+use crate::error::{Error, LOCKED, output};
 use crate::link::{Event, Link};
 use crate::list::generation;
 use crate::port::Port;
 use crate::route;
 
-/// Silence after which it is made sure that the agent is still there.
-const SILENCE: Duration = Duration::from_secs(10);
+/// When it is made sure that the agent is still there.
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    /// After so long a silence.
+    pub silence: Duration,
+    /// After so long, though events come: the agent locks a line with a PIN on which it
+    /// hears nothing for ten minutes.
+    pub longest: Duration,
+}
+
+/// That of the command.
+pub const PACE: Pace = Pace {
+    silence: Duration::from_secs(10),
+    longest: Duration::from_secs(60),
+};
 
 /// Prints changes to `out` until the link fails, or `out`.
 pub fn monitor<P: Port>(
     link: &mut Link<P>,
+    pace: Pace,
     as_json: bool,
     out: &mut dyn Write,
 ) -> Result<(), Error> {
@@ -28,23 +42,28 @@ pub fn monitor<P: Port>(
             .map_err(output)
     };
     link.done(&Request::Subscribe { on: true })?;
+    let mut asked = Instant::now();
     let mut seen = Seen::default();
     loop {
-        let event = link.event(SILENCE)?;
-        let lost = match &event {
+        let event = link.event(pace.silence)?;
+        let mut lost = match &event {
             Some(Event::Change { generation, .. }) => seen.change(*generation),
             Some(Event::Lost) => {
                 seen = Seen::default();
                 false
             }
-            Some(Event::RolledBack { .. }) => false,
-            None => match generation(link) {
-                Ok(generation) => seen.silence(generation),
-                // Any answer will do.
-                Err(Error::Refused(_)) => false,
-                Err(error) => return Err(error),
-            },
+            Some(Event::RolledBack { .. }) | None => false,
         };
+        if event.is_none() || asked.elapsed() >= pace.longest {
+            asked = Instant::now();
+            match generation(link) {
+                Ok(generation) if event.is_none() => lost = seen.silence(generation),
+                Ok(_) => {}
+                // Nothing is told on a line that is locked.
+                Err(Error::Refused(refused)) if refused.code != LOCKED => {}
+                Err(error) => return Err(error),
+            }
+        }
         if lost {
             say(Event::Lost)?;
         }

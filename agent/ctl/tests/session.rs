@@ -11,6 +11,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use indicatif::ProgressBar;
+use nl31_agent::access::{Access, Gate};
 use nl31_agent::codes;
 use nl31_agent::device::Devices;
 use nl31_agent::files::Files;
@@ -21,8 +22,9 @@ use nl31_ctl::apply::{apply, plan};
 use nl31_ctl::error::{Error, Refused};
 use nl31_ctl::file::Replacement;
 use nl31_ctl::link::{Event, Link};
-use nl31_ctl::list::list;
+use nl31_ctl::list::{generation, list};
 use nl31_ctl::load::{Mode, load};
+use nl31_ctl::monitor::{Pace, monitor};
 use nl31_ctl::port::Port;
 use nl31_ctl::save::{save, save_there, save_to};
 use nl31_ctl::{route, shell};
@@ -253,6 +255,16 @@ impl TestPort {
 
     fn routes(&self) -> Vec<String> {
         self.kernel().routes()
+    }
+
+    /// Has the agent hear of what happened in the kernel.
+    fn tell(&self) {
+        let mut wire = self.0.borrow_mut();
+        loop {
+            let event = wire.kernel.0.borrow_mut().event();
+            let Some(event) = event else { break };
+            wire.program.event(&event);
+        }
     }
 }
 
@@ -1151,21 +1163,13 @@ fn the_console_talks_over_frames() {
 fn events_arrive_in_order_and_losses_are_told() {
     let port = TestPort::new(0);
     let mut link = port.open();
-    let tell = |port: &TestPort| {
-        let mut wire = port.0.borrow_mut();
-        loop {
-            let event = wire.kernel.0.borrow_mut().event();
-            let Some(event) = event else { break };
-            wire.program.event(&event);
-        }
-    };
     change(&mut link, Op::Add, "10.0.0.0/8 dev lo").unwrap();
-    tell(&port);
+    port.tell();
     link.done(&Request::Subscribe { on: true }).unwrap();
     change(&mut link, Op::Replace, "10.0.0.0/8 dev eth0 metric 0").unwrap();
     change(&mut link, Op::Add, "blackhole ::/0").unwrap();
     change(&mut link, Op::Delete, "10.0.0.0/8").unwrap();
-    tell(&port);
+    port.tell();
     port.0.borrow_mut().answer();
     let mut generations = Vec::new();
     let mut heard = Vec::new();
@@ -1194,7 +1198,7 @@ fn events_arrive_in_order_and_losses_are_told() {
         );
         added.unwrap();
     }
-    tell(&port);
+    port.tell();
     assert_eq!(port.0.borrow_mut().program.out().dropped(), 0);
     port.0.borrow_mut().answer();
     assert!(port.0.borrow_mut().program.tells());
@@ -1205,6 +1209,68 @@ fn events_arrive_in_order_and_losses_are_told() {
     }
     assert!((10..1000).contains(&all.len()), "{}", all.len());
     assert_eq!(all.last(), Some(&Event::Lost));
+}
+
+/// Something happens whenever the client waits, so many times; then the line is locked.
+struct Busy {
+    port: TestPort,
+    events: u64,
+}
+
+impl Port for Busy {
+    fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.port.send(bytes)
+    }
+
+    fn receive(&mut self, buffer: &mut [u8], wait: Duration) -> io::Result<usize> {
+        if self.port.0.borrow().heard.is_empty() {
+            let Some(events) = self.events.checked_sub(1) else {
+                // What is not understood lets nobody in.
+                let file = TestFile::new("busy-access", &["pin".into()]);
+                let gate = Rc::new(Gate::new(Access::read(&file.0)));
+                self.port.0.borrow_mut().program.set_gate(gate);
+                return self.port.receive(buffer, wait);
+            };
+            self.events = events;
+            std::thread::sleep(Duration::from_millis(1));
+            let add = nl31_netlink::Add::Replace;
+            let route = "10.0.0.0/8 dev lo".parse::<Route<DeviceName>>().unwrap();
+            Client::with_timeout(self.port.kernel(), Duration::ZERO)
+                .add(add, &route.with_device(Some(1)))
+                .unwrap();
+            self.port.tell();
+            self.port.0.borrow_mut().answer();
+        }
+        self.port.receive(buffer, wait)
+    }
+}
+
+#[test]
+fn who_watches_is_heard_of_while_things_happen_and_told_that_the_line_is_locked() {
+    let patience = Patience {
+        timeout_ms: 60_000,
+        attempts: 1,
+    };
+    let busy = Busy {
+        port: TestPort::new(0),
+        events: 200,
+    };
+    let mut link = Link::open(busy, "test", patience, patience).unwrap();
+    let before = link.traffic().0;
+    generation(&mut link).unwrap();
+    let request = link.traffic().0 - before;
+    let pace = Pace {
+        silence: Duration::from_millis(1),
+        longest: Duration::from_millis(20),
+    };
+    let mut out = Vec::new();
+    let before = link.traffic().0;
+    let error = monitor(&mut link, pace, false, &mut out).unwrap_err();
+    assert_eq!(error.code(), Some(codes::LOCKED_OUT.number), "{error}");
+    let out = String::from_utf8(out).unwrap();
+    assert_eq!(out.lines().count(), 200, "{out}");
+    let requests = (link.traffic().0 - before) / request;
+    assert!(requests > 6, "{requests}");
 }
 
 #[test]
