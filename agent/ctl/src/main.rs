@@ -4,12 +4,20 @@
 use std::process::ExitCode;
 
 use clap::Parser;
+use clap::error::ErrorKind;
 use nl31_ctl::cli::Arguments;
 use nl31_ctl::{Error, interrupt};
 use serde_json::json;
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) if error.use_stderr() && wants_json() => {
+            return failed(&Error::Usage(mistake(&error)), true);
+        }
+        // Help and the version come here too.
+        Err(error) => error.exit(),
+    };
     let as_json = arguments.json();
     match arguments.run(&mut std::io::stdout()) {
         Ok(()) => ExitCode::SUCCESS,
@@ -17,15 +25,41 @@ fn main() -> ExitCode {
             if let Error::Interrupted(signal) = error {
                 interrupt::end(signal);
             }
-            if as_json {
-                let value = json!({
-                    "error": error.to_string(), "code": error.code(), "status": error.status(),
-                });
-                eprintln!("{value}");
-            } else if !matches!(error, Error::Said(_)) {
-                eprintln!("nl31ctl: {error}");
-            }
-            ExitCode::from(error.status())
+            failed(&error, as_json)
         }
     }
+}
+
+/// Whether `--json` is among arguments that cannot be read.
+fn wants_json() -> bool {
+    std::env::args_os()
+        .skip(1)
+        .take_while(|argument| argument != "--")
+        .any(|argument| argument == "--json")
+}
+
+/// What is wrong with the arguments.
+fn mistake(error: &clap::Error) -> String {
+    // It is the help alone.
+    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        return "a command is missing: see --help".into();
+    }
+    let text = error.to_string();
+    text.strip_prefix("error: ").unwrap_or(&text).trim().into()
+}
+
+/// Says what failed; gives its status.
+fn failed(error: &Error, as_json: bool) -> ExitCode {
+    let text = if as_json {
+        let value = json!({
+            "error": error.to_string(), "code": error.code(), "status": error.status(),
+        });
+        value.to_string()
+    } else {
+        format!("nl31ctl: {error}")
+    };
+    if as_json || !matches!(error, Error::Said(_)) {
+        eprintln!("{text}");
+    }
+    ExitCode::from(error.status())
 }

@@ -316,6 +316,20 @@ fn exit_statuses() {
     );
     let output = ctl(&["--json", "--socket", "/nonexistent", "ping"]);
     check(&output, 5, "", "\"status\":5");
+    for (arguments, text) in [
+        (&["nonsense"][..], "unrecognized subcommand"),
+        (&["route"], "a command is missing"),
+        (&[], "subcommand"),
+        (&["--baud", "1", "ping"], "a rate is one of"),
+    ] {
+        let output = ctl(&[&["--json"], arguments].concat());
+        check(&output, 2, "", text);
+        let said: serde_json::Value = serde_json::from_slice(&output.stderr).unwrap();
+        assert_eq!(said["status"], 2, "{said}");
+        assert!(said["code"].is_null(), "{said}");
+    }
+    check(&ctl(&["--json", "--help"]), 0, "Output with --json", "");
+    check(&ctl(&["nonsense", "--", "--json"]), 2, "", "error: ");
     check(&ctl(&["generate", "man"]), 0, "Exit status", "");
     let line = Line::new("statuses");
     check(
