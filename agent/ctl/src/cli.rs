@@ -300,10 +300,12 @@ impl Arguments {
 
     /// Tells of something that is no error.
     fn warn(&self, text: &str) {
-        match self.json {
-            true => eprintln!("{}", json!({ "warning": text })),
-            false => eprintln!("nl31ctl: {text}"),
-        }
+        let mut errors = std::io::stderr();
+        // It is no reason to fail that nobody hears of it.
+        let _ = match self.json {
+            true => writeln!(errors, "{}", json!({ "warning": text })),
+            false => writeln!(errors, "nl31ctl: {text}"),
+        };
     }
 
     /// Tells how many routes there were.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! `nl31ctl`: see the library for what it does.
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -59,7 +60,8 @@ fn failed(error: &Error, as_json: bool) -> ExitCode {
         format!("nl31ctl: {error}")
     };
     if as_json || !matches!(error, Error::Said(_)) {
-        eprintln!("{text}");
+        // Where it cannot be said, the status still says it.
+        let _ = writeln!(std::io::stderr(), "{text}");
     }
     ExitCode::from(error.status())
 }

@@ -330,6 +330,13 @@ fn exit_statuses() {
     }
     check(&ctl(&["--json", "--help"]), 0, "Output with --json", "");
     check(&ctl(&["nonsense", "--", "--json"]), 2, "", "error: ");
+    // Though nobody hears why.
+    let status = Command::new(env!("CARGO_BIN_EXE_nl31ctl"))
+        .args(["--socket", "/nonexistent", "ping"])
+        .stderr(File::options().write(true).open("/dev/full").unwrap())
+        .status()
+        .unwrap();
+    assert_eq!(status.code(), Some(5));
     check(&ctl(&["generate", "man"]), 0, "Exit status", "");
     let line = Line::new("statuses");
     check(
