@@ -418,7 +418,7 @@ impl Arguments {
             }
             Command::Shell { line } => {
                 let failed = match line.is_empty() {
-                    true => shell::shell(link)?,
+                    true => shell::shell(link, out)?,
                     false => shell::line(link, &line.join(" "), out)?,
                 };
                 failed.map_or(Ok(()), |code| Err(Error::Said(code)))

@@ -3,12 +3,15 @@
 
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
+use nix::poll::PollFlags;
 use nl31_route::{DeviceName, Route, Syntax, without_comment};
 
 use crate::error::Error;
-use crate::interrupt;
+use crate::interrupt::{self, NOTICE};
+use crate::port::wait_for;
 
 /// Calls `each` with every route of a file and the number of its line. `-` is
 /// standard input.
@@ -17,11 +20,11 @@ pub fn read(
     each: &mut dyn FnMut(usize, Route<DeviceName>) -> Result<(), Error>,
 ) -> Result<(), Error> {
     let failed = |error| Error::File(path.into(), error);
-    let source: Box<dyn Read> = match path.to_str() {
-        Some("-") => Box::new(std::io::stdin().lock()),
-        _ => Box::new(File::open(path).map_err(failed)?),
+    let source = match path.to_str() {
+        Some("-") => stdin(),
+        _ => File::open(path),
     };
-    let mut reader = BufReader::new(Interruptible(source));
+    let mut reader = BufReader::new(Interruptible(source.map_err(failed)?));
     let mut bytes = Vec::new();
     for number in 1.. {
         bytes.clear();
@@ -58,14 +61,30 @@ pub fn read(
     Ok(())
 }
 
-/// Lets Ctrl-C end a read that waits.
-struct Interruptible<R>(R);
+/// Standard input, without a buffer that would be filled behind our back.
+pub fn stdin() -> io::Result<File> {
+    io::stdin().as_fd().try_clone_to_owned().map(File::from)
+}
 
-impl<R: Read> Read for Interruptible<R> {
+/// Lets Ctrl-C end a read that waits.
+pub struct Interruptible<R>(pub R);
+
+impl<R: Read + AsFd> Read for Interruptible<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self.0.read(buffer) {
-            Err(error) if interrupt::check().is_err() => Err(io::Error::other(error)),
-            result => result,
+        loop {
+            interrupt::check().map_err(io::Error::other)?;
+            // A signal that comes just before it does not end a read.
+            if !wait_for(self.0.as_fd(), PollFlags::POLLIN, NOTICE)? {
+                continue;
+            }
+            match self.0.read(buffer) {
+                Err(error)
+                    if matches!(
+                        error.kind(),
+                        io::ErrorKind::Interrupted | io::ErrorKind::WouldBlock
+                    ) => {}
+                result => return result,
+            }
         }
     }
 }

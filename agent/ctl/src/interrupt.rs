@@ -3,16 +3,25 @@
 //! the line is the console's again, and then the program.
 
 use std::sync::atomic::{AtomicI32, Ordering};
+use std::time::Duration;
 
-use nix::libc::c_int;
+use nix::libc::{SIGINT, c_int};
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, raise, sigaction};
 
 use crate::error::Error;
 
+/// How soon a signal is noticed where nothing comes.
+pub const NOTICE: Duration = Duration::from_millis(100);
+
 static CAUGHT: AtomicI32 = AtomicI32::new(0);
 
 extern "C" fn caught(signal: c_int) {
-    CAUGHT.store(signal, Ordering::Relaxed);
+    if signal == SIGINT {
+        // The shell forgets this one, and no other with it.
+        let _ = CAUGHT.compare_exchange(0, signal, Ordering::Relaxed, Ordering::Relaxed);
+    } else {
+        CAUGHT.store(signal, Ordering::Relaxed);
+    }
 }
 
 /// Sets what a signal does; gives what it did before.
@@ -26,7 +35,6 @@ fn handle(signal: Signal, handler: SigHandler, flags: SaFlags) -> SigHandler {
 /// Catches the next signal that wants the program to end. One more of them ends it at
 /// once.
 pub fn catch() {
-    CAUGHT.store(0, Ordering::Relaxed);
     for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
         let before = handle(signal, SigHandler::Handler(caught), SaFlags::SA_RESETHAND);
         // As nohup and a shell's `&` want it.
@@ -34,6 +42,12 @@ pub fn catch() {
             handle(signal, before, SaFlags::empty());
         }
     }
+}
+
+/// Catches the next one where Ctrl-C has stopped what it was for.
+pub fn forget_ctrl_c() {
+    let _ = CAUGHT.compare_exchange(SIGINT, 0, Ordering::Relaxed, Ordering::Relaxed);
+    catch();
 }
 
 /// Fails if a signal was caught.

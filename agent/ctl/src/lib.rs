@@ -11,6 +11,7 @@ pub mod cli;
 pub mod error;
 pub mod file;
 pub mod interrupt;
+pub mod lines;
 pub mod link;
 pub mod list;
 pub mod load;

@@ -10,7 +10,7 @@ use nl31_wire::limits::FRAME_MAX;
 use nl31_wire::{Client, Deframer, Item, News, Op, Patience, Request, Response, SCHEMA, Task};
 
 use crate::error::{Error, Refused};
-use crate::interrupt;
+use crate::interrupt::{self, NOTICE};
 use crate::port::Port;
 
 /// How long an agent is waited for that was there.
@@ -31,9 +31,6 @@ pub const LOOKING: Patience = Patience {
 
 /// Pause where the agent has nothing to say yet.
 pub const PAUSE: Duration = Duration::from_millis(20);
-
-/// How soon Ctrl-C is noticed where nothing comes.
-const NOTICE: Duration = Duration::from_millis(100);
 
 /// What the agent says of itself.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -205,7 +205,7 @@ fn receive<F: Read + AsFd>(file: &mut F, buffer: &mut [u8], wait: Duration) -> i
 }
 
 /// Whether it is ready; a signal ends the wait.
-fn wait_for(fd: BorrowedFd<'_>, flags: PollFlags, wait: Duration) -> io::Result<bool> {
+pub fn wait_for(fd: BorrowedFd<'_>, flags: PollFlags, wait: Duration) -> io::Result<bool> {
     let wait = PollTimeout::try_from(wait.as_millis()).unwrap_or(PollTimeout::MAX);
     match poll(&mut [PollFd::new(fd, flags)], wait) {
         Ok(ready) => Ok(ready > 0),

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! `shell`: the agent's console over frames.
 
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 
+use nix::libc::SIGINT;
 use nl31_wire::limits::LINE_MAX;
 use nl31_wire::{Request, Response};
-use rustyline::DefaultEditor;
-use rustyline::error::ReadlineError;
 
 use crate::error::{Error, Refused, output};
 use crate::interrupt;
+use crate::lines::Lines;
 use crate::link::{Link, PAUSE};
 use crate::port::Port;
 
@@ -67,41 +67,31 @@ fn failed(status: &[u8]) -> Failed {
 
 /// Lines from a person, or from a pipe, until there are no more. From a pipe, gives the
 /// last error.
-pub fn shell<P: Port>(link: &mut Link<P>) -> Result<Failed, Error> {
-    let person = std::io::stdin().is_terminal();
+pub fn shell<P: Port>(link: &mut Link<P>, out: &mut dyn Write) -> Result<Failed, Error> {
+    let mut lines = Lines::new()?;
+    let person = lines.is_person();
     let mut last = None;
-    let mut editor = DefaultEditor::new().map_err(|error| Error::Usage(error.to_string()))?;
-    loop {
-        let text = editor.readline("nl31> ");
-        // The editor catches it for itself.
-        interrupt::catch();
-        match text {
-            Ok(text) if matches!(text.trim(), "exit" | "quit") => return Ok(last),
-            Ok(text) if text.trim().is_empty() => {}
-            Ok(text) => {
-                // Fails only without a history.
-                let _ = editor.add_history_entry(&text);
-                let failed = match line(link, &text, &mut std::io::stdout()) {
-                    Err(Error::Refused(Refused { code, text, .. })) => {
-                        println!("E{code} {text}");
-                        Some(code)
-                    }
-                    Err(Error::Interrupted(_)) if person => {
-                        interrupt::catch();
-                        link.stop()?;
-                        println!("stopped; edits that wait for `commit` still do");
-                        None
-                    }
-                    result => result?,
-                };
-                last = failed.filter(|_| !person).or(last);
+    while let Some(text) = lines.read()? {
+        let failed = match text.trim() {
+            "" => continue,
+            "exit" | "quit" => break,
+            _ => line(link, &text, out),
+        };
+        let failed = match failed {
+            Err(Error::Refused(Refused { code, text, .. })) => {
+                writeln!(out, "E{code} {text}").map_err(output)?;
+                Some(code)
             }
-            Err(ReadlineError::Interrupted) => {}
-            Err(ReadlineError::Eof) => return Ok(last),
-            Err(error) => {
-                link.check()?;
-                return Err(Error::Usage(error.to_string()));
+            Err(Error::Interrupted(SIGINT)) if person => {
+                interrupt::forget_ctrl_c();
+                link.stop()?;
+                let text = "stopped; edits that wait for `commit` still do";
+                writeln!(out, "{text}").map_err(output)?;
+                None
             }
-        }
+            result => result?,
+        };
+        last = failed.filter(|_| !person).or(last);
     }
+    Ok(last)
 }

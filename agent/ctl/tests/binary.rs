@@ -4,12 +4,13 @@
 #![allow(missing_docs)]
 
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::pty::openpty;
@@ -196,7 +197,7 @@ fn a_line_with_a_pin_is_closed_until_a_person_types_it_or_a_program_does() {
     check(&with(&wrong), 1, "", "E401 not the PIN, try again in 1 s");
     // The right one comes too early, and is not looked at.
     check(&with(&right), 1, "", "E401 not the PIN, try again in 1 s");
-    std::thread::sleep(std::time::Duration::from_secs(1));
+    std::thread::sleep(Duration::from_secs(1));
     let mut terminal = line.terminal();
     says(&mut terminal, b"4711\r", "I200 unlocked", true);
     drop(terminal);
@@ -256,6 +257,109 @@ fn ctrl_c_gives_the_line_back_and_nobody_else_gets_it_before() {
     // Without Enter.
     let mut terminal = line.terminal();
     says(&mut terminal, b"help codes\r", "I200 help\r\nnl31> ", false);
+}
+
+/// `nl31ctl shell`, gone with its test.
+struct Shell(Child);
+
+impl Shell {
+    fn new(line: &Line, terminal: &str, input: Stdio, output: Stdio) -> Self {
+        let mut command = Command::new("env");
+        command
+            // Whoever runs the tests in the background.
+            .arg("--default-signal=INT,TERM,HUP")
+            .arg(format!("TERM={terminal}"))
+            .arg(env!("CARGO_BIN_EXE_nl31ctl"))
+            .arg("--serial")
+            .arg(&line.port)
+            .arg("shell");
+        Self(command.stdin(input).stdout(output).spawn().unwrap())
+    }
+
+    fn send(&self, signal: Signal) {
+        kill(Pid::from_raw(self.0.id() as i32), signal).unwrap();
+    }
+
+    /// It has died by this signal, and the line is the console's without Enter.
+    #[track_caller]
+    fn has_left(&mut self, line: &Line, signal: Signal) {
+        let deadline = Instant::now() + Duration::from_millis(HANG_MS.into());
+        let status = loop {
+            if let Some(status) = self.0.try_wait().unwrap() {
+                break status;
+            }
+            assert!(Instant::now() < deadline, "{signal} is lost");
+            std::thread::sleep(Duration::from_millis(10));
+        };
+        assert_eq!(status.signal(), Some(signal as i32), "{status}");
+        let mut terminal = line.terminal();
+        says(&mut terminal, b"help codes\r", "I200 help\r\nnl31> ", false);
+    }
+}
+
+impl Drop for Shell {
+    fn drop(&mut self) {
+        // Fails if it has ended.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn a_signal_ends_a_shell_that_waits_for_a_pipe() {
+    let line = Line::new("shell-pipe");
+    for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
+        let mut shell = Shell::new(&line, "dumb", Stdio::piped(), Stdio::piped());
+        let mut pipe = shell.0.stdin.take().unwrap();
+        pipe.write_all(b"help\n").unwrap();
+        let mut out = BufReader::new(shell.0.stdout.take().unwrap());
+        let mut said = String::new();
+        while !said.ends_with("I200 help\n") {
+            assert_ne!(out.read_line(&mut said).unwrap(), 0, "{said}");
+        }
+        shell.send(signal);
+        shell.has_left(&line, signal);
+    }
+    // All that is in a pipe is done, and its last line need have no end.
+    let file = line.folder.join("lines");
+    std::fs::write(&file, "nonsense\r\n\nhelp").unwrap();
+    let file = File::open(file).unwrap();
+    let mut shell = Shell::new(&line, "dumb", file.into(), Stdio::piped());
+    let mut said = String::new();
+    let mut out = shell.0.stdout.take().unwrap();
+    out.read_to_string(&mut said).unwrap();
+    assert!(said.ends_with("I200 help\n"), "{said}");
+    assert!(!said.contains("nl31> "), "{said}");
+    assert_eq!(shell.0.wait().unwrap().code(), Some(1));
+}
+
+#[test]
+fn a_signal_ends_a_shell_that_a_person_types_into() {
+    let line = Line::new("shell-person");
+    // The editor tells the terminal where it begins to read, and where it ends.
+    let (begins, again) = ("\x1b[?2004h", "\x1b[?2004l\r\n\x1b[?2004h");
+    for (terminal, prompt) in [("xterm", begins), ("dumb", "nl31> ")] {
+        for signal in [Signal::SIGTERM, Signal::SIGHUP] {
+            let pty = openpty(None, None).unwrap();
+            let settings = tcgetattr(&pty.slave).unwrap();
+            let mut person = File::from(pty.master);
+            let end = || pty.slave.try_clone().unwrap().into();
+            let mut shell = Shell::new(&line, terminal, end(), end());
+            says(&mut person, b"", prompt, false);
+            let done = format!("I200 help\r\n{prompt}");
+            says(&mut person, b"help\r", &done, false);
+            // Ctrl-C gives this line up, and the shell goes on.
+            says(&mut person, b"nonsense", "nonsense", false);
+            match terminal {
+                "dumb" => shell.send(Signal::SIGINT),
+                _ => says(&mut person, b"\x03", again, false),
+            }
+            says(&mut person, b"half a line", "half a line", false);
+            shell.send(signal);
+            shell.has_left(&line, signal);
+            assert_eq!(tcgetattr(&pty.slave).unwrap(), settings);
+        }
+    }
 }
 
 /// Half a frame, and nothing more.
