@@ -567,6 +567,22 @@ fn a_transaction_that_fails_changes_nothing() {
     assert_eq!(port.routes().len(), 3000);
 }
 
+/// What follows in a transaction that has failed is not made, by itself either.
+#[track_caller]
+fn has_failed_up_to_its_commit(link: &mut Link<TestPort>, port: &TestPort) {
+    assert_eq!(
+        change(link, Op::Add, "10.0.0.0/8 dev lo"),
+        Err(code::TRANSACTION_FAILED)
+    );
+    let committed = link.call(&Request::Commit {}, |_| Ok(()));
+    assert_eq!(
+        committed.unwrap_err().code(),
+        Some(code::TRANSACTION_FAILED)
+    );
+    assert!(port.routes().is_empty());
+    assert_eq!(change(link, Op::Add, "10.0.0.0/8 dev lo"), Ok(1));
+}
+
 #[test]
 fn transactions_are_opened_and_closed_in_order() {
     let port = TestPort::new(0);
@@ -594,17 +610,7 @@ fn transactions_are_opened_and_closed_in_order() {
     link.done(&Request::Begin { replace: false }).unwrap();
     assert_eq!(change(&mut link, Op::Delete, "10.0.0.0/8"), Err(404));
     assert_eq!(code(link.done(&flush)), code::TRANSACTION_FAILED);
-    // Not by itself either.
-    assert_eq!(
-        change(&mut link, Op::Add, "10.0.0.0/8 dev lo"),
-        Err(code::TRANSACTION_FAILED)
-    );
-    assert_eq!(
-        code(link.call(&Request::Commit {}, |_| Ok(()))),
-        code::TRANSACTION_FAILED
-    );
-    assert!(port.routes().is_empty());
-    assert_eq!(change(&mut link, Op::Add, "10.0.0.0/8 dev lo"), Ok(1));
+    has_failed_up_to_its_commit(&mut link, &port);
     // Items that cannot be read fail a transaction too.
     link.done(&Request::Begin { replace: false }).unwrap();
     let bad = Request::Change {
@@ -697,16 +703,7 @@ fn nothing_is_changed_before_the_config_is_loaded() {
     // What is on its way behind a Begin does not become changes by themselves.
     assert_eq!(code(link.done(&Request::Begin { replace: true })), 423);
     booting(false);
-    assert_eq!(
-        change(&mut link, Op::Add, "10.0.0.0/8 dev lo"),
-        Err(code::TRANSACTION_FAILED)
-    );
-    assert_eq!(
-        code(link.call(&Request::Commit {}, |_| Ok(()))),
-        code::TRANSACTION_FAILED
-    );
-    assert!(port.routes().is_empty());
-    assert_eq!(change(&mut link, Op::Add, "10.0.0.0/8 dev lo"), Ok(1));
+    has_failed_up_to_its_commit(&mut link, &port);
 }
 
 #[test]
