@@ -348,6 +348,10 @@ impl Editor {
     fn kill(&mut self, from: usize, to: usize) {
         if from < to {
             self.killed = Line::try_from(&self.line[from..to]).unwrap_or_default();
+            // It may miss its end.
+            if self.overflowed {
+                self.killed.clear();
+            }
             self.delete(from, to);
         }
     }
@@ -384,10 +388,11 @@ impl Editor {
             },
             None => self.draft.clone(),
         };
+        let overflowed = std::mem::take(&mut self.overflowed);
         if self.recalled.is_none() {
             self.draft.clone_from(&self.line);
             // Who leaves a line that misses its end comes back to none.
-            if std::mem::take(&mut self.overflowed) {
+            if overflowed {
                 self.draft.clear();
             }
         }
@@ -798,6 +803,10 @@ mod tests {
         assert!(bench.editor.overflowed(), "what was lost is still missing");
         bench.keys("\x03");
         assert!(!bench.editor.overflowed());
+        // Nor is what was killed of it kept.
+        bench.keys("x".repeat(LINE_MAX + 1));
+        bench.keys("\x15\x19");
+        assert_eq!(bench.editor.line(), "");
         // Nor is another line taken for it.
         for other in ["\x15ping", "\x1b[A", "\x12p\x1b[C"] {
             bench.keys("ping\r");
@@ -810,6 +819,12 @@ mod tests {
             assert!(!bench.editor.overflowed(), "{other:?}");
             bench.keys("\x03");
         }
+        bench.keys("\x10");
+        bench.keys("x".repeat(LINE_MAX));
+        assert!(bench.editor.overflowed(), "also one of the history");
+        bench.keys("\x0e");
+        assert!(!bench.editor.overflowed());
+        bench.keys("\x03");
     }
 
     #[test]

@@ -98,9 +98,16 @@ impl Files {
     }
 }
 
+/// The folder of a file.
+fn folder(path: &Path) -> &Path {
+    // That of a name alone is empty.
+    let folder = path.parent().filter(|path| !path.as_os_str().is_empty());
+    folder.unwrap_or(Path::new("."))
+}
+
 /// Brings to flash which files there are beside this one.
 fn sync_folder(path: &Path) -> io::Result<()> {
-    File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()
+    File::open(folder(path))?.sync_all()
 }
 
 /// Removes a file if it is there.
@@ -127,7 +134,7 @@ impl Replacement {
 
     /// Begins a file that will be `path`; makes its folder.
     pub fn create(path: &Path) -> io::Result<Self> {
-        fs::create_dir_all(path.parent().unwrap_or(Path::new(".")))?;
+        fs::create_dir_all(folder(path))?;
         // Not `with_extension`: `routes.conf` and `routes.good` are written at once.
         let mut temporary = path.as_os_str().to_owned();
         temporary.push(".new");
@@ -255,6 +262,13 @@ mod tests {
         folder.file("routes.conf.new", "a longer part of something");
         write_whole(&path, &mut "second".as_bytes()).unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "second");
+    }
+
+    #[test]
+    fn a_name_alone_is_of_a_file_in_this_folder() {
+        assert_eq!(folder(Path::new("routes.conf")), Path::new("."));
+        assert_eq!(folder(Path::new("/data/routes.conf")), Path::new("/data"));
+        sync_folder(Path::new("routes.conf")).unwrap();
     }
 
     #[test]
