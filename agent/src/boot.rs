@@ -269,23 +269,24 @@ impl Boot {
                 }
                 Ok(Some(loaded)) => {
                     self.state = State::Done;
+                    // It has gone again meanwhile.
+                    if loading.late().is_some() {
+                        self.wait_again(name);
+                        return News::None;
+                    }
                     self.leave_mark(client);
                     News::Late(name, loaded)
                 }
                 Err(error) => {
                     self.state = State::Done;
-                    match &mut self.late {
+                    if !error.is_of_config() {
                         // This passes, and the next look finds the device again.
-                        Some(late) if !error.is_of_config() => {
-                            log::info!("{name} has come, but {error}");
-                            let _ = late.devices.push(name);
-                            News::None
-                        }
-                        _ => {
-                            self.leave_mark(client);
-                            News::NotLate(error)
-                        }
+                        log::info!("{name} has come, but {error}");
+                        self.wait_again(name);
+                        return News::None;
                     }
+                    self.leave_mark(client);
+                    News::NotLate(error)
                 }
             },
             State::Done => {
@@ -298,6 +299,13 @@ impl Boot {
     /// Whether a config was refused before the one that was loaded.
     pub fn fell_back(&self) -> bool {
         self.refused > 0
+    }
+
+    /// The mark has never said otherwise.
+    fn wait_again(&mut self, name: DeviceName) {
+        if let Some(late) = &mut self.late {
+            let _ = late.devices.push(name);
+        }
     }
 
     fn refuse(&mut self, index: usize, mode: Mode, error: ConfigError) -> News {
@@ -590,6 +598,37 @@ mod tests {
             ["10.0.0.0/8 dev 2", "11.0.0.0/8 dev 1"]
         );
         assert_eq!(start(&folder, &mut kernel), ["kept 2"]);
+    }
+
+    #[test]
+    fn a_device_that_is_gone_again_is_waited_for_as_before() {
+        let folder = Folder::new("boot-late-again");
+        let config = folder.file("routes.conf", "11.0.0.0/8 dev usb0\n");
+        let files = Files::new(Some(&config), &folder.0.join("run"));
+        let mut kernel = kernel();
+        let mut boot = Boot::new(&files);
+        let step = |boot: &mut Boot, kernel: &mut Kernel, devices: &dyn Devices| {
+            let mut told = Vec::new();
+            while !boot.ended() {
+                if let News::Late(device, loaded) = boot.step(kernel, devices) {
+                    told.push((device.to_string(), loaded.added));
+                }
+            }
+            told
+        };
+        step(&mut boot, &mut kernel, &TestDevices::default());
+        for _ in 0..2 {
+            boot.look_for_devices(&mut kernel, &MoreDevices);
+            assert!(!boot.ended());
+            // As it was pulled out before its line was read.
+            assert_eq!(step(&mut boot, &mut kernel, &TestDevices::default()), []);
+            assert_eq!(boot.waits_for().len(), 1);
+            let late = Mark::read(&files.mark()).unwrap().late.unwrap();
+            assert_eq!(late.devices.len(), 1);
+        }
+        boot.look_for_devices(&mut kernel, &MoreDevices);
+        let told = step(&mut boot, &mut kernel, &MoreDevices);
+        assert_eq!(told, [("usb0".to_string(), 1)]);
     }
 
     #[test]

@@ -351,8 +351,11 @@ impl ConfigError {
     pub fn is_of_config(&self) -> bool {
         match &self.kind {
             ConfigErrorKind::Kernel(error) => match error.errno() {
-                // These pass: another's transaction, memory, a pause too long.
-                Some(libc::EBUSY | libc::ENOMEM | libc::ENOBUFS | libc::ETIMEDOUT) => false,
+                // These pass: another's transaction, memory, a pause too long, a device
+                // that has gone since it was looked for.
+                Some(
+                    libc::EBUSY | libc::ENOMEM | libc::ENOBUFS | libc::ETIMEDOUT | libc::ENODEV,
+                ) => false,
                 errno => errno.is_some(),
             },
             _ => true,

@@ -549,12 +549,20 @@ impl<T: Transport> Console<T> {
 
     /// Looks whether one of these devices has come, unless a command is under way.
     pub fn look_for_devices(&mut self) {
-        if let (Some(boot), Some(client), Running::Nothing) =
-            (&mut self.boot, &mut self.client, &self.running)
-        {
+        let free = match &self.running {
+            Running::Nothing => true,
+            // Somebody may be away; and whose list has a client of its own loses nothing.
+            Running::Paused(inner) => match &**inner {
+                Running::Show(show) => show.has_own(),
+                inner => matches!(inner, Running::Log(_) | Running::Help(..)),
+            },
+            _ => false,
+        };
+        if let (true, Some(boot), Some(client)) = (free, &mut self.boot, &mut self.client) {
             // What waits goes with the table that it was to come to.
-            if let Some(late) = self.shared.replaced.take() {
-                boot.replace(client, late);
+            if self.shared.replaced.borrow().is_some() {
+                boot.replace(client, self.shared.late());
+                self.shared.replaced.take();
             }
             boot.look_for_devices(client, &*self.devices);
         }

@@ -231,9 +231,9 @@ impl<H: Host> Program<H> {
         self.out.raw(&bytes[..len]);
     }
 
-    /// Whether it wants the events.
+    /// Whether it wants the events, or its console does.
     pub fn subscribes(&self) -> bool {
-        self.subscribed
+        self.subscribed || matches!(&self.open, Open::Text(console) if console.monitors())
     }
 
     /// A change that the kernel tells of.
@@ -379,7 +379,8 @@ impl<H: Host> Program<H> {
             return Err(Refusal::new(codes::DENIED.number, what));
         }
         // It would get between, or be in a table that is not whole.
-        if self.host.shared().booting.get() && changes {
+        let alone = matches!(self.changes, Changes::Single);
+        if changes && alone && self.host.shared().booting.get() {
             let what = format_args!("the config of the boot is being loaded: try again");
             return Err(Refusal::new(codes::LOCKED.number, what));
         }
@@ -702,7 +703,7 @@ impl<H: Host> Program<H> {
         );
         let routes = saving.paths();
         if last {
-            shared.saved(routes);
+            shared.saved(routes, saving.late());
         } else {
             self.open = Open::Save(save);
         }

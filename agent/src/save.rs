@@ -119,7 +119,7 @@ impl Saving {
     }
 
     /// The devices whose routes wait for them, and are saved too.
-    pub fn late(&self) -> &[DeviceName] {
+    pub fn late(&self) -> &Absent {
         &self.late
     }
 

@@ -6,6 +6,7 @@ use std::cell::{Cell, RefCell};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use crate::config::Absent;
 use crate::files::Files;
 use crate::mark::{Late, Mark};
 use crate::undo::{self, RolledBack};
@@ -22,8 +23,6 @@ pub struct Shared {
     pub appliance: bool,
     /// Until when a commit may be confirmed here, by [`undo::now`].
     pub unconfirmed: Cell<Option<u64>>,
-    /// That commit has emptied the table.
-    pub empties: Cell<bool>,
     /// One was taken back, and programs do not know yet.
     pub rolled_back: Cell<Option<RolledBack>>,
     /// The config is not loaded yet, and the table not what is to be saved.
@@ -48,7 +47,6 @@ impl Shared {
             resident,
             appliance,
             unconfirmed: Cell::new(unconfirmed),
-            empties: Cell::new(false),
             rolled_back: Cell::new(None),
             booting: Cell::new(false),
             replaced: RefCell::default(),
@@ -56,30 +54,40 @@ impl Shared {
         }
     }
 
-    /// The table was saved as the config.
-    pub fn saved(&self, paths: u64) {
+    /// The table was saved as the config, with the routes that wait for these devices.
+    pub fn saved(&self, paths: u64, late: &Absent) {
+        if self.resident && !late.is_empty() {
+            // They are there now, and wherever they were may go.
+            self.replace(Some(Late {
+                config: self.files.config.clone(),
+                devices: late.clone(),
+            }));
+        }
         log::info!("saved {paths} routes to {}", self.files.config.display());
         self.files.keep();
     }
 
     /// The routes of the config that wait for a device, and so are in no table.
     pub fn late(&self) -> Option<Late> {
-        match &*self.replaced.borrow() {
-            Some(late) => late.clone(),
-            None => Mark::read(&self.files.mark())?.late,
+        match Mark::read(&self.files.mark()) {
+            Some(mark) => mark.late,
+            None => self.replaced.borrow().clone().flatten(),
         }
     }
 
     /// Another table is there now, in which this waits for a device.
     pub fn replace(&self, late: Option<Late>) {
+        let path = self.files.mark();
+        if let Some(mark) = Mark::read(&path) {
+            // At once, for the next agent and for others: the resident one looks there
+            // before it adds what has waited, too.
+            let late = late.clone();
+            if let Err(error) = (Mark { late, ..mark }).write(&path) {
+                log::warn!("{}: {error}", path.display());
+            }
+        }
         if self.resident {
             *self.replaced.borrow_mut() = Some(late);
-        } else if let Some(mark) = Mark::read(&self.files.mark()) {
-            // The resident agent looks there before it adds what has waited.
-            let mark = Mark { late, ..mark };
-            if let Err(error) = mark.write(&self.files.mark()) {
-                log::warn!("{error}");
-            }
         }
     }
 

@@ -30,6 +30,8 @@ pub const SECONDS_MAX: u32 = 86_400;
 
 /// Begins the line of a prefix; its paths follow.
 const PREFIX: &str = "prefix ";
+/// A line of a commit that empties the table.
+const EMPTIES: &str = "empties";
 /// Begins the last line.
 const UNTIL: &str = "until ";
 
@@ -72,10 +74,26 @@ impl Writer {
     }
 
     /// Puts the file into its place. From now on the commit is taken back at `until`.
-    pub fn arm(mut self, until: u64) -> io::Result<()> {
+    pub fn arm(mut self, until: u64, empties: bool) -> io::Result<()> {
+        if empties {
+            writeln!(self.file, "{EMPTIES}")?;
+        }
         writeln!(self.file, "{UNTIL}{until}")?;
         self.file.finish()
     }
+}
+
+/// Whether the commit that may be confirmed has emptied the table.
+pub fn empties(path: &FilePath) -> bool {
+    let Ok(mut lines) = Lines::open(path) else {
+        return false;
+    };
+    while let Ok(true) = lines.advance() {
+        if lines.text() == EMPTIES {
+            return true;
+        }
+    }
+    false
 }
 
 /// Until when a commit may be confirmed, if there is one.
@@ -269,7 +287,7 @@ mod tests {
                 assert!(writer.prefix(prefix, &before, cached).unwrap());
             }
             assert_eq!(until(&file), None, "not armed yet");
-            writer.arm(7).unwrap();
+            writer.arm(7, false).unwrap();
             if committed {
                 client
                     .add(Add::Replace, &route("10.0.0.0/8 dev lo"))

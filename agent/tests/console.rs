@@ -1113,12 +1113,54 @@ fn what_was_saved_is_loaded_though_a_device_is_not_there_yet() {
         session.console.look_for_devices();
         assert!(session.console.waits_for_devices());
     }
+    // Wherever they were may go once they are saved.
+    let other = session.folder.0.join("other");
+    fs::write(&other, "11.0.0.0/8 dev usb0\n").unwrap();
+    session.types(format!("load {}\nsave\n", other.display()));
+    fs::remove_file(other).unwrap();
+    session.console.look_for_devices();
+    let saved = session.types("save\n");
+    assert!(saved.ends_with("usb0\nI200 saved 1 route\n"), "{saved}");
     // A guest ends, and then nobody would wait.
     let mut guest = session.guest();
     let loaded = guest.types("load\n");
     assert!(loaded.contains("there is no device usb0\n"), "{loaded}");
     guest.types("route flush all\n");
-    assert_eq!(session.types("save\n"), "I200 saved 2 routes\n");
+    assert_eq!(session.types("save\n"), "I200 saved 0 routes\n");
+    session.console.look_for_devices();
+    assert!(!session.console.waits_for_devices());
+}
+
+#[test]
+fn a_confirmation_lets_go_of_what_waits_though_the_agent_was_killed() {
+    let mut session = Session::boots("10.0.0.0/8 dev eth0\n11.0.0.0/8 dev usb0\n");
+    session.types("");
+    session.types("begin\nroute flush all\ncommit confirmed 60\n");
+    let mut next = Session::with(session.folder, Peer::Script, None);
+    next.console.attach(client());
+    assert_eq!(
+        next.types("confirm\n"),
+        "I200 confirmed and saved 0 routes\n"
+    );
+}
+
+#[test]
+fn a_page_that_is_left_keeps_no_device_waiting() {
+    let mut session = Session::boots("11.0.0.0/8 dev usb0\n");
+    session.types("");
+    session.console = Console::new(
+        Box::new(TestDevices),
+        Some(Boot::new(&session.folder.files())),
+        Peer::Line,
+        Rc::clone(&session.shared),
+    );
+    session.console.attach(client());
+    session.types("terminal 10\r");
+    assert!(session.types("help\r").ends_with("--more--"));
+    assert!(session.console.waits_for_devices());
+    session.shared.replace(None);
+    session.console.look_for_devices();
+    assert!(!session.console.waits_for_devices());
 }
 
 #[test]
@@ -1150,11 +1192,11 @@ fn what_empties_the_table_lets_go_of_what_waits_for_a_device() {
         fs::write(session.folder.0.join("routes.conf.other"), "").unwrap();
         let file = session.folder.config().display().to_string();
         session.types(empties.replace("FILE", &file) + "\n");
-        assert_eq!(
-            session.types("save\n"),
-            "I200 saved 0 routes\n",
-            "{empties}"
-        );
+        // At once, for others and for an agent that comes next too.
+        for session in [&mut session.guest(), &mut session] {
+            let saved = session.types("save\n");
+            assert_eq!(saved, "I200 saved 0 routes\n", "{empties}");
+        }
         session.console.look_for_devices();
         assert!(!session.console.waits_for_devices());
     }

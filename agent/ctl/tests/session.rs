@@ -584,6 +584,19 @@ fn has_failed_up_to_its_commit(link: &mut Link<TestPort>, port: &TestPort) {
 }
 
 #[test]
+fn a_transaction_that_was_begun_before_a_device_came_late_goes_on() {
+    let port = TestPort::new(0);
+    let mut link = port.open();
+    link.done(&Request::Begin { replace: false }).unwrap();
+    assert_eq!(change(&mut link, Op::Add, "10.0.0.0/8 dev lo"), Ok(1));
+    port.kernel().1.booting.set(true);
+    assert_eq!(change(&mut link, Op::Add, "11.0.0.0/8 dev lo"), Ok(1));
+    link.call(&Request::Commit {}, |_| Ok(())).unwrap();
+    assert_eq!(port.routes().len(), 2);
+    assert_eq!(change(&mut link, Op::Add, "12.0.0.0/8 dev lo"), Err(423));
+}
+
+#[test]
 fn transactions_are_opened_and_closed_in_order() {
     let port = TestPort::new(0);
     let mut link = port.open();
@@ -730,7 +743,9 @@ fn a_console_over_frames_is_told_that_it_missed_events() {
     let port = TestPort::new(0);
     let mut link = port.open();
     let mut said = Vec::new();
+    assert!(!port.0.borrow().program.subscribes());
     shell::line(&mut link, "monitor on", &mut said).unwrap();
+    assert!(port.0.borrow().program.subscribes());
     let kernel = port.kernel();
     let route: Route<DeviceName> = "10.0.0.0/8 dev lo".parse().unwrap();
     let route = route.with_device(Some(1));

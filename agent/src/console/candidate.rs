@@ -282,7 +282,7 @@ impl<T: Transport> Console<T> {
             return self.ready();
         };
         let until = undo::now() + u64::from(seconds) * 1000;
-        match writer.arm(until) {
+        match writer.arm(until, commit.empties) {
             Ok(()) => {
                 self.shared.unconfirmed.set(Some(until));
                 self.finish(&mut commit);
@@ -304,10 +304,8 @@ impl<T: Transport> Console<T> {
                     .map_or(0, |candidate| candidate.edits());
                 let edits = Counted(edits.into(), "edit");
                 log::info!("committed {edits}");
-                match commit.purpose {
-                    Purpose::Confirmed(_) => self.shared.empties.set(commit.empties),
-                    _ if commit.empties => self.shared.replace(None),
-                    _ => {}
+                if commit.empties && commit.purpose == Purpose::Commit {
+                    self.shared.replace(None);
                 }
                 match commit.purpose {
                     _ if edits.0 == 0 => {
@@ -462,11 +460,13 @@ impl<T: Transport> Console<T> {
                 format_args!("no commit waits to be confirmed"),
             );
         }
-        if let Err(error) = undo::disarm(&self.shared.files.undo()) {
+        let undo = self.shared.files.undo();
+        let empties = undo::empties(&undo);
+        if let Err(error) = undo::disarm(&undo) {
             return self.file_failed(&error);
         }
         self.shared.unconfirmed.set(None);
-        if self.shared.empties.take() {
+        if empties {
             self.shared.replace(None);
         }
         log::info!("the commit is confirmed");

@@ -83,7 +83,7 @@ impl<T: Transport> Console<T> {
         };
         match save.saving.step(client, &*self.devices, &self.shared) {
             Ok(Progress::Saved(paths)) => {
-                self.shared.saved(paths);
+                self.shared.saved(paths, save.saving.late());
                 for device in save.saving.late() {
                     self.data(format_args!("* with the routes that wait for {device}"));
                 }

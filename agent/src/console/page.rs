@@ -16,10 +16,14 @@ const ERASE: &[u8] = b"\r        \r";
 const KEYS: &[u8] = b" \r\nqQ";
 
 impl<T: Transport> Console<T> {
+    /// Whether long output pauses.
+    pub(super) fn pages(&self) -> bool {
+        self.rows > 1 && self.interactive()
+    }
+
     /// Whether the next line of output would scroll the first one away.
     pub(super) fn page_is_full(&self) -> bool {
-        self.rows > 1
-            && self.interactive()
+        self.pages()
             && self.printed >= self.rows - 1
             // What is pasted wants no pages.
             && self.input.iter().all(|byte| KEYS.contains(byte))

@@ -16,12 +16,19 @@ use crate::json::Json;
 /// A list under way.
 pub(super) struct Show {
     dump: Dump,
-    /// Whose dump it is, if not the console's: one that is not read to its end.
+    /// Whose dump it is, if not the console's: one that is not read to its end, or not soon.
     own: Option<Client<Box<dyn Transport>>>,
     /// Only paths of this very prefix, which come first.
     exactly: Option<Prefix>,
     json: bool,
     shown: u64,
+}
+
+impl Show {
+    /// Whether the console's client has nothing to do with it.
+    pub(super) fn has_own(&self) -> bool {
+        self.own.is_some()
+    }
 }
 
 impl<T: Transport> Console<T> {
@@ -37,10 +44,12 @@ impl<T: Transport> Console<T> {
         };
         let longer = parsed.flags & LONGER != 0;
         let exactly = spec.prefix.filter(|_| !longer);
+        // One that may pause does not keep the console's client.
+        let apart = exactly.is_some() || self.pages();
         let started = self.ask(|client| {
-            let mut own = match exactly {
-                Some(_) => client.another()?,
-                None => None,
+            let mut own = match apart {
+                true => client.another()?,
+                false => None,
             };
             let dump = match &mut own {
                 Some(own) => own.dump(&spec)?,
