@@ -189,7 +189,10 @@ impl Lines {
 
 /// Devices that a config names and that are not there yet; more than that are an
 /// error.
-pub type Absent = heapless::Vec<DeviceName, 8>;
+pub type Absent = heapless::Vec<DeviceName, ABSENT_MAX>;
+
+/// More than a small router has of VLANs and sessions that are set up after the boot.
+pub const ABSENT_MAX: usize = 64;
 
 /// A config on its way into the kernel, a few lines at a step.
 #[derive(Debug)]
@@ -615,7 +618,7 @@ pub(crate) mod tests {
         assert_eq!(load(open().without_absent()), (1, 1));
         assert_eq!(load(open().only("lo".parse().unwrap())), (0, 0));
         // There is an end to how many can be waited for.
-        let many: String = (0..9)
+        let many: String = (0..=ABSENT_MAX)
             .map(|i| format!("10.{i}.0.0/16 dev usb{i}\n"))
             .collect();
         let path = folder.file("many.conf", many);
@@ -625,7 +628,7 @@ pub(crate) mod tests {
         let error = loading
             .step(&mut client, &TestDevices::default())
             .unwrap_err();
-        assert_eq!(error.place, Some((9, 17)));
+        assert_eq!(error.place, Some((ABSENT_MAX as u32 + 1, 18)));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::config::Absent;
+use crate::config::{ABSENT_MAX, Absent};
 use crate::files::write_whole;
 
 /// See the module.
@@ -44,7 +44,10 @@ impl Mark {
             life: life.parse().ok()?,
             late: config.map(|config| Late {
                 config: config.into(),
-                devices: lines.filter_map(|name| name.parse().ok()).collect(),
+                devices: lines
+                    .filter_map(|name| name.parse().ok())
+                    .take(ABSENT_MAX)
+                    .collect(),
             }),
         })
     }
