@@ -2,7 +2,7 @@
 //! The lines that are typed into the shell, or that come from a pipe.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 
 use nix::libc::SIGINT;
@@ -43,13 +43,26 @@ impl Lines {
             Self::Terminal(terminal) => return terminal.read(),
             Self::Pipe(reader) => reader,
         };
-        let mut text = String::new();
-        let read = reader.read_line(&mut text);
+        let read = piped(reader);
         interrupt::check()?;
-        let len = read.map_err(unreadable)?;
-        text.truncate(text.trim_end_matches(['\r', '\n']).len());
-        Ok((len > 0).then_some(text))
+        read.map_err(unreadable)
     }
+}
+
+/// Bytes of a line that are looked at; the console takes far fewer, and says so.
+const PIPED_MAX: u64 = 64 * 1024;
+
+/// The next line of a pipe, or the first part of one that is too long.
+fn piped(reader: &mut impl BufRead) -> io::Result<Option<String>> {
+    let mut text = Vec::new();
+    let len = reader.take(PIPED_MAX).read_until(b'\n', &mut text)?;
+    if len as u64 == PIPED_MAX && !text.ends_with(b"\n") {
+        // The rest is no line.
+        reader.skip_until(b'\n')?;
+    }
+    let mut text = String::from_utf8(text).map_err(io::Error::other)?;
+    text.truncate(text.trim_end_matches(['\r', '\n']).len());
+    Ok((len > 0).then_some(text))
 }
 
 fn unreadable(error: io::Error) -> Error {
@@ -157,5 +170,22 @@ fn edit(editor: &mut DefaultEditor) -> Result<String, ReadlineError> {
             }
             error => return error,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_of_a_pipe_is_whole_or_too_long() {
+        let long = "x".repeat(PIPED_MAX as usize);
+        let text = format!("ping\r\n\n{long}route flush all\n{long}\nlast");
+        let mut reader = BufReader::with_capacity(7, text.as_bytes());
+        let mut next = || piped(&mut reader).unwrap();
+        for expected in ["ping", "", &long, &long, "last"] {
+            assert_eq!(next().as_deref(), Some(expected));
+        }
+        assert_eq!(next(), None);
     }
 }
