@@ -418,7 +418,7 @@ fn run_buildroot(build: &buildroot::Build, make: &[String]) -> Result<ExitCode> 
     Ok(ExitCode::SUCCESS)
 }
 
-/// Tests that need a driver which only the lab's kernels have: a dummy device.
+/// Tests that take the network away, over which other kernels than the lab's are reached.
 const LAB_KERNEL_ONLY: &[&str] = &["a_route_over_a_device_that_comes_late"];
 
 /// Those that boot an image and drive it, on an image that is given.

@@ -171,17 +171,19 @@ fn a_route_over_a_device_that_comes_late_is_loaded_when_it_does(arch: Arch) {
 
 fn a_link_that_comes_late_is_switched_on(arch: Arch) {
     let mut guest = guest(arch, "");
-    // As a device behind a hub comes, or one that is plugged in.
+    // As a device behind a hub comes, or one that is plugged in. Where the lab is reached
+    // over it, it has lost its address too.
     let again = "cd /sys/bus/virtio/drivers/virtio_net && \
         device=$(readlink /sys/class/net/eth0/device) && device=${device##*/} && \
         echo $device >unbind && echo $device >bind && \
-        until [ $(($(cat /sys/class/net/eth0/flags) & 1)) = 1 ]; do sleep 1; done";
+        until [ $(($(cat /sys/class/net/eth0/flags) & 1)) = 1 ]; do sleep 1; done && \
+        { [ -e /sys/class/virtio-ports ] || ip addr add 10.0.2.15/24 dev eth0; }";
     let output = guest.exec(again).expect("to run");
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status, 0, "{said}");
     // One that was switched off stays so.
-    let off = "ip link set eth0 down && sleep 5 && \
-        [ $(($(cat /sys/class/net/eth0/flags) & 1)) = 0 ]";
+    let off = "ip link set eth0 down && sleep 5; flags=$(cat /sys/class/net/eth0/flags); \
+        ip link set eth0 up && [ $((flags & 1)) = 0 ]";
     assert_eq!(guest.exec(off).expect("to run").status, 0);
 }
 
