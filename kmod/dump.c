@@ -119,12 +119,12 @@ static int dump_family(struct sk_buff *skb, struct dump *dump,
 	else if (below)
 		from = &filter->key;
 
-	lpm_iter_start(&it, trie, from, false);
+	nl31_lpm_iter_start(&it, trie, from, false);
 	do {
-		count = lpm_iter_fill(&it, entry, DUMP_CHUNK);
+		count = nl31_lpm_iter_fill(&it, entry, DUMP_CHUNK);
 		for (i = 0; i < count; i++) {
 			if (from) {
-				int cmp = lpm_key_cmp(&entry[i].key, from);
+				int cmp = nl31_lpm_key_cmp(&entry[i].key, from);
 
 				/* came to where the walk begins, under it */
 				if (cmp < 0)
@@ -135,8 +135,8 @@ static int dump_family(struct sk_buff *skb, struct dump *dump,
 				dump->begun = false;
 				from = NULL;
 			}
-			if (below && !lpm_key_covers(&filter->key,
-						     &entry[i].key))
+			if (below && !nl31_lpm_key_covers(&filter->key,
+							  &entry[i].key))
 				return 0;
 			err = dump_prefix(skb, dump, header, &entry[i].key,
 					  nl31_nexthop_by_id(nhs,

@@ -107,7 +107,7 @@ static unsigned int prefix_number(u8 byte, unsigned int len)
 	return bits + len - hweight8(bits);
 }
 
-void lpm_init_tables(void)
+void nl31_lpm_init_tables(void)
 {
 	unsigned int byte, len, nr;
 
@@ -140,21 +140,21 @@ static u64 word_mask(unsigned int nr, unsigned int len)
 	return ~(U64_MAX >> (len - nr * 64));
 }
 
-void lpm_key_truncate(struct lpm_key *key, u8 len)
+void nl31_lpm_key_truncate(struct lpm_key *key, u8 len)
 {
 	key->word[0] &= word_mask(0, len);
 	key->word[1] &= word_mask(1, len);
 	key->len = len;
 }
 
-bool lpm_key_covers(const struct lpm_key *key, const struct lpm_key *other)
+bool nl31_lpm_key_covers(const struct lpm_key *key, const struct lpm_key *other)
 {
 	return key->len <= other->len &&
 	       !((key->word[0] ^ other->word[0]) & word_mask(0, key->len)) &&
 	       !((key->word[1] ^ other->word[1]) & word_mask(1, key->len));
 }
 
-int lpm_key_cmp(const struct lpm_key *a, const struct lpm_key *b)
+int nl31_lpm_key_cmp(const struct lpm_key *a, const struct lpm_key *b)
 {
 	if (a->word[0] != b->word[0])
 		return a->word[0] < b->word[0] ? -1 : 1;
@@ -458,7 +458,7 @@ static int node_match(const struct lpm_node *node, u8 byte, unsigned int len)
 /* Reading */
 
 /**
- * lpm_lookup - longest match
+ * nl31_lpm_lookup - longest match
  * @lpm: the trie
  * @key: an address (its length the family's), or a prefix
  * @len: where to put the length of the prefix found
@@ -466,7 +466,7 @@ static int node_match(const struct lpm_node *node, u8 byte, unsigned int len)
  * Context: RCU read side, or the trie is pinned otherwise.
  * Return: value of the longest prefix that covers @key, or LPM_NO_VALUE
  */
-u32 lpm_lookup(const struct lpm *lpm, const struct lpm_key *key, u8 *len)
+u32 nl31_lpm_lookup(const struct lpm *lpm, const struct lpm_key *key, u8 *len)
 {
 	const struct lpm_node *node = slot_node(READ_ONCE(lpm->root));
 	const struct lpm_node *best = NULL;
@@ -603,14 +603,14 @@ static void lpm_iter_enter(struct lpm_iter *it)
 }
 
 /**
- * lpm_iter_start - begin a walk
+ * nl31_lpm_iter_start - begin a walk
  * @it: the iterator
  * @lpm: the trie, which must not change under the walk
  * @from: where to begin, or NULL for the first entry
  * @after: begin behind @from instead of at it
  */
-void lpm_iter_start(struct lpm_iter *it, const struct lpm *lpm,
-		    const struct lpm_key *from, bool after)
+void nl31_lpm_iter_start(struct lpm_iter *it, const struct lpm *lpm,
+			 const struct lpm_key *from, bool after)
 {
 	const struct lpm_node *node = slot_node(READ_ONCE(lpm->root));
 
@@ -648,7 +648,7 @@ void lpm_iter_start(struct lpm_iter *it, const struct lpm *lpm,
 			int cmp;
 
 			slot_key(slot, from->word, it->depth + 1, &it->key);
-			cmp = lpm_key_cmp(&it->key, from);
+			cmp = nl31_lpm_key_cmp(&it->key, from);
 			if (cmp > 0 || (cmp == 0 && !after))
 				return;
 		}
@@ -752,15 +752,15 @@ static unsigned int fill_from_node(struct lpm_iter *it, struct lpm_entry *entry,
 }
 
 /**
- * lpm_iter_fill - go over the next entries
+ * nl31_lpm_iter_fill - go over the next entries
  * @it: the iterator
  * @entry: where to put them
  * @room: how many there is room for
  *
  * Return: how many there were; less than @room at the end only
  */
-unsigned int lpm_iter_fill(struct lpm_iter *it, struct lpm_entry *entry,
-			   unsigned int room)
+unsigned int nl31_lpm_iter_fill(struct lpm_iter *it, struct lpm_entry *entry,
+				unsigned int room)
 {
 	unsigned int filled = 0;
 
@@ -770,16 +770,16 @@ unsigned int lpm_iter_fill(struct lpm_iter *it, struct lpm_entry *entry,
 }
 
 /**
- * lpm_iter_next - go to the next entry
+ * nl31_lpm_iter_next - go to the next entry
  * @it: the iterator; on success its key and value are those of the entry
  *
  * Return: false at the end
  */
-bool lpm_iter_next(struct lpm_iter *it)
+bool nl31_lpm_iter_next(struct lpm_iter *it)
 {
 	struct lpm_entry entry;
 
-	if (!lpm_iter_fill(it, &entry, 1))
+	if (!nl31_lpm_iter_fill(it, &entry, 1))
 		return false;
 	it->key = entry.key;
 	it->value = entry.value;
@@ -787,7 +787,7 @@ bool lpm_iter_next(struct lpm_iter *it)
 }
 
 /**
- * lpm_diff - compare two versions of a trie
+ * nl31_lpm_diff - compare two versions of a trie
  * @old: the one
  * @new: the other
  * @fn: called in order for each prefix whose values differ, LPM_NO_VALUE
@@ -800,8 +800,8 @@ bool lpm_iter_next(struct lpm_iter *it)
  * Context: process; takes its time in chunks
  * Return: what @fn returned last, or 0
  */
-int lpm_diff(const struct lpm *old, const struct lpm *new, lpm_diff_fn fn,
-	     void *ctx)
+int nl31_lpm_diff(const struct lpm *old, const struct lpm *new, nl31_lpm_diff_fn fn,
+		  void *ctx)
 {
 	unsigned int steps = 0;
 	struct lpm_iter a, b;
@@ -809,8 +809,8 @@ int lpm_diff(const struct lpm *old, const struct lpm *new, lpm_diff_fn fn,
 
 	if (old->root == new->root)
 		return 0;
-	lpm_iter_start(&a, old, NULL, false);
-	lpm_iter_start(&b, new, NULL, false);
+	nl31_lpm_iter_start(&a, old, NULL, false);
+	nl31_lpm_iter_start(&b, new, NULL, false);
 	while (!err) {
 		bool more_a = lpm_iter_peek(&a);
 		bool more_b = lpm_iter_peek(&b);
@@ -823,7 +823,7 @@ int lpm_diff(const struct lpm *old, const struct lpm *new, lpm_diff_fn fn,
 		if (!more_a || !more_b)
 			cmp = more_a ? -1 : 1;
 		else
-			cmp = lpm_key_cmp(&a.key, &b.key);
+			cmp = nl31_lpm_key_cmp(&a.key, &b.key);
 
 		if (more_a && more_b && a.node && a.node == b.node) {
 			lpm_iter_skip(&a);
@@ -942,7 +942,7 @@ static struct lpm_node *node_prepare(struct lpm_edit *edit,
 	return new;
 }
 
-/* Readers may be looking, with lpm_edit_begin_in_place(). */
+/* Readers may be looking, with nl31_lpm_edit_begin_in_place(). */
 static void slot_store(u64 *ref, u64 slot)
 {
 #ifdef CONFIG_64BIT
@@ -1147,17 +1147,17 @@ static int add_entry(struct lpm_edit *edit, u64 *ref, const struct lpm_key *key,
 }
 
 /**
- * lpm_get - exact match
+ * nl31_lpm_get - exact match
  * @edit: the edit
  * @key: the prefix
  *
- * An lpm_set() of the same prefix that comes next does not go all the way again.
+ * An nl31_lpm_set() of the same prefix that comes next does not go all the way again.
  *
  * Return: its value as the edit has it, or LPM_NO_VALUE
  */
-u32 lpm_get(struct lpm_edit *edit, const struct lpm_key *key)
+u32 nl31_lpm_get(struct lpm_edit *edit, const struct lpm_key *key)
 {
-	struct lpm_place *place = &edit->place;
+	struct lpm_cursor *place = &edit->place;
 	u64 *ref = &edit->lpm.root;
 	unsigned int depth;
 
@@ -1195,21 +1195,21 @@ u32 lpm_get(struct lpm_edit *edit, const struct lpm_key *key)
 }
 
 /**
- * lpm_set - add a prefix, or give it another value
+ * nl31_lpm_set - add a prefix, or give it another value
  * @edit: the edit
  * @key: the prefix
  * @value: anything but LPM_NO_VALUE
  *
  * Return: 0, or -ENOMEM with the same entries as before
  */
-int lpm_set(struct lpm_edit *edit, const struct lpm_key *key, u32 value)
+int nl31_lpm_set(struct lpm_edit *edit, const struct lpm_key *key, u32 value)
 {
-	const struct lpm_place place = edit->place;
+	const struct lpm_cursor place = edit->place;
 	u64 *ref = &edit->lpm.root;
 	unsigned int depth = 0;
 
 	edit->place.ref = NULL;
-	if (place.ref && !lpm_key_cmp(&place.key, key)) {
+	if (place.ref && !nl31_lpm_key_cmp(&place.key, key)) {
 		ref = place.ref;
 		depth = place.depth;
 	}
@@ -1243,7 +1243,7 @@ int lpm_set(struct lpm_edit *edit, const struct lpm_key *key, u32 value)
 			continue;
 
 		slot_key(slot, key->word, depth + 1, &other);
-		if (lpm_key_cmp(&other, key)) {
+		if (nl31_lpm_key_cmp(&other, key)) {
 			new = split(edit, depth + 1, &other, slot_value(slot),
 				    key, value);
 			if (!new)
@@ -1261,7 +1261,7 @@ int lpm_set(struct lpm_edit *edit, const struct lpm_key *key, u32 value)
 }
 
 /**
- * struct removal - what lpm_remove() has found
+ * struct removal - what nl31_lpm_remove() has found
  * @ref: where the nodes on the way are referred to
  * @node: these nodes
  * @depth: of the last one, which has the entry
@@ -1421,14 +1421,14 @@ static int remove_entry(struct lpm_edit *edit, const struct lpm_key *key,
 }
 
 /**
- * lpm_remove - remove a prefix
+ * nl31_lpm_remove - remove a prefix
  * @edit: the edit
  * @key: the prefix
  *
  * Return: 0, -ENOENT if it is not there, or -ENOMEM with the same entries as
  *	before
  */
-int lpm_remove(struct lpm_edit *edit, const struct lpm_key *key)
+int nl31_lpm_remove(struct lpm_edit *edit, const struct lpm_key *key)
 {
 	struct removal r;
 	struct lpm_key last;
@@ -1467,12 +1467,12 @@ static void unretire(struct lpm_edit *edit)
 }
 
 /**
- * lpm_edit_begin - begin to change a trie
+ * nl31_lpm_edit_begin - begin to change a trie
  * @edit: the edit
  * @base: the current version
  * @id: never used before, not 0
  */
-void lpm_edit_begin(struct lpm_edit *edit, const struct lpm *base, u64 id)
+void nl31_lpm_edit_begin(struct lpm_edit *edit, const struct lpm *base, u64 id)
 {
 	edit->lpm = *base;
 	edit->base = *base;
@@ -1483,26 +1483,26 @@ void lpm_edit_begin(struct lpm_edit *edit, const struct lpm *base, u64 id)
 }
 
 /**
- * lpm_edit_begin_in_place - begin to change one prefix where readers see it
- * @edit: the edit; takes one call of lpm_set() or lpm_remove(), and cannot be
+ * nl31_lpm_edit_begin_in_place - begin to change one prefix where readers see it
+ * @edit: the edit; takes one call of nl31_lpm_set() or nl31_lpm_remove(), and cannot be
  *	aborted once that has succeeded
  * @base: the current version, which nobody may want to see unchanged
  * @id: never used before, not 0
  *
  * Readers find what was, or what is. Where LPM_CAN_IN_PLACE only.
  */
-void lpm_edit_begin_in_place(struct lpm_edit *edit, const struct lpm *base,
-			     u64 id)
+void nl31_lpm_edit_begin_in_place(struct lpm_edit *edit, const struct lpm *base,
+				  u64 id)
 {
-	lpm_edit_begin(edit, base, id);
+	nl31_lpm_edit_begin(edit, base, id);
 	edit->in_place = true;
 }
 
 /**
- * lpm_clear - remove all entries
+ * nl31_lpm_clear - remove all entries
  * @edit: the edit
  */
-void lpm_clear(struct lpm_edit *edit)
+void nl31_lpm_clear(struct lpm_edit *edit)
 {
 	edit->place.ref = NULL;
 	free_private(edit, edit->lpm.root);
@@ -1513,32 +1513,32 @@ void lpm_clear(struct lpm_edit *edit)
 }
 
 /**
- * lpm_edit_abort - forget the changes
+ * nl31_lpm_edit_abort - forget the changes
  * @edit: the edit
  */
-void lpm_edit_abort(struct lpm_edit *edit)
+void nl31_lpm_edit_abort(struct lpm_edit *edit)
 {
 	free_private(edit, edit->lpm.root);
 	unretire(edit);
 }
 
 /**
- * lpm_edit_commit - end an edit whose trie is going to be published
+ * nl31_lpm_edit_commit - end an edit whose trie is going to be published
  * @edit: the edit
  *
  * Return: to be freed when no reader can be in the base version any more
  */
-struct lpm_garbage lpm_edit_commit(struct lpm_edit *edit)
+struct lpm_garbage nl31_lpm_edit_commit(struct lpm_edit *edit)
 {
 	return edit->garbage;
 }
 
 /**
- * lpm_garbage_add - gather the garbage of several edits
+ * nl31_lpm_garbage_add - gather the garbage of several edits
  * @garbage: to this
  * @more: what to add, without a whole tree; empty then
  */
-void lpm_garbage_add(struct lpm_garbage *garbage, struct lpm_garbage *more)
+void nl31_lpm_garbage_add(struct lpm_garbage *garbage, struct lpm_garbage *more)
 {
 	struct lpm_block **end = &more->blocks;
 
@@ -1553,12 +1553,12 @@ void lpm_garbage_add(struct lpm_garbage *garbage, struct lpm_garbage *more)
 }
 
 /**
- * lpm_garbage_free - free what an edit took out
- * @garbage: from lpm_edit_commit()
+ * nl31_lpm_garbage_free - free what an edit took out
+ * @garbage: from nl31_lpm_edit_commit()
  *
  * Context: process; takes its time in chunks
  */
-void lpm_garbage_free(struct lpm_garbage *garbage)
+void nl31_lpm_garbage_free(struct lpm_garbage *garbage)
 {
 	struct lpm_block *block = garbage->blocks;
 	struct lpm tree = { .root = garbage->tree };
@@ -1572,17 +1572,17 @@ void lpm_garbage_free(struct lpm_garbage *garbage)
 		if (!(++freed % LPM_CHUNK))
 			cond_resched();
 	}
-	lpm_free(&tree);
+	nl31_lpm_free(&tree);
 	memset(garbage, 0, sizeof(*garbage));
 }
 
 /**
- * lpm_free - free a whole trie
+ * nl31_lpm_free - free a whole trie
  * @lpm: the trie, without readers and without an edit
  *
- * Context: as lpm_garbage_free()
+ * Context: as nl31_lpm_garbage_free()
  */
-void lpm_free(struct lpm *lpm)
+void nl31_lpm_free(struct lpm *lpm)
 {
 	struct {
 		struct lpm_node *node;

@@ -70,12 +70,12 @@ struct lpm_garbage {
 };
 
 /**
- * struct lpm_place - where lpm_get() has ended
+ * struct lpm_cursor - where nl31_lpm_get() has ended
  * @key: what it has looked for
  * @ref: refers to the last node on the way that only the edit knows; or NULL
  * @depth: of that node
  */
-struct lpm_place {
+struct lpm_cursor {
 	struct lpm_key key;
 	u64 *ref;
 	unsigned int depth;
@@ -88,7 +88,7 @@ struct lpm_place {
  * @id: marks the blocks that only this edit knows; unique, not 0
  * @in_place: it changes one prefix, where readers of @base may see it
  * @garbage: blocks of @base that @lpm does not use any more
- * @place: from where lpm_set() may go on, until the next change
+ * @place: from where nl31_lpm_set() may go on, until the next change
  */
 struct lpm_edit {
 	struct lpm lpm;
@@ -96,7 +96,7 @@ struct lpm_edit {
 	u64 id;
 	bool in_place;
 	struct lpm_garbage garbage;
-	struct lpm_place place;
+	struct lpm_cursor place;
 };
 
 /**
@@ -135,40 +135,40 @@ struct lpm_iter {
 	u64 path[2];
 };
 
-void lpm_init_tables(void);
+void nl31_lpm_init_tables(void);
 
-bool lpm_key_covers(const struct lpm_key *key, const struct lpm_key *other);
-int lpm_key_cmp(const struct lpm_key *a, const struct lpm_key *b);
-void lpm_key_truncate(struct lpm_key *key, u8 len);
+bool nl31_lpm_key_covers(const struct lpm_key *key, const struct lpm_key *other);
+int nl31_lpm_key_cmp(const struct lpm_key *a, const struct lpm_key *b);
+void nl31_lpm_key_truncate(struct lpm_key *key, u8 len);
 
-u32 lpm_lookup(const struct lpm *lpm, const struct lpm_key *key, u8 *len);
+u32 nl31_lpm_lookup(const struct lpm *lpm, const struct lpm_key *key, u8 *len);
 
-void lpm_iter_start(struct lpm_iter *it, const struct lpm *lpm,
-		    const struct lpm_key *from, bool after);
-bool lpm_iter_next(struct lpm_iter *it);
-unsigned int lpm_iter_fill(struct lpm_iter *it, struct lpm_entry *entry,
-			   unsigned int room);
+void nl31_lpm_iter_start(struct lpm_iter *it, const struct lpm *lpm,
+			 const struct lpm_key *from, bool after);
+bool nl31_lpm_iter_next(struct lpm_iter *it);
+unsigned int nl31_lpm_iter_fill(struct lpm_iter *it, struct lpm_entry *entry,
+				unsigned int room);
 
-typedef int (*lpm_diff_fn)(void *ctx, const struct lpm_key *key, u32 old,
-			   u32 new);
-int lpm_diff(const struct lpm *old, const struct lpm *new, lpm_diff_fn fn,
-	     void *ctx);
+typedef int (*nl31_lpm_diff_fn)(void *ctx, const struct lpm_key *key, u32 old,
+				u32 new);
+int nl31_lpm_diff(const struct lpm *old, const struct lpm *new, nl31_lpm_diff_fn fn,
+		  void *ctx);
 
 /* A slot has 64 bits, and is seen whole only where these are one word. */
 #define LPM_CAN_IN_PLACE	IS_ENABLED(CONFIG_64BIT)
 
-void lpm_edit_begin(struct lpm_edit *edit, const struct lpm *base, u64 id);
-void lpm_edit_begin_in_place(struct lpm_edit *edit, const struct lpm *base,
-			     u64 id);
-u32 lpm_get(struct lpm_edit *edit, const struct lpm_key *key);
-int lpm_set(struct lpm_edit *edit, const struct lpm_key *key, u32 value);
-int lpm_remove(struct lpm_edit *edit, const struct lpm_key *key);
-void lpm_clear(struct lpm_edit *edit);
-void lpm_edit_abort(struct lpm_edit *edit);
-struct lpm_garbage lpm_edit_commit(struct lpm_edit *edit);
+void nl31_lpm_edit_begin(struct lpm_edit *edit, const struct lpm *base, u64 id);
+void nl31_lpm_edit_begin_in_place(struct lpm_edit *edit, const struct lpm *base,
+				  u64 id);
+u32 nl31_lpm_get(struct lpm_edit *edit, const struct lpm_key *key);
+int nl31_lpm_set(struct lpm_edit *edit, const struct lpm_key *key, u32 value);
+int nl31_lpm_remove(struct lpm_edit *edit, const struct lpm_key *key);
+void nl31_lpm_clear(struct lpm_edit *edit);
+void nl31_lpm_edit_abort(struct lpm_edit *edit);
+struct lpm_garbage nl31_lpm_edit_commit(struct lpm_edit *edit);
 
-void lpm_garbage_add(struct lpm_garbage *garbage, struct lpm_garbage *more);
-void lpm_garbage_free(struct lpm_garbage *garbage);
-void lpm_free(struct lpm *lpm);
+void nl31_lpm_garbage_add(struct lpm_garbage *garbage, struct lpm_garbage *more);
+void nl31_lpm_garbage_free(struct lpm_garbage *garbage);
+void nl31_lpm_free(struct lpm *lpm);
 
 #endif /* _NL31_LPM_H */

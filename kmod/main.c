@@ -91,7 +91,7 @@ static int __init nl31_init(void)
 {
 	int err;
 
-	lpm_init_tables();
+	nl31_lpm_init_tables();
 	err = nl31_table_workqueue_init();
 	if (err)
 		return err;

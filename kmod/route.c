@@ -67,7 +67,7 @@ static int parse_dst(struct nl31_request *req, struct nl31_route *route,
 					"prefix length %u is more than %u",
 					nla_get_u8(dst_len), bits);
 	whole = route->key;
-	lpm_key_truncate(&route->key, nla_get_u8(dst_len));
+	nl31_lpm_key_truncate(&route->key, nla_get_u8(dst_len));
 	if (whole.word[0] != route->key.word[0] ||
 	    whole.word[1] != route->key.word[1])
 		return nl31_refuse_attr(req, dst, -EINVAL,
@@ -321,7 +321,7 @@ bool nl31_route_selects_family(const struct nl31_route *filter,
 static struct nl31_nexthop *edited(struct nl31_table *t,
 				   const struct nl31_route *route)
 {
-	u32 id = lpm_get(&t->edit.trie[route->family], &route->key);
+	u32 id = nl31_lpm_get(&t->edit.trie[route->family], &route->key);
 
 	return id == LPM_NO_VALUE ? NULL :
 				    nl31_nexthop_by_id(&t->nexthops, id);
@@ -454,10 +454,10 @@ static struct nl31_nexthop *next_selected(struct nl31_table *t,
 
 	if (!cursor && filter->given & GIVEN(DST))
 		cursor = &filter->key;
-	lpm_iter_start(&it, &t->edit.trie[at->family].lpm, cursor, after);
-	if (!lpm_iter_next(&it))
+	nl31_lpm_iter_start(&it, &t->edit.trie[at->family].lpm, cursor, after);
+	if (!nl31_lpm_iter_next(&it))
 		return NULL;
-	if (filter->given & GIVEN(DST) && !lpm_key_covers(&filter->key, &it.key))
+	if (filter->given & GIVEN(DST) && !nl31_lpm_key_covers(&filter->key, &it.key))
 		return NULL;
 	at->key = it.key;
 	return nl31_nexthop_by_id(&t->nexthops, it.value);
@@ -618,17 +618,17 @@ const struct nl31_path *nl31_route_lookup(struct nl31_table *t,
 
 	*prefix = *address;
 	for (;;) {
-		id = lpm_lookup(trie, prefix, &len);
+		id = nl31_lpm_lookup(trie, prefix, &len);
 		if (id == LPM_NO_VALUE)
 			return NULL;
-		lpm_key_truncate(prefix, len);
+		nl31_lpm_key_truncate(prefix, len);
 		nh = nl31_nexthop_by_id(&t->nexthops, id);
 		for (i = 0; i < nh->count; i++)
 			if (nl31_path_usable(&nh->path[i]))
 				return &nh->path[i];
 		if (!len)
 			return NULL;
-		lpm_key_truncate(prefix, len - 1);
+		nl31_lpm_key_truncate(prefix, len - 1);
 	}
 }
 

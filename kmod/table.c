@@ -51,8 +51,8 @@ static void retired_free(struct nl31_table *t, struct nl31_retired *retired)
 	struct nl31_nexthop *nh, *next;
 
 	atomic_long_sub(retired_bytes(retired), &t->retired);
-	lpm_garbage_free(&retired->garbage[NL31_IPV4]);
-	lpm_garbage_free(&retired->garbage[NL31_IPV6]);
+	nl31_lpm_garbage_free(&retired->garbage[NL31_IPV4]);
+	nl31_lpm_garbage_free(&retired->garbage[NL31_IPV6]);
 	list_for_each_entry_safe(nh, next, &retired->nexthops, list) {
 		nl31_nexthop_free(&t->nexthops, nh);
 		cond_resched();
@@ -66,7 +66,7 @@ static void retired_move(struct nl31_retired *to, struct nl31_retired *from)
 	int f;
 
 	for (f = 0; f < NL31_FAMILIES; f++)
-		lpm_garbage_add(&to->garbage[f], &from->garbage[f]);
+		nl31_lpm_garbage_add(&to->garbage[f], &from->garbage[f]);
 	list_splice_init(&from->nexthops, &to->nexthops);
 	to->bytes += from->bytes;
 	from->bytes = 0;
@@ -273,7 +273,7 @@ int nl31_edit_begin(struct nl31_table *t)
 		return -ENOMEM;
 	edit_init(t);
 	for (f = 0; f < NL31_FAMILIES; f++)
-		lpm_edit_begin(&edit->trie[f], &base->trie[f], edit->id);
+		nl31_lpm_edit_begin(&edit->trie[f], &base->trie[f], edit->id);
 	return 0;
 }
 
@@ -297,8 +297,8 @@ bool nl31_edit_begin_in_place(struct nl31_table *t)
 	edit->next = NULL;
 	edit_init(t);
 	for (f = 0; f < NL31_FAMILIES; f++)
-		lpm_edit_begin_in_place(&edit->trie[f], &base->trie[f],
-					edit->id);
+		nl31_lpm_edit_begin_in_place(&edit->trie[f], &base->trie[f],
+					     edit->id);
 	return true;
 }
 
@@ -345,9 +345,9 @@ int nl31_edit_set(struct nl31_table *t, enum nl31_family family,
 		new = nl31_nexthop_get(&t->nexthops, path, count);
 		if (!new)
 			return -ENOMEM;
-		err = new == old ? 0 : lpm_set(trie, key, new->id);
+		err = new == old ? 0 : nl31_lpm_set(trie, key, new->id);
 	} else {
-		err = old ? lpm_remove(trie, key) : 0;
+		err = old ? nl31_lpm_remove(trie, key) : 0;
 	}
 	if (err) {
 		if (new)
@@ -391,7 +391,7 @@ void nl31_edit_clear(struct nl31_table *t)
 		edit->changes += edit->paths[f];
 		/* more than the log holds, which does not tell of this */
 		edit->prefixes += edit->trie[f].lpm.entries + NL31_EDIT_LOG;
-		lpm_clear(&edit->trie[f]);
+		nl31_lpm_clear(&edit->trie[f]);
 		edit->paths[f] = 0;
 	}
 }
@@ -431,7 +431,7 @@ static void publish_in_place(struct nl31_table *t, struct nl31_retired *retired)
 		v->trie[f].bytes = lpm->bytes;
 		v->trie[f].entries = lpm->entries;
 		v->paths[f] = edit->paths[f];
-		retired->garbage[f] = lpm_edit_commit(&edit->trie[f]);
+		retired->garbage[f] = nl31_lpm_edit_commit(&edit->trie[f]);
 	}
 	smp_wmb(); /* a dump that sees the number sees the change, too */
 	WRITE_ONCE(v->id, edit->id);
@@ -448,7 +448,7 @@ static void publish_next(struct nl31_table *t)
 	int f;
 
 	for (f = 0; f < NL31_FAMILIES; f++) {
-		old->retired.garbage[f] = lpm_edit_commit(&edit->trie[f]);
+		old->retired.garbage[f] = nl31_lpm_edit_commit(&edit->trie[f]);
 		new->trie[f] = edit->trie[f].lpm;
 		new->paths[f] = edit->paths[f];
 	}
@@ -505,8 +505,8 @@ void nl31_edit_publish(struct nl31_table *t, struct nl31_events *events)
 	} else {
 		for (f = 0; f < NL31_FAMILIES; f++) {
 			diff.family = f;
-			lpm_diff(&old->trie[f], &new->trie[f], diff_prefix,
-				 &diff);
+			nl31_lpm_diff(&old->trie[f], &new->trie[f], diff_prefix,
+				      &diff);
 		}
 	}
 	new->generation = events->generation;
@@ -528,7 +528,7 @@ void nl31_edit_abort(struct nl31_table *t)
 	int f;
 
 	for (f = 0; f < NL31_FAMILIES; f++)
-		lpm_edit_abort(&edit->trie[f]);
+		nl31_lpm_edit_abort(&edit->trie[f]);
 	nl31_nexthops_abort(&t->nexthops);
 	kfree(edit->next);
 	edit->open = false;
@@ -654,7 +654,7 @@ void nl31_table_exit(struct nl31_table *t)
 	int f;
 
 	for (f = 0; f < NL31_FAMILIES; f++)
-		lpm_free(&v->trie[f]);
+		nl31_lpm_free(&v->trie[f]);
 	version_put(v);
 	nl31_nexthops_exit(&t->nexthops);
 	free_percpu(t->stats);

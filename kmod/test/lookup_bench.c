@@ -43,7 +43,7 @@ static u32 by_trie(struct bench *b, const struct lpm_key *address)
 	const enum nl31_family family = b->prefixes->family;
 	u8 len = 0;
 
-	lpm_lookup(&nl31_table_version(b->table)->trie[family], address, &len);
+	nl31_lpm_lookup(&nl31_table_version(b->table)->trie[family], address, &len);
 	return len;
 }
 
@@ -245,7 +245,7 @@ static void bench(struct kunit *test, struct prefixes *p)
 				      << 56;
 		else
 			key.word[0] = key.word[0] >> 3 | 1ULL << 61;
-		lpm_key_truncate(&key, p->bits);
+		nl31_lpm_key_truncate(&key, p->bits);
 		b.address[i] = key;
 	}
 	measure(&b, "random");

@@ -56,7 +56,7 @@ static void set(struct kunit *test, const struct lpm_key *key,
 		const struct nl31_path *path, unsigned int count)
 {
 	struct nl31_table *t = test->priv;
-	u32 id = lpm_get(&t->edit.trie[NL31_IPV4], key);
+	u32 id = nl31_lpm_get(&t->edit.trie[NL31_IPV4], key);
 	struct nl31_nexthop *old = NULL;
 
 	if (id != LPM_NO_VALUE)
