@@ -5,7 +5,8 @@
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::os::fd::AsFd;
+use std::net::TcpListener;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
@@ -19,7 +20,7 @@ use nix::sys::termios::{SetArg, cfmakeraw, tcgetattr, tcsetattr};
 use nix::unistd::{Pid, ttyname};
 use nl31_agent::agent::{self, Options};
 use nl31_agent::serial::Choice;
-use nl31_ctl::cli::find;
+use nl31_ctl::discovery::find;
 use nl31_wire::limits::SILENCE_MS;
 
 /// A machine under load may take this long for anything; what is longer is a hang.
@@ -247,10 +248,10 @@ fn ctrl_c_gives_the_line_back_and_nobody_else_gets_it_before() {
             monitor = start();
         }
     };
-    check(&busy, 5, "", "another program has the line");
+    check(&busy, 5, "", "another program uses the line");
     let pid = Pid::from_raw(monitor.id() as i32);
     kill(pid, Signal::SIGHUP).unwrap();
-    check(&line.ctl(&["ping"]), 5, "", "another program has the line");
+    check(&line.ctl(&["ping"]), 5, "", "another program uses the line");
     kill(pid, Signal::SIGINT).unwrap();
     let status = monitor.wait().unwrap();
     assert_eq!(status.signal(), Some(Signal::SIGINT as i32), "{status}");
@@ -424,7 +425,7 @@ fn exit_statuses() {
         (&["nonsense"][..], "unrecognized subcommand"),
         (&["route"], "a command is missing"),
         (&[], "subcommand"),
-        (&["--baud", "1", "ping"], "a rate is one of"),
+        (&["--baud", "1", "ping"], "a bit rate is one of"),
     ] {
         let output = ctl(&[&["--json"], arguments].concat());
         check(&output, 2, "", text);
@@ -483,4 +484,57 @@ fn the_one_line_with_an_agent_is_found() {
     ports.push(another.port.clone());
     let error = find(&ports, 115_200).unwrap_err();
     assert!(error.to_string().contains("agents answer on "), "{error}");
+}
+
+#[test]
+fn a_line_is_named_by_the_variable_or_behind_a_tcp_port() {
+    let line = Line::new("named");
+    let ctl = |serial: &str, arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_nl31ctl"));
+        command.env("NL31_SERIAL", serial).args(arguments).output()
+    };
+    let help = ["shell", "help"];
+    let port = line.port.to_str().unwrap();
+    check(&ctl(port, &help).unwrap(), 0, "I200 help\n", "");
+    // An option has precedence over the variable.
+    let other = ctl(port, &["--socket", "/nonexistent", "ping"]).unwrap();
+    check(&other, 5, "", "/nonexistent: ");
+    check(&ctl("tcp://board", &help).unwrap(), 2, "", "NL31_SERIAL: ");
+
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("tcp://{}", listener.local_addr().unwrap());
+    let terminal = line.terminal();
+    let server = std::thread::spawn(move || {
+        let (stream, _) = listener.accept().unwrap();
+        let stream = File::from(OwnedFd::from(stream));
+        copy(&terminal, &stream);
+        copy(&stream, &terminal);
+    });
+    check(&ctl(&address, &help).unwrap(), 0, "I200 help\n", "");
+    server.join().unwrap();
+    check(
+        &ctl(&address, &help).unwrap(),
+        5,
+        "",
+        &format!("{address}: "),
+    );
+}
+
+#[test]
+fn ports_are_listed_as_text_and_json() {
+    let list = |option: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_nl31ctl"));
+        let output = command.args([option, "ports"]).output().unwrap();
+        check(&output, 0, "", "");
+        text(&output.stdout)
+            .lines()
+            .map(String::from)
+            .collect::<Vec<_>>()
+    };
+    let (lines, objects) = (list("-q"), list("--json"));
+    assert_eq!(lines.len(), objects.len());
+    for (line, object) in lines.iter().zip(objects) {
+        let value: serde_json::Value = serde_json::from_str(&object).unwrap();
+        assert_eq!(line.split("  ").next(), value["port"].as_str(), "{line}");
+    }
 }

@@ -18,16 +18,16 @@ use nl31_agent::files::Files;
 use nl31_agent::program::{Host, Program};
 use nl31_agent::shared::Shared;
 use nl31_agent::undo::{self, RolledBack};
-use nl31_ctl::apply::{apply, plan};
+use nl31_ctl::commands::apply::{apply, plan};
+use nl31_ctl::commands::file::Replacement;
+use nl31_ctl::commands::list::{generation, list};
+use nl31_ctl::commands::load::{Mode, load};
+use nl31_ctl::commands::monitor::{Pace, monitor};
+use nl31_ctl::commands::save::{save, save_there, save_to};
+use nl31_ctl::commands::{route, shell};
 use nl31_ctl::error::{Error, Refused};
-use nl31_ctl::file::Replacement;
 use nl31_ctl::link::{Event, Link};
-use nl31_ctl::list::{generation, list};
-use nl31_ctl::load::{Mode, load};
-use nl31_ctl::monitor::{Pace, monitor};
 use nl31_ctl::port::Port;
-use nl31_ctl::save::{save, save_there, save_to};
-use nl31_ctl::{route, shell};
 use nl31_netlink::{Client, FakeKernel, Message, ReceiveError, Transport};
 use nl31_route::{DeviceName, Route, Spec, Syntax};
 use nl31_wire::limits::{FRAME_MAX, VERSION};
@@ -1189,7 +1189,7 @@ fn events_arrive_in_order_and_losses_are_told() {
         if let Event::Change { generation, .. } = event {
             generations.push(generation);
         }
-        heard.push(nl31_ctl::monitor::text(event, false));
+        heard.push(nl31_ctl::commands::monitor::text(event, false));
     }
     let expected = [
         "replaced 10.0.0.0/8 dev eth0",

@@ -8,11 +8,11 @@ use indicatif::ProgressBar;
 use nl31_route::Spec;
 use nl31_wire::{Request, Response};
 
-use crate::apply::ATTEMPTS;
+use super::apply::ATTEMPTS;
+use super::file::Replacement;
+use super::list::list;
 use crate::error::{Error, output};
-use crate::file::Replacement;
 use crate::link::{Link, PAUSE};
-use crate::list::list;
 use crate::port::Port;
 
 /// Saves the table, as it was at one moment; gives the number of routes.

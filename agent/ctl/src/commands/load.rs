@@ -8,14 +8,14 @@ use indicatif::ProgressBar;
 use nl31_route::{DeviceName, Family, Prefix, Route, Spec};
 use nl31_wire::{ItemsBuffer, Op, Request, Response};
 
+use super::file;
+use super::list::generation;
+use super::route::whole;
 use crate::error::Error;
-use crate::file;
 use crate::link::Link;
-use crate::list::generation;
 use crate::port::Port;
-use crate::route::whole;
 
-/// How routes of a file come into the table.
+/// How routes of a file are put into the table.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Mode {
     /// All or none of them are added, as one transaction.

@@ -10,8 +10,8 @@ use nix::sys::termios::{SetArg, Termios, tcgetattr, tcsetattr};
 use rustyline::DefaultEditor;
 use rustyline::error::ReadlineError;
 
+use super::file::{Interruptible, stdin};
 use crate::error::Error;
-use crate::file::{Interruptible, stdin};
 use crate::interrupt::{self, NOTICE};
 
 /// Lines from standard input. A signal ends the wait for one.

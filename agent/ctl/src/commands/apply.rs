@@ -7,14 +7,16 @@ use std::path::Path as FilePath;
 use indicatif::ProgressBar;
 use nl31_route::{DeviceName, Path, Prefix, Route, Spec};
 use nl31_wire::Op;
+use serde_json::json;
 
+use super::file;
+use super::list::{generation, list};
+use super::load::{Batches, transaction};
+use super::route::{json, whole};
 use crate::error::Error;
-use crate::file;
 use crate::link::Link;
-use crate::list::{generation, list};
-use crate::load::{Batches, transaction};
+use crate::output::{Output, counted};
 use crate::port::Port;
-use crate::route::whole;
 
 /// How often is tried, before a table that keeps changing is given up.
 pub const ATTEMPTS: usize = 5;
@@ -187,6 +189,74 @@ pub fn apply<P: Port>(link: &mut Link<P>, plan: &Plan, bar: &ProgressBar) -> Res
         }
         Err((_, error)) => Err(error),
     }
+}
+
+/// Carries `apply` out.
+pub fn execute<P: Port>(
+    link: &mut Link<P>,
+    file: &FilePath,
+    dry_run: bool,
+    out: &mut Output<'_>,
+) -> Result<(), Error> {
+    let steps = attempt(link, file, dry_run, out)?.steps;
+    if dry_run || out.is_json() {
+        print(&steps, out)?;
+    }
+    if steps.is_empty() {
+        return out.say(format_args!("the table equals the file already"));
+    }
+    let gone: usize = steps.iter().map(|step| step.gone.len()).sum();
+    let new: usize = steps.iter().map(|step| step.new.len()).sum();
+    let would = if dry_run { "would be " } else { "" };
+    let prefixes = counted(steps.len() as u64, "prefix", "prefixes");
+    let new = counted(new as u64, "route", "routes");
+    out.say(format_args!(
+        "{would}changed: {prefixes}, {new} new, {gone} gone"
+    ))
+}
+
+/// Plans, and does it; plans again if the table has changed meanwhile.
+fn attempt<P: Port>(
+    link: &mut Link<P>,
+    file: &FilePath,
+    dry_run: bool,
+    out: &Output<'_>,
+) -> Result<Plan, Error> {
+    for _ in 0..ATTEMPTS {
+        let plan = plan(link, file)?;
+        if dry_run {
+            return Ok(plan);
+        }
+        let bar = out.bar("apply");
+        match apply(link, &plan, &bar) {
+            // Standard input cannot be read twice.
+            Err(Error::Changing) if file != FilePath::new("-") => bar.finish_and_clear(),
+            result => {
+                bar.finish_and_clear();
+                return result.map(|()| plan);
+            }
+        }
+    }
+    Err(Error::Changing)
+}
+
+fn print(steps: &[Step], out: &mut Output<'_>) -> Result<(), Error> {
+    for step in steps {
+        let gone = step.gone.iter().map(|path| ("-", path));
+        for (sign, path) in gone.chain(step.new.iter().map(|path| ("+", path))) {
+            let route = Route {
+                prefix: step.prefix,
+                path: path.clone(),
+            };
+            let value = || {
+                let mut value = json(&route);
+                value["change"] = json!(sign);
+                value
+            };
+            out.either(value, &format_args!("{sign} {route}"))?;
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -7,9 +7,9 @@ use nix::libc::SIGINT;
 use nl31_wire::limits::LINE_MAX;
 use nl31_wire::{Request, Response};
 
+use super::lines::Lines;
 use crate::error::{Error, Refused, output};
 use crate::interrupt;
-use crate::lines::Lines;
 use crate::link::{Link, PAUSE};
 use crate::port::Port;
 
