@@ -34,7 +34,7 @@ mod prefix;
 mod protocol;
 mod route;
 
-pub use device::{DEVICE_NAME_MAX, DeviceName, InvalidDeviceName};
+pub use device::{DEVICE_NAME_MAX, DEVICE_TEXT_MAX, DeviceName, InvalidDeviceName};
 pub use parse::{
     Keyword, Match, ParseError, ParseErrorKind, Parsed, Part, Syntax, Value, Word, match_word,
     without_comment, words,

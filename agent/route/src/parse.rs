@@ -776,7 +776,7 @@ mod tests {
                 "10.0.0.0/8 dev 1234567890123456",
                 15,
                 16,
-                "a device name has 1 to 15 bytes, without / and :",
+                "a device name has 1 to 15 bytes, without / and :; \\xHH stands for a byte",
             ),
             (
                 "10.0.0.0/8 dev e metric -1",
