@@ -19,7 +19,7 @@ impl fmt::Display for Json<'_> {
         }
         if let Some(device) = &path.device {
             f.write_str(r#","dev":"#)?;
-            string(f, device.as_str())?;
+            string(f, &device.to_string())?;
         }
         write!(
             f,

@@ -315,7 +315,7 @@ fn a_wrong_line_gets_a_caret_and_changes_nothing() {
         > route add blackhole 10.0.0.0/8 dev eth0
           route add blackhole 10.0.0.0/8 dev eth0
                                              ^^^^
-        E400 column 36: blackhole leads nowhere: remove via and dev, or the word blackhole
+        E400 column 36: a route of kind blackhole has no next hop: remove via and dev, or the word blackhole
         > route get
           route get
                    ^

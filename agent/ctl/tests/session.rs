@@ -40,7 +40,7 @@ const DEVICES: [&str; 2] = ["lo", "eth0"];
 
 impl Devices for TestDevices {
     fn index(&self, name: &DeviceName) -> Option<u32> {
-        let at = DEVICES.iter().position(|&device| device == name.as_str())?;
+        let at = DEVICES.iter().position(|&device| device.as_bytes() == name.as_bytes())?;
         Some(at as u32 + 1)
     }
 

@@ -153,7 +153,7 @@ pub fn json(route: &Route<DeviceName>) -> Value {
         value["gateway"] = json!(gateway.to_string());
     }
     if let Some(device) = &path.device {
-        value["dev"] = json!(device.as_str());
+        value["dev"] = json!(device.to_string());
     }
     value
 }
