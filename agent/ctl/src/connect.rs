@@ -8,16 +8,12 @@ use nl31_wire::Request;
 
 use crate::arguments::{Arguments, SerialLine};
 use crate::discovery::{candidates, find};
-use crate::error::Error;
+use crate::error::{Error, PIN};
 use crate::link::{Link, OPENING, PATIENCE};
 use crate::port::{Place, Port, SOCKET};
 
 /// The variable that names the line where `--serial` does not.
 pub const SERIAL: &str = "NL31_SERIAL";
-/// The variable with the PIN where `--pin-file` does not name a file. The PIN is not an
-/// argument: every user of this machine can read those.
-pub const PIN: &str = "NL31_PIN";
-
 /// Opens sessions with one appliance.
 pub struct Connector {
     place: Place,

@@ -22,7 +22,7 @@ fn main() -> ExitCode {
     };
     let as_json = arguments.json;
     match run(&arguments, &mut std::io::stdout()) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) | Err(Error::Closed) => ExitCode::SUCCESS,
         Err(error) => {
             if let Error::Interrupted(signal) = error {
                 interrupt::end(signal);

@@ -34,6 +34,9 @@ pub fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Error> {
         _ => {}
     }
     interrupt::catch();
+    if matches!(arguments.command, Command::Monitor | Command::Shell { .. }) {
+        interrupt::watch_output();
+    }
     let connector = Connector::new(arguments)?;
     let mut link = connector.open()?;
     if let Some(text) = link.agent().warning() {

@@ -321,17 +321,52 @@ fn a_signal_ends_a_shell_that_waits_for_a_pipe() {
         shell.send(signal);
         shell.has_left(&line, signal);
     }
-    // All that is in a pipe is done, and its last line need have no end.
+    // Every line of a pipe is executed, whatever the others are, and its last line need
+    // have no end.
     let file = line.folder.join("lines");
-    std::fs::write(&file, "nonsense\r\n\nhelp").unwrap();
+    std::fs::write(
+        &file,
+        b"\xef\xbb\xbfhelp\thelp\r\ncaf\xe9\nnonsense\r\n\n\x1b[A\nhelp",
+    )
+    .unwrap();
     let file = File::open(file).unwrap();
     let mut shell = Shell::new(&line, "dumb", file.into(), Stdio::piped());
     let mut said = String::new();
     let mut out = shell.0.stdout.take().unwrap();
     out.read_to_string(&mut said).unwrap();
-    assert!(said.ends_with("I200 help\n"), "{said}");
+    let statuses = said.lines().filter(|line| line.starts_with(['I', 'E']));
+    let statuses: Vec<_> = statuses
+        .map(|line| line.split_once(' ').unwrap().0)
+        .collect();
+    assert_eq!(statuses, ["I200", "E400", "E400", "E400", "I200"], "{said}");
+    assert!(said.contains("E400 the line is not UTF-8 text\n"), "{said}");
     assert!(!said.contains("nl31> "), "{said}");
     assert_eq!(shell.0.wait().unwrap().code(), Some(1));
+}
+
+#[test]
+fn monitor_and_shell_end_with_the_reader_of_their_output() {
+    let line = Line::new("reader");
+    for (command, ready) in [("monitor", None), ("shell", Some("help\n"))] {
+        let mut ctl = Command::new(env!("CARGO_BIN_EXE_nl31ctl"));
+        ctl.arg("--serial").arg(&line.port).arg(command);
+        let mut ctl = ctl
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut input = ctl.stdin.take().unwrap();
+        let mut output = ctl.stdout.take().unwrap();
+        if let Some(text) = ready {
+            input.write_all(text.as_bytes()).unwrap();
+            output.read_exact(&mut [0; 1]).unwrap();
+        }
+        // Nothing is printed from now on, and standard input stays open.
+        drop(output);
+        let status = ctl.wait().unwrap();
+        assert_eq!(status.code(), Some(0), "{command}");
+        drop(input);
+    }
 }
 
 #[test]
@@ -449,6 +484,12 @@ fn exit_statuses() {
         6,
         "",
         "/nonexistent: ",
+    );
+    check(
+        &line.ctl(&["load", "/dev/zero"]),
+        6,
+        "",
+        "/dev/zero:1:1: the line is longer",
     );
     check(
         &line.ctl(&["route", "add", "10.0.0.1/8", "dev", "lo"]),

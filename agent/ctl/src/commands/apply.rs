@@ -9,7 +9,7 @@ use nl31_route::{DeviceName, Path, Prefix, Route, Spec};
 use nl31_wire::Op;
 use serde_json::json;
 
-use super::file;
+use super::file::RouteFile;
 use super::list::{generation, list};
 use super::load::{Batches, transaction};
 use super::route::{json, whole};
@@ -127,15 +127,16 @@ fn running<P: Port>(link: &mut Link<P>) -> Result<(Table, u64), Error> {
 }
 
 /// What makes the table what a file says.
-pub fn plan<P: Port>(link: &mut Link<P>, path: &FilePath) -> Result<Plan, Error> {
+pub fn plan<P: Port>(link: &mut Link<P>, file: &mut RouteFile) -> Result<Plan, Error> {
     let mut wanted = Table::new();
-    file::read(path, &mut |line, route| {
+    let path = file.path().to_path_buf();
+    file.read(&mut |line, route| {
         let twice = wanted
             .get(&route.prefix)
             .is_some_and(|paths| paths.contains(&route.path));
         if twice {
-            let text = "the route is there already, further up".into();
-            return Err(Error::Line(path.into(), line, 1, text));
+            let text = "an earlier line has the same route".into();
+            return Err(Error::Line(path.clone(), line, 1, text));
         }
         insert(&mut wanted, route);
         Ok(())
@@ -198,7 +199,8 @@ pub fn execute<P: Port>(
     dry_run: bool,
     out: &mut Output<'_>,
 ) -> Result<(), Error> {
-    let steps = attempt(link, file, dry_run, out)?.steps;
+    let mut file = RouteFile::open(file)?;
+    let steps = attempt(link, &mut file, dry_run, out)?.steps;
     if dry_run || out.is_json() {
         print(&steps, out)?;
     }
@@ -218,7 +220,7 @@ pub fn execute<P: Port>(
 /// Plans, and does it; plans again if the table has changed meanwhile.
 fn attempt<P: Port>(
     link: &mut Link<P>,
-    file: &FilePath,
+    file: &mut RouteFile,
     dry_run: bool,
     out: &Output<'_>,
 ) -> Result<Plan, Error> {
@@ -228,13 +230,11 @@ fn attempt<P: Port>(
             return Ok(plan);
         }
         let bar = out.bar("apply");
-        match apply(link, &plan, &bar) {
-            // Standard input cannot be read twice.
-            Err(Error::Changing) if file != FilePath::new("-") => bar.finish_and_clear(),
-            result => {
-                bar.finish_and_clear();
-                return result.map(|()| plan);
-            }
+        let applied = apply(link, &plan, &bar);
+        bar.finish_and_clear();
+        match applied {
+            Err(Error::Changing) => {}
+            result => return result.map(|()| plan),
         }
     }
     Err(Error::Changing)
