@@ -38,6 +38,16 @@ pub struct Arguments {
     #[arg(long, value_name = "PATH", global = true)]
     pub pin_file: Option<PathBuf>,
 
+    /// Seconds for which a session that was lost is tried to get back, as when a cable was
+    /// pulled or the board restarts; 0 for not at all. Only what the agent cannot have
+    /// carried out is repeated.
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, global = true)]
+    pub reconnect: u32,
+
+    /// Append what is sent and received to this file, with time stamps.
+    #[arg(long, value_name = "FILE", global = true)]
+    pub log: Option<PathBuf>,
+
     /// Print JSON, one object a line: see the end of this page.
     #[arg(long, global = true)]
     pub json: bool,

@@ -6,7 +6,8 @@
 //! From the top down: [`arguments`] is the command line and [`manual`] its page,
 //! [`run`] carries one command out, [`commands`] are the commands and [`output`] what
 //! they print, [`connect`] opens a session where the user wants it and [`discovery`]
-//! finds the serial lines, [`link`] is a session with the agent, [`port`] moves bytes.
+//! finds the serial lines, [`link`] is a session with the agent, [`journal`] its log, [`port`] moves
+//! bytes.
 
 pub mod arguments;
 pub mod commands;
@@ -14,6 +15,7 @@ pub mod connect;
 pub mod discovery;
 pub mod error;
 pub mod interrupt;
+pub mod journal;
 pub mod link;
 pub mod manual;
 pub mod output;
