@@ -28,7 +28,7 @@ impl Devices for TestDevices {
     fn index(&self, name: &DeviceName) -> Option<u32> {
         DEVICES
             .iter()
-            .position(|&device| device == name.as_str())
+            .position(|&device| device.as_bytes() == name.as_bytes())
             .map(|at| at as u32 + 1)
     }
 
