@@ -3,7 +3,8 @@
 //! on the appliance itself over its local socket. It never parses the console's text:
 //! it speaks the frames of `nl31-wire`.
 //!
-//! From the top down: [`arguments`] is the command line and [`manual`] its page,
+//! From the top down: [`arguments`] is the command line, [`manual`] its page, [`completion`]
+//! what a shell offers,
 //! [`run`] carries one command out, [`commands`] are the commands and [`output`] what
 //! they print, [`connect`] opens a session where the user wants it and [`discovery`]
 //! finds the serial lines, [`link`] is a session with the agent, [`journal`] its log, [`port`] moves
@@ -11,6 +12,7 @@
 
 pub mod arguments;
 pub mod commands;
+pub mod completion;
 pub mod connect;
 pub mod discovery;
 pub mod error;

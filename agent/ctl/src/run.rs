@@ -9,6 +9,7 @@ use nl31_wire::limits::GREETING_MAX;
 use nl31_wire::{Request, Response};
 
 use crate::arguments::{Arguments, Command};
+use crate::commands::file::RouteFile;
 use crate::commands::lines::Lines;
 use crate::commands::load::{Mode, load};
 use crate::commands::monitor::{PACE, monitor, text};
@@ -149,8 +150,10 @@ fn execute<P: Port>(
                 (_, true) => Mode::Frames,
                 _ => Mode::Add,
             };
+            let mut routes = RouteFile::open(file)?;
+            out.passed_over(routes.passed_over());
             let bar = out.bar("load");
-            let count = load(link, file, mode, &bar);
+            let count = load(link, &mut routes, mode, &bar);
             bar.finish_and_clear();
             out.count("loaded", count?, &format_args!("from {}", file.display()))
         }

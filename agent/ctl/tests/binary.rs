@@ -693,6 +693,31 @@ fn a_monitor_goes_on_after_its_session_was_lost() {
 }
 
 #[test]
+fn completions_know_commands_lines_and_devices() {
+    let offered = |words: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_nl31ctl"));
+        command
+            .env("COMPLETE", "bash")
+            .env("_CLAP_COMPLETE_INDEX", words.len().to_string());
+        let output = command
+            .args(["--", "nl31ctl"])
+            .args(words)
+            .output()
+            .unwrap();
+        check(&output, 0, "", "");
+        text(&output.stdout)
+    };
+    assert!(offered(&["mon"]).contains("monitor"));
+    assert!(offered(&["--serial", "a"]).contains("auto"));
+    assert!(offered(&["--serial", "/dev/nul"]).contains("/dev/null"));
+    assert_eq!(
+        offered(&["route", "add", "10.0.0.0/8", "dev", "l"]).trim(),
+        "lo"
+    );
+    assert!(offered(&["route", "show", "lon"]).contains("longer"));
+}
+
+#[test]
 fn ports_are_listed_as_text_and_json() {
     let list = |option: &str| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_nl31ctl"));

@@ -200,6 +200,7 @@ pub fn execute<P: Port>(
     out: &mut Output<'_>,
 ) -> Result<(), Error> {
     let mut file = RouteFile::open(file)?;
+    out.passed_over(file.passed_over());
     let steps = attempt(link, &mut file, dry_run, out)?.steps;
     if dry_run || out.is_json() {
         print(&steps, out)?;
