@@ -15,7 +15,7 @@ use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nl31_netlink::{Client, Error, ErrorKind, Transport};
 use nl31_wire::limits::SILENCE_MS;
-use nl31_wire::{Heard, Line};
+use nl31_wire::{Heard, Line, Silence};
 
 use crate::access::{Access, Gate};
 use crate::boot::Boot;
@@ -290,8 +290,14 @@ impl Agent {
     fn give_line_back(&mut self) {
         if self.leaving && !self.program.pending() {
             self.line.leave();
-        } else if !self.line.begun() || self.heard.elapsed() < SILENCE || !self.line.silence() {
+        } else if !self.line.begun() || self.heard.elapsed() < SILENCE {
             return;
+        } else {
+            match self.line.silence() {
+                Silence::Nothing => return,
+                Silence::Text(byte) => return self.console.feed(&[byte]),
+                Silence::Person => {}
+            }
         }
         self.leaving = false;
         self.program.reset();
@@ -529,11 +535,17 @@ impl Agent {
             return self.console.feed(bytes);
         }
         for &byte in bytes {
+            let text = !self.line.frames();
             match self.line.byte(byte) {
                 Heard::Nothing => {}
-                Heard::Text(byte) => self.console.feed(&[byte]),
-                Heard::Program => self.console.suspend(),
-                Heard::Frame(frame) => self.program.frame(Ok(&frame)),
+                Heard::Text(typed) => self.console.feed(typed),
+                Heard::Frame(frame) => {
+                    if text {
+                        // A program begins to talk: no echo, no prompt, no text from now on.
+                        self.console.suspend();
+                    }
+                    self.program.frame(Ok(&frame));
+                }
                 Heard::Bad(error) => self.program.frame(Err(error)),
             }
             self.leaving |= self.program.left();
