@@ -18,8 +18,8 @@ use nix::pty::openpty;
 use nix::sys::signal::{Signal, kill};
 use nix::sys::termios::{SetArg, cfmakeraw, tcgetattr, tcsetattr};
 use nix::unistd::{Pid, ttyname};
-use nl31_agent::agent::{self, Options};
-use nl31_agent::serial::Choice;
+use nl31_agent::event_loop::{self, Options};
+use nl31_agent::platform::serial::Choice;
 use nl31_ctl::discovery::find;
 use nl31_wire::limits::SILENCE_MS;
 
@@ -79,7 +79,7 @@ impl Line {
             watchdog: None,
         };
         std::thread::spawn(|| {
-            agent::run(options)
+            event_loop::run(options)
                 .map_err(|error| error.to_string())
                 .unwrap()
         });

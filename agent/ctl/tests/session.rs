@@ -11,13 +11,13 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use indicatif::ProgressBar;
-use nl31_agent::access::{Access, Gate};
-use nl31_agent::codes;
-use nl31_agent::device::Devices;
-use nl31_agent::files::Files;
-use nl31_agent::program::{Host, Program};
-use nl31_agent::shared::Shared;
-use nl31_agent::undo::{self, RolledBack};
+use nl31_agent::candidate::confirmed_commit::{self, RolledBack};
+use nl31_agent::console::access::{Access, Gate};
+use nl31_agent::console::shared::Shared;
+use nl31_agent::frames::session::{Host, Program};
+use nl31_agent::grammar::codes;
+use nl31_agent::platform::atomic_file::Files;
+use nl31_agent::platform::devices::Devices;
 use nl31_ctl::commands::apply::{apply, plan};
 use nl31_ctl::commands::file::{NewFile, RouteFile};
 use nl31_ctl::commands::list::{generation, list};
@@ -1160,7 +1160,9 @@ fn the_table_is_saved_as_the_config() {
         assert_eq!(saved(), lines);
         // A commit that waits to be confirmed is no config yet.
         let shared = port.kernel().shared();
-        shared.unconfirmed.set(Some(undo::now() + 60_000));
+        shared
+            .unconfirmed
+            .set(Some(confirmed_commit::now() + 60_000));
         let refused = save_there(&mut link, &ProgressBar::hidden()).unwrap_err();
         assert_eq!(refused.code(), Some(codes::LOCKED.number), "{refused}");
         shared.unconfirmed.set(None);

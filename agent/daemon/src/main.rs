@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
-use nl31_agent::agent::{self, Options};
-use nl31_agent::serial::Choice;
-use nl31_agent::{access, last_words, log_ring};
+use nl31_agent::console::access;
+use nl31_agent::event_loop::{self, Options};
+use nl31_agent::platform::serial::Choice;
+use nl31_agent::platform::{exit_reason, log_ring};
 
 /// Loads routes into the kernel's nl31 table and serves it on a serial line.
 #[derive(Parser)]
@@ -57,7 +58,7 @@ fn main() -> ExitCode {
         watchdog,
         ..
     } = arguments;
-    match agent::run(Options {
+    match event_loop::run(Options {
         serial,
         config,
         run,
@@ -67,7 +68,7 @@ fn main() -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
-            last_words::say(format_args!("{error}"));
+            exit_reason::say(format_args!("{error}"));
             eprintln!("nl31-agent: {error}");
             ExitCode::from(2)
         }

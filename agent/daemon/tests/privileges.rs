@@ -15,8 +15,8 @@ use std::time::Duration;
 
 use nix::libc;
 use nix::sys::eventfd::EventFd;
-use nl31_agent::device::{Devices, SystemDevices};
-use nl31_agent::{last_words, privileges};
+use nl31_agent::platform::devices::{Devices, SystemDevices};
+use nl31_agent::platform::{exit_reason, sandbox};
 
 /// A folder of its own for each test, gone with it.
 struct Folder(PathBuf);
@@ -38,10 +38,10 @@ fn restricted(case: &str, what: impl FnOnce(&Path)) -> Option<(ExitStatus, Strin
     if let Some(wanted) = std::env::var_os(CASE) {
         if wanted == case {
             let folder = folder(std::os::unix::process::parent_id());
-            last_words::begin(&folder.join("last-words")).unwrap();
-            privileges::restrict().unwrap();
+            exit_reason::begin(&folder.join("last-words")).unwrap();
+            sandbox::restrict().unwrap();
             what(&folder);
-            last_words::end();
+            exit_reason::end();
             std::process::exit(0);
         }
         return None;
@@ -72,7 +72,7 @@ fn forbidden(case: &str, call: libc::c_long, what: impl FnOnce()) {
     let Some((end, words)) = restricted(case, |_| what()) else {
         return;
     };
-    assert_eq!(end.code(), Some(privileges::STATUS), "{end:?}: {words}");
+    assert_eq!(end.code(), Some(sandbox::STATUS), "{end:?}: {words}");
     assert_eq!(
         words,
         format!("it made system call {call}, which it has no need of")

@@ -8,14 +8,14 @@ use std::rc::Rc;
 use nl31_netlink::{Dump, ErrorKind, Mode, Route, Step, Transport};
 use nl31_route::DeviceName;
 
-use super::{Console, LINES_PER_STEP, NotThere, Reason, Running, count_routes};
-use crate::codes::{self, Code};
-use crate::config::{ConfigError, ConfigErrorKind, Loading};
-use crate::device::Cached;
-use crate::difference::difference;
+use super::session::{Console, LINES_PER_STEP, NotThere, Reason, Running, count_routes};
+use crate::config::file::{ConfigError, ConfigErrorKind, Loading};
+use crate::config::path_diff::difference;
+use crate::config::save::{Progress, SaveError, Saving};
+use crate::config::sorted::{self, Group, Sorted};
 use crate::grammar;
-use crate::save::{Progress, SaveError, Saving};
-use crate::sorted::{self, Group, Sorted};
+use crate::grammar::codes::{self, Code};
+use crate::platform::devices::Cached;
 
 /// A save under way.
 #[derive(Debug)]

@@ -7,13 +7,13 @@ use nl31_netlink::abi::{
 use nl31_netlink::{Add, Client, Error, ErrorKind, Transport};
 use nl31_route::{Parsed, Part, Syntax};
 
-use super::{Console, Reason};
-use crate::codes::{self, Code};
-use crate::device::Cached;
-use crate::edit::{self, Fault};
-use crate::flush::flush;
+use super::session::{Console, Reason};
+use crate::candidate::edit::{self, Fault};
+use crate::candidate::flush::flush;
+use crate::console::json::Json;
+use crate::grammar::codes::{self, Code};
 use crate::grammar::{ALL, GET_JSON, LONGER};
-use crate::json::Json;
+use crate::platform::devices::Cached;
 
 impl<T: Transport> Console<T> {
     pub(super) fn add(&mut self, how: Add, syntax: &'static Syntax, line: &str, start: usize) {

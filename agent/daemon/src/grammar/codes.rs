@@ -7,7 +7,7 @@ use std::fmt;
 use nix::libc;
 use nl31_netlink::{Error, ErrorKind};
 
-use crate::edit::Fault;
+use crate::candidate::edit::Fault;
 
 /// How a command ended: `I` it did what it says, `W` it did so with something to
 /// know, `E` it did nothing.

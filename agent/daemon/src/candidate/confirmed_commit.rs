@@ -18,10 +18,10 @@ use nl31_netlink::{
 };
 use nl31_route::DeviceName;
 
-use crate::config::Lines;
-use crate::device::{Cached, Devices};
-use crate::files::{Replacement, remove};
-use crate::touched;
+use crate::candidate::affected;
+use crate::config::file::Lines;
+use crate::platform::atomic_file::{Replacement, remove};
+use crate::platform::devices::{Cached, Devices};
 
 /// Most prefixes that a commit to be confirmed may touch.
 pub const PREFIXES_MAX: usize = 4096;
@@ -224,7 +224,7 @@ fn put_back<T: Transport>(
     prefix: Prefix,
     wanted: &Paths,
 ) -> Result<bool, Error> {
-    let present = touched::paths(client, prefix)?;
+    let present = affected::paths(client, prefix)?;
     if present == *wanted {
         return Ok(false);
     }
@@ -257,8 +257,8 @@ pub fn disarm(path: &FilePath) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::tests::Folder;
-    use crate::device::tests::TestDevices;
+    use crate::config::file::tests::Folder;
+    use crate::platform::devices::tests::TestDevices;
     use nl31_netlink::FakeKernel;
     use std::time::Duration;
 
@@ -282,7 +282,7 @@ mod tests {
             let mut writer = Writer::create(&file).unwrap();
             let devices = TestDevices::default();
             for prefix in [ten.prefix, eleven.prefix] {
-                let before = touched::paths(&mut client, prefix).unwrap();
+                let before = affected::paths(&mut client, prefix).unwrap();
                 let cached = &mut Cached::new(&devices);
                 assert!(writer.prefix(prefix, &before, cached).unwrap());
             }

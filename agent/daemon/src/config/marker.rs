@@ -9,15 +9,15 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::config::{ABSENT_MAX, Absent};
-use crate::files::write_whole;
+use crate::config::file::{ABSENT_MAX, Absent};
+use crate::platform::atomic_file::write_whole;
 
 /// See the module.
 #[derive(Debug)]
 pub struct Mark {
     /// Of the table when it was left.
     pub generation: u64,
-    /// The module's, see [`crate::boot::Boot`].
+    /// The module's, see [`crate::config::boot::Boot`].
     pub life: u64,
     /// What waits.
     pub late: Option<Late>,

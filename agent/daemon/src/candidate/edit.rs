@@ -6,8 +6,8 @@ use std::fmt;
 use nl31_netlink::{Add, Change, Route, Spec};
 use nl31_route::{DeviceName, ParseError, Parsed, Part, Syntax};
 
-use crate::device::Cached;
 use crate::grammar::{self, ALL, Action, Arguments, Command, GrammarError, LONGER};
+use crate::platform::devices::Cached;
 
 /// Why a line is no edit. Columns are byte offsets into the line.
 #[derive(Debug, PartialEq, Eq)]
@@ -173,7 +173,7 @@ pub fn reread(line: &str, devices: &mut Cached<'_>) -> Result<Change, Fault> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::device::tests::TestDevices;
+    use crate::platform::devices::tests::TestDevices;
 
     fn read(line: &str) -> String {
         match reread(line, &mut Cached::new(&TestDevices::default())) {

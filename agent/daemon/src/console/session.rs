@@ -10,15 +10,6 @@
 //! [`Console::work`] is called, so keys are heard meanwhile. While a command runs,
 //! what is typed ahead waits in a queue of fixed size, and then in the terminal's.
 
-mod candidate;
-mod complete;
-mod config;
-mod info;
-mod lock;
-mod page;
-mod routes;
-mod show;
-
 use std::fmt::{self, Write as _};
 use std::rc::Rc;
 
@@ -26,24 +17,24 @@ use nl31_netlink::abi::NLM_F_REPLACE;
 use nl31_netlink::{Body, Client, Error, ErrorKind, Message, Transport};
 use nl31_route::DeviceName;
 
-use crate::boot::{Boot, News};
-use crate::candidate::Candidate;
-use crate::changes::Changes;
-use crate::codes::{self, Code};
-use crate::columns::columns;
-use crate::config::Loading;
-use crate::device::{Cached, Devices};
-use crate::edit::{self, Fault};
-use crate::editor::{DRAWN_MAX, Editor, LINE_MAX, Line, Request};
+use crate::candidate::edit::{self, Fault};
+use crate::candidate::edit_log::Candidate;
+use crate::config::boot::{Boot, News};
+use crate::config::file::Loading;
+use crate::console::changes::Changes;
+use crate::console::editor::display_width::columns;
+use crate::console::editor::{DRAWN_MAX, Editor, LINE_MAX, Line, Request};
+use crate::console::shared::Shared;
+use crate::grammar::codes::{self, Code};
 use crate::grammar::{self, Action, Arguments, Command, GrammarError};
-use crate::output::Output;
-use crate::shared::Shared;
+use crate::platform::devices::{Cached, Devices};
+use crate::platform::output::Output;
 
-use candidate::{CandidateDiff, Commit, Purpose};
-use config::{ConfigDiff, Save};
-use info::Topic;
-use lock::Lock;
-use show::Show;
+use super::commit::{CandidateDiff, Commit, Purpose};
+use super::config::{ConfigDiff, Save};
+use super::info::Topic;
+use super::lock::Lock;
+use super::show::Show;
 
 /// What the prompt looks like.
 pub const PROMPT: &str = "nl31> ";
@@ -63,7 +54,7 @@ const ROUTE_MAX: usize = 256;
 
 /// Lines of a long reply before the serial line is looked after again: those that the
 /// output has room for, with a status line.
-const LINES_PER_STEP: usize = REPLY_MAX / ROUTE_MAX - 1;
+pub(super) const LINES_PER_STEP: usize = REPLY_MAX / ROUTE_MAX - 1;
 
 /// Who is at the other end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,7 +68,7 @@ pub enum Peer {
 }
 
 /// What goes on after a command's line.
-enum Running {
+pub(super) enum Running {
     /// Nothing: the prompt is there.
     Nothing,
     /// The command waits for the config to be loaded.
@@ -98,40 +89,40 @@ enum Running {
 
 /// A session, over the kernel if it is there.
 pub struct Console<T> {
-    client: Option<Client<T>>,
-    devices: Rc<dyn Devices>,
-    boot: Option<Boot>,
-    peer: Peer,
-    shared: Rc<Shared>,
-    lock: Lock,
-    candidate: Option<Candidate>,
-    editor: Editor,
+    pub(super) client: Option<Client<T>>,
+    pub(super) devices: Rc<dyn Devices>,
+    pub(super) boot: Option<Boot>,
+    pub(super) peer: Peer,
+    pub(super) shared: Rc<Shared>,
+    pub(super) lock: Lock,
+    pub(super) candidate: Option<Candidate>,
+    pub(super) editor: Editor,
     /// Columns and rows that the terminal told of itself; 0 if it does not.
-    told: (usize, usize),
+    pub(super) told: (usize, usize),
     /// Rows of the terminal; 0 if they are not known.
-    rows: usize,
+    pub(super) rows: usize,
     /// Rows of output since the command, or since the last page.
-    printed: usize,
+    pub(super) printed: usize,
     /// The prompt was drawn: from then on there is a line to be kept.
-    prompted: bool,
+    pub(super) prompted: bool,
     /// The line of a script, as far as it has come.
-    script: heapless::Vec<u8, LINE_MAX>,
-    script_overflowed: bool,
-    input: heapless::Deque<u8, INPUT_MAX>,
+    pub(super) script: heapless::Vec<u8, LINE_MAX>,
+    pub(super) script_overflowed: bool,
+    pub(super) input: heapless::Deque<u8, INPUT_MAX>,
     /// A paste is coming in: the line is not shown.
-    hurried: bool,
-    out: Output,
-    running: Running,
+    pub(super) hurried: bool,
+    pub(super) out: Output,
+    pub(super) running: Running,
     /// What is running waits for the kernel.
-    waiting: bool,
-    stop: bool,
-    monitoring: bool,
+    pub(super) waiting: bool,
+    pub(super) stop: bool,
+    pub(super) monitoring: bool,
     /// Events were lost, and the table is to be asked for its generation.
-    behind: bool,
-    ended: bool,
-    commands: u64,
-    failures: u64,
-    changes: Changes,
+    pub(super) behind: bool,
+    pub(super) ended: bool,
+    pub(super) commands: u64,
+    pub(super) failures: u64,
+    pub(super) changes: Changes,
 }
 
 impl<T: Transport> Console<T> {
@@ -269,7 +260,7 @@ impl<T: Transport> Console<T> {
     }
 
     /// Whether there is a prompt, an echo and the line editor.
-    fn interactive(&self) -> bool {
+    pub(super) fn interactive(&self) -> bool {
         self.peer != Peer::Script
     }
 
@@ -432,7 +423,7 @@ impl<T: Transport> Console<T> {
 
     /// Reads what is left of a list that was stopped, while there is nothing else to do;
     /// says whether that needs no waiting.
-    fn skip(&mut self) -> bool {
+    pub(super) fn skip(&mut self) -> bool {
         let left = self.ask(Client::skip).ok().flatten();
         self.waiting = left == Some(false);
         left == Some(true)
@@ -481,7 +472,7 @@ impl<T: Transport> Console<T> {
 
     /// Asks how far the table has come, once nothing is under way: the answers that a
     /// command or the boot waits for would be passed over.
-    fn catch_up(&mut self) {
+    pub(super) fn catch_up(&mut self) {
         if !self.behind || !matches!(self.running, Running::Nothing) || self.boot_goes_on() {
             return;
         }
@@ -494,7 +485,7 @@ impl<T: Transport> Console<T> {
         log::warn!("changes come faster than they are read, {lost} were lost so far");
     }
 
-    fn show_lost(&mut self, lost: u64) {
+    pub(super) fn show_lost(&mut self, lost: u64) {
         let changes = match lost {
             0 => return,
             1 => "change",
@@ -573,19 +564,19 @@ impl<T: Transport> Console<T> {
         self.client.is_some() && self.shared.booting.get()
     }
 
-    fn tell_of_boot(&self) {
+    pub(super) fn tell_of_boot(&self) {
         if let Some(boot) = &self.boot {
             self.shared.booting.set(!boot.done());
         }
     }
 
     /// Whether the config is being loaded, or a copy of it kept, which nobody waits for.
-    fn boot_goes_on(&self) -> bool {
+    pub(super) fn boot_goes_on(&self) -> bool {
         self.client.is_some() && self.boot.as_ref().is_some_and(|boot| !boot.ended())
     }
 
     /// Goes on loading the config; says whether there is more to do.
-    fn boot_step(&mut self) -> bool {
+    pub(super) fn boot_step(&mut self) -> bool {
         if !self.boot_goes_on() || !self.out.room(REPLY_MAX) {
             return false;
         }
@@ -658,7 +649,7 @@ impl<T: Transport> Console<T> {
         more
     }
 
-    fn byte(&mut self, byte: u8) {
+    pub(super) fn byte(&mut self, byte: u8) {
         if self.is_locked() {
             return self.pin_key(byte);
         }
@@ -700,11 +691,11 @@ impl<T: Transport> Console<T> {
         }
     }
 
-    fn insert(&mut self, text: &str) {
+    pub(super) fn insert(&mut self, text: &str) {
         self.draw(|editor, out| editor.insert(text, out));
     }
 
-    fn entered(&mut self) {
+    pub(super) fn entered(&mut self) {
         if self.editor.overflowed() {
             self.too_long();
             return;
@@ -714,7 +705,7 @@ impl<T: Transport> Console<T> {
         self.execute(&line);
     }
 
-    fn too_long(&mut self) {
+    pub(super) fn too_long(&mut self) {
         self.commands += 1;
         self.status(
             codes::TOO_LONG,
@@ -722,7 +713,7 @@ impl<T: Transport> Console<T> {
         );
     }
 
-    fn execute(&mut self, line: &Line) {
+    pub(super) fn execute(&mut self, line: &Line) {
         let (command, start) = match grammar::command(line) {
             Ok(Some(found)) if !line.trim_start().starts_with('#') => found,
             Err(_) if line.trim_start().starts_with('#') => return self.ready(),
@@ -741,7 +732,7 @@ impl<T: Transport> Console<T> {
         self.run(command, line, start);
     }
 
-    fn run(&mut self, command: &'static Command, line: &str, start: usize) {
+    pub(super) fn run(&mut self, command: &'static Command, line: &str, start: usize) {
         if matches!(command.arguments, Arguments::None)
             && let Err(error) = grammar::nothing(line, start)
         {
@@ -805,7 +796,7 @@ impl<T: Transport> Console<T> {
     }
 
     /// Takes the size of a terminal that does not tell it, as over a serial line.
-    fn terminal(&mut self, line: &str, start: usize) {
+    pub(super) fn terminal(&mut self, line: &str, start: usize) {
         match grammar::size(line, start) {
             Err(error) => return self.misspelled(line, &error),
             Ok([rows, columns]) => {
@@ -828,7 +819,7 @@ impl<T: Transport> Console<T> {
         }
     }
 
-    fn exit(&mut self) {
+    pub(super) fn exit(&mut self) {
         // What follows was meant for a session that is over.
         self.input.clear();
         self.hurried = false;
@@ -847,7 +838,7 @@ impl<T: Transport> Console<T> {
         }
     }
 
-    fn reboot(&mut self) {
+    pub(super) fn reboot(&mut self) {
         if !self.shared.appliance {
             let text = format_args!("this agent does not run the machine that it is on");
             return self.status(codes::DENIED, text);
@@ -857,7 +848,10 @@ impl<T: Transport> Console<T> {
     }
 
     /// Asks the kernel, if it is there.
-    fn ask<R>(&mut self, ask: impl FnOnce(&mut Client<T>) -> Result<R, Error>) -> Result<R, Error> {
+    pub(super) fn ask<R>(
+        &mut self,
+        ask: impl FnOnce(&mut Client<T>) -> Result<R, Error>,
+    ) -> Result<R, Error> {
         match &mut self.client {
             Some(client) => ask(client),
             None => Err(Error {
@@ -869,7 +863,7 @@ impl<T: Transport> Console<T> {
     }
 
     /// Says why a line is no edit, below its place.
-    fn faulty(&mut self, line: &str, fault: &Fault) {
+    pub(super) fn faulty(&mut self, line: &str, fault: &Fault) {
         let (column, len) = fault.place();
         self.caret(line, column, len);
         match fault {
@@ -882,11 +876,11 @@ impl<T: Transport> Console<T> {
     }
 
     /// Says that there is no kernel to ask.
-    fn absent(&mut self) {
+    pub(super) fn absent(&mut self) {
         self.status(codes::ABSENT, format_args!("{}", ErrorKind::Absent));
     }
 
-    fn misspelled(&mut self, line: &str, error: &GrammarError) {
+    pub(super) fn misspelled(&mut self, line: &str, error: &GrammarError) {
         self.caret(line, error.column, error.len);
         self.status(
             codes::SYNTAX,
@@ -896,7 +890,7 @@ impl<T: Transport> Console<T> {
 
     /// Draws carets under a part of the line, which is shown again if the terminal
     /// does not show it as it was typed.
-    fn caret(&mut self, line: &str, column: usize, len: usize) {
+    pub(super) fn caret(&mut self, line: &str, column: usize, len: usize) {
         let shown = if self.interactive() && !self.hurried {
             self.editor.shown_at(column)
         } else {
@@ -910,13 +904,13 @@ impl<T: Transport> Console<T> {
         self.data(format_args!("{:indent$}{:^<len$}", "", ""));
     }
 
-    fn failed(&mut self, error: &Error, text: fmt::Arguments<'_>) {
+    pub(super) fn failed(&mut self, error: &Error, text: fmt::Arguments<'_>) {
         log::debug!("{error}");
         self.status(Code::of(error), text);
     }
 
     /// Ends a command's reply.
-    fn status(&mut self, code: Code, text: fmt::Arguments<'_>) {
+    pub(super) fn status(&mut self, code: Code, text: fmt::Arguments<'_>) {
         if code.severity == codes::Severity::Error {
             self.failures += 1;
         }
@@ -925,7 +919,7 @@ impl<T: Transport> Console<T> {
     }
 
     /// Is ready for the next command.
-    fn ready(&mut self) {
+    pub(super) fn ready(&mut self) {
         self.running = Running::Nothing;
         self.stop = false;
         if self.interactive() && !self.ended {
@@ -934,7 +928,7 @@ impl<T: Transport> Console<T> {
     }
 
     /// Draws the prompt on an empty row.
-    fn prompt(&mut self) {
+    pub(super) fn prompt(&mut self) {
         match self.is_locked() {
             true => self.ask_for_pin(),
             false => self.draw(Editor::prompt),
@@ -942,7 +936,7 @@ impl<T: Transport> Console<T> {
     }
 
     /// Has the editor draw something, unless nothing of it is shown now.
-    fn draw<R>(&mut self, draw: impl FnOnce(&mut Editor, &mut Output) -> R) -> R {
+    pub(super) fn draw<R>(&mut self, draw: impl FnOnce(&mut Editor, &mut Output) -> R) -> R {
         self.out.mute(self.hurried);
         let result = draw(&mut self.editor, &mut self.out);
         self.out.mute(false);
@@ -952,7 +946,7 @@ impl<T: Transport> Console<T> {
     /// Shows only the replies while a paste comes in. With the prompt and the echo they
     /// are longer than what is pasted, so over a line without flow control some of that
     /// would be lost sooner or later.
-    fn keep_up(&mut self) {
+    pub(super) fn keep_up(&mut self) {
         if !self.interactive() || self.is_locked() {
             return;
         }
@@ -966,7 +960,7 @@ impl<T: Transport> Console<T> {
     }
 
     /// A line of a reply.
-    fn data(&mut self, line: fmt::Arguments<'_>) {
+    pub(super) fn data(&mut self, line: fmt::Arguments<'_>) {
         let before = self.out.pending().len();
         let _ = writeln!(self.out, "{line}");
         let columns = (self.out.pending().len() - before).saturating_sub(2);
@@ -974,7 +968,7 @@ impl<T: Transport> Console<T> {
     }
 
     /// A part of a line.
-    fn part(&mut self, text: fmt::Arguments<'_>) {
+    pub(super) fn part(&mut self, text: fmt::Arguments<'_>) {
         let _ = write!(self.out, "{text}");
     }
 }
@@ -993,7 +987,7 @@ impl fmt::Display for Reason<'_> {
 }
 
 /// Told of a device whose routes wait.
-struct NotThere<'a>(&'a DeviceName);
+pub(super) struct NotThere<'a>(pub(super) &'a DeviceName);
 
 impl fmt::Display for NotThere<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -1006,7 +1000,7 @@ impl fmt::Display for NotThere<'_> {
 }
 
 /// `1 route`, `2 routes`.
-struct Counted(u64, &'static str);
+pub(super) struct Counted(pub(super) u64, pub(super) &'static str);
 
 impl fmt::Display for Counted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -1015,6 +1009,6 @@ impl fmt::Display for Counted {
     }
 }
 
-fn count_routes(count: u64) -> Counted {
+pub(super) fn count_routes(count: u64) -> Counted {
     Counted(count, "route")
 }

@@ -6,10 +6,10 @@ use std::io;
 
 use nl31_netlink::{Change, Client, Conflict, Error, Paths, Prefix, Route, Spec, Step, Transport};
 
-use crate::candidate::Candidate;
-use crate::config::ConfigErrorKind;
-use crate::device::{Cached, Devices};
-use crate::edit::{self, Fault};
+use crate::candidate::edit::{self, Fault};
+use crate::candidate::edit_log::Candidate;
+use crate::config::file::ConfigErrorKind;
+use crate::platform::devices::{Cached, Devices};
 
 /// Prefixes in a chunk.
 pub const CHUNK: usize = 512;

@@ -6,10 +6,10 @@
 //! line longer than the terminal is wide is shown in part, around the cursor;
 //! `<` and `>` stand for what is hidden.
 
-use crate::columns::{SECOND, cells, columns, is_wide};
-use crate::history::History;
-use crate::keys::{Key, KeyDecoder};
-use crate::output::Output;
+use crate::console::editor::display_width::{SECOND, cells, columns, is_wide};
+use crate::console::editor::history::History;
+use crate::console::editor::keys::{Key, KeyDecoder};
+use crate::platform::output::Output;
 
 /// Longest line in bytes.
 pub const LINE_MAX: usize = 512;

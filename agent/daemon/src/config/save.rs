@@ -10,10 +10,10 @@ use nix::libc;
 use nl31_netlink::{Client, Dump, Error, Route, Step, Transport};
 use nl31_route::DeviceName;
 
-use crate::config::{Absent, ConfigErrorKind, Lines};
-use crate::device::{Cached, Devices};
-use crate::files::Replacement;
-use crate::shared::Shared;
+use crate::config::file::{Absent, ConfigErrorKind, Lines};
+use crate::console::shared::Shared;
+use crate::platform::atomic_file::Replacement;
+use crate::platform::devices::{Cached, Devices};
 
 /// Routes in one step.
 const ROUTES_PER_STEP: usize = 256;
@@ -199,10 +199,10 @@ fn busy() -> SaveError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::tests::Folder;
-    use crate::device::tests::TestDevices;
-    use crate::files::Files;
-    use crate::mark::{Late, Mark};
+    use crate::config::file::tests::Folder;
+    use crate::config::marker::{Late, Mark};
+    use crate::platform::atomic_file::Files;
+    use crate::platform::devices::tests::TestDevices;
     use nl31_netlink::{Add, FakeKernel};
     use std::fs;
     use std::time::Duration;

@@ -10,7 +10,7 @@ use nix::errno::Errno;
 use nix::libc::{self, c_int, c_long, sock_filter};
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
 
-use crate::last_words;
+use crate::platform::exit_reason;
 
 /// Changes of routes, and receive buffers as large as they need.
 const CAP_NET_ADMIN: u32 = 12;
@@ -92,7 +92,7 @@ fn end_on_violation() -> io::Result<()> {
     extern "C" fn violated(_: c_int, info: *mut libc::siginfo_t, _: *mut libc::c_void) {
         // SAFETY: the kernel passes a siginfo_t, which for this signal begins so.
         let call = unsafe { (*info.cast::<Violation>()).call };
-        last_words::say(format_args!(
+        exit_reason::say(format_args!(
             "it made system call {call}, which it has no need of"
         ));
         // SAFETY: takes no pointer, and is safe in a signal handler.

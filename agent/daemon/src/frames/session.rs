@@ -21,15 +21,15 @@ use nl31_wire::{
     Response, SCHEMA, Server, Verdict, code,
 };
 
-use crate::access::{Access, Attempt, Gate, NotThePin};
-use crate::codes::{self, Code};
+use crate::candidate::confirmed_commit::RolledBack;
+use crate::candidate::flush::flush;
+use crate::config::save::{Progress, SaveError, Saving};
+use crate::console::access::{Access, Attempt, Gate, NotThePin};
+use crate::console::shared::Shared;
 use crate::console::{Console, Peer, Reason as Why};
-use crate::device::{Cached, Devices, SystemDevices};
-use crate::flush::flush;
-use crate::output::{OUTPUT_MAX, Output};
-use crate::save::{Progress, SaveError, Saving};
-use crate::shared::Shared;
-use crate::undo::RolledBack;
+use crate::grammar::codes::{self, Code};
+use crate::platform::devices::{Cached, Devices, SystemDevices};
+use crate::platform::output::{OUTPUT_MAX, Output};
 
 /// What a session works on.
 pub trait Host {

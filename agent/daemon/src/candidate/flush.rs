@@ -3,7 +3,7 @@
 
 use nl31_netlink::{Client, Error, Spec, Transport};
 
-use crate::codes::{self, Code};
+use crate::grammar::codes::{self, Code};
 
 /// Deletes every path that has all that `spec` says. Its prefix stands for itself
 /// alone, with `longer` for all that it covers.

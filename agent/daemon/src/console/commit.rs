@@ -7,16 +7,16 @@ use std::rc::Rc;
 
 use nl31_netlink::{Change, Error, Load, Mode, Prefix, Route, Spec, Transport};
 
-use super::{Console, Counted, LINES_PER_STEP, Reason, Running};
-use crate::candidate::{Candidate, CandidateError};
-use crate::codes::{self, Code};
-use crate::config::Lines;
-use crate::device::Cached;
-use crate::difference::difference;
-use crate::edit::{self, Fault};
+use super::session::{Console, Counted, LINES_PER_STEP, Reason, Running};
+use crate::candidate::affected::{self, FLUSHED_MAX, Stuck};
+use crate::candidate::confirmed_commit;
+use crate::candidate::edit::{self, Fault};
+use crate::candidate::edit_log::{Candidate, CandidateError};
+use crate::config::file::Lines;
+use crate::config::path_diff::difference;
+use crate::grammar::codes::{self, Code};
 use crate::grammar::{self, Command};
-use crate::touched::{self, FLUSHED_MAX, Stuck};
-use crate::undo;
+use crate::platform::devices::Cached;
 
 /// What is done with the edits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,7 +37,7 @@ pub(super) struct Commit {
     empties: bool,
     /// All edits are with the kernel: what takes them back is being written, up to
     /// this prefix.
-    undo: Option<(undo::Writer, Option<Prefix>)>,
+    undo: Option<(confirmed_commit::Writer, Option<Prefix>)>,
 }
 
 /// What the edits change, being shown.
@@ -221,16 +221,18 @@ impl<T: Transport> Console<T> {
                 }
             }
             Purpose::Commit => self.finish(&mut commit),
-            Purpose::Confirmed(_) => match undo::Writer::create(&self.shared.files.undo()) {
-                Ok(writer) => {
-                    commit.undo = Some((writer, None));
-                    self.running = Running::Commit(commit);
+            Purpose::Confirmed(_) => {
+                match confirmed_commit::Writer::create(&self.shared.files.undo()) {
+                    Ok(writer) => {
+                        commit.undo = Some((writer, None));
+                        self.running = Running::Commit(commit);
+                    }
+                    Err(error) => {
+                        self.abandon(&mut commit.load);
+                        self.file_failed(&error);
+                    }
                 }
-                Err(error) => {
-                    self.abandon(&mut commit.load);
-                    self.file_failed(&error);
-                }
-            },
+            }
         }
     }
 
@@ -243,7 +245,7 @@ impl<T: Transport> Console<T> {
         let Some(client) = &mut self.client else {
             return self.ready();
         };
-        let chunk = match touched::before(client, &*self.devices, candidate, last) {
+        let chunk = match affected::before(client, &*self.devices, candidate, last) {
             Ok(chunk) => chunk,
             Err(stuck) => {
                 self.abandon(&mut commit.load);
@@ -259,7 +261,7 @@ impl<T: Transport> Console<T> {
                 Ok(true) => {}
                 Ok(false) => {
                     self.abandon(&mut commit.load);
-                    let max = undo::PREFIXES_MAX;
+                    let max = confirmed_commit::PREFIXES_MAX;
                     return self.status(
                         codes::FULL,
                         format_args!(
@@ -273,7 +275,7 @@ impl<T: Transport> Console<T> {
                 }
             }
         }
-        if chunk.len() == touched::CHUNK {
+        if chunk.len() == affected::CHUNK {
             commit.undo = Some((writer, last));
             self.running = Running::Commit(commit);
             return;
@@ -281,7 +283,7 @@ impl<T: Transport> Console<T> {
         let Purpose::Confirmed(seconds) = commit.purpose else {
             return self.ready();
         };
-        let until = undo::now() + u64::from(seconds) * 1000;
+        let until = confirmed_commit::now() + u64::from(seconds) * 1000;
         match writer.arm(until, commit.empties) {
             Ok(()) => {
                 self.shared.unconfirmed.set(Some(until));
@@ -429,9 +431,9 @@ impl<T: Transport> Console<T> {
             diff.ended = true;
             return Ok(());
         };
-        let mut chunk = touched::before(client, &*self.devices, candidate, diff.last)?;
-        touched::after(&mut chunk, &*self.devices, candidate)?;
-        diff.ended = chunk.len() < touched::CHUNK;
+        let mut chunk = affected::before(client, &*self.devices, candidate, diff.last)?;
+        affected::after(&mut chunk, &*self.devices, candidate)?;
+        diff.ended = chunk.len() < affected::CHUNK;
         diff.last = chunk.last().map(|touched| touched.prefix);
         for touched in &chunk {
             let (before, after) = (touched.before.all(), touched.after.all());
@@ -461,8 +463,8 @@ impl<T: Transport> Console<T> {
             );
         }
         let undo = self.shared.files.undo();
-        let empties = undo::empties(&undo);
-        if let Err(error) = undo::disarm(&undo) {
+        let empties = confirmed_commit::empties(&undo);
+        if let Err(error) = confirmed_commit::disarm(&undo) {
             return self.file_failed(&error);
         }
         self.shared.unconfirmed.set(None);
@@ -486,7 +488,7 @@ impl<T: Transport> Console<T> {
         let Some(client) = &mut self.client else {
             return self.absent();
         };
-        match undo::roll_back(client, &*self.devices, &path) {
+        match confirmed_commit::roll_back(client, &*self.devices, &path) {
             Ok(done) => {
                 self.shared.rolled_back(done);
                 log::info!("{done}");

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The lines typed before.
 
-use crate::editor::Line;
+use crate::console::editor::Line;
 
 /// Lines kept.
 const LINES: usize = 32;

@@ -13,8 +13,8 @@ use nix::poll::PollFlags;
 use nl31_netlink::Message;
 use nl31_wire::Deframer;
 
-use crate::program::{Program, System};
-use crate::undo::RolledBack;
+use crate::candidate::confirmed_commit::RolledBack;
+use crate::frames::session::{Program, System};
 
 /// Programs at once. Others wait in the kernel's queue until one leaves.
 pub const PROGRAMS_MAX: usize = 4;
@@ -212,9 +212,9 @@ impl Connected {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::tests::Folder;
-    use crate::files::Files;
-    use crate::shared::Shared;
+    use crate::config::file::tests::Folder;
+    use crate::console::shared::Shared;
+    use crate::platform::atomic_file::Files;
     use nl31_netlink::{Add, FakeKernel};
     use nl31_wire::limits::FRAME_MAX;
     use nl31_wire::{Request, Response};

@@ -11,7 +11,7 @@ use std::path::{Path as FilePath, PathBuf};
 use nl31_netlink::{PATHS_MAX, Path, Prefix};
 use nl31_route::DeviceName;
 
-use crate::config::{ConfigError, ConfigErrorKind, Fault, Lines};
+use crate::config::file::{ConfigError, ConfigErrorKind, Fault, Lines};
 
 /// Routes picked in one pass.
 const CHUNK: usize = 512;
@@ -242,7 +242,7 @@ impl Sorted {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::tests::Folder;
+    use crate::config::file::tests::Folder;
     use nl31_netlink::Route;
 
     fn read(path: &FilePath) -> Result<Vec<String>, String> {

@@ -15,8 +15,8 @@ use nix::libc;
 use nl31_netlink::{Add, Change, Client, Load, Loaded, Mode, Route, Transport};
 use nl31_route::{DeviceName, ParseErrorKind, Parsed, Part, Syntax, without_comment};
 
-use crate::device::{Cached, Devices};
-use crate::mark::Late;
+use crate::config::marker::Late;
+use crate::platform::devices::{Cached, Devices};
 
 /// Longest line in bytes, with what is behind `#`.
 const LINE_MAX: usize = 512;
@@ -389,7 +389,7 @@ impl std::error::Error for ConfigError {}
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::device::tests::TestDevices;
+    use crate::platform::devices::tests::TestDevices;
     use nl31_netlink::FakeKernel;
     use std::time::Duration;
 

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 
-use crate::config::Lines;
+use crate::config::file::Lines;
 
 /// Most bytes of all edits: some 20,000 of them.
 pub const BYTES_MAX: u64 = 1024 * 1024;
@@ -138,7 +138,7 @@ impl Drop for Candidate {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::tests::Folder;
+    use crate::config::file::tests::Folder;
 
     fn lines(candidate: &Candidate) -> Vec<String> {
         let mut lines = candidate.lines().unwrap();

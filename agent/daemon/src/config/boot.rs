@@ -21,10 +21,10 @@ use std::path::{Path, PathBuf};
 use nl31_netlink::{Client, Error, Loaded, Mode, Transport};
 use nl31_route::DeviceName;
 
-use crate::config::{ConfigError, Loading};
-use crate::device::Devices;
-use crate::files::{Files, Replacement};
-use crate::mark::{Late, Mark};
+use crate::config::file::{ConfigError, Loading};
+use crate::config::marker::{Late, Mark};
+use crate::platform::atomic_file::{Files, Replacement};
+use crate::platform::devices::Devices;
 
 /// Where the kernel tells of the module.
 const MODULE: &str = "/sys/module/nl31";
@@ -247,7 +247,7 @@ impl Boot {
                 }
                 Err(error) if error.is_of_config() => self.refuse(index, mode, error),
                 Err(error) => match error.kind {
-                    crate::config::ConfigErrorKind::Kernel(error) => News::Failed(error),
+                    crate::config::file::ConfigErrorKind::Kernel(error) => News::Failed(error),
                     _ => self.refuse(index, mode, error),
                 },
             },
@@ -411,8 +411,8 @@ impl Keeping {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::tests::Folder;
-    use crate::device::tests::TestDevices;
+    use crate::config::file::tests::Folder;
+    use crate::platform::devices::tests::TestDevices;
     use nl31_netlink::{FakeKernel, Spec};
     use std::fs;
     use std::time::Duration;

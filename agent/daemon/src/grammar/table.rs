@@ -7,8 +7,8 @@ use std::fmt;
 use nl31_netlink::abi::TEXT_MAX;
 use nl31_route::{Keyword, Match, Protocol, Syntax, Value, Word, match_word, words};
 
-use crate::device::Devices;
-use crate::undo::SECONDS_MAX;
+use crate::candidate::confirmed_commit::SECONDS_MAX;
+use crate::platform::devices::Devices;
 
 /// What a command does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -806,7 +806,7 @@ pub fn markdown() -> impl fmt::Display {
                 writeln!(f, "| `{synopsis}` | {} |", command.help)?;
             }
             writeln!(f, "\n| code | means |\n| --- | --- |")?;
-            for code in crate::codes::ALL {
+            for code in crate::grammar::codes::ALL {
                 writeln!(f, "| `{code}` | {} |", code.meaning)?;
             }
             Ok(())
@@ -821,7 +821,7 @@ pub const GREETING_MAX: usize = TEXT_MAX;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::device::tests::TestDevices;
+    use crate::platform::devices::tests::TestDevices;
     use proptest::prelude::*;
 
     fn found(line: &str) -> Result<Option<(Action, usize)>, String> {

@@ -6,10 +6,10 @@ use std::cell::{Cell, RefCell};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::config::Absent;
-use crate::files::Files;
-use crate::mark::{Late, Mark};
-use crate::undo::{self, RolledBack};
+use crate::candidate::confirmed_commit::{self, RolledBack};
+use crate::config::file::Absent;
+use crate::config::marker::{Late, Mark};
+use crate::platform::atomic_file::Files;
 
 /// See the module. Everything happens on the main thread.
 #[derive(Debug)]
@@ -21,7 +21,7 @@ pub struct Shared {
     pub resident: bool,
     /// Whether this is the appliance, which may be rebooted.
     pub appliance: bool,
-    /// Until when a commit may be confirmed here, by [`undo::now`].
+    /// Until when a commit may be confirmed here, by [`confirmed_commit::now`].
     pub unconfirmed: Cell<Option<u64>>,
     /// One was taken back, and programs do not know yet.
     pub rolled_back: Cell<Option<RolledBack>>,
@@ -38,7 +38,7 @@ impl Shared {
     /// With a commit that waits for its confirmation since an agent before.
     pub fn new(files: Files, resident: bool, appliance: bool) -> Self {
         let unconfirmed = if resident {
-            undo::until(&files.undo())
+            confirmed_commit::until(&files.undo())
         } else {
             None
         };
@@ -96,9 +96,9 @@ impl Shared {
         let until = match self.resident {
             true => self.unconfirmed.get(),
             // It is the resident agent's, and can come and go.
-            false => undo::until(&self.files.undo()),
+            false => confirmed_commit::until(&self.files.undo()),
         };
-        Some(until?.saturating_sub(undo::now()))
+        Some(until?.saturating_sub(confirmed_commit::now()))
     }
 
     /// A commit was taken back.
@@ -110,7 +110,7 @@ impl Shared {
     /// A commit stays although it was not confirmed: another table is there now.
     pub fn forget_unconfirmed(&self) -> bool {
         let waited = self.unconfirmed.take().is_some();
-        if waited && let Err(error) = undo::disarm(&self.files.undo()) {
+        if waited && let Err(error) = confirmed_commit::disarm(&self.files.undo()) {
             log::warn!("{}: {error}", self.files.undo().display());
         }
         waited

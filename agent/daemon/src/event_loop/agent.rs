@@ -17,18 +17,19 @@ use nl31_netlink::{Client, Error, ErrorKind, Transport};
 use nl31_wire::limits::SILENCE_MS;
 use nl31_wire::{Heard, Line, Silence};
 
-use crate::access::{Access, Gate};
-use crate::boot::Boot;
+use crate::candidate::confirmed_commit;
+use crate::config::boot::Boot;
+use crate::console::access::{Access, Gate};
+use crate::console::shared::{self, Shared};
 use crate::console::{Console, Peer};
-use crate::control::{Control, PROGRAMS_MAX};
-use crate::device::SystemDevices;
-use crate::files::Files;
-use crate::program::{Host, Program, System};
-use crate::receiver::{Events, Receiver};
-use crate::serial::{Choice, Input, Serial};
-use crate::shared::{self, Shared};
-use crate::watchdog::Watchdog;
-use crate::{last_words, privileges, undo};
+use crate::frames::control_socket::{Control, PROGRAMS_MAX};
+use crate::frames::session::{Host, Program, System};
+use crate::platform::atomic_file::Files;
+use crate::platform::devices::SystemDevices;
+use crate::platform::receiver::{Events, Receiver};
+use crate::platform::serial::{Choice, Input, Serial};
+use crate::platform::watchdog::Watchdog;
+use crate::platform::{exit_reason, sandbox};
 
 /// What the agent is started with.
 #[derive(Clone, Debug)]
@@ -141,13 +142,13 @@ pub fn run(options: Options) -> io::Result<bool> {
         // The only way to reach the appliance is the last to be killed when memory is
         // out; without the right to say so it is killed in its turn.
         let _ = std::fs::write("/proc/self/oom_score_adj", "-1000");
-        match last_words::begin(&options.run.join("last-words")) {
+        match exit_reason::begin(&options.run.join("last-words")) {
             Ok(None) => {}
             Ok(Some(text)) => log::warn!("the agent before this one has ended: {text}"),
             Err(error) => log::warn!("{}: {error}", options.run.display()),
         }
     }
-    if let Err(error) = privileges::restrict() {
+    if let Err(error) = sandbox::restrict() {
         // The only way to reach the appliance stays open all the same.
         log::error!("cannot give up privileges: {error}");
     }
@@ -214,7 +215,7 @@ pub fn run(options: Options) -> io::Result<bool> {
     agent.console.start();
     agent.open_kernel();
     agent.serve()?;
-    last_words::end();
+    exit_reason::end();
     if let Some(watchdog) = agent.watchdog.take() {
         watchdog.stop();
     }
@@ -315,7 +316,7 @@ impl Agent {
         // A client of its own: the console may be in the middle of a list.
         let host = System(Rc::clone(&self.shared));
         let done = host.connect().and_then(|mut client| {
-            undo::roll_back(&mut client, &SystemDevices, &self.shared.files.undo())
+            confirmed_commit::roll_back(&mut client, &SystemDevices, &self.shared.files.undo())
         });
         match done {
             Ok(done) => {

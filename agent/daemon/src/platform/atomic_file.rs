@@ -229,7 +229,7 @@ pub fn write_whole(path: &Path, content: &mut impl Read) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::tests::Folder;
+    use crate::config::file::tests::Folder;
 
     #[test]
     fn a_file_is_the_old_one_until_it_is_whole() {

@@ -1,0 +1,9 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The config: its file, how it is loaded at boot and saved.
+
+pub mod boot;
+pub mod file;
+pub mod marker;
+pub mod path_diff;
+pub mod save;
+pub mod sorted;
