@@ -10,10 +10,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use nl31_agent::config::boot::Boot;
+use nl31_agent::config::locations::Files;
 use nl31_agent::console::access::{Access, Gate};
 use nl31_agent::console::shared::Shared;
 use nl31_agent::console::{Console, PROMPT, Peer};
-use nl31_agent::platform::atomic_file::Files;
 use nl31_agent::platform::devices::Devices;
 use nl31_netlink::{Client, FakeKernel};
 use nl31_route::DeviceName;
@@ -1158,7 +1158,7 @@ fn a_page_that_is_left_keeps_no_device_waiting() {
     session.types("terminal 10\r");
     assert!(session.types("help\r").ends_with("--more--"));
     assert!(session.console.waits_for_devices());
-    session.shared.replace(None);
+    session.shared.config.replace(None);
     session.console.look_for_devices();
     assert!(!session.console.waits_for_devices());
 }

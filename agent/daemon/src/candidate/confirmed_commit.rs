@@ -25,8 +25,6 @@ use crate::platform::devices::{Cached, Devices};
 
 /// Most prefixes that a commit to be confirmed may touch.
 pub const PREFIXES_MAX: usize = 4096;
-/// Longest time to confirm.
-pub const SECONDS_MAX: u32 = 86_400;
 
 /// Begins the line of a prefix; its paths follow.
 const PREFIX: &str = "prefix ";
@@ -257,7 +255,7 @@ pub fn disarm(path: &FilePath) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::file::tests::Folder;
+    use crate::platform::atomic_file::tests::Folder;
     use crate::platform::devices::tests::TestDevices;
     use nl31_netlink::FakeKernel;
     use std::time::Duration;

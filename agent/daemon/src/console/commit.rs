@@ -60,7 +60,7 @@ impl<T: Transport> Console<T> {
                 ),
             );
         }
-        match Candidate::begin(&self.shared.files.candidate()) {
+        match Candidate::begin(&self.shared.config.files.candidate()) {
             Ok(candidate) => {
                 self.candidate = Some(candidate);
                 self.status(
@@ -102,7 +102,7 @@ impl<T: Transport> Console<T> {
     }
 
     pub(super) fn file_failed(&mut self, error: &io::Error) {
-        let path = self.shared.files.run.display();
+        let path = self.shared.config.files.run.display();
         let text = format!("{path}: {error}");
         self.status(codes::of_io(error), format_args!("{text}"));
     }
@@ -119,7 +119,7 @@ impl<T: Transport> Console<T> {
         let left = self.shared.left();
         if let Some(left) = left {
             let seconds = left.div_ceil(1000);
-            let how = match self.shared.resident {
+            let how = match self.shared.config.resident {
                 true => "`confirm` keeps it, `rollback` takes it back",
                 false => "`confirm` or `rollback` it on the serial console, or with nl31ctl",
             };
@@ -134,7 +134,7 @@ impl<T: Transport> Console<T> {
     pub(super) fn start_commit(&mut self, line: &str, start: usize) {
         match grammar::confirmed(line, start) {
             Err(error) => self.misspelled(line, &error),
-            Ok(Some(_)) if !self.shared.resident => self.status(
+            Ok(Some(_)) if !self.shared.config.resident => self.status(
                 codes::DENIED,
                 format_args!("this agent ends with its input: use the serial console, or nl31ctl"),
             ),
@@ -222,7 +222,7 @@ impl<T: Transport> Console<T> {
             }
             Purpose::Commit => self.finish(&mut commit),
             Purpose::Confirmed(_) => {
-                match confirmed_commit::Writer::create(&self.shared.files.undo()) {
+                match confirmed_commit::Writer::create(&self.shared.config.files.undo()) {
                     Ok(writer) => {
                         commit.undo = Some((writer, None));
                         self.running = Running::Commit(commit);
@@ -307,7 +307,7 @@ impl<T: Transport> Console<T> {
                 let edits = Counted(edits.into(), "edit");
                 log::info!("committed {edits}");
                 if commit.empties && commit.purpose == Purpose::Commit {
-                    self.shared.replace(None);
+                    self.shared.config.replace(None);
                 }
                 match commit.purpose {
                     _ if edits.0 == 0 => {
@@ -354,7 +354,7 @@ impl<T: Transport> Console<T> {
     }
 
     fn edit_faulty(&mut self, number: u32, fault: &Fault) {
-        self.edit_failed(number, codes::of_fault(fault), format_args!("{fault}"));
+        self.edit_failed(number, fault.code(), format_args!("{fault}"));
     }
 
     fn edit_failed(&mut self, number: u32, code: Code, what: std::fmt::Arguments<'_>) {
@@ -462,14 +462,14 @@ impl<T: Transport> Console<T> {
                 format_args!("no commit waits to be confirmed"),
             );
         }
-        let undo = self.shared.files.undo();
+        let undo = self.shared.config.files.undo();
         let empties = confirmed_commit::empties(&undo);
         if let Err(error) = confirmed_commit::disarm(&undo) {
             return self.file_failed(&error);
         }
         self.shared.unconfirmed.set(None);
         if empties {
-            self.shared.replace(None);
+            self.shared.config.replace(None);
         }
         log::info!("the commit is confirmed");
         self.start_save(true);
@@ -484,7 +484,7 @@ impl<T: Transport> Console<T> {
             let text = format_args!("no edits are open, and no commit waits to be confirmed");
             return self.status(codes::NOT_OPEN, text);
         }
-        let path = self.shared.files.undo();
+        let path = self.shared.config.files.undo();
         let Some(client) = &mut self.client else {
             return self.absent();
         };

@@ -9,7 +9,8 @@ use nl31_netlink::{Dump, ErrorKind, Mode, Route, Step, Transport};
 use nl31_route::DeviceName;
 
 use super::session::{Console, LINES_PER_STEP, NotThere, Reason, Running, count_routes};
-use crate::config::file::{ConfigError, ConfigErrorKind, Loading};
+use crate::config::file::{ConfigError, ConfigErrorKind};
+use crate::config::load::Loading;
 use crate::config::path_diff::difference;
 use crate::config::save::{Progress, SaveError, Saving};
 use crate::config::sorted::{self, Group, Sorted};
@@ -60,7 +61,7 @@ impl<T: Transport> Console<T> {
                 false => self.absent(),
             };
         };
-        match Saving::begin(client, &self.shared) {
+        match Saving::begin(client, &self.shared.config) {
             Ok(saving) => self.running = Running::Save(Box::new(Save { saving, confirms })),
             Err(error) => self.save_failed(&error, confirms),
         }
@@ -81,9 +82,13 @@ impl<T: Transport> Console<T> {
         let Some(client) = &mut self.client else {
             return false;
         };
-        match save.saving.step(client, &*self.devices, &self.shared) {
+        match save
+            .saving
+            .step(client, &*self.devices, &self.shared.config, &|| {
+                self.shared.left().is_some()
+            }) {
             Ok(Progress::Saved(paths)) => {
-                self.shared.saved(paths, save.saving.late());
+                self.shared.config.saved(paths, save.saving.late());
                 for device in save.saving.late() {
                     self.data(format_args!("* with the routes that wait for {device}"));
                 }
@@ -103,7 +108,7 @@ impl<T: Transport> Console<T> {
     }
 
     fn save_failed(&mut self, error: &SaveError, confirms: bool) {
-        let path = self.shared.files.config.display().to_string();
+        let path = self.shared.config.files.config.display().to_string();
         let (code, text) = match error {
             SaveError::Kernel(error) => (Code::of(error), format!("{}", Reason(error))),
             SaveError::Io(error) => (codes::of_io(error), format!("{path}: {error}")),
@@ -138,11 +143,11 @@ impl<T: Transport> Console<T> {
         if self.client.is_none() {
             return self.absent();
         }
-        let path = file.map_or(self.shared.files.saved(), Path::new);
+        let path = file.map_or(self.shared.config.files.saved(), Path::new);
         match Loading::open(path, Mode::Replace) {
             Ok(mut loading) => {
                 // Only the resident agent is there to add them.
-                if self.shared.resident {
+                if self.shared.config.resident {
                     loading = loading.without_absent();
                 }
                 self.running = Running::Load(Box::new(loading));
@@ -170,7 +175,7 @@ impl<T: Transport> Console<T> {
                 for device in late.iter().flat_map(|late| &late.devices) {
                     self.data(format_args!("* {}", NotThere(device)));
                 }
-                self.shared.replace(late);
+                self.shared.config.replace(late);
                 let path = loading.path().display();
                 let routes = count_routes(loaded.added.into());
                 log::info!("{path}: {routes} take the place of the table");
@@ -189,7 +194,7 @@ impl<T: Transport> Console<T> {
     }
 
     pub(super) fn factory_reset(&mut self) {
-        match self.shared.files.forget() {
+        match self.shared.config.files.forget() {
             Ok(()) => {
                 log::warn!("the saved config was deleted");
                 self.status(codes::DONE, format_args!(
@@ -197,14 +202,14 @@ impl<T: Transport> Console<T> {
                 ));
             }
             Err(error) => {
-                let path = self.shared.files.config.display().to_string();
+                let path = self.shared.config.files.config.display().to_string();
                 self.status(codes::of_io(&error), format_args!("{path}: {error}"));
             }
         }
     }
 
     pub(super) fn start_config_diff(&mut self) {
-        let path = self.shared.files.saved().to_path_buf();
+        let path = self.shared.config.files.saved().to_path_buf();
         let saved = match Sorted::open(&path) {
             Ok(saved) => saved,
             Err(error) => return self.config_failed(&error),

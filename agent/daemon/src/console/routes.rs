@@ -125,7 +125,7 @@ impl<T: Transport> Console<T> {
         match result {
             Ok(()) => {
                 if parsed.flags & ALL != 0 {
-                    self.shared.replace(None);
+                    self.shared.config.replace(None);
                 }
                 // Each path gone is one change. Others may change the table too,
                 // so this says no more than whether there was something.

@@ -20,7 +20,7 @@ use nl31_route::DeviceName;
 use crate::candidate::edit::{self, Fault};
 use crate::candidate::edit_log::Candidate;
 use crate::config::boot::{Boot, News};
-use crate::config::file::Loading;
+use crate::config::load::Loading;
 use crate::console::changes::Changes;
 use crate::console::editor::display_width::columns;
 use crate::console::editor::{DRAWN_MAX, Editor, LINE_MAX, Line, Request};
@@ -175,7 +175,7 @@ impl<T: Transport> Console<T> {
             ));
         }
         if self.peer == Peer::Line && self.candidate.is_none() {
-            self.candidate = Candidate::resume(&self.shared.files.candidate());
+            self.candidate = Candidate::resume(&self.shared.config.files.candidate());
         }
         if let Some(candidate) = self.candidate.as_ref().filter(|_| self.interactive()) {
             let edits = candidate.edits();
@@ -236,7 +236,7 @@ impl<T: Transport> Console<T> {
         self.client = Some(client);
         if let Some(boot) = &mut self.boot {
             boot.restart();
-            self.shared.replaced.take();
+            self.shared.config.replaced.take();
         }
         self.tell_of_boot();
     }
@@ -533,7 +533,7 @@ impl<T: Transport> Console<T> {
 
     /// Whether routes of the config wait for a device.
     pub fn waits_for_devices(&self) -> bool {
-        let replaced = self.shared.replaced.borrow().is_some();
+        let replaced = self.shared.config.replaced.borrow().is_some();
         let waits = |boot: &Boot| boot.done() && (replaced || !boot.waits_for().is_empty());
         self.attached() && self.boot.as_ref().is_some_and(waits)
     }
@@ -551,9 +551,9 @@ impl<T: Transport> Console<T> {
         };
         if let (true, Some(boot), Some(client)) = (free, &mut self.boot, &mut self.client) {
             // What waits goes with the table that it was to come to.
-            if self.shared.replaced.borrow().is_some() {
-                boot.replace(client, self.shared.late());
-                self.shared.replaced.take();
+            if self.shared.config.replaced.borrow().is_some() {
+                boot.replace(client, self.shared.config.late());
+                self.shared.config.replaced.take();
             }
             boot.look_for_devices(client, &*self.devices);
         }
@@ -561,12 +561,12 @@ impl<T: Transport> Console<T> {
 
     /// Whether the config is being loaded.
     pub fn booting(&self) -> bool {
-        self.client.is_some() && self.shared.booting.get()
+        self.client.is_some() && self.shared.config.booting.get()
     }
 
     pub(super) fn tell_of_boot(&self) {
         if let Some(boot) = &self.boot {
-            self.shared.booting.set(!boot.done());
+            self.shared.config.booting.set(!boot.done());
         }
     }
 

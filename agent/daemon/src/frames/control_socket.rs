@@ -212,9 +212,9 @@ impl Connected {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::file::tests::Folder;
+    use crate::config::locations::Files;
     use crate::console::shared::Shared;
-    use crate::platform::atomic_file::Files;
+    use crate::platform::atomic_file::tests::Folder;
     use nl31_netlink::{Add, FakeKernel};
     use nl31_wire::limits::FRAME_MAX;
     use nl31_wire::{Request, Response};

@@ -380,7 +380,7 @@ impl<H: Host> Program<H> {
         }
         // It would get between, or be in a table that is not whole.
         let alone = matches!(self.changes, Changes::Single);
-        if changes && alone && self.host.shared().booting.get() {
+        if changes && alone && self.host.shared().config.booting.get() {
             let what = format_args!("the config of the boot is being loaded: try again");
             return Err(Refusal::new(codes::LOCKED.number, what));
         }
@@ -529,7 +529,7 @@ impl<H: Host> Program<H> {
             _ => {}
         }
         if all {
-            self.host.shared().replace(None);
+            self.host.shared().config.replace(None);
         }
         self.answer(&Response::Done {});
         Ok(())
@@ -689,7 +689,7 @@ impl<H: Host> Program<H> {
         }
         let shared = self.host.shared();
         let mut client = self.host.connect()?;
-        let saving = Saving::begin(&mut client, &shared)?;
+        let saving = Saving::begin(&mut client, &shared.config)?;
         self.open = Open::Save(Box::new((client, saving)));
         self.next()
     }
@@ -698,12 +698,14 @@ impl<H: Host> Program<H> {
         let shared = self.host.shared();
         let (client, saving) = &mut *save;
         let last = matches!(
-            saving.step(client, &*self.devices, &shared)?,
+            saving.step(client, &*self.devices, &shared.config, &|| shared
+                .left()
+                .is_some())?,
             Progress::Saved(_)
         );
         let routes = saving.paths();
         if last {
-            shared.saved(routes, saving.late());
+            shared.config.saved(routes, saving.late());
         } else {
             self.open = Open::Save(save);
         }
@@ -769,7 +771,7 @@ impl<H: Host> Program<H> {
                 let replaces = transaction.replaces();
                 let count = transaction.commit(&mut client)?;
                 if replaces {
-                    self.host.shared().replace(None);
+                    self.host.shared().config.replace(None);
                 }
                 self.answer(&Response::Changed { count });
                 Ok(())
