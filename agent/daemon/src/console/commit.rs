@@ -1,19 +1,18 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! `begin`, the edits behind it, `diff`, `check`, `commit`, `confirm`, `rollback`.
 
-use std::collections::VecDeque;
 use std::io;
 use std::rc::Rc;
 
-use nl31_netlink::{Change, Error, Load, Mode, Prefix, Route, Spec, Transport};
+use nl31_netlink::{Change, Error, Load, Mode, Prefix, Spec, Transport};
 
-use super::session::{Console, Counted, LINES_PER_STEP, Reason, Running};
+use super::reply::{Counted, Reason};
+use super::session::{Console, LINES_PER_STEP, Running};
 use crate::candidate::affected::{self, FLUSHED_MAX, Stuck};
 use crate::candidate::confirmed_commit;
 use crate::candidate::edit::{self, Fault};
 use crate::candidate::edit_log::{Candidate, CandidateError};
 use crate::config::file::Lines;
-use crate::config::path_diff::difference;
 use crate::grammar::codes::{self, Code};
 use crate::grammar::{self, Command};
 use crate::platform::devices::Cached;
@@ -38,15 +37,6 @@ pub(super) struct Commit {
     /// All edits are with the kernel: what takes them back is being written, up to
     /// this prefix.
     undo: Option<(confirmed_commit::Writer, Option<Prefix>)>,
-}
-
-/// What the edits change, being shown.
-#[derive(Debug, Default)]
-pub(super) struct CandidateDiff {
-    last: Option<Prefix>,
-    ended: bool,
-    lines: VecDeque<(char, Route<u32>)>,
-    shown: u64,
 }
 
 impl<T: Transport> Console<T> {
@@ -372,7 +362,7 @@ impl<T: Transport> Console<T> {
         );
     }
 
-    fn stuck(&mut self, stuck: &Stuck) {
+    pub(super) fn stuck(&mut self, stuck: &Stuck) {
         match stuck {
             Stuck::Edit(number, fault) => self.edit_faulty(*number, fault),
             Stuck::Conflict(number, prefix, conflict) => {
@@ -390,67 +380,6 @@ impl<T: Transport> Console<T> {
             ),
             Stuck::Kernel(error) => self.failed(error, format_args!("{}", Reason(error))),
             Stuck::Io(error) => self.file_failed(error),
-        }
-    }
-
-    /// Shows what the edits change.
-    pub(super) fn candidate_diff(&mut self, mut diff: Box<CandidateDiff>) -> bool {
-        if std::mem::take(&mut self.stop) {
-            self.status(codes::STOPPED, format_args!("stopped"));
-            return true;
-        }
-        let devices = Rc::clone(&self.devices);
-        let mut devices = Cached::new(&*devices);
-        for _ in 0..LINES_PER_STEP {
-            if self.page_is_full() {
-                return self.pause(Running::CandidateDiff(diff));
-            }
-            let Some((sign, route)) = diff.lines.pop_front() else {
-                break;
-            };
-            let route = devices.named(route);
-            self.data(format_args!("{sign} {route}"));
-            diff.shown += 1;
-        }
-        if diff.lines.is_empty() && diff.ended {
-            self.differences(diff.shown, format_args!("from the table"));
-            return true;
-        }
-        if diff.lines.is_empty()
-            && let Err(stuck) = self.next_touched(&mut diff)
-        {
-            self.stuck(&stuck);
-            return true;
-        }
-        self.running = Running::CandidateDiff(diff);
-        true
-    }
-
-    fn next_touched(&mut self, diff: &mut CandidateDiff) -> Result<(), Stuck> {
-        let (Some(client), Some(candidate)) = (&mut self.client, &self.candidate) else {
-            diff.ended = true;
-            return Ok(());
-        };
-        let mut chunk = affected::before(client, &*self.devices, candidate, diff.last)?;
-        affected::after(&mut chunk, &*self.devices, candidate)?;
-        diff.ended = chunk.len() < affected::CHUNK;
-        diff.last = chunk.last().map(|touched| touched.prefix);
-        for touched in &chunk {
-            let (before, after) = (touched.before.all(), touched.after.all());
-            difference(touched.prefix, before, after, &mut |sign, route| {
-                diff.lines.push_back((sign, route));
-            });
-        }
-        Ok(())
-    }
-
-    pub(super) fn differences(&mut self, shown: u64, from: std::fmt::Arguments<'_>) {
-        match shown {
-            0 => self.status(codes::DONE, format_args!("no difference {from}")),
-            _ => self.status(
-                codes::DONE,
-                format_args!("{} {from}", Counted(shown, "difference")),
-            ),
         }
     }
 

@@ -7,7 +7,8 @@ use nl31_netlink::abi::{
 use nl31_netlink::{Add, Client, Error, ErrorKind, Transport};
 use nl31_route::{Parsed, Part, Syntax};
 
-use super::session::{Console, Reason};
+use super::reply::Reason;
+use super::session::Console;
 use crate::candidate::edit::{self, Fault};
 use crate::candidate::flush::flush;
 use crate::console::json::Json;

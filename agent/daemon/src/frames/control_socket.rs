@@ -14,7 +14,8 @@ use nl31_netlink::Message;
 use nl31_wire::Deframer;
 
 use crate::candidate::confirmed_commit::RolledBack;
-use crate::frames::session::{Program, System};
+use crate::frames::host::System;
+use crate::frames::session::Program;
 
 /// Programs at once. Others wait in the kernel's queue until one leaves.
 pub const PROGRAMS_MAX: usize = 4;
