@@ -64,6 +64,7 @@ mod tests {
 
     #[test]
     fn any_name_of_a_device_is_quoted() {
-        assert!(json("::/0 dev a\"b\\c").contains(r#""dev":"a\"b\\c""#));
+        let json = json(r#"::/0 dev a"b\x5cc"#);
+        assert!(json.contains(r#""dev":"a\"b\\x5cc""#), "{json}");
     }
 }
