@@ -23,12 +23,13 @@ use crate::console::{Console, Peer};
 use crate::control::{Control, PROGRAMS_MAX};
 use crate::device::SystemDevices;
 use crate::files::Files;
+use crate::instance::Instance;
 use crate::program::{Host, Program, System};
 use crate::receiver::{Events, Receiver};
 use crate::serial::{Choice, Input, Serial};
-use crate::shared::{self, Shared};
+use crate::shared::Shared;
 use crate::watchdog::Watchdog;
-use crate::{last_words, privileges, undo};
+use crate::{last_words, privileges, reboot, undo};
 
 /// What the agent is started with.
 #[derive(Clone, Debug)]
@@ -42,7 +43,7 @@ pub struct Options {
     /// Folder for what lasts until the next boot. The control socket lies beside it,
     /// under its name and `.sock`.
     pub run: PathBuf,
-    /// The board's watchdog, if it is to be fed.
+    /// The board's watchdog, if it is to be pinged.
     pub watchdog: Option<PathBuf>,
 }
 
@@ -132,10 +133,18 @@ pub fn run(options: Options) -> io::Result<bool> {
 
     let files = Files::new(options.config.as_deref(), &options.run);
     let standard = options.serial.is_standard();
+    let _instance = match standard {
+        true => None,
+        false => Some(Instance::claim(&options.run)?),
+    };
+    if !standard && let Err(error) = reboot::pass_on(&options.run) {
+        log::error!("reboot: {error}");
+    }
     // An agent for standard input is a guest beside the resident one, whose work the
     // boot is: another one would begin it over, or get in its way.
     let boot = (!standard).then(|| Boot::new(&files));
-    let appliance = matches!(options.serial, Choice::Auto);
+    let under_init = reboot::is_run_by_init();
+    let appliance = matches!(options.serial, Choice::Auto) && under_init;
     let shared = Rc::new(Shared::new(files, !standard, appliance));
     if !standard {
         // The only way to reach the appliance is the last to be killed when memory is
@@ -215,11 +224,16 @@ pub fn run(options: Options) -> io::Result<bool> {
     agent.open_kernel();
     agent.serve()?;
     last_words::end();
-    if let Some(watchdog) = agent.watchdog.take() {
+    if let Some(watchdog) = agent.watchdog.take()
+        && !under_init
+    {
+        // Under init it runs on: the next agent takes it over, and a shutdown that hangs
+        // ends in a reset.
         watchdog.stop();
     }
-    // A script that was cut short did not succeed.
-    Ok(agent.console.failures() == 0 && !(standard && agent.terminated))
+    // The exit status is a script's: it tells whether every command succeeded. A script
+    // that was cut short did not. The resident agent serves many users; it ends in order.
+    Ok(!standard || (agent.console.failures() == 0 && !agent.terminated))
 }
 
 impl Agent {
@@ -241,7 +255,7 @@ impl Agent {
 
     /// Does what there is to do; says whether there is more.
     fn work(&mut self) -> bool {
-        self.feed_watchdog();
+        self.ping_watchdog();
         if self.serial.is_none() && self.serial_retry.due() {
             self.open_serial();
         }
@@ -336,22 +350,25 @@ impl Agent {
     fn reboot(&mut self) {
         let answered = self.console.out().pending().is_empty() && !self.program.pending();
         if answered && self.shared.reboot.take() {
-            log::warn!("restarting");
-            if let Err(error) = shared::reboot() {
-                self.console.notice(format_args!("cannot restart: {error}"));
+            if let Err(error) = reboot::request(&self.options.run) {
+                return self.console.notice(format_args!("cannot restart: {error}"));
             }
+            if let Some(watchdog) = &mut self.watchdog {
+                watchdog.allow_shutdown();
+            }
+            self.terminated = true;
         }
     }
 
-    fn feed_watchdog(&mut self) {
+    fn ping_watchdog(&mut self) {
         let Some(watchdog) = &mut self.watchdog else {
             return;
         };
-        if watchdog.feed(self.events.as_ref().map(Events::beat))
+        if watchdog.ping(self.events.as_ref().map(Events::heartbeat))
             && let Some(events) = &self.events
         {
-            // So that it has turned by the next time.
-            events.prod();
+            // So that it has made a round by the next ping.
+            events.wake();
         }
     }
 

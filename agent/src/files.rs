@@ -4,7 +4,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
@@ -14,6 +14,10 @@ use nix::fcntl::{Flock, FlockArg};
 const OWN: &str = "/data/nl31/routes.conf";
 /// The config that the image came with.
 const FACTORY: &str = "/etc/nl31/routes.conf";
+
+/// Of each file that is written: a user who cannot open a file cannot hold its lock, and
+/// so cannot hold up a save.
+pub(crate) const MODE: u32 = 0o600;
 
 /// Bytes written before they are brought to flash, so that the last step is short.
 const SYNC_EVERY: usize = 512 * 1024;
@@ -66,29 +70,33 @@ impl Files {
             .unwrap_or(&self.config)
     }
 
-    /// Has the next boot make the data partition anew, on an appliance.
+    /// Has the next boot make the data partition anew, on an appliance. In the agent's own
+    /// folder: the partition's top folder is root's.
     fn reset_mark(&self) -> Option<PathBuf> {
-        let data = self.config.parent().and_then(Path::parent);
-        let data = data.filter(|_| self.factory.is_some());
-        data.map(|data| data.join("factory-reset"))
+        let appliance = self.factory.is_some();
+        appliance.then(|| folder(&self.config).join("factory-reset"))
     }
 
-    /// There is something saved that a factory reset asked for before must not take.
-    pub fn keep(&self) {
-        if let Some(mark) = self.reset_mark().filter(|mark| mark.exists())
-            && let Err(error) = remove(&mark).and_then(|()| sync_folder(&mark))
-        {
-            log::error!("{}: {error}", mark.display());
+    /// Takes back a factory reset that was asked for: it would delete what is saved from
+    /// here on.
+    pub fn cancel_reset(&self) -> io::Result<()> {
+        match self.reset_mark().filter(|mark| mark.exists()) {
+            Some(mark) => remove(&mark).and_then(|()| sync_folder(&mark)),
+            None => Ok(()),
         }
     }
 
-    /// Deletes all that the owner saved.
+    /// Deletes all that the owner saved. The mark comes first: where it cannot be written
+    /// nothing is deleted, and after a power cut the next boot does the rest.
     pub fn forget(&self) -> io::Result<()> {
+        if let Some(mark) = self.reset_mark() {
+            let mut options = OpenOptions::new();
+            options.write(true).create(true).mode(MODE);
+            options.open(&mark)?.sync_all()?;
+            sync_folder(&mark)?;
+        }
         for path in [&self.config, &self.good] {
             remove(path)?;
-        }
-        if let Some(mark) = self.reset_mark() {
-            File::create(mark)?.sync_all()?;
         }
         match sync_folder(&self.config) {
             // It was never there.
@@ -140,7 +148,7 @@ impl Replacement {
         temporary.push(".new");
         let temporary = PathBuf::from(temporary);
         let mut options = OpenOptions::new();
-        options.write(true).create(true).truncate(false);
+        options.write(true).create(true).truncate(false).mode(MODE);
         let file = loop {
             if let Some(file) = lock(options.open(&temporary)?, &temporary)? {
                 break file;
@@ -230,6 +238,7 @@ pub fn write_whole(path: &Path, content: &mut impl Read) -> io::Result<()> {
 mod tests {
     use super::*;
     use crate::config::tests::Folder;
+    use std::os::unix::fs::PermissionsExt;
 
     #[test]
     fn a_file_is_the_old_one_until_it_is_whole() {
@@ -324,9 +333,35 @@ mod tests {
         assert_eq!(files.saved(), factory);
         files.forget().unwrap();
         // The next boot makes the partition anew, unless something is saved again.
-        let mark = folder.0.join("factory-reset");
+        let mark = folder.0.join("nl31/factory-reset");
         assert!(mark.exists());
-        files.keep();
+        files.cancel_reset().unwrap();
         assert!(!mark.exists());
+    }
+
+    #[test]
+    fn forget_deletes_nothing_where_the_mark_cannot_be_written() {
+        let folder = Folder::new("forget-mark");
+        fs::create_dir(folder.0.join("nl31")).unwrap();
+        let own = folder.file("nl31/routes.conf", "");
+        let files = Files {
+            factory: Some(folder.0.join("factory.conf")),
+            ..Files::new(Some(&own), &folder.0)
+        };
+        // A folder of this name is in the way, for root too.
+        fs::create_dir(folder.0.join("nl31/factory-reset")).unwrap();
+        files.forget().unwrap_err();
+        assert!(own.exists());
+    }
+
+    #[test]
+    fn written_files_cannot_be_opened_by_other_users() {
+        let folder = Folder::new("file-mode");
+        let path = folder.0.join("run/loaded");
+        let new = Replacement::create(&path).unwrap();
+        let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(&new.temporary), 0o600);
+        new.finish().unwrap();
+        assert_eq!(mode(&path), 0o600);
     }
 }

@@ -15,7 +15,8 @@
 //!   [`agent`] the loop that ties them together. The rest does no input or output,
 //!   so it is tested without either.
 //! - [`privileges`] are given up before anything is heard; [`last_words`] tell the next
-//!   agent why this one ended. [`watchdog`] is fed while all is well.
+//!   agent why this one ended; an [`instance`] is the only one of its run folder. [`watchdog`] is pinged while all is well,
+//!   and a [`reboot`] is passed on to init.
 
 pub mod access;
 pub mod agent;
@@ -35,6 +36,7 @@ pub mod files;
 pub mod flush;
 pub mod grammar;
 pub mod history;
+pub mod instance;
 pub mod json;
 pub mod keys;
 pub mod last_words;
@@ -43,6 +45,7 @@ pub mod mark;
 pub mod output;
 pub mod privileges;
 pub mod program;
+pub mod reboot;
 pub mod receiver;
 pub mod save;
 pub mod serial;

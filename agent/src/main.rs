@@ -3,11 +3,12 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser;
 use nl31_agent::agent::{self, Options};
 use nl31_agent::serial::Choice;
-use nl31_agent::{access, last_words, log_ring};
+use nl31_agent::{access, last_words, log_ring, reboot};
 
 /// Loads routes into the kernel's nl31 table and serves it on a serial line.
 #[derive(Parser)]
@@ -38,7 +39,7 @@ struct Arguments {
     #[arg(long)]
     hash_pin: bool,
 
-    /// Watchdog to feed while all is well; nothing is done where there is no such device.
+    /// Watchdog to ping while all is well; nothing is done where there is no such device.
     #[arg(long, value_name = "PATH")]
     watchdog: Option<PathBuf>,
 }
@@ -69,6 +70,10 @@ fn main() -> ExitCode {
         Err(error) => {
             last_words::say(format_args!("{error}"));
             eprintln!("nl31-agent: {error}");
+            if reboot::is_run_by_init() {
+                // Init starts it again at once, and would do nothing else.
+                std::thread::sleep(Duration::from_secs(1));
+            }
             ExitCode::from(2)
         }
     }

@@ -3,9 +3,6 @@
 
 use std::cell::{Cell, RefCell};
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
-
 use crate::config::Absent;
 use crate::files::Files;
 use crate::mark::{Late, Mark};
@@ -64,7 +61,6 @@ impl Shared {
             }));
         }
         log::info!("saved {paths} routes to {}", self.files.config.display());
-        self.files.keep();
     }
 
     /// The routes of the config that wait for a device, and so are in no table.
@@ -115,9 +111,4 @@ impl Shared {
         }
         waited
     }
-}
-
-/// Has init reboot the machine, by BusyBox's way to ask for that.
-pub fn reboot() -> std::io::Result<()> {
-    Ok(kill(Pid::from_raw(1), Signal::SIGTERM)?)
 }
