@@ -146,7 +146,7 @@ impl<P: Port> Link<P> {
                 Error::Port(_, error) => Error::Port(name.into(), error),
                 error => error,
             });
-        if let Err(Error::Interrupted(_)) = opened {
+        if let Err(Error::Interrupted(_) | Error::Closed) = opened {
             link.farewell(first.wrapping_add(1));
         }
         link.agent = opened?;

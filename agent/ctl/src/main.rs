@@ -6,7 +6,8 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use clap::error::ErrorKind;
-use nl31_ctl::cli::Arguments;
+use nl31_ctl::arguments::Arguments;
+use nl31_ctl::run::run;
 use nl31_ctl::{Error, interrupt};
 use serde_json::json;
 
@@ -19,9 +20,9 @@ fn main() -> ExitCode {
         // Help and the version come here too.
         Err(error) => error.exit(),
     };
-    let as_json = arguments.json();
-    match arguments.run(&mut std::io::stdout()) {
-        Ok(()) => ExitCode::SUCCESS,
+    let as_json = arguments.json;
+    match run(&arguments, &mut std::io::stdout()) {
+        Ok(()) | Err(Error::Closed) => ExitCode::SUCCESS,
         Err(error) => {
             if let Error::Interrupted(signal) = error {
                 interrupt::end(signal);

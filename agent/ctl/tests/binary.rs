@@ -5,7 +5,8 @@
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::os::fd::AsFd;
+use std::net::TcpListener;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
@@ -19,7 +20,7 @@ use nix::sys::termios::{SetArg, cfmakeraw, tcgetattr, tcsetattr};
 use nix::unistd::{Pid, ttyname};
 use nl31_agent::agent::{self, Options};
 use nl31_agent::serial::Choice;
-use nl31_ctl::cli::find;
+use nl31_ctl::discovery::find;
 use nl31_wire::limits::SILENCE_MS;
 
 /// A machine under load may take this long for anything; what is longer is a hang.
@@ -247,10 +248,10 @@ fn ctrl_c_gives_the_line_back_and_nobody_else_gets_it_before() {
             monitor = start();
         }
     };
-    check(&busy, 5, "", "another program has the line");
+    check(&busy, 5, "", "another program uses the line");
     let pid = Pid::from_raw(monitor.id() as i32);
     kill(pid, Signal::SIGHUP).unwrap();
-    check(&line.ctl(&["ping"]), 5, "", "another program has the line");
+    check(&line.ctl(&["ping"]), 5, "", "another program uses the line");
     kill(pid, Signal::SIGINT).unwrap();
     let status = monitor.wait().unwrap();
     assert_eq!(status.signal(), Some(Signal::SIGINT as i32), "{status}");
@@ -320,17 +321,52 @@ fn a_signal_ends_a_shell_that_waits_for_a_pipe() {
         shell.send(signal);
         shell.has_left(&line, signal);
     }
-    // All that is in a pipe is done, and its last line need have no end.
+    // Every line of a pipe is executed, whatever the others are, and its last line need
+    // have no end.
     let file = line.folder.join("lines");
-    std::fs::write(&file, "nonsense\r\n\nhelp").unwrap();
+    std::fs::write(
+        &file,
+        b"\xef\xbb\xbfhelp\thelp\r\ncaf\xe9\nnonsense\r\n\n\x1b[A\nhelp",
+    )
+    .unwrap();
     let file = File::open(file).unwrap();
     let mut shell = Shell::new(&line, "dumb", file.into(), Stdio::piped());
     let mut said = String::new();
     let mut out = shell.0.stdout.take().unwrap();
     out.read_to_string(&mut said).unwrap();
-    assert!(said.ends_with("I200 help\n"), "{said}");
+    let statuses = said.lines().filter(|line| line.starts_with(['I', 'E']));
+    let statuses: Vec<_> = statuses
+        .map(|line| line.split_once(' ').unwrap().0)
+        .collect();
+    assert_eq!(statuses, ["I200", "E400", "E400", "E400", "I200"], "{said}");
+    assert!(said.contains("E400 the line is not UTF-8 text\n"), "{said}");
     assert!(!said.contains("nl31> "), "{said}");
     assert_eq!(shell.0.wait().unwrap().code(), Some(1));
+}
+
+#[test]
+fn monitor_and_shell_end_with_the_reader_of_their_output() {
+    let line = Line::new("reader");
+    for (command, ready) in [("monitor", None), ("shell", Some("help\n"))] {
+        let mut ctl = Command::new(env!("CARGO_BIN_EXE_nl31ctl"));
+        ctl.arg("--serial").arg(&line.port).arg(command);
+        let mut ctl = ctl
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut input = ctl.stdin.take().unwrap();
+        let mut output = ctl.stdout.take().unwrap();
+        if let Some(text) = ready {
+            input.write_all(text.as_bytes()).unwrap();
+            output.read_exact(&mut [0; 1]).unwrap();
+        }
+        // Nothing is printed from now on, and standard input stays open.
+        drop(output);
+        let status = ctl.wait().unwrap();
+        assert_eq!(status.code(), Some(0), "{command}");
+        drop(input);
+    }
 }
 
 #[test]
@@ -424,7 +460,7 @@ fn exit_statuses() {
         (&["nonsense"][..], "unrecognized subcommand"),
         (&["route"], "a command is missing"),
         (&[], "subcommand"),
-        (&["--baud", "1", "ping"], "a rate is one of"),
+        (&["--baud", "1", "ping"], "a bit rate is one of"),
     ] {
         let output = ctl(&[&["--json"], arguments].concat());
         check(&output, 2, "", text);
@@ -448,6 +484,12 @@ fn exit_statuses() {
         6,
         "",
         "/nonexistent: ",
+    );
+    check(
+        &line.ctl(&["load", "/dev/zero"]),
+        6,
+        "",
+        "/dev/zero:1:1: the line is longer",
     );
     check(
         &line.ctl(&["route", "add", "10.0.0.1/8", "dev", "lo"]),
@@ -483,4 +525,57 @@ fn the_one_line_with_an_agent_is_found() {
     ports.push(another.port.clone());
     let error = find(&ports, 115_200).unwrap_err();
     assert!(error.to_string().contains("agents answer on "), "{error}");
+}
+
+#[test]
+fn a_line_is_named_by_the_variable_or_behind_a_tcp_port() {
+    let line = Line::new("named");
+    let ctl = |serial: &str, arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_nl31ctl"));
+        command.env("NL31_SERIAL", serial).args(arguments).output()
+    };
+    let help = ["shell", "help"];
+    let port = line.port.to_str().unwrap();
+    check(&ctl(port, &help).unwrap(), 0, "I200 help\n", "");
+    // An option has precedence over the variable.
+    let other = ctl(port, &["--socket", "/nonexistent", "ping"]).unwrap();
+    check(&other, 5, "", "/nonexistent: ");
+    check(&ctl("tcp://board", &help).unwrap(), 2, "", "NL31_SERIAL: ");
+
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("tcp://{}", listener.local_addr().unwrap());
+    let terminal = line.terminal();
+    let server = std::thread::spawn(move || {
+        let (stream, _) = listener.accept().unwrap();
+        let stream = File::from(OwnedFd::from(stream));
+        copy(&terminal, &stream);
+        copy(&stream, &terminal);
+    });
+    check(&ctl(&address, &help).unwrap(), 0, "I200 help\n", "");
+    server.join().unwrap();
+    check(
+        &ctl(&address, &help).unwrap(),
+        5,
+        "",
+        &format!("{address}: "),
+    );
+}
+
+#[test]
+fn ports_are_listed_as_text_and_json() {
+    let list = |option: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_nl31ctl"));
+        let output = command.args([option, "ports"]).output().unwrap();
+        check(&output, 0, "", "");
+        text(&output.stdout)
+            .lines()
+            .map(String::from)
+            .collect::<Vec<_>>()
+    };
+    let (lines, objects) = (list("-q"), list("--json"));
+    assert_eq!(lines.len(), objects.len());
+    for (line, object) in lines.iter().zip(objects) {
+        let value: serde_json::Value = serde_json::from_str(&object).unwrap();
+        assert_eq!(line.split("  ").next(), value["port"].as_str(), "{line}");
+    }
 }

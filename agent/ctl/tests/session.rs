@@ -18,16 +18,16 @@ use nl31_agent::files::Files;
 use nl31_agent::program::{Host, Program};
 use nl31_agent::shared::Shared;
 use nl31_agent::undo::{self, RolledBack};
-use nl31_ctl::apply::{apply, plan};
+use nl31_ctl::commands::apply::{apply, plan};
+use nl31_ctl::commands::file::{NewFile, RouteFile};
+use nl31_ctl::commands::list::{generation, list};
+use nl31_ctl::commands::load::{Mode, load};
+use nl31_ctl::commands::monitor::{Pace, monitor};
+use nl31_ctl::commands::save::{save, save_there, save_to};
+use nl31_ctl::commands::{route, shell};
 use nl31_ctl::error::{Error, Refused};
-use nl31_ctl::file::Replacement;
 use nl31_ctl::link::{Event, Link};
-use nl31_ctl::list::{generation, list};
-use nl31_ctl::load::{Mode, load};
-use nl31_ctl::monitor::{Pace, monitor};
 use nl31_ctl::port::Port;
-use nl31_ctl::save::{save, save_there, save_to};
-use nl31_ctl::{route, shell};
 use nl31_netlink::{Client, FakeKernel, Message, ReceiveError, Transport};
 use nl31_route::{DeviceName, Route, Spec, Syntax};
 use nl31_wire::limits::{FRAME_MAX, VERSION};
@@ -40,7 +40,9 @@ const DEVICES: [&str; 2] = ["lo", "eth0"];
 
 impl Devices for TestDevices {
     fn index(&self, name: &DeviceName) -> Option<u32> {
-        let at = DEVICES.iter().position(|&device| device.as_bytes() == name.as_bytes())?;
+        let at = DEVICES
+            .iter()
+            .position(|&device| device.as_bytes() == name.as_bytes())?;
         Some(at as u32 + 1)
     }
 
@@ -856,12 +858,12 @@ fn a_save_leaves_nothing_but_its_file_and_touches_no_other_one() {
         "10.0.0.0/8 dev lo\n"
     );
     // What cannot take its place is gone, too, and so is what is begun anew and then given up.
-    let whole = Replacement::create(&file).unwrap();
+    let whole = NewFile::create(&file).unwrap();
     std::fs::remove_file(&file).unwrap();
     std::fs::create_dir(&file).unwrap();
     let error = whole.finish().unwrap_err();
     assert_eq!(error.status(), 6, "{error}");
-    let mut again = Replacement::create(&folder.join("another")).unwrap();
+    let mut again = NewFile::create(&folder.join("another")).unwrap();
     again.restart().unwrap();
     assert_eq!(names().len(), 3);
     drop(again);
@@ -890,7 +892,7 @@ fn the_table_becomes_what_the_file_says() {
         "::/0 dev lo",
     ];
     let file = TestFile::new("apply", &wanted.map(String::from));
-    let planned = plan(&mut link, &file.0).unwrap();
+    let planned = plan(&mut link, &mut RouteFile::open(&file.0).unwrap()).unwrap();
     assert_eq!(port.routes(), before, "planning changes nothing");
     assert_eq!(planned.steps.len(), 3);
     // Only their order differs, which is shown by all of them.
@@ -905,10 +907,15 @@ fn the_table_becomes_what_the_file_says() {
     // With the agent's socket for it the transaction goes.
     port.kernel().0.borrow_mut().hang_up();
     assert_eq!(port.routes(), faster);
-    let again = plan(&mut link, &file.0).unwrap();
+    let again = plan(&mut link, &mut RouteFile::open(&file.0).unwrap()).unwrap();
     apply(&mut link, &again, &ProgressBar::hidden()).unwrap();
     assert_eq!(port.routes(), wanted);
-    assert!(plan(&mut link, &file.0).unwrap().steps.is_empty());
+    assert!(
+        plan(&mut link, &mut RouteFile::open(&file.0).unwrap())
+            .unwrap()
+            .steps
+            .is_empty()
+    );
 }
 
 #[test]
@@ -922,20 +929,20 @@ fn a_plan_that_somebody_was_faster_with_is_outdated_and_not_wrong() {
     let file = TestFile::new("outdated", &[wanted.into()]);
     for (op, faster) in [(Op::Delete, there), (Op::Add, wanted)] {
         change(&mut link, Op::Add, there).unwrap();
-        let planned = plan(&mut link, &file.0).unwrap();
+        let planned = plan(&mut link, &mut RouteFile::open(&file.0).unwrap()).unwrap();
         change(&mut other, op, faster).unwrap();
         let left = port.routes();
         let stale = apply(&mut link, &planned, &ProgressBar::hidden());
         assert!(matches!(stale, Err(Error::Changing)), "{stale:?}");
         assert_eq!(port.routes(), left);
-        let again = plan(&mut link, &file.0).unwrap();
+        let again = plan(&mut link, &mut RouteFile::open(&file.0).unwrap()).unwrap();
         apply(&mut link, &again, &ProgressBar::hidden()).unwrap();
         assert_eq!(port.routes(), [wanted]);
         change(&mut link, Op::Delete, wanted).unwrap();
     }
     // A mistake of the file is one, whoever changes the table.
     let file = TestFile::new("outdated-wrong", &["11.0.0.0/8 dev no-such".into()]);
-    let planned = plan(&mut link, &file.0).unwrap();
+    let planned = plan(&mut link, &mut RouteFile::open(&file.0).unwrap()).unwrap();
     change(&mut other, Op::Add, there).unwrap();
     let error = apply(&mut link, &planned, &ProgressBar::hidden()).unwrap_err();
     assert_eq!(error.code(), Some(406), "{error}");
@@ -993,9 +1000,13 @@ fn a_file_of_any_editor_is_read_and_what_is_no_text_is_named() {
     assert_eq!(read(bytes), (Ok(1), vec![route]));
     assert_eq!(read(b""), (Ok(0), vec![]));
     let no = |bytes| read(bytes).0.unwrap_err();
-    assert!(no(b"\x1f\x8b\x08\0").starts_with(":1:1: this is compressed"));
-    assert!(no(b"10.0.0.0/8 dev lo\nblackhole \xff").starts_with(":2:11: this is no text"));
+    assert!(no(b"\x1f\x8b\x08\0").starts_with(":1:1: the file is compressed"));
+    assert!(no(b"10.0.0.0/8 dev lo\nblackhole \xff").starts_with(":2:11: the line is not UTF-8"));
     assert!(no(b"10.0.0.0/8 dev lo\0\n").starts_with(":1:"));
+    // A comment may be in Latin-1, and long.
+    let comment = [b"blackhole ::/0 # caf\xe9 ", &[b'x'; 5000][..], b"\n"].concat();
+    assert_eq!(read(&comment), (Ok(1), vec!["blackhole ::/0".to_string()]));
+    assert!(no(b"blackhole ::/0 caf\xe9 # x").starts_with(":1:19: "));
 }
 
 #[test]
@@ -1189,7 +1200,7 @@ fn events_arrive_in_order_and_losses_are_told() {
         if let Event::Change { generation, .. } = event {
             generations.push(generation);
         }
-        heard.push(nl31_ctl::monitor::text(event, false));
+        heard.push(nl31_ctl::commands::monitor::text(event, false));
     }
     let expected = [
         "replaced 10.0.0.0/8 dev eth0",

@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 use nl31_wire::{Op, Request};
 use serde_json::json;
 
+use super::list::generation;
+use super::route;
 use crate::error::{Error, LOCKED, output};
 use crate::link::{Event, Link};
-use crate::list::generation;
 use crate::port::Port;
-use crate::route;
 
 /// When it is made sure that the agent is still there.
 #[derive(Clone, Copy, Debug)]

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The lines that are typed into the shell, or that come from a pipe.
+//! Lines that a person types into the shell, or that come from a pipe.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -10,11 +10,21 @@ use nix::sys::termios::{SetArg, Termios, tcgetattr, tcsetattr};
 use rustyline::DefaultEditor;
 use rustyline::error::ReadlineError;
 
+use super::file::{Interruptible, stdin};
 use crate::error::Error;
-use crate::file::{Interruptible, stdin};
 use crate::interrupt::{self, NOTICE};
 
-/// Lines from standard input. A signal ends the wait for one.
+/// What came instead of a line, or as one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Typed {
+    /// A line, without its end.
+    Line(String),
+    /// Bytes that are not UTF-8 text.
+    NotText,
+}
+
+/// Lines from standard input. A signal ends the wait for one, and so does a reader of
+/// standard output that has gone.
 pub enum Lines {
     /// From a person.
     Terminal(Terminal),
@@ -32,13 +42,13 @@ impl Lines {
         }
     }
 
-    /// Whether a person is there.
+    /// Whether a person types them.
     pub fn is_person(&self) -> bool {
         matches!(self, Self::Terminal(_))
     }
 
-    /// The next one, without its end; or none, if there are no more.
-    pub fn read(&mut self) -> Result<Option<String>, Error> {
+    /// The next one; `None` if there are no more.
+    pub fn read(&mut self) -> Result<Option<Typed>, Error> {
         let reader = match self {
             Self::Terminal(terminal) => return terminal.read(),
             Self::Pipe(reader) => reader,
@@ -49,30 +59,35 @@ impl Lines {
     }
 }
 
-/// Bytes of a line that are looked at; the console takes far fewer, and says so.
+/// Bytes of a line that are read; the console takes far fewer, and says so.
 const PIPED_MAX: u64 = 64 * 1024;
 
 /// The next line of a pipe, or the first part of one that is too long.
-fn piped(reader: &mut impl BufRead) -> io::Result<Option<String>> {
+fn piped(reader: &mut impl BufRead) -> io::Result<Option<Typed>> {
     let mut text = Vec::new();
     let len = reader.take(PIPED_MAX).read_until(b'\n', &mut text)?;
     if len as u64 == PIPED_MAX && !text.ends_with(b"\n") {
-        // The rest is no line.
+        // The rest is not a line of its own.
         reader.skip_until(b'\n')?;
     }
-    let mut text = String::from_utf8(text).map_err(io::Error::other)?;
-    text.truncate(text.trim_end_matches(['\r', '\n']).len());
-    Ok((len > 0).then_some(text))
+    let typed = match String::from_utf8(text) {
+        Ok(mut text) => {
+            text.truncate(text.trim_end_matches(['\r', '\n']).len());
+            Typed::Line(text)
+        }
+        Err(_) => Typed::NotText,
+    };
+    Ok((len > 0).then_some(typed))
 }
 
 fn unreadable(error: io::Error) -> Error {
     Error::File("standard input".into(), error)
 }
 
-/// An editor. It has a thread of its own, as it goes on with its line whatever signal comes.
+/// A line editor. It has a thread of its own, because no signal ends its wait for a key.
 pub struct Terminal {
     input: File,
-    /// As it is where the editor does not read.
+    /// The terminal's settings before the editor reads.
     settings: Termios,
     wanted: Sender<()>,
     edited: Receiver<Result<String, ReadlineError>>,
@@ -81,7 +96,7 @@ pub struct Terminal {
 impl Terminal {
     fn new(input: File, settings: Termios) -> Result<Self, Error> {
         let mut editor = DefaultEditor::new().map_err(failed)?;
-        // The editor catches Ctrl-C for itself.
+        // The editor has replaced the handler for Ctrl-C.
         interrupt::catch();
         let (wanted, wants) = channel();
         let (edits, edited) = channel();
@@ -98,24 +113,29 @@ impl Terminal {
         })
     }
 
-    fn read(&mut self) -> Result<Option<String>, Error> {
+    fn read(&mut self) -> Result<Option<Typed>, Error> {
         self.go_on()?;
-        // Fails only if the thread has died, which is seen below.
+        // Fails only if the thread has ended, which is seen below.
         let _ = self.wanted.send(());
         loop {
             match self.edited.recv_timeout(NOTICE) {
                 Err(RecvTimeoutError::Timeout) => self.go_on()?,
                 Err(RecvTimeoutError::Disconnected) => {
-                    return Err(unreadable(io::Error::other("the editor has died")));
+                    return Err(unreadable(io::Error::other("the line editor has ended")));
                 }
                 Ok(edited) => {
-                    // Ctrl-C behind a line is for what it does.
+                    // Ctrl-C after a line is meant for its command.
                     return match (interrupt::check(), edited) {
                         (Err(Error::Interrupted(signal)), _) if signal != SIGINT => {
                             Err(Error::Interrupted(signal))
                         }
-                        (_, Ok(text)) => Ok(Some(text)),
+                        (_, Ok(text)) => Ok(Some(Typed::Line(text))),
                         (_, Err(ReadlineError::Eof)) => Ok(None),
+                        (_, Err(ReadlineError::Io(error)))
+                            if error.kind() == io::ErrorKind::InvalidData =>
+                        {
+                            Ok(Some(Typed::NotText))
+                        }
                         (_, Err(error)) => Err(failed(error)),
                     };
                 }
@@ -123,8 +143,8 @@ impl Terminal {
         }
     }
 
-    /// Fails if a signal was caught other than Ctrl-C, which gives a line up and ends nothing:
-    /// where there is an editor it is a key, and on a terminal that cannot have one it comes here.
+    /// Fails if a signal other than Ctrl-C was caught, or the terminal has gone. Ctrl-C drops a
+    /// line: the editor takes it as a key, and a terminal without an editor sends it here.
     fn go_on(&self) -> Result<(), Error> {
         match interrupt::check() {
             Err(Error::Interrupted(SIGINT)) => interrupt::forget_ctrl_c(),
@@ -137,13 +157,13 @@ impl Terminal {
         Ok(())
     }
 
-    /// Takes the terminal out of the hands of the editor, which still reads.
+    /// Restores the settings of the terminal while the editor still reads.
     fn restore(&self) {
         let theirs = tcgetattr(&self.input).is_ok_and(|now| now != self.settings);
         if theirs {
-            // They fail only on a terminal that is gone.
+            // Both fail only if the terminal has gone.
             let _ = tcsetattr(&self.input, SetArg::TCSANOW, &self.settings);
-            // It had what is pasted put into brackets.
+            // The editor has switched bracketed paste on.
             let _ = io::stdout().write_all(b"\x1b[?2004l\n");
         }
     }
@@ -156,7 +176,7 @@ fn failed(error: ReadlineError) -> Error {
     })
 }
 
-/// A line that was not given up with Ctrl-C.
+/// Reads a line that is not dropped with Ctrl-C.
 fn edit(editor: &mut DefaultEditor) -> Result<String, ReadlineError> {
     loop {
         match editor.readline("nl31> ") {
@@ -178,13 +198,21 @@ mod tests {
     use super::*;
 
     #[test]
+    fn piped_bytes_that_are_not_text_cost_their_line() {
+        let mut reader = &b"ping\ncaf\xe9\nstats\n"[..];
+        let typed: Vec<_> = std::iter::from_fn(|| piped(&mut reader).unwrap()).collect();
+        let line = |text: &str| Typed::Line(text.into());
+        assert_eq!(typed, [line("ping"), Typed::NotText, line("stats")]);
+    }
+
+    #[test]
     fn a_line_of_a_pipe_is_whole_or_too_long() {
         let long = "x".repeat(PIPED_MAX as usize);
         let text = format!("ping\r\n\n{long}route flush all\n{long}\nlast");
         let mut reader = BufReader::with_capacity(7, text.as_bytes());
         let mut next = || piped(&mut reader).unwrap();
         for expected in ["ping", "", &long, &long, "last"] {
-            assert_eq!(next().as_deref(), Some(expected));
+            assert_eq!(next(), Some(Typed::Line(expected.into())));
         }
         assert_eq!(next(), None);
     }

@@ -1,15 +1,109 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Routes on the command line and as output.
+//! `route`, and routes on the command line and as output.
 
 use std::net::IpAddr;
 
-use nl31_route::{DeviceName, Parsed, Path, Prefix, Protocol, Route, Spec, Syntax};
+use nl31_route::{
+    DeviceName, Keyword, Parsed, Path, Prefix, Protocol, Route, Spec, Syntax, Value as Argument,
+};
 use nl31_wire::{Item, Items, ItemsBuffer, Op, Request, Response};
 use serde_json::{Value, json};
 
+use super::list::list;
+use crate::arguments::RouteCommand;
 use crate::error::Error;
 use crate::link::Link;
+use crate::output::Output;
 use crate::port::Port;
+
+const fn flag(word: &'static str, help: &'static str) -> Keyword {
+    Keyword {
+        word,
+        value: Argument::None,
+        help,
+    }
+}
+
+static ROUTE: Syntax = Syntax {
+    flags: &[],
+    abbreviations: false,
+};
+static FILTER: Syntax = Syntax {
+    flags: &[
+        flag("longer", "with all longer prefixes inside of this one"),
+        flag("all", "every route there is"),
+    ],
+    abbreviations: false,
+};
+const LONGER: u8 = 1;
+const ALL: u8 = 2;
+
+/// Carries one of the `route` commands out.
+pub fn execute<P: Port>(
+    link: &mut Link<P>,
+    command: &RouteCommand,
+    out: &mut Output<'_>,
+) -> Result<(), Error> {
+    let (op, verb, words) = match command {
+        RouteCommand::Add(words) => (Op::Add, "added", words),
+        RouteCommand::Replace(words) => (Op::Replace, "replaced", words),
+        RouteCommand::Change(words) => (Op::Change, "changed", words),
+        RouteCommand::Append(words) => (Op::Append, "appended", words),
+        RouteCommand::Del(words) => (Op::Delete, "deleted", words),
+        RouteCommand::Get { address } => {
+            let found = get(link, prefix(address)?)?;
+            return print(out, &found);
+        }
+        RouteCommand::Show(filter) => {
+            let parsed = parse(&FILTER, &filter.words)?;
+            let longer = parsed.flags & LONGER != 0;
+            let changed = list(link, &parsed.spec, longer, &mut |route| print(out, &route))?;
+            if changed {
+                out.warn("the table changed while it was listed");
+            }
+            return Ok(());
+        }
+        RouteCommand::Flush(filter) => {
+            let parsed = parse(&FILTER, &filter.words)?;
+            let (longer, all) = (parsed.flags & LONGER != 0, parsed.flags & ALL != 0);
+            if all != (parsed.spec == Spec::default()) {
+                let text = "name what to delete, like a prefix or dev eth0, or `all` alone";
+                return Err(Error::Usage(text.into()));
+            }
+            let filter = ItemsBuffer::filter(&parsed.spec);
+            link.done(&Request::Flush {
+                filter: filter.items(),
+                longer,
+                all,
+            })?;
+            return out.say(format_args!("flushed"));
+        }
+    };
+    let line = words.words.join(" ");
+    let parsed = parse(&ROUTE, &words.words)?;
+    let checked = match op {
+        Op::Delete => parsed.prefix().map(|_| ()),
+        _ => parsed.route().map(|_| ()),
+    };
+    checked.map_err(|error| usage(&line, &error))?;
+    let spec = match (op, parsed.route()) {
+        // A deletion must not name more of the path than was typed.
+        (Op::Delete, _) | (_, Err(_)) => Spec {
+            prefix: parsed.prefix().ok(),
+            ..parsed.spec
+        },
+        (_, Ok(route)) => whole(&route),
+    };
+    change(link, op, &spec)?;
+    match spec.prefix {
+        Some(prefix) => out.say(format_args!("{verb} {prefix}")),
+        None => Ok(()),
+    }
+}
+
+fn print(out: &mut Output<'_>, route: &Route<DeviceName>) -> Result<(), Error> {
+    out.either(|| json(route), route)
+}
 
 /// The route that an item describes.
 pub fn route(item: Item) -> Route<DeviceName> {
@@ -27,7 +121,7 @@ pub fn routes(items: Items<'_>) -> Result<Vec<Route<DeviceName>>, Error> {
         .collect()
 }
 
-/// A route with nothing left to be assumed.
+/// Everything that a route has, with the defaults left out.
 pub fn whole(route: &Route<DeviceName>) -> Spec<DeviceName> {
     let Path {
         kind,

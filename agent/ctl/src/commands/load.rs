@@ -8,14 +8,14 @@ use indicatif::ProgressBar;
 use nl31_route::{DeviceName, Family, Prefix, Route, Spec};
 use nl31_wire::{ItemsBuffer, Op, Request, Response};
 
+use super::file::RouteFile;
+use super::list::generation;
+use super::route::whole;
 use crate::error::Error;
-use crate::file;
 use crate::link::Link;
-use crate::list::generation;
 use crate::port::Port;
-use crate::route::whole;
 
-/// How routes of a file come into the table.
+/// How routes of a file are put into the table.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Mode {
     /// All or none of them are added, as one transaction.
@@ -205,7 +205,33 @@ fn in_few_bytes(routes: Vec<Numbered>) -> Vec<Numbered> {
     single
 }
 
-/// Loads a file; gives the number of routes. It is looked at whole before anything is
+/// Routes that are ordered at once; a whole table at once would need its size in memory.
+const CHUNK: usize = 128 * 1024;
+
+/// Adds the routes of a file to `batches`, in few bytes.
+fn push_file<P: Port>(file: &mut RouteFile, batches: &mut Batches<'_, P>) -> Result<(), Failed> {
+    let mut push = |chunk: Vec<Numbered>| {
+        in_few_bytes(chunk)
+            .iter()
+            .try_for_each(|(line, route)| batches.push(*line, Op::Append, &whole(route)))
+    };
+    let mut chunk = Vec::new();
+    let mut failed = None;
+    let read = file.read(&mut |line, route| {
+        chunk.push((line, route));
+        if chunk.len() < CHUNK {
+            return Ok(());
+        }
+        push(std::mem::take(&mut chunk)).map_err(|(line, error)| {
+            failed = line;
+            error
+        })
+    });
+    read.map_err(|error| (failed, error))?;
+    push(chunk)
+}
+
+/// Loads a file; gives the number of routes. Its lines are checked before anything is
 /// sent.
 pub fn load<P: Port>(
     link: &mut Link<P>,
@@ -213,18 +239,9 @@ pub fn load<P: Port>(
     mode: Mode,
     bar: &ProgressBar,
 ) -> Result<u64, Error> {
-    let mut routes = Vec::new();
-    file::read(path, &mut |line, route| {
-        routes.push((line, route));
-        Ok(())
-    })?;
-    let routes = in_few_bytes(routes);
-    bar.set_length(routes.len() as u64);
-    let push = |batches: &mut Batches<'_, P>| {
-        routes
-            .iter()
-            .try_for_each(|(line, route)| batches.push(*line, Op::Append, &whole(route)))
-    };
+    let mut file = RouteFile::open(path)?;
+    bar.set_length(file.routes());
+    let push = |batches: &mut Batches<'_, P>| push_file(&mut file, batches);
     let result = match mode {
         Mode::Add => transaction(link, false, None, bar, push),
         Mode::Replace => transaction(link, true, None, bar, push),

@@ -5,10 +5,10 @@
 use nl31_route::{DeviceName, Route, Spec};
 use nl31_wire::{ItemsBuffer, Request, Response};
 
+use super::route::routes;
 use crate::error::Error;
 use crate::link::Link;
 use crate::port::Port;
-use crate::route::routes;
 
 /// Number of the table's last change.
 pub fn generation<P: Port>(link: &mut Link<P>) -> Result<u64, Error> {

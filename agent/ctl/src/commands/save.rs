@@ -8,16 +8,16 @@ use indicatif::ProgressBar;
 use nl31_route::Spec;
 use nl31_wire::{Request, Response};
 
-use crate::apply::ATTEMPTS;
+use super::apply::ATTEMPTS;
+use super::file::NewFile;
+use super::list::list;
 use crate::error::{Error, output};
-use crate::file::Replacement;
 use crate::link::{Link, PAUSE};
-use crate::list::list;
 use crate::port::Port;
 
 /// Saves the table, as it was at one moment; gives the number of routes.
 pub fn save<P: Port>(link: &mut Link<P>, path: &Path, bar: &ProgressBar) -> Result<u64, Error> {
-    let mut file = Replacement::create(path)?;
+    let mut file = NewFile::create(path)?;
     for _ in 0..ATTEMPTS {
         bar.set_position(0);
         let mut count = 0;

@@ -7,14 +7,16 @@ use std::path::Path as FilePath;
 use indicatif::ProgressBar;
 use nl31_route::{DeviceName, Path, Prefix, Route, Spec};
 use nl31_wire::Op;
+use serde_json::json;
 
+use super::file::RouteFile;
+use super::list::{generation, list};
+use super::load::{Batches, transaction};
+use super::route::{json, whole};
 use crate::error::Error;
-use crate::file;
 use crate::link::Link;
-use crate::list::{generation, list};
-use crate::load::{Batches, transaction};
+use crate::output::{Output, counted};
 use crate::port::Port;
-use crate::route::whole;
 
 /// How often is tried, before a table that keeps changing is given up.
 pub const ATTEMPTS: usize = 5;
@@ -125,15 +127,16 @@ fn running<P: Port>(link: &mut Link<P>) -> Result<(Table, u64), Error> {
 }
 
 /// What makes the table what a file says.
-pub fn plan<P: Port>(link: &mut Link<P>, path: &FilePath) -> Result<Plan, Error> {
+pub fn plan<P: Port>(link: &mut Link<P>, file: &mut RouteFile) -> Result<Plan, Error> {
     let mut wanted = Table::new();
-    file::read(path, &mut |line, route| {
+    let path = file.path().to_path_buf();
+    file.read(&mut |line, route| {
         let twice = wanted
             .get(&route.prefix)
             .is_some_and(|paths| paths.contains(&route.path));
         if twice {
-            let text = "the route is there already, further up".into();
-            return Err(Error::Line(path.into(), line, 1, text));
+            let text = "an earlier line has the same route".into();
+            return Err(Error::Line(path.clone(), line, 1, text));
         }
         insert(&mut wanted, route);
         Ok(())
@@ -187,6 +190,73 @@ pub fn apply<P: Port>(link: &mut Link<P>, plan: &Plan, bar: &ProgressBar) -> Res
         }
         Err((_, error)) => Err(error),
     }
+}
+
+/// Carries `apply` out.
+pub fn execute<P: Port>(
+    link: &mut Link<P>,
+    file: &FilePath,
+    dry_run: bool,
+    out: &mut Output<'_>,
+) -> Result<(), Error> {
+    let mut file = RouteFile::open(file)?;
+    let steps = attempt(link, &mut file, dry_run, out)?.steps;
+    if dry_run || out.is_json() {
+        print(&steps, out)?;
+    }
+    if steps.is_empty() {
+        return out.say(format_args!("the table equals the file already"));
+    }
+    let gone: usize = steps.iter().map(|step| step.gone.len()).sum();
+    let new: usize = steps.iter().map(|step| step.new.len()).sum();
+    let would = if dry_run { "would be " } else { "" };
+    let prefixes = counted(steps.len() as u64, "prefix", "prefixes");
+    let new = counted(new as u64, "route", "routes");
+    out.say(format_args!(
+        "{would}changed: {prefixes}, {new} new, {gone} gone"
+    ))
+}
+
+/// Plans, and does it; plans again if the table has changed meanwhile.
+fn attempt<P: Port>(
+    link: &mut Link<P>,
+    file: &mut RouteFile,
+    dry_run: bool,
+    out: &Output<'_>,
+) -> Result<Plan, Error> {
+    for _ in 0..ATTEMPTS {
+        let plan = plan(link, file)?;
+        if dry_run {
+            return Ok(plan);
+        }
+        let bar = out.bar("apply");
+        let applied = apply(link, &plan, &bar);
+        bar.finish_and_clear();
+        match applied {
+            Err(Error::Changing) => {}
+            result => return result.map(|()| plan),
+        }
+    }
+    Err(Error::Changing)
+}
+
+fn print(steps: &[Step], out: &mut Output<'_>) -> Result<(), Error> {
+    for step in steps {
+        let gone = step.gone.iter().map(|path| ("-", path));
+        for (sign, path) in gone.chain(step.new.iter().map(|path| ("+", path))) {
+            let route = Route {
+                prefix: step.prefix,
+                path: path.clone(),
+            };
+            let value = || {
+                let mut value = json(&route);
+                value["change"] = json!(sign);
+                value
+            };
+            out.either(value, &format_args!("{sign} {route}"))?;
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! `shell`: the agent's console over frames.
+//! `shell`: the agent's console over frames. What is typed is one line of text for the
+//! agent: tabs separate words, and no other control character is sent.
 
 use std::io::Write;
 
@@ -7,32 +8,41 @@ use nix::libc::SIGINT;
 use nl31_wire::limits::LINE_MAX;
 use nl31_wire::{Request, Response};
 
+use super::lines::{Lines, Typed};
 use crate::error::{Error, Refused, output};
 use crate::interrupt;
-use crate::lines::Lines;
 use crate::link::{Link, PAUSE};
 use crate::port::Port;
 
 /// The code of an error that the console's status line tells of.
 type Failed = Option<u16>;
 
+/// The console's code for a line that was not understood.
+const SYNTAX: u16 = 400;
 /// The console's code for a line that is too long.
 const TOO_LONG: u16 = 414;
+
+fn refused(code: u16, text: String) -> Error {
+    Error::Refused(Refused {
+        code,
+        index: None,
+        text,
+    })
+}
 
 /// Executes one line on the agent's console; its output goes to `out`.
 pub fn line<P: Port>(link: &mut Link<P>, text: &str, out: &mut dyn Write) -> Result<Failed, Error> {
     if text.len() > LINE_MAX {
-        let text = format!(
-            "the line is too long: it has {} bytes of {LINE_MAX}",
-            text.len()
-        );
-        return Err(Error::Refused(Refused {
-            code: TOO_LONG,
-            index: None,
-            text,
-        }));
+        let len = text.len();
+        let text = format!("the line has {len} bytes; at most {LINE_MAX} are taken");
+        return Err(refused(TOO_LONG, text));
     }
-    // The line that the output is in, which at the end is the status.
+    let text = &text.replace('\t', " ");
+    if let Some(column) = text.find(|c: char| c.is_control()) {
+        let text = format!("column {}: a control character", column + 1);
+        return Err(refused(SYNTAX, text));
+    }
+    // The last line of the output so far; in the end it is the status line.
     let mut status = Vec::new();
     let mut request = Request::Line { text };
     loop {
@@ -59,24 +69,37 @@ pub fn line<P: Port>(link: &mut Link<P>, text: &str, out: &mut dyn Write) -> Res
     }
 }
 
-/// `E`, three digits and a space begin a status line that tells of an error.
+/// The code of a status line that tells of an error.
 fn failed(status: &[u8]) -> Failed {
     let text = std::str::from_utf8(status).ok()?.strip_prefix('E')?;
     text.split_once(' ')?.0.parse().ok()
 }
 
-/// Lines from a person, or from a pipe, until there are no more. From a pipe, gives the
+/// Executes lines from a person or a pipe until there are no more. From a pipe, gives the
 /// last error.
 pub fn shell<P: Port>(link: &mut Link<P>, out: &mut dyn Write) -> Result<Failed, Error> {
     let mut lines = Lines::new()?;
     let person = lines.is_person();
     let mut last = None;
-    while let Some(text) = lines.read()? {
-        let failed = match text.trim() {
-            "" => continue,
-            "exit" | "quit" => break,
-            _ => line(link, &text, out),
+    let mut is_first = true;
+    while let Some(typed) = lines.read()? {
+        let may_have_mark = std::mem::take(&mut is_first);
+        let failed = match typed {
+            Typed::NotText => Err(refused(SYNTAX, "the line is not UTF-8 text".into())),
+            Typed::Line(text) => {
+                // Some editors begin a file with a byte order mark.
+                let text = text
+                    .strip_prefix('\u{feff}')
+                    .filter(|_| may_have_mark)
+                    .unwrap_or(&text);
+                match text.trim() {
+                    "" => continue,
+                    "exit" | "quit" => break,
+                    _ => line(link, text, out),
+                }
+            }
         };
+
         let failed = match failed {
             Err(Error::Refused(Refused { code, text, .. })) => {
                 writeln!(out, "E{code} {text}").map_err(output)?;
@@ -85,7 +108,7 @@ pub fn shell<P: Port>(link: &mut Link<P>, out: &mut dyn Write) -> Result<Failed,
             Err(Error::Interrupted(SIGINT)) if person => {
                 interrupt::forget_ctrl_c();
                 link.stop()?;
-                let text = "stopped; edits that wait for `commit` still do";
+                let text = "stopped; open edits stay open";
                 writeln!(out, "{text}").map_err(output)?;
                 None
             }
