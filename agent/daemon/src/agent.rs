@@ -22,14 +22,15 @@ use crate::boot::Boot;
 use crate::console::{Console, Peer};
 use crate::control::{Control, PROGRAMS_MAX};
 use crate::device::SystemDevices;
-use crate::files::Files;
+use crate::files::{Files, folder};
 use crate::instance::Instance;
 use crate::program::{Host, Program, System};
 use crate::receiver::{Events, Receiver};
+use crate::sandbox::{User, Writable};
 use crate::serial::{Choice, Input, Serial};
 use crate::shared::Shared;
 use crate::watchdog::Watchdog;
-use crate::{last_words, privileges, reboot, undo};
+use crate::{last_words, reboot, sandbox, undo};
 
 /// What the agent is started with.
 #[derive(Clone, Debug)]
@@ -92,6 +93,9 @@ struct Agent {
     console: Console<Box<dyn Transport>>,
     serial: Option<Serial>,
     serial_retry: Retry,
+    /// Init started this agent as root, which could open a terminal that the agent's user
+    /// cannot.
+    confined: bool,
     /// Tells who talks on the serial line.
     line: Line,
     /// When something was last heard there.
@@ -156,19 +160,25 @@ pub fn run(options: Options) -> io::Result<bool> {
             Err(error) => log::warn!("{}: {error}", options.run.display()),
         }
     }
-    if let Err(error) = privileges::restrict() {
-        // The only way to reach the appliance stays open all the same.
-        log::error!("cannot give up privileges: {error}");
-    }
+    let mut serial_denied = false;
     let serial = match Serial::open(&options.serial) {
         Ok(serial) => Some(serial),
         // Nobody would come and plug standard input in.
         Err(error) if standard => return Err(error),
         Err(error) => {
             log::error!("serial line: {error}");
+            serial_denied = error.kind() == io::ErrorKind::PermissionDenied;
             None
         }
     };
+    let user = User::of(&options.run);
+    // Where root is refused, the next agent would be too.
+    let confined = user.is_some() && under_init && !serial_denied;
+    if let (Some(user), Some(serial)) = (user, &serial)
+        && let Err(error) = serial.give_to(user)
+    {
+        log::error!("serial line: it cannot be opened again after a hangup: {error}");
+    }
     let peer = match &serial {
         Some(serial) if standard && !serial.is_terminal() => Peer::Script,
         _ if standard => Peer::Shell,
@@ -188,11 +198,25 @@ pub fn run(options: Options) -> io::Result<bool> {
             None
         })
     });
+    let gate = (!standard).then(|| {
+        let gate = Gate::new(Access::read(&options.access));
+        Rc::new(gate.with_memory(options.run.join("wrong-pins")))
+    });
+    // All that only root may open is open now.
+    let writable = Writable {
+        folders: &[&options.run, folder(&shared.files.config)],
+        terminal: serial.as_ref().and_then(Serial::device),
+    };
+    if let Err(error) = sandbox::enter(user, writable) {
+        // The only way to reach the appliance stays open all the same.
+        log::error!("cannot give up privileges: {error}");
+    }
     let mut agent = Agent {
         console: Console::new(Box::new(SystemDevices), boot, peer, Rc::clone(&shared)),
         options,
         serial,
         serial_retry: Retry::now(),
+        confined,
         line: Line::new(),
         heard: Instant::now(),
         worked: Instant::now(),
@@ -214,9 +238,7 @@ pub fn run(options: Options) -> io::Result<bool> {
         let (columns, rows) = serial.size();
         agent.console.set_size(columns, rows);
     }
-    if !standard {
-        let gate = Gate::new(Access::read(&agent.options.access));
-        let gate = Rc::new(gate.with_memory(agent.options.run.join("wrong-pins")));
+    if let Some(gate) = gate {
         agent.program.set_gate(Rc::clone(&gate));
         agent.console.set_gate(gate);
     }
@@ -470,6 +492,12 @@ impl Agent {
                 self.console.restart();
             }
             Err(error) => {
+                if error.kind() == io::ErrorKind::PermissionDenied && self.confined {
+                    // A device that has just come is root's: the next agent opens it before
+                    // it becomes its user.
+                    log::warn!("serial line: {error}: starting over as root");
+                    self.terminated = true;
+                }
                 if self.serial_retry.pause == Retry::FIRST {
                     log::error!("serial line: {error}");
                 }

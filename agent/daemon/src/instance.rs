@@ -9,6 +9,7 @@ use std::path::Path;
 
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
+use nix::libc;
 
 /// The file in the run folder that a resident agent locks. It holds its process number.
 const LOCK: &str = "lock";
@@ -33,6 +34,8 @@ impl Instance {
             .truncate(false)
             // Whoever can open the file can hold the lock.
             .mode(0o600)
+            // Root opens it in a folder of the agent's user.
+            .custom_flags(libc::O_NOFOLLOW)
             .open(&path)?;
         let mut lock = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
             Ok(lock) => lock,
@@ -87,6 +90,18 @@ mod tests {
         assert!(error.to_string().contains(&holder), "{error}");
         drop(first);
         Instance::claim(&run).unwrap();
+    }
+
+    #[test]
+    fn claim_writes_through_no_link() {
+        let folder = Folder::new("instance-link");
+        let run = folder.0.join("nl31");
+        drop(Instance::claim(&run).unwrap());
+        let target = folder.file("target", "precious");
+        fs::remove_file(run.join(LOCK)).unwrap();
+        std::os::unix::fs::symlink(&target, run.join(LOCK)).unwrap();
+        Instance::claim(&run).unwrap_err();
+        assert_eq!(fs::read_to_string(target).unwrap(), "precious");
     }
 
     #[test]

@@ -14,9 +14,9 @@
 //! - [`serial`] is the terminal, [`receiver`] the thread that hears the kernel, and
 //!   [`agent`] the loop that ties them together. The rest does no input or output,
 //!   so it is tested without either.
-//! - [`privileges`] are given up before anything is heard; [`last_words`] tell the next
-//!   agent why this one ended; an [`instance`] is the only one of its run folder. [`watchdog`] is pinged while all is well,
-//!   and a [`reboot`] is passed on to init.
+//! - [`privileges`] are given up before anything is heard, see [`sandbox`]; [`last_words`]
+//!   tell the next agent why this one ended; an [`instance`] is the only one of its run
+//!   folder. [`watchdog`] is pinged while all is well, and a [`reboot`] is passed on to init.
 
 pub mod access;
 pub mod agent;
@@ -47,6 +47,7 @@ pub mod privileges;
 pub mod program;
 pub mod reboot;
 pub mod receiver;
+pub mod sandbox;
 pub mod save;
 pub mod serial;
 pub mod shared;

@@ -14,6 +14,11 @@ NL31_AGENT_SUBDIR = agent/daemon
 NL31_AGENT_LICENSE = MIT or Apache-2.0
 NL31_AGENT_LICENSE_FILES = LICENSE-MIT LICENSE-APACHE
 
+# The name of the user that the agent becomes; rcS gives the number.
+define NL31_AGENT_USERS
+	nl31 31 nl31 31 * - - - nl31 agent
+endef
+
 # For the legal report Buildroot would copy the tree once more, without the
 # exclusions below, and with all that cargo ever built there.
 NL31_AGENT_REDISTRIBUTE = NO
