@@ -313,7 +313,13 @@ impl Agent {
             self.console.look_for_devices();
         }
         let more = self.take_events();
-        self.console.work() || more
+        let more = self.console.work() || more;
+        if self.console.pin_tried()
+            && let Some(serial) = &self.serial
+        {
+            serial.discard_input();
+        }
+        more
     }
 
     /// Time until an unlocked line is locked again because nobody uses it.

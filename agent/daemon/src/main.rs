@@ -87,6 +87,13 @@ fn hash_pin() -> ExitCode {
     match hash {
         Ok(line) => {
             println!("{line}");
+            if pin.trim_ascii_end().len() < access::PIN_STRONG {
+                eprintln!(
+                    "nl31-agent: a short PIN: whoever reads the image finds four digits within \
+                     minutes; take {} characters or more where that matters",
+                    access::PIN_STRONG
+                );
+            }
             ExitCode::SUCCESS
         }
         Err(error) => {

@@ -21,7 +21,7 @@ use nl31_wire::{
     Response, SCHEMA, Server, Verdict, code,
 };
 
-use crate::access::{Access, Attempt, Gate, NotThePin};
+use crate::access::{Access, Attempt, Gate};
 use crate::codes::{self, Code};
 use crate::console::{Console, Peer, Reason as Why};
 use crate::device::{Cached, Devices, SystemDevices};
@@ -718,9 +718,7 @@ impl<H: Host> Program<H> {
                     self.unlocked = true;
                     log::info!("a program has unlocked the serial line");
                 }
-                Attempt::Wrong(pause) => {
-                    return Err(Refusal::new(codes::LOCKED_OUT.number, NotThePin(pause)));
-                }
+                refused => return Err(Refusal::new(codes::LOCKED_OUT.number, refused)),
             }
         }
         self.answer(&Response::Done {});

@@ -10,8 +10,8 @@ use std::str::FromStr;
 
 use nix::libc;
 use nix::sys::termios::{
-    ControlFlags, InputFlags, SetArg, SpecialCharacterIndices, Termios, cfmakeraw, tcgetattr,
-    tcsetattr,
+    ControlFlags, FlushArg, InputFlags, SetArg, SpecialCharacterIndices, Termios, cfmakeraw,
+    tcflush, tcgetattr, tcsetattr,
 };
 
 use crate::sandbox::User;
@@ -168,6 +168,14 @@ impl Serial {
         tcsetattr(&self.input, SetArg::TCSANOW, &raw)?;
         self.saved = Some(saved);
         Ok(())
+    }
+
+    /// Discards what a terminal has received and nobody has read.
+    pub fn discard_input(&self) {
+        if self.is_terminal() {
+            // Fails only on a line that is gone.
+            let _ = tcflush(&self.input, FlushArg::TCIFLUSH);
+        }
     }
 
     /// Where input comes from.
