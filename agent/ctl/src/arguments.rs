@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand};
+use clap_complete::engine::ArgValueCompleter;
 
+use crate::completion;
 use crate::manual;
 use crate::port::{self, Address};
 
@@ -21,7 +23,8 @@ pub struct Arguments {
     /// Serial line: its device; `tcp://HOST:PORT`, the raw port of a console server or of
     /// QEMU; or `auto`, which says hello on every serial line of this machine, modems
     /// included, and takes the one on which an agent answers.
-    #[arg(long, value_name = "LINE", conflicts_with = "socket", global = true)]
+    #[arg(long, value_name = "LINE", conflicts_with = "socket", global = true,
+          add = ArgValueCompleter::new(completion::serial))]
     pub serial: Option<SerialLine>,
 
     /// Socket of the agent on this machine.
@@ -37,6 +40,16 @@ pub struct Arguments {
     /// that of the variable NL31_PIN.
     #[arg(long, value_name = "PATH", global = true)]
     pub pin_file: Option<PathBuf>,
+
+    /// Seconds for which a session that was lost is tried to get back, as when a cable was
+    /// pulled or the board restarts; 0 for not at all. Only what the agent cannot have
+    /// carried out is repeated.
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, global = true)]
+    pub reconnect: u32,
+
+    /// Append what is sent and received to this file, with time stamps.
+    #[arg(long, value_name = "FILE", global = true)]
+    pub log: Option<PathBuf>,
 
     /// Print JSON, one object a line: see the end of this page.
     #[arg(long, global = true)]
@@ -162,7 +175,7 @@ pub enum RouteCommand {
 #[derive(Args, Clone, Debug)]
 pub struct Words {
     /// [KIND] PREFIX [via ADDRESS] [dev NAME] [metric NUMBER] [proto NAME|NUMBER]
-    #[arg(value_name = "ROUTE")]
+    #[arg(value_name = "ROUTE", add = ArgValueCompleter::new(completion::route))]
     pub words: Vec<String>,
 }
 
@@ -171,14 +184,15 @@ pub struct Words {
 pub struct Filter {
     /// [KIND] [PREFIX [longer]] [via ADDRESS] [dev NAME] [metric NUMBER] [proto NAME|NUMBER]; or, to
     /// flush every route, `all`
-    #[arg(value_name = "FILTER")]
+    #[arg(value_name = "FILTER", add = ArgValueCompleter::new(completion::filter))]
     pub words: Vec<String>,
 }
 
 /// The commands of `generate`.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Generate {
-    /// Completions for a shell.
+    /// Completions for a shell. They ask this program for what fits, so they are to be
+    /// generated anew with another version of it.
     Completions {
         /// bash, elvish, fish, powershell or zsh
         shell: clap_complete::Shell,

@@ -143,6 +143,12 @@ impl Error {
         }
     }
 
+    /// Whether the link failed and no change was under way: the command may be carried out
+    /// anew in another session.
+    pub fn is_link_lost(&self) -> bool {
+        matches!(self, Self::Port(..) | Self::NoAnswer | Self::SessionLost)
+    }
+
     /// The code that the agent gave, if it gave one.
     pub fn code(&self) -> Option<u16> {
         match self {

@@ -3,17 +3,21 @@
 //! on the appliance itself over its local socket. It never parses the console's text:
 //! it speaks the frames of `nl31-wire`.
 //!
-//! From the top down: [`arguments`] is the command line and [`manual`] its page,
+//! From the top down: [`arguments`] is the command line, [`manual`] its page, [`completion`]
+//! what a shell offers,
 //! [`run`] carries one command out, [`commands`] are the commands and [`output`] what
 //! they print, [`connect`] opens a session where the user wants it and [`discovery`]
-//! finds the serial lines, [`link`] is a session with the agent, [`port`] moves bytes.
+//! finds the serial lines, [`link`] is a session with the agent, [`journal`] its log, [`port`] moves
+//! bytes.
 
 pub mod arguments;
 pub mod commands;
+pub mod completion;
 pub mod connect;
 pub mod discovery;
 pub mod error;
 pub mod interrupt;
+pub mod journal;
 pub mod link;
 pub mod manual;
 pub mod output;

@@ -4,14 +4,17 @@
 use std::io::Write;
 use std::process::ExitCode;
 
-use clap::Parser;
 use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser};
+use clap_complete::CompleteEnv;
 use nl31_ctl::arguments::Arguments;
 use nl31_ctl::run::run;
 use nl31_ctl::{Error, interrupt};
 use serde_json::json;
 
 fn main() -> ExitCode {
+    // Answers and ends where a shell asks for completions.
+    CompleteEnv::with_factory(Arguments::command).complete();
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) if error.use_stderr() && wants_json() => {

@@ -6,6 +6,7 @@ use std::fmt::{self, Display};
 use std::io::{self, IsTerminal, Write};
 
 use indicatif::{ProgressBar, ProgressStyle};
+use nl31_route::PassedOver;
 use serde_json::{Value, json};
 
 use crate::error::{Error, output};
@@ -93,6 +94,13 @@ impl<'a> Output<'a> {
             true => writeln!(errors, "{}", json!({ "warning": text })),
             false => writeln!(errors, "nl31ctl: {text}"),
         };
+    }
+
+    /// Tells which words of iproute2's lists mean nothing here.
+    pub fn passed_over(&self, words: PassedOver) {
+        if !words.is_empty() {
+            self.warn(&format!("passed over, without a meaning here: {words}"));
+        }
     }
 
     /// A progress bar of routes, hidden unless a person watches.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Carries one command out, in a session of its own.
+//! Carries one command out, in a session of its own, or in several where sessions are
+//! lost.
 
 use std::io::Write;
 use std::path::Path;
@@ -8,14 +9,16 @@ use nl31_wire::limits::GREETING_MAX;
 use nl31_wire::{Request, Response};
 
 use crate::arguments::{Arguments, Command};
+use crate::commands::file::RouteFile;
+use crate::commands::lines::Lines;
 use crate::commands::load::{Mode, load};
-use crate::commands::monitor::{PACE, monitor};
+use crate::commands::monitor::{PACE, monitor, text};
 use crate::commands::save::{save, save_there, save_to};
 use crate::commands::{apply, info, route, shell};
 use crate::connect::Connector;
 use crate::error::Error;
 use crate::interrupt;
-use crate::link::Link;
+use crate::link::{Event, Link};
 use crate::manual::generate;
 use crate::output::Output;
 use crate::port::Port;
@@ -37,14 +40,69 @@ pub fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Error> {
     if matches!(arguments.command, Command::Monitor | Command::Shell { .. }) {
         interrupt::watch_output();
     }
-    let connector = Connector::new(arguments)?;
+    let mut connector = Connector::new(arguments)?;
+    let mut lines = match &arguments.command {
+        Command::Shell { line } if line.is_empty() => Some(Lines::new()?),
+        _ => None,
+    };
     let mut link = connector.open()?;
     if let Some(text) = link.agent().warning() {
         out.warn(&text);
     }
-    let unlocked = connector.unlock(&mut link);
-    let result = unlocked.and_then(|()| execute(&arguments.command, &mut link, &mut out));
-    end(link, result)
+    let mut result = connector.unlock(&mut link);
+    loop {
+        result = result.and_then(|()| match &mut lines {
+            Some(lines) => said(shell::shell(&mut link, lines, &mut out)),
+            None => execute(&arguments.command, &mut link, &mut out),
+        });
+        match result {
+            Err(error) if may_repeat(&arguments.command, &error, lines.as_ref(), &out) => {
+                // Its serial line is locked.
+                drop(link);
+                link = connector.reopen(error, &out)?;
+                result = resume(&arguments.command, lines.as_ref(), &mut out);
+            }
+            result => return end(link, result),
+        }
+    }
+}
+
+/// Whether a command whose session was lost may be carried out anew. The agent carries a
+/// request out at most once in a session; in another session only a request may be sent
+/// again that the agent cannot have carried out. [`Error::Unknown`] tells of one that it
+/// may have.
+fn may_repeat(command: &Command, error: &Error, lines: Option<&Lines>, out: &Output<'_>) -> bool {
+    match (command, lines) {
+        // A person reads what became of the last line. In a script the next line may rely
+        // on edits that went with the session.
+        (_, Some(lines)) => {
+            let lost = match error {
+                Error::Unknown(error) => error,
+                error => error,
+            };
+            lines.is_person() && lost.is_link_lost()
+        }
+        (Command::Monitor, _) => error.is_link_lost(),
+        // Frames before the last one were carried out.
+        (Command::Load { frames: true, .. }, _) => false,
+        // What was printed cannot be taken back.
+        _ => error.is_link_lost() && !out.has_begun(),
+    }
+}
+
+/// Tells what the time without a session has cost.
+fn resume(command: &Command, lines: Option<&Lines>, out: &mut Output<'_>) -> Result<(), Error> {
+    if let Some(lines) = lines {
+        lines.discard_typed();
+        out.warn("open edits are dropped, and `monitor` is off");
+    }
+    match command {
+        Command::Monitor => {
+            let text = text(Event::Lost, out.is_json());
+            out.line(format_args!("{text}"))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Ends the session, so that the line returns to its console.
@@ -92,8 +150,10 @@ fn execute<P: Port>(
                 (_, true) => Mode::Frames,
                 _ => Mode::Add,
             };
+            let mut routes = RouteFile::open(file)?;
+            out.passed_over(routes.passed_over());
             let bar = out.bar("load");
-            let count = load(link, file, mode, &bar);
+            let count = load(link, &mut routes, mode, &bar);
             bar.finish_and_clear();
             out.count("loaded", count?, &format_args!("from {}", file.display()))
         }
@@ -112,15 +172,14 @@ fn execute<P: Port>(
             out.count("saved", count?, &format_args!("to {place}"))
         }
         Command::Apply { file, dry_run } => apply::execute(link, file, *dry_run, out),
-        Command::Shell { line } => {
-            let failed = match line.is_empty() {
-                true => shell::shell(link, out)?,
-                false => shell::line(link, &line.join(" "), out)?,
-            };
-            failed.map_or(Ok(()), |code| Err(Error::Said(code)))
-        }
+        Command::Shell { line } => said(shell::line(link, &line.join(" "), out)),
         Command::Ports | Command::Generate(_) => unreachable!("carried out without a session"),
     }
+}
+
+/// The error of a line of the console, which has printed why.
+fn said(failed: Result<shell::Failed, Error>) -> Result<(), Error> {
+    failed?.map_or(Ok(()), |code| Err(Error::Said(code)))
 }
 
 fn paths<P: Port>(link: &mut Link<P>) -> Result<Option<u64>, Error> {

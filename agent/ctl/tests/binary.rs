@@ -18,8 +18,8 @@ use nix::pty::openpty;
 use nix::sys::signal::{Signal, kill};
 use nix::sys::termios::{SetArg, cfmakeraw, tcgetattr, tcsetattr};
 use nix::unistd::{Pid, ttyname};
-use nl31_agent::agent::{self, Options};
-use nl31_agent::serial::Choice;
+use nl31_agent::event_loop::{self, Options};
+use nl31_agent::platform::serial::Choice;
 use nl31_ctl::discovery::find;
 use nl31_wire::limits::SILENCE_MS;
 
@@ -79,7 +79,7 @@ impl Line {
             watchdog: None,
         };
         std::thread::spawn(|| {
-            agent::run(options)
+            event_loop::run(options)
                 .map_err(|error| error.to_string())
                 .unwrap()
         });
@@ -265,15 +265,20 @@ struct Shell(Child);
 
 impl Shell {
     fn new(line: &Line, terminal: &str, input: Stdio, output: Stdio) -> Self {
+        let standard = [input, output, Stdio::inherit()];
+        Self::on(line.port.to_str().unwrap(), terminal, standard)
+    }
+
+    /// On a line of this name.
+    fn on(serial: &str, terminal: &str, [input, output, errors]: [Stdio; 3]) -> Self {
         let mut command = Command::new("env");
         command
             // Whoever runs the tests in the background.
             .arg("--default-signal=INT,TERM,HUP")
             .arg(format!("TERM={terminal}"))
             .arg(env!("CARGO_BIN_EXE_nl31ctl"))
-            .arg("--serial")
-            .arg(&line.port)
-            .arg("shell");
+            .args(["--serial", serial, "shell"])
+            .stderr(errors);
         Self(command.stdin(input).stdout(output).spawn().unwrap())
     }
 
@@ -559,6 +564,157 @@ fn a_line_is_named_by_the_variable_or_behind_a_tcp_port() {
         "",
         &format!("{address}: "),
     );
+}
+
+/// Whether a text is like `2026-01-31T23:59:59.999Z`.
+fn is_time(text: &str) -> bool {
+    let form = "dddd-dd-ddTdd:dd:dd.dddZ";
+    let digit = |(c, form): (char, char)| c == form || form == 'd' && c.is_ascii_digit();
+    text.len() == form.len() && text.chars().zip(form.chars()).all(digit)
+}
+
+/// A console server before a line. It closes its first connection when the client has sent
+/// so many frames, the last of which it keeps.
+fn console_server(line: &Line, frames: usize) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("tcp://{}", listener.local_addr().unwrap());
+    let mut terminal = line.terminal();
+    let mut left = Some(2 * frames);
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut buffer = [0; 4096];
+            loop {
+                let mut fds = [
+                    PollFd::new(stream.as_fd(), PollFlags::POLLIN),
+                    PollFd::new(terminal.as_fd(), PollFlags::POLLIN),
+                ];
+                poll(&mut fds, PollTimeout::NONE).unwrap();
+                let [there, back] = fds.map(|fd| fd.any().unwrap());
+                if there {
+                    let Ok(len @ 1..) = stream.read(&mut buffer) else {
+                        break;
+                    };
+                    let delimiters = buffer[..len].iter().filter(|&&byte| byte == 0).count();
+                    left = left.map(|left| left.saturating_sub(delimiters));
+                    if left == Some(0) {
+                        left = None;
+                        break;
+                    }
+                    terminal.write_all(&buffer[..len]).unwrap();
+                }
+                if back {
+                    let len = terminal.read(&mut buffer).unwrap();
+                    if stream.write_all(&buffer[..len]).is_err() {
+                        break;
+                    }
+                }
+            }
+        }
+    });
+    address
+}
+
+#[test]
+fn a_lost_session_is_opened_again_for_what_was_not_carried_out() {
+    let line = Line::new("reconnect");
+    let log = line.folder.join("log");
+    let ctl = |address: &str, arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_nl31ctl"));
+        command
+            .arg("--serial")
+            .arg(address)
+            .arg("--log")
+            .arg(&log)
+            .args(arguments);
+        command.output().unwrap()
+    };
+    // A look-up changes nothing: it is repeated, and fails as it does on a good line.
+    let lookup = ["route", "get", "192.0.2.1"];
+    let direct = line.ctl(&lookup);
+    let server = console_server(&line, 2);
+    let again = ctl(&server, &lookup);
+    check(&again, direct.status.code().unwrap(), "", "reconnected\n");
+    assert!(
+        text(&again.stderr).ends_with(&text(&direct.stderr)),
+        "{again:?}"
+    );
+    let log = std::fs::read_to_string(&log).unwrap();
+    let sessions = log
+        .lines()
+        .filter(|line| line.contains(" - session on tcp://"));
+    assert_eq!(sessions.count(), 2, "{log}");
+    let stamped = |line: &str| line.split(' ').next().is_some_and(is_time);
+    assert!(log.lines().all(stamped), "{log}");
+    assert_eq!(log.matches(" > Lookup 192.0.2.1/32\n").count(), 2, "{log}");
+    // A line of the console may have been executed: nobody knows.
+    let server = console_server(&line, 2);
+    let unknown = ctl(&server, &["shell", "help"]);
+    check(&unknown, 7, "", "is not known");
+    // Without another session the error is that of the first one.
+    let server = console_server(&line, 2);
+    let lost = ctl(&server, &["--reconnect", "0", "route", "get", "192.0.2.1"]);
+    check(&lost, 5, "", "closed the connection");
+}
+
+#[test]
+fn a_persons_shell_goes_on_after_its_session_was_lost() {
+    let line = Line::new("shell-reconnect");
+    let server = console_server(&line, 2);
+    let pty = openpty(None, None).unwrap();
+    let mut person = File::from(pty.master);
+    let end = || Stdio::from(pty.slave.try_clone().unwrap());
+    let shell = Shell::on(&server, "dumb", [end(), end(), end()]);
+    says(&mut person, b"", "nl31> ", false);
+    let told = "open edits are dropped";
+    says(&mut person, b"help\r", told, false);
+    says(&mut person, b"help\r", "I200 help\r\nnl31> ", false);
+    drop(shell);
+}
+
+#[test]
+fn a_monitor_goes_on_after_its_session_was_lost() {
+    let line = Line::new("monitor-reconnect");
+    let server = console_server(&line, 2);
+    let mut ctl = Command::new(env!("CARGO_BIN_EXE_nl31ctl"));
+    ctl.args(["--json", "--serial", &server, "monitor"]);
+    let mut ctl = ctl
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut first = String::new();
+    let mut output = BufReader::new(ctl.stdout.take().unwrap());
+    output.read_line(&mut first).unwrap();
+    assert_eq!(first, "{\"event\":\"lost\"}\n");
+    // It waits for events until its reader goes.
+    drop(output);
+    assert_eq!(ctl.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn completions_know_commands_lines_and_devices() {
+    let offered = |words: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_nl31ctl"));
+        command
+            .env("COMPLETE", "bash")
+            .env("_CLAP_COMPLETE_INDEX", words.len().to_string());
+        let output = command
+            .args(["--", "nl31ctl"])
+            .args(words)
+            .output()
+            .unwrap();
+        check(&output, 0, "", "");
+        text(&output.stdout)
+    };
+    assert!(offered(&["mon"]).contains("monitor"));
+    assert!(offered(&["--serial", "a"]).contains("auto"));
+    assert!(offered(&["--serial", "/dev/nul"]).contains("/dev/null"));
+    assert_eq!(
+        offered(&["route", "add", "10.0.0.0/8", "dev", "l"]).trim(),
+        "lo"
+    );
+    assert!(offered(&["route", "show", "lon"]).contains("longer"));
 }
 
 #[test]

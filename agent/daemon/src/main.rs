@@ -6,9 +6,10 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
-use nl31_agent::agent::{self, Options};
-use nl31_agent::serial::Choice;
-use nl31_agent::{access, last_words, log_ring, reboot};
+use nl31_agent::console::access;
+use nl31_agent::event_loop::{self, Options};
+use nl31_agent::platform::serial::Choice;
+use nl31_agent::platform::{exit_reason, log_ring, reboot};
 
 /// Loads routes into the kernel's nl31 table and serves it on a serial line.
 #[derive(Parser)]
@@ -58,7 +59,7 @@ fn main() -> ExitCode {
         watchdog,
         ..
     } = arguments;
-    match agent::run(Options {
+    match event_loop::run(Options {
         serial,
         config,
         run,
@@ -68,7 +69,7 @@ fn main() -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
-            last_words::say(format_args!("{error}"));
+            exit_reason::say(format_args!("{error}"));
             eprintln!("nl31-agent: {error}");
             if reboot::is_run_by_init() {
                 // Init starts it again at once, and would do nothing else.

@@ -8,7 +8,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use nl31_agent::access::{Access, hash_pin};
+use nl31_agent::console::access::{Access, hash_pin};
 
 /// A root filesystem with as much as the script looks at.
 struct Root(PathBuf);

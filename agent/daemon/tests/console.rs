@@ -9,12 +9,12 @@ use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use nl31_agent::access::{Access, Gate};
-use nl31_agent::boot::Boot;
+use nl31_agent::config::boot::Boot;
+use nl31_agent::config::locations::Files;
+use nl31_agent::console::access::{Access, Gate};
+use nl31_agent::console::shared::Shared;
 use nl31_agent::console::{Console, PROMPT, Peer};
-use nl31_agent::device::Devices;
-use nl31_agent::files::Files;
-use nl31_agent::shared::Shared;
+use nl31_agent::platform::devices::Devices;
 use nl31_netlink::{Client, FakeKernel};
 use nl31_route::DeviceName;
 use proptest::prelude::*;
@@ -654,7 +654,7 @@ fn help_explains_every_command_and_code() {
         assert!(one.ends_with("I200 help\n"));
     }
     let codes = session.types("help codes\n");
-    for code in nl31_agent::codes::ALL {
+    for code in nl31_agent::grammar::codes::ALL {
         assert!(codes.contains(&format!("  {code}  {}\n", code.meaning)));
     }
     assert!(session.types("help route\n").contains("route flush"));
@@ -1159,7 +1159,7 @@ fn a_page_that_is_left_keeps_no_device_waiting() {
     session.types("terminal 10\r");
     assert!(session.types("help\r").ends_with("--more--"));
     assert!(session.console.waits_for_devices());
-    session.shared.replace(None);
+    session.shared.config.replace(None);
     session.console.look_for_devices();
     assert!(!session.console.waits_for_devices());
 }

@@ -17,9 +17,9 @@ use std::time::Duration;
 
 use nix::libc;
 use nix::sys::eventfd::EventFd;
-use nl31_agent::device::{Devices, SystemDevices};
-use nl31_agent::sandbox::{self, User, Writable};
-use nl31_agent::{last_words, privileges};
+use nl31_agent::platform::devices::{Devices, SystemDevices};
+use nl31_agent::platform::exit_reason;
+use nl31_agent::platform::sandbox::{self, User, Writable, system_calls};
 
 /// A folder of its own for each test, gone with it.
 struct Folder(PathBuf);
@@ -43,14 +43,14 @@ fn run(case: &str, owner: Option<u32>, what: impl FnOnce(&Path)) -> Option<(Exit
     if let Some(wanted) = std::env::var_os(CASE) {
         if wanted == case {
             let folder = folder(std::os::unix::process::parent_id());
-            last_words::begin(&folder.join("last-words")).unwrap();
+            exit_reason::begin(&folder.join("last-words")).unwrap();
             let writable = Writable {
                 folders: &[&folder],
                 terminal: None,
             };
             sandbox::enter(User::of(&folder), writable).unwrap();
             what(&folder);
-            last_words::end();
+            exit_reason::end();
             std::process::exit(0);
         }
         return None;
@@ -89,7 +89,7 @@ fn forbidden(case: &str, call: libc::c_long, what: impl FnOnce()) {
     let Some((end, words)) = run(case, None, |_| what()) else {
         return;
     };
-    assert_eq!(end.code(), Some(privileges::STATUS), "{end:?}: {words}");
+    assert_eq!(end.code(), Some(system_calls::STATUS), "{end:?}: {words}");
     assert_eq!(
         words,
         format!("the agent made system call {call}, which seccomp does not allow it")

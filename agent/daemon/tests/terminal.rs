@@ -138,6 +138,22 @@ fn a_session_on_a_line() {
     line.hears("nonsense\r\n      ^^^^^^^^\r\nE400 column 1: expected ");
 }
 
+/// A telnet client sends CR NUL for Enter; Ctrl-Space sends a NUL.
+#[test]
+fn a_nul_among_typed_text_takes_no_line_away() {
+    let mut line = Line::new("nul");
+    line.hears("nl31> ");
+    for typed in [
+        &b"help codes\r\0"[..],
+        b"\0help\0 codes\r\0",
+        b"help codes\r\0",
+    ] {
+        line.types(typed);
+        let reply = line.hears("I200 help\r\nnl31> ");
+        assert!(reply.starts_with("help codes\r\n"), "{reply:?}");
+    }
+}
+
 #[test]
 fn the_line_is_raw_while_served_and_put_back_as_it_was() {
     for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP] {

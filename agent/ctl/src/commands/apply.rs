@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path as FilePath;
 
 use indicatif::ProgressBar;
-use nl31_route::{DeviceName, Path, Prefix, Route, Spec};
+use nl31_route::{DeviceName, Path, Prefix, Route, Spec, append_index, path_diff};
 use nl31_wire::Op;
 use serde_json::json;
 
@@ -46,8 +46,7 @@ pub struct Step {
 /// Adds a route behind those of its metric.
 pub fn insert(table: &mut Table, route: Route<DeviceName>) {
     let paths = table.entry(route.prefix).or_default();
-    let at = paths.partition_point(|path| path.metric <= route.path.metric);
-    paths.insert(at, route.path);
+    paths.insert(append_index(paths, route.path.metric), route.path);
 }
 
 /// What makes `now` into `wanted`.
@@ -65,13 +64,11 @@ pub fn difference(now: &Table, wanted: &Table) -> Vec<Step> {
         if before == after {
             continue;
         }
-        let missing = |from: &[Path<DeviceName>], of: &[Path<DeviceName>]| -> Vec<_> {
-            of.iter()
-                .filter(|path| !from.contains(path))
-                .cloned()
-                .collect()
-        };
-        let (gone, new) = (missing(after, before), missing(before, after));
+        let (mut gone, mut new) = (Vec::new(), Vec::new());
+        path_diff(prefix, before, after, &mut |sign, route| match sign {
+            '-' => gone.push(route.path),
+            _ => new.push(route.path),
+        });
         // Appending alone does it if that leads to the wanted order. Otherwise the
         // prefix is made anew; readers see neither step.
         let mut appended = Table::from([(prefix, before.clone())]);
@@ -86,11 +83,6 @@ pub fn difference(now: &Table, wanted: &Table) -> Vec<Step> {
         });
         let clear = appended[&prefix] != *after;
         let append = if clear { after.clone() } else { new.clone() };
-        // Another order is another path in use: all of them are shown.
-        let (gone, new) = match gone.is_empty() && new.is_empty() {
-            true => (before.clone(), after.clone()),
-            false => (gone, new),
-        };
         steps.push(Step {
             prefix,
             clear,
@@ -200,6 +192,7 @@ pub fn execute<P: Port>(
     out: &mut Output<'_>,
 ) -> Result<(), Error> {
     let mut file = RouteFile::open(file)?;
+    out.passed_over(file.passed_over());
     let steps = attempt(link, &mut file, dry_run, out)?.steps;
     if dry_run || out.is_json() {
         print(&steps, out)?;

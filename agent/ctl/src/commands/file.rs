@@ -8,7 +8,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use nix::poll::PollFlags;
-use nl31_route::{DeviceName, Route, Syntax, without_comment};
+use nl31_route::{DeviceName, ParseError, Parsed, PassedOver, Route, Syntax, without_comment};
 use tempfile::NamedTempFile;
 
 use crate::error::Error;
@@ -31,6 +31,7 @@ pub struct RouteFile {
     path: PathBuf,
     content: Content,
     routes: u64,
+    passed_over: PassedOver,
 }
 
 #[derive(Debug)]
@@ -52,9 +53,12 @@ impl RouteFile {
         let file = source.map_err(failed)?;
         let is_regular = file.metadata().map_err(failed)?.is_file();
         let mut routes = 0;
-        let mut count = |_, _| {
+        let mut passed_over = PassedOver::default();
+        let mut count = |_, parsed: Parsed| {
+            parsed.check_route()?;
+            passed_over = passed_over.and(parsed.passed_over());
             routes += 1;
-            Ok(())
+            Ok(Ok(()))
         };
         let content = if is_regular {
             let mut file = file;
@@ -62,18 +66,15 @@ impl RouteFile {
             Content::File(file)
         } else {
             let mut text = Vec::new();
-            read_lines(
-                path,
-                Interruptible(file),
-                Some((&mut text, PIPED_MAX)),
-                &mut count,
-            )?;
+            let kept = Some((&mut text, PIPED_MAX));
+            read_lines(path, Interruptible(file), kept, &mut count)?;
             Content::Text(text)
         };
         Ok(Self {
             path: path.into(),
             content,
             routes,
+            passed_over,
         })
     }
 
@@ -87,8 +88,17 @@ impl RouteFile {
         self.routes
     }
 
+    /// Words of iproute2's lists in it that mean nothing here.
+    pub fn passed_over(&self) -> PassedOver {
+        self.passed_over
+    }
+
     /// Calls `each` with every route.
     pub fn read(&mut self, each: &mut Each<'_>) -> Result<(), Error> {
+        let each = &mut |number, parsed: Parsed| {
+            let route = parsed.route()?;
+            Ok(each(number, route))
+        };
         match &mut self.content {
             Content::File(file) => {
                 file.rewind()
@@ -100,12 +110,15 @@ impl RouteFile {
     }
 }
 
+/// Called with the number of a line and what it says. The outer error is one of the line.
+type EachLine<'a> = dyn FnMut(usize, Parsed) -> Result<Result<(), Error>, ParseError> + 'a;
+
 /// Reads lines to the end of `source`; keeps them in `kept`, up to as many bytes.
 fn read_lines(
     path: &Path,
     source: impl Read,
     mut kept: Option<(&mut Vec<u8>, usize)>,
-    each: &mut Each<'_>,
+    each: &mut EachLine<'_>,
 ) -> Result<(), Error> {
     let mut reader = BufReader::new(source);
     let mut bytes = Vec::new();
@@ -147,11 +160,9 @@ fn read_lines(
         if line.trim_ascii().is_empty() {
             continue;
         }
-        let route = Syntax::CONFIG
-            .parse(line, 0)
-            .and_then(|parsed| parsed.route());
-        let route = route.map_err(|error| wrong(error.column + 1, error.to_string()))?;
-        each(number, route)?;
+        let parsed = Syntax::CONFIG.parse(line, 0);
+        let taken = parsed.and_then(|parsed| each(number, parsed));
+        taken.map_err(|error| wrong(error.column + 1, error.to_string()))??;
     }
     Ok(())
 }
@@ -268,7 +279,7 @@ mod tests {
     fn read(text: &[u8], max: usize) -> Result<usize, String> {
         let mut kept = Vec::new();
         let path = Path::new("-");
-        let read = read_lines(path, text, Some((&mut kept, max)), &mut |_, _| Ok(()));
+        let read = read_lines(path, text, Some((&mut kept, max)), &mut |_, _| Ok(Ok(())));
         read.map(|()| kept.len()).map_err(|error| error.to_string())
     }
 

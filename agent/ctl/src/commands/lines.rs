@@ -6,7 +6,7 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 
 use nix::libc::SIGINT;
-use nix::sys::termios::{SetArg, Termios, tcgetattr, tcsetattr};
+use nix::sys::termios::{FlushArg, SetArg, Termios, tcflush, tcgetattr, tcsetattr};
 use rustyline::DefaultEditor;
 use rustyline::error::ReadlineError;
 
@@ -45,6 +45,14 @@ impl Lines {
     /// Whether a person types them.
     pub fn is_person(&self) -> bool {
         matches!(self, Self::Terminal(_))
+    }
+
+    /// Discards what a person has typed ahead: it was meant for a session that is lost.
+    pub fn discard_typed(&self) {
+        if let Self::Terminal(terminal) = self {
+            // Fails only if the terminal has gone.
+            let _ = tcflush(&terminal.input, FlushArg::TCIFLUSH);
+        }
     }
 
     /// The next one; `None` if there are no more.

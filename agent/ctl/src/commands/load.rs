@@ -2,7 +2,6 @@
 //! Many changes in few frames, and `load`: the routes of a file into the table.
 
 use std::collections::{HashMap, VecDeque};
-use std::path::Path;
 
 use indicatif::ProgressBar;
 use nl31_route::{DeviceName, Family, Prefix, Route, Spec};
@@ -231,17 +230,16 @@ fn push_file<P: Port>(file: &mut RouteFile, batches: &mut Batches<'_, P>) -> Res
     push(chunk)
 }
 
-/// Loads a file; gives the number of routes. Its lines are checked before anything is
-/// sent.
+/// Loads a file, whose lines are checked; gives the number of routes.
 pub fn load<P: Port>(
     link: &mut Link<P>,
-    path: &Path,
+    file: &mut RouteFile,
     mode: Mode,
     bar: &ProgressBar,
 ) -> Result<u64, Error> {
-    let mut file = RouteFile::open(path)?;
+    let path = file.path().to_path_buf();
     bar.set_length(file.routes());
-    let push = |batches: &mut Batches<'_, P>| push_file(&mut file, batches);
+    let push = |batches: &mut Batches<'_, P>| push_file(file, batches);
     let result = match mode {
         Mode::Add => transaction(link, false, None, bar, push),
         Mode::Replace => transaction(link, true, None, bar, push),
@@ -250,7 +248,7 @@ pub fn load<P: Port>(
     result.map_err(|(line, error)| match (line, error) {
         (Some(line), Error::Refused(refused)) => {
             let text = format!("E{} {}", refused.code, refused.text);
-            Error::RefusedLine(path.into(), line, refused.code, text)
+            Error::RefusedLine(path, line, refused.code, text)
         }
         (_, error) => error,
     })

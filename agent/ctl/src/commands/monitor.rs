@@ -13,17 +13,17 @@ use crate::error::{Error, LOCKED, output};
 use crate::link::{Event, Link};
 use crate::port::Port;
 
-/// When it is made sure that the agent is still there.
+/// How often the agent is asked whether it is still there.
 #[derive(Clone, Copy, Debug)]
 pub struct Pace {
-    /// After so long a silence.
+    /// After this time without an event.
     pub silence: Duration,
-    /// After so long, though events come: the agent locks a line with a PIN on which it
-    /// hears nothing for ten minutes.
+    /// After this time even if events come: the agent locks a line with a PIN on which it
+    /// receives nothing for ten minutes.
     pub longest: Duration,
 }
 
-/// That of the command.
+/// The pace of the command.
 pub const PACE: Pace = Pace {
     silence: Duration::from_secs(10),
     longest: Duration::from_secs(60),
@@ -59,7 +59,7 @@ pub fn monitor<P: Port>(
             match generation(link) {
                 Ok(generation) if event.is_none() => lost = seen.silence(generation),
                 Ok(_) => {}
-                // Nothing is told on a line that is locked.
+                // A line that was locked tells of no events.
                 Err(Error::Refused(refused)) if refused.code != LOCKED => {}
                 Err(error) => return Err(error),
             }
@@ -73,25 +73,25 @@ pub fn monitor<P: Port>(
     }
 }
 
-/// Which changes were heard of. An event is not sent again when the line has hit it.
+/// Which changes were received. An event that the line has damaged is not sent again.
 #[derive(Debug, Default)]
 struct Seen {
     /// The number of the last one.
     last: Option<u64>,
-    /// That of the table's last change, when nothing was heard for a while.
+    /// The number of the table's last change at the last silence.
     table: Option<u64>,
 }
 
 impl Seen {
-    /// A change is heard of; says whether some before it were lost.
+    /// Takes an event; gives whether changes before it were lost.
     fn change(&mut self, generation: u64) -> bool {
         self.table = None;
         let before = self.last.replace(generation);
         before.is_some_and(|before| generation > before + 1)
     }
 
-    /// Nothing is heard, and the table's last change is this; says whether some were lost.
-    /// Those that are new since the silence before may be on their way.
+    /// Takes the number of the table's last change after a silence; gives whether changes
+    /// were lost. Changes since the silence before may still be in flight.
     fn silence(&mut self, generation: u64) -> bool {
         let before = self.table.replace(generation);
         let lost = matches!((self.last, before), (Some(last), Some(before)) if before > last);
@@ -130,11 +130,11 @@ pub fn text(event: Event, as_json: bool) -> String {
             json!({ "event": "rolled-back", "prefixes": prefixes, "lost": lost }).to_string()
         }
         Event::RolledBack { prefixes, lost } => format!(
-            "a commit was rolled back: {prefixes} prefixes have their paths of before, {lost} \
-             paths whose device is gone are not back"
+            "a commit was rolled back: restored the paths of {prefixes} prefixes; {lost} paths \
+             were not restored because their device is gone"
         ),
         Event::Lost if as_json => json!({ "event": "lost" }).to_string(),
-        Event::Lost => "changes came too fast to be shown".into(),
+        Event::Lost => "some changes are not shown: they were lost on the way".into(),
     }
 }
 

@@ -28,7 +28,8 @@ static ROUTE: Syntax = Syntax {
     flags: &[],
     abbreviations: false,
 };
-static FILTER: Syntax = Syntax {
+/// What selects routes.
+pub static FILTER: Syntax = Syntax {
     flags: &[
         flag("longer", "with all longer prefixes inside of this one"),
         flag("all", "every route there is"),
@@ -86,6 +87,7 @@ pub fn execute<P: Port>(
         _ => parsed.route().map(|_| ()),
     };
     checked.map_err(|error| usage(&line, &error))?;
+    out.passed_over(parsed.passed_over());
     let spec = match (op, parsed.route()) {
         // A deletion must not name more of the path than was typed.
         (Op::Delete, _) | (_, Err(_)) => Spec {

@@ -15,7 +15,7 @@ use crate::link::{Link, PAUSE};
 use crate::port::Port;
 
 /// The code of an error that the console's status line tells of.
-type Failed = Option<u16>;
+pub type Failed = Option<u16>;
 
 /// The console's code for a line that was not understood.
 const SYNTAX: u16 = 400;
@@ -77,8 +77,11 @@ fn failed(status: &[u8]) -> Failed {
 
 /// Executes lines from a person or a pipe until there are no more. From a pipe, gives the
 /// last error.
-pub fn shell<P: Port>(link: &mut Link<P>, out: &mut dyn Write) -> Result<Failed, Error> {
-    let mut lines = Lines::new()?;
+pub fn shell<P: Port>(
+    link: &mut Link<P>,
+    lines: &mut Lines,
+    out: &mut dyn Write,
+) -> Result<Failed, Error> {
     let person = lines.is_person();
     let mut last = None;
     let mut is_first = true;

@@ -6,11 +6,11 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use nl31_netlink::{Client, Prefix, Spec, Step, Transport};
 
-use super::Console;
-use crate::device::Devices;
-use crate::editor::{Editor, Line};
+use super::session::Console;
+use crate::candidate::affected;
+use crate::console::editor::{Editor, Line};
 use crate::grammar::{self, Action, Candidate};
-use crate::touched;
+use crate::platform::devices::Devices;
 
 /// Candidates listed for `?` and Tab.
 const CANDIDATES_MAX: usize = 40;
@@ -156,7 +156,7 @@ fn each_prefix<T: Transport>(
         }
     };
     for prefix in begun.shorter() {
-        match touched::paths(client, prefix) {
+        match affected::paths(client, prefix) {
             Ok(paths) if paths.all().is_empty() => {}
             Ok(_) => offer(prefix),
             Err(_) => return,

@@ -4,10 +4,11 @@
 use nl31_netlink::{Client, Transport};
 use nl31_route::Syntax;
 
-use super::{Console, LINES_PER_STEP, Reason, Running};
-use crate::codes;
+use super::reply::Reason;
+use super::session::{Console, LINES_PER_STEP, Running};
+use crate::grammar::codes;
 use crate::grammar::{self, Arguments, COMMANDS, Command, GREETING_MAX, GrammarError};
-use crate::{log_ring, system};
+use crate::platform::{log_ring, system};
 
 /// What help is on.
 #[derive(Clone, Copy, Debug)]

@@ -5,9 +5,9 @@ use std::rc::Rc;
 
 use nl31_netlink::Transport;
 
-use super::Console;
-use crate::access::{Attempt, Gate, PIN_MAX};
-use crate::codes;
+use super::session::Console;
+use crate::console::access::{Attempt, Gate, PIN_MAX};
+use crate::grammar::codes;
 
 /// Where the PIN is typed, unseen.
 const PROMPT: &[u8] = b"PIN: ";

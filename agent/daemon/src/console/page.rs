@@ -6,7 +6,7 @@
 
 use nl31_netlink::Transport;
 
-use super::{Console, Running};
+use super::session::{Console, Running};
 
 /// What stands below a page.
 const MORE: &[u8] = b"--more--";

@@ -7,13 +7,14 @@ use nl31_netlink::abi::{
 use nl31_netlink::{Add, Client, Error, ErrorKind, Transport};
 use nl31_route::{Parsed, Part, Syntax};
 
-use super::{Console, Reason};
-use crate::codes::{self, Code};
-use crate::device::Cached;
-use crate::edit::{self, Fault};
-use crate::flush::flush;
+use super::reply::Reason;
+use super::session::Console;
+use crate::candidate::edit::{self, Fault};
+use crate::candidate::flush::flush;
+use crate::console::json::Json;
+use crate::grammar::codes::{self, Code};
 use crate::grammar::{ALL, GET_JSON, LONGER};
-use crate::json::Json;
+use crate::platform::devices::Cached;
 
 impl<T: Transport> Console<T> {
     pub(super) fn add(&mut self, how: Add, syntax: &'static Syntax, line: &str, start: usize) {
@@ -125,7 +126,7 @@ impl<T: Transport> Console<T> {
         match result {
             Ok(()) => {
                 if parsed.flags & ALL != 0 {
-                    self.shared.replace(None);
+                    self.shared.config.replace(None);
                 }
                 // Each path gone is one change. Others may change the table too,
                 // so this says no more than whether there was something.

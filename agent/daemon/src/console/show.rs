@@ -6,12 +6,13 @@ use std::rc::Rc;
 use nl31_netlink::{Client, Dump, Prefix, Route, Step, Transport};
 use nl31_route::Syntax;
 
-use super::{Console, LINES_PER_STEP, Reason, Running, count_routes};
-use crate::codes;
-use crate::device::Cached;
-use crate::edit;
+use super::reply::{Reason, count_routes};
+use super::session::{Console, LINES_PER_STEP, Running};
+use crate::candidate::edit;
+use crate::console::json::Json;
+use crate::grammar::codes;
 use crate::grammar::{JSON, LONGER};
-use crate::json::Json;
+use crate::platform::devices::Cached;
 
 /// A list under way.
 pub(super) struct Show {
