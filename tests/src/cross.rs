@@ -18,14 +18,30 @@ use crate::{cache, debian};
 
 /// Builds the binary of one of the project's packages for the guest.
 pub fn static_binary(arch: Arch, package: &'static str) -> Result<PathBuf> {
+    let mut build = cargo();
+    build.args(["build", "--release", "--package", package]);
+    static_executable(build, arch, package)
+}
+
+/// Builds a file of one of the project's packages' `tests/`, to be run in the guest.
+pub fn static_test(arch: Arch, package: &'static str, test: &str) -> Result<PathBuf> {
+    let mut build = cargo();
+    build.args(["test", "--no-run", "--package", package, "--test", test]);
+    // It is run from memory.
+    build.env("CARGO_PROFILE_DEV_STRIP", "symbols");
+    static_executable(build, arch, package)
+}
+
+fn cargo() -> Command {
+    Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+}
+
+fn static_executable(mut build: Command, arch: Arch, package: &'static str) -> Result<PathBuf> {
     let target = arch.rust_target();
     let step = Step::new(package);
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut build = Command::new(cargo);
     build
         .current_dir(crate::project())
-        .args(["build", "--release", "--locked", "--package", package])
-        .args(["--target", target])
+        .args(["--locked", "--target", target])
         .args(["--message-format", "json-render-diagnostics", "--quiet"]);
     if !require_std(target, &step)? {
         with_std(&mut build, arch, &step)?;
@@ -62,8 +78,7 @@ pub fn bare_library(target: &str, package: &'static str) -> Result<()> {
     if !require_std(target, &step)? {
         bail!("rustup target add {target} failed");
     }
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let status = Command::new(cargo)
+    let status = cargo()
         .current_dir(crate::project())
         .args(["build", "--release", "--locked", "--quiet"])
         .args(["--package", package, "--target", target])

@@ -35,6 +35,7 @@ pub mod kernel;
 pub mod klog;
 pub mod ktap;
 pub mod kunit;
+pub mod licences;
 pub mod picture;
 pub mod prefixes;
 pub mod progress;

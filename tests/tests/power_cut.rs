@@ -303,7 +303,7 @@ fn no_cut_brings_a_factory_reset_back_that_a_save_has_called_off() {
         let data = data(&disk);
         let saved = Left::Sound(Some(save.content.clone()));
         assert_eq!(left(&data, number), saved, "cut {number}, behind {count}");
-        let mark = content(&data, "/factory-reset");
+        let mark = content(&data, "/nl31/factory-reset");
         assert_eq!(mark, None, "cut {number}, behind {count} entries");
     });
 }
