@@ -11,23 +11,24 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use indicatif::ProgressBar;
-use nl31_agent::access::{Access, Gate};
-use nl31_agent::codes;
-use nl31_agent::device::Devices;
-use nl31_agent::files::Files;
-use nl31_agent::program::{Host, Program};
-use nl31_agent::shared::Shared;
-use nl31_agent::undo::{self, RolledBack};
-use nl31_ctl::apply::{apply, plan};
+use nl31_agent::candidate::confirmed_commit::{self, RolledBack};
+use nl31_agent::config::locations::Files;
+use nl31_agent::console::access::{Access, Gate};
+use nl31_agent::console::shared::Shared;
+use nl31_agent::frames::host::Host;
+use nl31_agent::frames::session::Program;
+use nl31_agent::grammar::codes;
+use nl31_agent::platform::devices::Devices;
+use nl31_ctl::commands::apply::{apply, plan};
+use nl31_ctl::commands::file::{NewFile, RouteFile};
+use nl31_ctl::commands::list::{generation, list};
+use nl31_ctl::commands::load::{Mode, load};
+use nl31_ctl::commands::monitor::{Pace, monitor};
+use nl31_ctl::commands::save::{save, save_there, save_to};
+use nl31_ctl::commands::{route, shell};
 use nl31_ctl::error::{Error, Refused};
-use nl31_ctl::file::Replacement;
 use nl31_ctl::link::{Event, Link};
-use nl31_ctl::list::{generation, list};
-use nl31_ctl::load::{Mode, load};
-use nl31_ctl::monitor::{Pace, monitor};
 use nl31_ctl::port::Port;
-use nl31_ctl::save::{save, save_there, save_to};
-use nl31_ctl::{route, shell};
 use nl31_netlink::{Client, FakeKernel, Message, ReceiveError, Transport};
 use nl31_route::{DeviceName, Route, Spec, Syntax};
 use nl31_wire::limits::{FRAME_MAX, VERSION};
@@ -40,7 +41,9 @@ const DEVICES: [&str; 2] = ["lo", "eth0"];
 
 impl Devices for TestDevices {
     fn index(&self, name: &DeviceName) -> Option<u32> {
-        let at = DEVICES.iter().position(|&device| device == name.as_str())?;
+        let at = DEVICES
+            .iter()
+            .position(|&device| device.as_bytes() == name.as_bytes())?;
         Some(at as u32 + 1)
     }
 
@@ -168,8 +171,8 @@ impl Wire {
     fn hear(&mut self, bytes: &[u8]) {
         for &byte in bytes {
             match self.line.byte(byte) {
-                Heard::Nothing | Heard::Program => {}
-                Heard::Text(byte) => self.text.push(byte),
+                Heard::Nothing => {}
+                Heard::Text(typed) => self.text.extend_from_slice(typed),
                 Heard::Frame(frame) => self.program.frame(Ok(&frame)),
                 Heard::Bad(error) => self.program.frame(Err(error)),
             }
@@ -307,6 +310,11 @@ impl Drop for TestFile {
     fn drop(&mut self) {
         let _ = std::fs::remove_file(&self.0);
     }
+}
+
+/// The routes of a file without a mistake.
+fn routes(file: &TestFile) -> RouteFile {
+    RouteFile::open(&file.0).unwrap()
 }
 
 /// Routes with nothing in common, each by one of four gateways.
@@ -448,7 +456,7 @@ fn filters_and_flush_mean_what_the_console_means() {
     assert_eq!(flush("10.0.0.0/8 dev eth0", true, false), Ok(()));
     assert_eq!(flush("12.0.0.0/8", false, false), Ok(()));
     assert_eq!(port.routes(), [all[1], all[3]]);
-    let replaced = || port.kernel().1.replaced.borrow().is_some();
+    let replaced = || port.kernel().1.config.replaced.borrow().is_some();
     assert!(!replaced());
     assert_eq!(flush("", false, true), Ok(()));
     assert!(port.routes().is_empty());
@@ -467,7 +475,7 @@ fn ten_thousand_routes_arrive_over_a_bad_line() {
     ] {
         let port = TestPort::new(noise);
         let mut link = port.open();
-        let count = load(&mut link, &file.0, mode, &ProgressBar::hidden()).unwrap();
+        let count = load(&mut link, &mut routes(&file), mode, &ProgressBar::hidden()).unwrap();
         assert_eq!(count, lines.len() as u64);
         assert_eq!(sorted(port.routes()), lines);
         assert!(port.0.borrow().hits > 5, "the line was too good");
@@ -487,7 +495,7 @@ fn a_load_takes_few_bytes_a_route() {
         let port = TestPort::new(0);
         let mut link = port.open();
         let before = link.traffic();
-        load(&mut link, &file.0, mode, &ProgressBar::hidden()).unwrap();
+        load(&mut link, &mut routes(&file), mode, &ProgressBar::hidden()).unwrap();
         let (sent, heard) = link.traffic();
         let routes = lines.len() as f64;
         let (sent, heard) = (
@@ -520,7 +528,13 @@ fn a_load_over_many_next_hops_takes_few_bytes_too() {
     let port = TestPort::new(0);
     let mut link = port.open();
     let before = link.traffic().0;
-    load(&mut link, &file.0, Mode::Add, &ProgressBar::hidden()).unwrap();
+    load(
+        &mut link,
+        &mut routes(&file),
+        Mode::Add,
+        &ProgressBar::hidden(),
+    )
+    .unwrap();
     let sent = (link.traffic().0 - before) as f64 / lines.len() as f64;
     assert!(sent < 6.5, "{sent} bytes a route");
     assert_eq!(
@@ -540,7 +554,13 @@ fn a_transaction_that_fails_changes_nothing() {
     let there = lines[700].clone();
     change(&mut link, Op::Add, &there).unwrap();
     let file = TestFile::new("fails", &lines);
-    let error = load(&mut link, &file.0, Mode::Add, &ProgressBar::hidden()).unwrap_err();
+    let error = load(
+        &mut link,
+        &mut routes(&file),
+        Mode::Add,
+        &ProgressBar::hidden(),
+    )
+    .unwrap_err();
     assert_eq!((error.code(), error.status()), (Some(409), 4));
     assert!(
         error
@@ -550,13 +570,19 @@ fn a_transaction_that_fails_changes_nothing() {
     );
     assert_eq!(port.routes(), std::slice::from_ref(&there));
     // The same as a replacement of the table is none of its business.
-    let count = load(&mut link, &file.0, Mode::Replace, &ProgressBar::hidden()).unwrap();
+    let count = load(
+        &mut link,
+        &mut routes(&file),
+        Mode::Replace,
+        &ProgressBar::hidden(),
+    )
+    .unwrap();
     assert_eq!(count, lines.len() as u64);
     assert_eq!(sorted(port.routes()), lines);
-    // A line that cannot be read: nothing is sent at all.
+    // A line that cannot be read is found before anything is sent.
     lines[2000] = "10.0.0.1/8 dev lo".into();
     let file = TestFile::new("fails-too", &lines);
-    let error = load(&mut link, &file.0, Mode::Replace, &ProgressBar::hidden()).unwrap_err();
+    let error = RouteFile::open(&file.0).unwrap_err();
     assert!(
         error
             .to_string()
@@ -589,7 +615,7 @@ fn a_transaction_that_was_begun_before_a_device_came_late_goes_on() {
     let mut link = port.open();
     link.done(&Request::Begin { replace: false }).unwrap();
     assert_eq!(change(&mut link, Op::Add, "10.0.0.0/8 dev lo"), Ok(1));
-    port.kernel().1.booting.set(true);
+    port.kernel().1.config.booting.set(true);
     assert_eq!(change(&mut link, Op::Add, "11.0.0.0/8 dev lo"), Ok(1));
     link.call(&Request::Commit {}, |_| Ok(())).unwrap();
     assert_eq!(port.routes().len(), 2);
@@ -678,7 +704,13 @@ fn a_request_ends_the_list_or_output_of_before() {
     let port = TestPort::new(0);
     let file = TestFile::new("ended-from", &scattered(1000));
     let mut link = port.open();
-    load(&mut link, &file.0, Mode::Add, &ProgressBar::hidden()).unwrap();
+    load(
+        &mut link,
+        &mut routes(&file),
+        Mode::Add,
+        &ProgressBar::hidden(),
+    )
+    .unwrap();
     // Also one that cannot begin.
     let all = ItemsBuffer::default();
     let dump = Request::Dump {
@@ -708,7 +740,7 @@ fn a_request_ends_the_list_or_output_of_before() {
 #[test]
 fn nothing_is_changed_before_the_config_is_loaded() {
     let port = TestPort::new(0);
-    let booting = |booting| port.kernel().1.booting.set(booting);
+    let booting = |booting| port.kernel().1.config.booting.set(booting);
     let mut link = port.open();
     let code = |result: Result<(), Error>| result.unwrap_err().code().unwrap();
     booting(true);
@@ -772,7 +804,7 @@ fn a_console_over_frames_is_told_that_it_missed_events() {
 fn nothing_is_saved_before_the_config_is_loaded() {
     let folder = std::env::temp_dir().join(format!("nl31ctl-{}-booting", std::process::id()));
     let kernel = Kernel::with_folder(&folder);
-    kernel.1.booting.set(true);
+    kernel.1.config.booting.set(true);
     let port = TestPort::to(kernel, 0);
     let mut link = port.open();
     let error = save_there(&mut link, &ProgressBar::hidden()).unwrap_err();
@@ -785,7 +817,7 @@ fn nothing_is_saved_before_the_config_is_loaded() {
     let said = part(&mut link, &Request::Line { text: "save" });
     assert!(said.contains("text: [], last: false"), "{said}");
     assert!(!folder.join("routes.conf").exists());
-    port.kernel().1.booting.set(false);
+    port.kernel().1.config.booting.set(false);
     let said = part(&mut link, &Request::Next {});
     assert!(said.contains("last: true"), "{said}");
     assert!(folder.join("routes.conf").exists());
@@ -856,12 +888,12 @@ fn a_save_leaves_nothing_but_its_file_and_touches_no_other_one() {
         "10.0.0.0/8 dev lo\n"
     );
     // What cannot take its place is gone, too, and so is what is begun anew and then given up.
-    let whole = Replacement::create(&file).unwrap();
+    let whole = NewFile::create(&file).unwrap();
     std::fs::remove_file(&file).unwrap();
     std::fs::create_dir(&file).unwrap();
     let error = whole.finish().unwrap_err();
     assert_eq!(error.status(), 6, "{error}");
-    let mut again = Replacement::create(&folder.join("another")).unwrap();
+    let mut again = NewFile::create(&folder.join("another")).unwrap();
     again.restart().unwrap();
     assert_eq!(names().len(), 3);
     drop(again);
@@ -890,7 +922,7 @@ fn the_table_becomes_what_the_file_says() {
         "::/0 dev lo",
     ];
     let file = TestFile::new("apply", &wanted.map(String::from));
-    let planned = plan(&mut link, &file.0).unwrap();
+    let planned = plan(&mut link, &mut routes(&file)).unwrap();
     assert_eq!(port.routes(), before, "planning changes nothing");
     assert_eq!(planned.steps.len(), 3);
     // Only their order differs, which is shown by all of them.
@@ -905,10 +937,15 @@ fn the_table_becomes_what_the_file_says() {
     // With the agent's socket for it the transaction goes.
     port.kernel().0.borrow_mut().hang_up();
     assert_eq!(port.routes(), faster);
-    let again = plan(&mut link, &file.0).unwrap();
+    let again = plan(&mut link, &mut routes(&file)).unwrap();
     apply(&mut link, &again, &ProgressBar::hidden()).unwrap();
     assert_eq!(port.routes(), wanted);
-    assert!(plan(&mut link, &file.0).unwrap().steps.is_empty());
+    assert!(
+        plan(&mut link, &mut routes(&file))
+            .unwrap()
+            .steps
+            .is_empty()
+    );
 }
 
 #[test]
@@ -922,20 +959,20 @@ fn a_plan_that_somebody_was_faster_with_is_outdated_and_not_wrong() {
     let file = TestFile::new("outdated", &[wanted.into()]);
     for (op, faster) in [(Op::Delete, there), (Op::Add, wanted)] {
         change(&mut link, Op::Add, there).unwrap();
-        let planned = plan(&mut link, &file.0).unwrap();
+        let planned = plan(&mut link, &mut routes(&file)).unwrap();
         change(&mut other, op, faster).unwrap();
         let left = port.routes();
         let stale = apply(&mut link, &planned, &ProgressBar::hidden());
         assert!(matches!(stale, Err(Error::Changing)), "{stale:?}");
         assert_eq!(port.routes(), left);
-        let again = plan(&mut link, &file.0).unwrap();
+        let again = plan(&mut link, &mut routes(&file)).unwrap();
         apply(&mut link, &again, &ProgressBar::hidden()).unwrap();
         assert_eq!(port.routes(), [wanted]);
         change(&mut link, Op::Delete, wanted).unwrap();
     }
     // A mistake of the file is one, whoever changes the table.
     let file = TestFile::new("outdated-wrong", &["11.0.0.0/8 dev no-such".into()]);
-    let planned = plan(&mut link, &file.0).unwrap();
+    let planned = plan(&mut link, &mut routes(&file)).unwrap();
     change(&mut other, Op::Add, there).unwrap();
     let error = apply(&mut link, &planned, &ProgressBar::hidden()).unwrap_err();
     assert_eq!(error.code(), Some(406), "{error}");
@@ -947,7 +984,13 @@ fn what_is_saved_is_loaded_again() {
     let file = TestFile::new("saved-from", &lines);
     let port = TestPort::new(3000);
     let mut link = port.open();
-    load(&mut link, &file.0, Mode::Add, &ProgressBar::hidden()).unwrap();
+    load(
+        &mut link,
+        &mut routes(&file),
+        Mode::Add,
+        &ProgressBar::hidden(),
+    )
+    .unwrap();
     let saved = TestFile::new("saved", &[]);
     assert_eq!(
         save(&mut link, &saved.0, &ProgressBar::hidden()).unwrap(),
@@ -958,7 +1001,7 @@ fn what_is_saved_is_loaded_again() {
     let other = TestPort::new(0);
     load(
         &mut other.open(),
-        &saved.0,
+        &mut routes(&saved),
         Mode::Add,
         &ProgressBar::hidden(),
     )
@@ -980,7 +1023,12 @@ fn a_file_of_any_editor_is_read_and_what_is_no_text_is_named() {
         std::fs::write(&file.0, bytes).unwrap();
         let port = TestPort::new(0);
         let mut link = port.open();
-        let result = load(&mut link, &file.0, Mode::Add, &ProgressBar::hidden());
+        let result = load(
+            &mut link,
+            &mut routes(&file),
+            Mode::Add,
+            &ProgressBar::hidden(),
+        );
         let said = result.map_err(|error| {
             assert_eq!(error.status(), 6, "{error}");
             let text = error.to_string();
@@ -993,9 +1041,16 @@ fn a_file_of_any_editor_is_read_and_what_is_no_text_is_named() {
     assert_eq!(read(bytes), (Ok(1), vec![route]));
     assert_eq!(read(b""), (Ok(0), vec![]));
     let no = |bytes| read(bytes).0.unwrap_err();
-    assert!(no(b"\x1f\x8b\x08\0").starts_with(":1:1: this is compressed"));
-    assert!(no(b"10.0.0.0/8 dev lo\nblackhole \xff").starts_with(":2:11: this is no text"));
+    assert!(no(b"\x1f\x8b\x08\0").starts_with(":1:1: the file is compressed"));
+    assert!(no(b"10.0.0.0/8 dev lo\nblackhole \xff").starts_with(":2:11: the line is not UTF-8"));
     assert!(no(b"10.0.0.0/8 dev lo\0\n").starts_with(":1:"));
+    // What only iproute2's lists have is passed over, and told.
+    let listed = TestFile::new("listed", &["10.0.0.0/8 dev lo scope link linkdown".into()]);
+    assert!(!routes(&listed).passed_over().is_empty());
+    // A comment may be in Latin-1, and long.
+    let comment = [b"blackhole ::/0 # caf\xe9 ", &[b'x'; 5000][..], b"\n"].concat();
+    assert_eq!(read(&comment), (Ok(1), vec!["blackhole ::/0".to_string()]));
+    assert!(no(b"blackhole ::/0 caf\xe9 # x").starts_with(":1:19: "));
 }
 
 #[test]
@@ -1004,7 +1059,13 @@ fn a_reader_that_goes_away_ends_a_list() {
     let mut link = port.open();
     let lines = scattered(5000);
     let file = TestFile::new("closed", &lines);
-    load(&mut link, &file.0, Mode::Add, &ProgressBar::hidden()).unwrap();
+    load(
+        &mut link,
+        &mut routes(&file),
+        Mode::Add,
+        &ProgressBar::hidden(),
+    )
+    .unwrap();
     let mut listed = 0;
     let before = link.traffic().1;
     let result = list(&mut link, &Spec::default(), false, &mut |_| {
@@ -1031,7 +1092,13 @@ fn what_is_stopped_in_the_shell_leaves_the_edits_that_wait() {
     let port = TestPort::to(Kernel::with_folder(&folder), 0);
     let file = TestFile::new("stopped-from", &scattered(3000));
     let mut link = port.open();
-    load(&mut link, &file.0, Mode::Add, &ProgressBar::hidden()).unwrap();
+    load(
+        &mut link,
+        &mut routes(&file),
+        Mode::Add,
+        &ProgressBar::hidden(),
+    )
+    .unwrap();
     let line = |link: &mut Link<TestPort>, text: &str| {
         let mut out = Vec::new();
         shell::line(link, text, &mut out).unwrap();
@@ -1066,7 +1133,13 @@ fn the_table_is_saved_as_the_config() {
     for noise in [0, 1000] {
         let port = TestPort::to(Kernel::with_folder(&folder), noise);
         let mut link = port.open();
-        load(&mut link, &file.0, Mode::Add, &ProgressBar::hidden()).unwrap();
+        load(
+            &mut link,
+            &mut routes(&file),
+            Mode::Add,
+            &ProgressBar::hidden(),
+        )
+        .unwrap();
         let count = save_there(&mut link, &ProgressBar::hidden()).unwrap();
         assert_eq!(count, lines.len() as u64);
         assert_eq!(saved(), lines);
@@ -1088,7 +1161,9 @@ fn the_table_is_saved_as_the_config() {
         assert_eq!(saved(), lines);
         // A commit that waits to be confirmed is no config yet.
         let shared = port.kernel().shared();
-        shared.unconfirmed.set(Some(undo::now() + 60_000));
+        shared
+            .unconfirmed
+            .set(Some(confirmed_commit::now() + 60_000));
         let refused = save_there(&mut link, &ProgressBar::hidden()).unwrap_err();
         assert_eq!(refused.code(), Some(codes::LOCKED.number), "{refused}");
         shared.unconfirmed.set(None);
@@ -1189,7 +1264,7 @@ fn events_arrive_in_order_and_losses_are_told() {
         if let Event::Change { generation, .. } = event {
             generations.push(generation);
         }
-        heard.push(nl31_ctl::monitor::text(event, false));
+        heard.push(nl31_ctl::commands::monitor::text(event, false));
     }
     let expected = [
         "replaced 10.0.0.0/8 dev eth0",
@@ -1327,7 +1402,13 @@ fn a_link_that_is_lost_in_the_middle_of_a_line_leaves_unknown_what_it_did() {
         ),
     ] {
         let mut link = port.open();
-        load(&mut link, &file.0, Mode::Replace, &ProgressBar::hidden()).unwrap();
+        load(
+            &mut link,
+            &mut routes(&file),
+            Mode::Replace,
+            &ProgressBar::hidden(),
+        )
+        .unwrap();
         link.call(&request, |_| Ok(())).unwrap();
         let other = port.open();
         let error = link.call(&Request::Next {}, |_| Ok(())).unwrap_err();

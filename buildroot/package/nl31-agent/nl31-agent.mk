@@ -10,7 +10,7 @@ NL31_AGENT_VERSION = 0.1.0
 # The whole working tree, because its Cargo.toml and Cargo.lock are at the top.
 NL31_AGENT_SITE = $(realpath $(BR2_EXTERNAL_NL31_PATH)/..)
 NL31_AGENT_SITE_METHOD = local
-NL31_AGENT_SUBDIR = agent
+NL31_AGENT_SUBDIR = agent/daemon
 NL31_AGENT_LICENSE = MIT or Apache-2.0
 NL31_AGENT_LICENSE_FILES = LICENSE-MIT LICENSE-APACHE
 

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! `save`, a part with each request.
+
+use nl31_netlink::Client;
+use nl31_wire::Response;
+
+use super::host::Host;
+use super::refusal::{Refusal, Refused};
+use super::session::{Open, Program};
+use crate::config::save::{Progress, Saving};
+use crate::grammar::codes;
+
+impl<H: Host> Program<H> {
+    pub(super) fn save(&mut self) -> Refused<()> {
+        self.open = Open::Nothing;
+        if self.host.shared().left().is_some() {
+            let what = format_args!("a commit waits to be confirmed, which saves it");
+            return Err(Refusal::new(codes::LOCKED.number, what));
+        }
+        let shared = self.host.shared();
+        let mut client = self.host.connect()?;
+        let saving = Saving::begin(&mut client, &shared.config)?;
+        self.open = Open::Save(Box::new((client, saving)));
+        self.next()
+    }
+
+    pub(super) fn next_saved(
+        &mut self,
+        mut save: Box<(Client<H::Transport>, Saving)>,
+    ) -> Refused<()> {
+        let shared = self.host.shared();
+        let (client, saving) = &mut *save;
+        let last = matches!(
+            saving.step(client, &*self.devices, &shared.config, &|| shared
+                .left()
+                .is_some())?,
+            Progress::Saved(_)
+        );
+        let routes = saving.paths();
+        if last {
+            shared.config.saved(routes, saving.late());
+        } else {
+            self.open = Open::Save(save);
+        }
+        self.answer(&Response::Saving { routes, last });
+        Ok(())
+    }
+}

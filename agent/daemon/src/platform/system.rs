@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The machine as a whole: what tells it and this boot from others (the image it was
+//! flashed with, its name, and the number that the kernel draws at each boot), and its
+//! restart.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Read};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+const OS_RELEASE: &str = "/etc/os-release";
+const HOSTNAME: &str = "/proc/sys/kernel/hostname";
+const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
+
+/// Bytes of a file that are looked at.
+const FILE_MAX: usize = 512;
+
+/// Passes a line for each to `tell`: `image VERSION BUILD` (on an image of this project
+/// only), `host NAME`, `boot ID`. What cannot be read has none.
+pub fn describe(mut tell: impl FnMut(fmt::Arguments)) {
+    let mut bytes = [0; FILE_MAX];
+    if let Some(release) = read(OS_RELEASE, &mut bytes)
+        && field(release, "ID") == Some("nl31")
+        && let Some(version) = field(release, "VERSION_ID")
+        && let Some(build) = field(release, "BUILD_ID")
+    {
+        tell(format_args!("image {version} {build}"));
+    }
+    for (name, file) in [("host", HOSTNAME), ("boot", BOOT_ID)] {
+        if let Some(value) = read(file, &mut bytes).and_then(|text| word(text.trim_ascii())) {
+            tell(format_args!("{name} {value}"));
+        }
+    }
+}
+
+/// The first bytes of a file.
+fn read<'a>(path: &str, bytes: &'a mut [u8; FILE_MAX]) -> Option<&'a [u8]> {
+    let length = File::open(path).ok()?.read(bytes).ok()?;
+    Some(&bytes[..length])
+}
+
+/// The value of the line `NAME=VALUE`.
+fn field<'a>(text: &'a [u8], name: &str) -> Option<&'a str> {
+    let mut lines = text.split(|&byte| byte == b'\n');
+    let value = |line: &'a [u8]| line.strip_prefix(name.as_bytes())?.strip_prefix(b"=");
+    word(lines.find_map(value)?)
+}
+
+/// `text`, if it can be shown: a host may be called anything.
+fn word(text: &[u8]) -> Option<&str> {
+    let graphic = !text.is_empty() && text.iter().all(u8::is_ascii_graphic);
+    std::str::from_utf8(text).ok().filter(|_| graphic)
+}
+
+/// Has init reboot the machine, by BusyBox's way to ask for that.
+pub fn reboot() -> io::Result<()> {
+    Ok(kill(Pid::from_raw(1), Signal::SIGTERM)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_field_is_found_by_its_whole_name() {
+        let text = b"NAME=nl31\nVERSION_ID=0.1.0\nID=nl31\nBUILD_ID=a b\nX=";
+        assert_eq!(field(text, "ID"), Some("nl31"));
+        assert_eq!(field(text, "VERSION_ID"), Some("0.1.0"));
+        assert_eq!(field(text, "VERSION"), None);
+        for unfit in ["BUILD_ID", "X", "GONE"] {
+            assert_eq!(field(text, unfit), None, "{unfit}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_would_steer_the_terminal_is_not_shown() {
+        assert_eq!(word(b"router-7"), Some("router-7"));
+        for unfit in ["", "a b", "\x1b[2J", "é"] {
+            assert_eq!(word(unfit.as_bytes()), None, "{unfit:?}");
+        }
+    }
+
+    #[test]
+    fn this_machine_has_a_name_and_a_boot() {
+        let mut lines = Vec::new();
+        describe(|line| lines.push(line.to_string()));
+        for name in ["host ", "boot "] {
+            assert!(lines.iter().any(|line| line.starts_with(name)), "{lines:?}");
+        }
+    }
+}
