@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use nl31_route::{DeviceName, Spec};
 use nl31_wire::limits::FRAME_MAX;
 use nl31_wire::{
-    Client, Deframer, Frame, Item, News, Op, Patience, Request, Response, SCHEMA, Task,
+    Client, Deframer, Frame, Item, News, Op, Request, Response, RetryPolicy, SCHEMA, Task,
 };
 
 use crate::error::{Error, Refused};
@@ -18,17 +18,17 @@ use crate::journal::{Garbage, Journal};
 use crate::port::Port;
 
 /// How long an agent that has answered is waited for.
-pub const PATIENCE: Patience = Patience {
+pub const SESSION: RetryPolicy = RetryPolicy {
     timeout_ms: 1000,
     attempts: 10,
 };
 /// How long an agent on a port that was named is waited for.
-pub const OPENING: Patience = Patience {
+pub const OPENING: RetryPolicy = RetryPolicy {
     timeout_ms: 400,
     attempts: 10,
 };
 /// How long an agent on a port that may have none is waited for.
-pub const LOOKING: Patience = Patience {
+pub const LOOKING: RetryPolicy = RetryPolicy {
     timeout_ms: 400,
     attempts: 3,
 };
@@ -114,7 +114,12 @@ pub struct Link<P> {
 impl<P: Port> Link<P> {
     /// Says hello on a port of this name: as patiently as `looking`, and then in the
     /// session as `then`.
-    pub fn open(port: P, name: &str, looking: Patience, then: Patience) -> Result<Self, Error> {
+    pub fn open(
+        port: P,
+        name: &str,
+        looking: RetryPolicy,
+        then: RetryPolicy,
+    ) -> Result<Self, Error> {
         let random = RandomState::new().hash_one(Instant::now());
         let (session, first) = (random as u32, (random >> 32) as u16);
         let mut link = Self {
@@ -159,7 +164,7 @@ impl<P: Port> Link<P> {
             link.farewell(first.wrapping_add(1));
         }
         link.agent = opened?;
-        link.client.set_patience(then);
+        link.client.set_retry_policy(then);
         Ok(link)
     }
 

@@ -143,7 +143,11 @@ fn a_session_on_a_line() {
 fn a_nul_among_typed_text_takes_no_line_away() {
     let mut line = Line::new("nul");
     line.hears("nl31> ");
-    for typed in [&b"help codes\r\0"[..], b"\0help\0 codes\r\0", b"help codes\r\0"] {
+    for typed in [
+        &b"help codes\r\0"[..],
+        b"\0help\0 codes\r\0",
+        b"help codes\r\0",
+    ] {
         line.types(typed);
         let reply = line.hears("I200 help\r\nnl31> ");
         assert!(reply.starts_with("help codes\r\n"), "{reply:?}");

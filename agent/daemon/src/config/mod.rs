@@ -4,6 +4,5 @@
 pub mod boot;
 pub mod file;
 pub mod marker;
-pub mod path_diff;
 pub mod save;
 pub mod sorted;

@@ -6,6 +6,7 @@ use std::io;
 use std::rc::Rc;
 
 use nl31_netlink::{Change, Error, Load, Mode, Prefix, Route, Spec, Transport};
+use nl31_route::path_diff;
 
 use super::session::{Console, Counted, LINES_PER_STEP, Reason, Running};
 use crate::candidate::affected::{self, FLUSHED_MAX, Stuck};
@@ -13,7 +14,6 @@ use crate::candidate::confirmed_commit;
 use crate::candidate::edit::{self, Fault};
 use crate::candidate::edit_log::{Candidate, CandidateError};
 use crate::config::file::Lines;
-use crate::config::path_diff::difference;
 use crate::grammar::codes::{self, Code};
 use crate::grammar::{self, Command};
 use crate::platform::devices::Cached;
@@ -437,7 +437,7 @@ impl<T: Transport> Console<T> {
         diff.last = chunk.last().map(|touched| touched.prefix);
         for touched in &chunk {
             let (before, after) = (touched.before.all(), touched.after.all());
-            difference(touched.prefix, before, after, &mut |sign, route| {
+            path_diff(touched.prefix, before, after, &mut |sign, route| {
                 diff.lines.push_back((sign, route));
             });
         }

@@ -6,11 +6,10 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use nl31_netlink::{Dump, ErrorKind, Mode, Route, Step, Transport};
-use nl31_route::DeviceName;
+use nl31_route::{DeviceName, path_diff};
 
 use super::session::{Console, LINES_PER_STEP, NotThere, Reason, Running, count_routes};
 use crate::config::file::{ConfigError, ConfigErrorKind, Loading};
-use crate::config::path_diff::difference;
 use crate::config::save::{Progress, SaveError, Saving};
 use crate::config::sorted::{self, Group, Sorted};
 use crate::grammar;
@@ -330,7 +329,7 @@ impl ConfigDiff {
             group.map_or_else(Vec::new, |(_, paths)| paths)
         };
         let (before, after) = (paths(&mut self.saved_next), paths(&mut self.table_next));
-        difference(prefix, &before, &after, &mut |sign, route| {
+        path_diff(prefix, &before, &after, &mut |sign, route| {
             self.lines.push_back((sign, route));
         });
         Wait::No
