@@ -99,9 +99,11 @@ static void lengths(struct kunit *test)
 		{ NL31_ROUTE_PROTOCOL, 1, 1, 0, 255 },
 		{ NL31_ROUTE_OIF, 4, 4, 0, 255 },
 		{ NL31_ROUTE_METRIC, 4, 4, 0, 255 },
+		{ NL31_ROUTE_TABLE, 4, 4, 0, 255 },
 	};
 	static const u8 bytes[40] = { 1, 0, 0, 1, [15] = 1 };
 	static const u8 number[40] = { 1 };
+	static const u8 zeros[40];
 	struct request_test *r = test->priv;
 	unsigned int i, len;
 
@@ -123,7 +125,9 @@ static void lengths(struct kunit *test)
 			if (attrs[i].type == NL31_ROUTE_DST_LEN && right)
 				right = false; /* 10.31.0.0/1 has host bits */
 			attr = client_attr(&r->m, attrs[i].type,
-					   dst || via ? bytes : number, len);
+					   attrs[i].type == NL31_ROUTE_TABLE ?
+					   zeros : dst || via ? bytes : number,
+					   len);
 			if (len < attrs[i].least || len > attrs[i].most)
 				error = -ERANGE;
 			if (attrs[i].type == NL31_ROUTE_DST_LEN && len == 1)
@@ -334,6 +338,8 @@ static void unknown(struct kunit *test)
 {
 	static const u16 flags[] = { NLA_F_NESTED, NLA_F_NET_BYTEORDER,
 				     NLA_F_NESTED | NLA_F_NET_BYTEORDER };
+	static const u16 answers[] = { NL31_ROUTE_GENERATION, NL31_ROUTE_PAD,
+				       NL31_ROUTE_FLAGS };
 	static const u16 others[] = { 0, NL31_ROUTE_MAX + 1, 100, 0x3fff };
 	struct request_test *r = test->priv;
 	const struct nlattr *attr;
@@ -346,10 +352,10 @@ static void unknown(struct kunit *test)
 		expect(r, -EINVAL, attr, "attribute", others[i]);
 	}
 	/* those of answers */
-	for (i = NL31_ROUTE_GENERATION; i <= NL31_ROUTE_PAD; i++) {
+	for (i = 0; i < ARRAY_SIZE(answers); i++) {
 		begin_route(r);
-		attr = client_attr(&r->m, i, gateway6, 8);
-		expect(r, -EINVAL, attr, "attribute", i);
+		attr = client_attr(&r->m, answers[i], gateway6, 8);
+		expect(r, -EINVAL, attr, "attribute", answers[i]);
 	}
 	for (i = NL31_ROUTE_DST; i <= NL31_ROUTE_PROTOCOL; i++) {
 		for (j = 0; j < ARRAY_SIZE(flags); j++) {

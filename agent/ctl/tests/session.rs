@@ -12,11 +12,12 @@ use std::time::{Duration, Instant};
 
 use indicatif::ProgressBar;
 use nl31_agent::candidate::confirmed_commit::{self, RolledBack};
+use nl31_agent::config::locations::Files;
 use nl31_agent::console::access::{Access, Gate};
 use nl31_agent::console::shared::Shared;
-use nl31_agent::frames::session::{Host, Program};
+use nl31_agent::frames::host::Host;
+use nl31_agent::frames::session::Program;
 use nl31_agent::grammar::codes;
-use nl31_agent::platform::atomic_file::Files;
 use nl31_agent::platform::devices::Devices;
 use nl31_ctl::commands::apply::{apply, plan};
 use nl31_ctl::commands::file::{NewFile, RouteFile};
@@ -455,7 +456,7 @@ fn filters_and_flush_mean_what_the_console_means() {
     assert_eq!(flush("10.0.0.0/8 dev eth0", true, false), Ok(()));
     assert_eq!(flush("12.0.0.0/8", false, false), Ok(()));
     assert_eq!(port.routes(), [all[1], all[3]]);
-    let replaced = || port.kernel().1.replaced.borrow().is_some();
+    let replaced = || port.kernel().1.config.replaced.borrow().is_some();
     assert!(!replaced());
     assert_eq!(flush("", false, true), Ok(()));
     assert!(port.routes().is_empty());
@@ -614,7 +615,7 @@ fn a_transaction_that_was_begun_before_a_device_came_late_goes_on() {
     let mut link = port.open();
     link.done(&Request::Begin { replace: false }).unwrap();
     assert_eq!(change(&mut link, Op::Add, "10.0.0.0/8 dev lo"), Ok(1));
-    port.kernel().1.booting.set(true);
+    port.kernel().1.config.booting.set(true);
     assert_eq!(change(&mut link, Op::Add, "11.0.0.0/8 dev lo"), Ok(1));
     link.call(&Request::Commit {}, |_| Ok(())).unwrap();
     assert_eq!(port.routes().len(), 2);
@@ -739,7 +740,7 @@ fn a_request_ends_the_list_or_output_of_before() {
 #[test]
 fn nothing_is_changed_before_the_config_is_loaded() {
     let port = TestPort::new(0);
-    let booting = |booting| port.kernel().1.booting.set(booting);
+    let booting = |booting| port.kernel().1.config.booting.set(booting);
     let mut link = port.open();
     let code = |result: Result<(), Error>| result.unwrap_err().code().unwrap();
     booting(true);
@@ -803,7 +804,7 @@ fn a_console_over_frames_is_told_that_it_missed_events() {
 fn nothing_is_saved_before_the_config_is_loaded() {
     let folder = std::env::temp_dir().join(format!("nl31ctl-{}-booting", std::process::id()));
     let kernel = Kernel::with_folder(&folder);
-    kernel.1.booting.set(true);
+    kernel.1.config.booting.set(true);
     let port = TestPort::to(kernel, 0);
     let mut link = port.open();
     let error = save_there(&mut link, &ProgressBar::hidden()).unwrap_err();
@@ -816,7 +817,7 @@ fn nothing_is_saved_before_the_config_is_loaded() {
     let said = part(&mut link, &Request::Line { text: "save" });
     assert!(said.contains("text: [], last: false"), "{said}");
     assert!(!folder.join("routes.conf").exists());
-    port.kernel().1.booting.set(false);
+    port.kernel().1.config.booting.set(false);
     let said = part(&mut link, &Request::Next {});
     assert!(said.contains("last: true"), "{said}");
     assert!(folder.join("routes.conf").exists());

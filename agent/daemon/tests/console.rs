@@ -10,10 +10,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use nl31_agent::config::boot::Boot;
+use nl31_agent::config::locations::Files;
 use nl31_agent::console::access::{Access, Gate};
 use nl31_agent::console::shared::Shared;
 use nl31_agent::console::{Console, PROMPT, Peer};
-use nl31_agent::platform::atomic_file::Files;
 use nl31_agent::platform::devices::Devices;
 use nl31_netlink::{Client, FakeKernel};
 use nl31_route::DeviceName;
@@ -1150,7 +1150,7 @@ fn a_table_is_not_flushed_while_a_commit_waits() {
     session.types("route add 10.0.0.0/8 dev eth0\nroute add 11.0.0.0/8 dev eth0\n");
     session.types("begin\nroute del 10.0.0.0/8\ncommit confirmed 60\n");
     for flush in ["all", "dev eth0", "0.0.0.0/0 longer"] {
-        let refused = session.types(&format!("route flush {flush}\n"));
+        let refused = session.types(format!("route flush {flush}\n"));
         assert!(
             refused.starts_with("E423 a commit waits "),
             "{flush}: {refused}"
@@ -1176,7 +1176,7 @@ fn a_page_that_is_left_keeps_no_device_waiting() {
     session.types("terminal 10\r");
     assert!(session.types("help\r").ends_with("--more--"));
     assert!(session.console.waits_for_devices());
-    session.shared.replace(None);
+    session.shared.config.replace(None);
     session.console.look_for_devices();
     assert!(!session.console.waits_for_devices());
 }

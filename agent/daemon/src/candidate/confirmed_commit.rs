@@ -18,7 +18,7 @@ use nl31_netlink::{
     Add, Change, Client, Error, ErrorKind, Load, Mode, Path, Paths, Prefix, Route, Spec, Transport,
 };
 use nl31_route::DeviceName;
-use nl31_wire::limits::{CONFIRM_MAX, CONFIRM_PREFIXES_MAX};
+use nl31_wire::limits::CONFIRM_PREFIXES_MAX;
 
 use crate::candidate::affected;
 use crate::config::file::Lines;
@@ -27,8 +27,6 @@ use crate::platform::devices::{Cached, Devices};
 
 /// Most prefixes that a commit to be confirmed may touch.
 pub const PREFIXES_MAX: usize = CONFIRM_PREFIXES_MAX;
-/// Longest time to confirm.
-pub const SECONDS_MAX: u32 = CONFIRM_MAX;
 
 /// Begins the line of a prefix; its paths follow.
 const PREFIX: &str = "prefix ";
@@ -306,7 +304,7 @@ pub fn disarm(path: &FilePath) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::file::tests::Folder;
+    use crate::platform::atomic_file::tests::Folder;
     use crate::platform::devices::tests::TestDevices;
     use nl31_netlink::FakeKernel;
     use std::time::Duration;

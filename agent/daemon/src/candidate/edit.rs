@@ -6,6 +6,7 @@ use std::fmt;
 use nl31_netlink::{Add, Change, Route, Spec};
 use nl31_route::{DeviceName, ParseError, Parsed, Part, Syntax};
 
+use crate::grammar::codes::{self, Code};
 use crate::grammar::{self, ALL, Action, Arguments, Command, GrammarError, LONGER};
 use crate::platform::devices::Cached;
 
@@ -42,6 +43,14 @@ impl Fault {
             Self::Parse(error) => (error.column, error.len),
             Self::NoDevice(_, column, len) => (*column, *len),
             Self::At(column, _) => (*column, 0),
+        }
+    }
+
+    /// The code of the reply.
+    pub fn code(&self) -> Code {
+        match self {
+            Self::NoDevice(..) => codes::NO_DEVICE,
+            _ => codes::SYNTAX,
         }
     }
 }

@@ -138,7 +138,7 @@ impl Drop for Candidate {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::file::tests::Folder;
+    use crate::platform::atomic_file::tests::Folder;
 
     fn lines(candidate: &Candidate) -> Vec<String> {
         let mut lines = candidate.lines().unwrap();

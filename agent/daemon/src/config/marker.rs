@@ -7,9 +7,9 @@
 
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use crate::config::file::{ABSENT_MAX, Absent};
+use super::deferred::{ABSENT_MAX, Late};
 use crate::platform::atomic_file::write_whole;
 
 /// See the module.
@@ -17,19 +17,10 @@ use crate::platform::atomic_file::write_whole;
 pub struct Mark {
     /// Of the table when it was left.
     pub generation: u64,
-    /// The module's, see [`crate::config::boot::Boot`].
+    /// The module's, see `Boot`.
     pub life: u64,
     /// What waits.
     pub late: Option<Late>,
-}
-
-/// Routes that wait for their devices.
-#[derive(Clone, Debug)]
-pub struct Late {
-    /// Where they are, among others.
-    pub config: PathBuf,
-    /// The devices.
-    pub devices: Absent,
 }
 
 impl Mark {

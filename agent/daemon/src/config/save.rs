@@ -10,8 +10,9 @@ use nix::libc;
 use nl31_netlink::{Client, Dump, Error, Route, Step, Transport};
 use nl31_route::DeviceName;
 
-use crate::config::file::{Absent, ConfigErrorKind, Lines};
-use crate::console::shared::Shared;
+use super::deferred::Absent;
+use super::file::{ConfigErrorKind, Lines};
+use super::state::ConfigState;
 use crate::platform::atomic_file::Replacement;
 use crate::platform::devices::{Cached, Devices};
 
@@ -87,17 +88,20 @@ pub enum Progress {
 
 impl Saving {
     /// Begins to save as the config.
-    pub fn begin<T: Transport>(client: &mut Client<T>, shared: &Shared) -> Result<Self, SaveError> {
-        if !shared.resident
-            && let Err(error) = Replacement::create(&shared.files.mark())
+    pub fn begin<T: Transport>(
+        client: &mut Client<T>,
+        state: &ConfigState,
+    ) -> Result<Self, SaveError> {
+        if !state.resident
+            && let Err(error) = Replacement::create(&state.files.mark())
             && error.kind() == io::ErrorKind::ResourceBusy
         {
             // The resident agent is loading the config.
             return Err(busy());
         }
-        let mut file = Replacement::create(&shared.files.config)?;
+        let mut file = Replacement::create(&state.files.config)?;
         writeln!(file, "# saved by nl31-agent {}", env!("CARGO_PKG_VERSION"))?;
-        let (config, late) = match shared.late() {
+        let (config, late) = match state.late() {
             Some(late) if late.config.exists() => (Lines::open(&late.config)?, late.devices),
             // A config that was deleted has taken them with it.
             _ => (Lines::none()?, Absent::new()),
@@ -123,12 +127,14 @@ impl Saving {
         &self.late
     }
 
-    /// Goes on with a part. After an error it is over.
+    /// Goes on with a part. After an error it is over. `unconfirmed` says whether a commit
+    /// waits for its confirmation.
     pub fn step<T: Transport>(
         &mut self,
         client: &mut Client<T>,
         devices: &dyn Devices,
-        shared: &Shared,
+        state: &ConfigState,
+        unconfirmed: &dyn Fn() -> bool,
     ) -> Result<Progress, SaveError> {
         let mut devices = Cached::new(devices);
         for _ in 0..ROUTES_PER_STEP {
@@ -153,9 +159,11 @@ impl Saving {
                 }
                 Ok(Step::Pending) => return Ok(Progress::Waiting),
                 Ok(Step::End { interrupted: false }) => self.dumped = true,
-                Ok(Step::End { interrupted: true }) => self.again(client, shared, None)?,
+                Ok(Step::End { interrupted: true }) => {
+                    self.again(client, state, unconfirmed, None)?
+                }
                 Err(error) if error.errno() == Some(libc::ESTALE) => {
-                    self.again(client, shared, Some(error))?;
+                    self.again(client, state, unconfirmed, Some(error))?;
                 }
                 Err(error) => return Err(error.into()),
             }
@@ -174,18 +182,19 @@ impl Saving {
     fn again<T: Transport>(
         &mut self,
         client: &mut Client<T>,
-        shared: &Shared,
+        state: &ConfigState,
+        unconfirmed: &dyn Fn() -> bool,
         error: Option<Error>,
     ) -> Result<(), SaveError> {
         // What is in the table now may be a commit that nobody has confirmed yet.
-        if self.tries == TRIES || shared.left().is_some() {
+        if self.tries == TRIES || unconfirmed() {
             return Err(error.map_or_else(busy, SaveError::Kernel));
         }
         // Both have the same temporary name.
         self.file = None;
         *self = Self {
             tries: self.tries + 1,
-            ..Self::begin(client, shared)?
+            ..Self::begin(client, state)?
         };
         Ok(())
     }
@@ -199,9 +208,10 @@ fn busy() -> SaveError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::file::tests::Folder;
-    use crate::config::marker::{Late, Mark};
-    use crate::platform::atomic_file::Files;
+    use crate::config::deferred::Late;
+    use crate::config::locations::Files;
+    use crate::config::marker::Mark;
+    use crate::platform::atomic_file::tests::Folder;
     use crate::platform::devices::tests::TestDevices;
     use nl31_netlink::{Add, FakeKernel};
     use std::fs;
@@ -220,16 +230,16 @@ mod tests {
             }),
         };
         mark.write(&files.mark()).unwrap();
-        let shared = Shared::new(files, true, false);
+        let state = ConfigState::new(files, true);
         let mut client = Client::with_timeout(FakeKernel::default(), Duration::ZERO);
         let route: Route<DeviceName> = "10.0.0.0/8 dev eth0".parse().unwrap();
         let route = route.with_device(Some(2));
         client.add(Add::Add, &route).unwrap();
-        let mut saving = Saving::begin(&mut client, &shared).map_err(|error| error.to_string())?;
+        let mut saving = Saving::begin(&mut client, &state).map_err(|error| error.to_string())?;
         let devices = TestDevices::default();
         while !matches!(
             saving
-                .step(&mut client, &devices, &shared)
+                .step(&mut client, &devices, &state, &|| false)
                 .map_err(|error| error.to_string())?,
             Progress::Saved(_)
         ) {}

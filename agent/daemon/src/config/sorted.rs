@@ -241,7 +241,7 @@ impl Sorted {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::file::tests::Folder;
+    use crate::platform::atomic_file::tests::Folder;
     use nl31_netlink::Route;
 
     fn read(path: &FilePath) -> Result<Vec<String>, String> {

@@ -339,7 +339,7 @@ mod tests {
         assert!(Access::parse(LINE).is_ok());
         assert!(Access::parse(&format!("{LINE}\n{LINE}")).is_err());
         assert!(Access::parse(&LINE.replace("pin 1 ", "pin 1000001 ")).is_err());
-        let folder = crate::config::file::tests::Folder::new("access");
+        let folder = crate::platform::atomic_file::tests::Folder::new("access");
         let mut access = Access::read(&folder.file("console.conf", "pni"));
         assert!(access.locks());
         assert!(matches!(
@@ -371,7 +371,7 @@ mod tests {
 
     #[test]
     fn an_agent_that_is_started_again_goes_on_with_the_pause() {
-        let folder = crate::config::file::tests::Folder::new("access-again");
+        let folder = crate::platform::atomic_file::tests::Folder::new("access-again");
         let file = folder.0.join("run/wrong-pins");
         let started = || Gate::new(with("4711")).with_memory(file.clone());
         for wrong in [1, 2, 3] {

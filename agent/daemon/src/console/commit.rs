@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! `begin`, the edits behind it, `diff`, `check`, `commit`, `confirm`, `rollback`.
 
-use std::collections::VecDeque;
 use std::io;
 use std::rc::Rc;
 
-use nl31_netlink::{Change, Error, Load, Mode, Prefix, Route, Spec, Transport};
-use nl31_route::path_diff;
+use nl31_netlink::{Change, Error, Load, Mode, Prefix, Spec, Transport};
 
-use super::session::{Console, Counted, LINES_PER_STEP, Reason, Running};
+use super::reply::{Counted, Reason};
+use super::session::{Console, LINES_PER_STEP, Running};
 use crate::candidate::affected::{self, FLUSHED_MAX, Stuck};
 use crate::candidate::confirmed_commit;
 use crate::candidate::edit::{self, Fault};
@@ -40,15 +39,6 @@ pub(super) struct Commit {
     undo: Option<(confirmed_commit::Writer, Option<Prefix>)>,
 }
 
-/// What the edits change, being shown.
-#[derive(Debug, Default)]
-pub(super) struct CandidateDiff {
-    last: Option<Prefix>,
-    ended: bool,
-    lines: VecDeque<(char, Route<u32>)>,
-    shown: u64,
-}
-
 impl<T: Transport> Console<T> {
     pub(super) fn begin(&mut self) {
         if let Some(candidate) = &self.candidate {
@@ -60,7 +50,7 @@ impl<T: Transport> Console<T> {
                 ),
             );
         }
-        match Candidate::begin(&self.shared.files.candidate()) {
+        match Candidate::begin(&self.shared.config.files.candidate()) {
             Ok(candidate) => {
                 self.candidate = Some(candidate);
                 self.status(
@@ -102,7 +92,7 @@ impl<T: Transport> Console<T> {
     }
 
     pub(super) fn file_failed(&mut self, error: &io::Error) {
-        let path = self.shared.files.run.display();
+        let path = self.shared.config.files.run.display();
         let text = format!("{path}: {error}");
         self.status(codes::of_io(error), format_args!("{text}"));
     }
@@ -119,7 +109,7 @@ impl<T: Transport> Console<T> {
         let left = self.shared.left();
         if let Some(left) = left {
             let seconds = left.div_ceil(1000);
-            let how = match self.shared.resident {
+            let how = match self.shared.config.resident {
                 true => "`confirm` keeps it, `rollback` takes it back",
                 false => "`confirm` or `rollback` it on the serial console, or with nl31ctl",
             };
@@ -134,7 +124,7 @@ impl<T: Transport> Console<T> {
     pub(super) fn start_commit(&mut self, line: &str, start: usize) {
         match grammar::confirmed(line, start) {
             Err(error) => self.misspelled(line, &error),
-            Ok(Some(_)) if !self.shared.resident => self.status(
+            Ok(Some(_)) if !self.shared.config.resident => self.status(
                 codes::DENIED,
                 format_args!("this agent ends with its input: use the serial console, or nl31ctl"),
             ),
@@ -222,7 +212,7 @@ impl<T: Transport> Console<T> {
             }
             Purpose::Commit => self.finish(&mut commit),
             Purpose::Confirmed(_) => {
-                match confirmed_commit::Writer::create(&self.shared.files.undo()) {
+                match confirmed_commit::Writer::create(&self.shared.config.files.undo()) {
                     Ok(writer) => {
                         commit.undo = Some((writer, None));
                         self.running = Running::Commit(commit);
@@ -307,7 +297,7 @@ impl<T: Transport> Console<T> {
                 let edits = Counted(edits.into(), "edit");
                 log::info!("committed {edits}");
                 if commit.empties && commit.purpose == Purpose::Commit {
-                    self.shared.replace(None);
+                    self.shared.config.replace(None);
                 }
                 match commit.purpose {
                     _ if edits.0 == 0 => {
@@ -354,7 +344,7 @@ impl<T: Transport> Console<T> {
     }
 
     fn edit_faulty(&mut self, number: u32, fault: &Fault) {
-        self.edit_failed(number, codes::of_fault(fault), format_args!("{fault}"));
+        self.edit_failed(number, fault.code(), format_args!("{fault}"));
     }
 
     fn edit_failed(&mut self, number: u32, code: Code, what: std::fmt::Arguments<'_>) {
@@ -372,7 +362,7 @@ impl<T: Transport> Console<T> {
         );
     }
 
-    fn stuck(&mut self, stuck: &Stuck) {
+    pub(super) fn stuck(&mut self, stuck: &Stuck) {
         match stuck {
             Stuck::Edit(number, fault) => self.edit_faulty(*number, fault),
             Stuck::Conflict(number, prefix, conflict) => {
@@ -393,67 +383,6 @@ impl<T: Transport> Console<T> {
         }
     }
 
-    /// Shows what the edits change.
-    pub(super) fn candidate_diff(&mut self, mut diff: Box<CandidateDiff>) -> bool {
-        if std::mem::take(&mut self.stop) {
-            self.status(codes::STOPPED, format_args!("stopped"));
-            return true;
-        }
-        let devices = Rc::clone(&self.devices);
-        let mut devices = Cached::new(&*devices);
-        for _ in 0..LINES_PER_STEP {
-            if self.page_is_full() {
-                return self.pause(Running::CandidateDiff(diff));
-            }
-            let Some((sign, route)) = diff.lines.pop_front() else {
-                break;
-            };
-            let route = devices.named(route);
-            self.data(format_args!("{sign} {route}"));
-            diff.shown += 1;
-        }
-        if diff.lines.is_empty() && diff.ended {
-            self.differences(diff.shown, format_args!("from the table"));
-            return true;
-        }
-        if diff.lines.is_empty()
-            && let Err(stuck) = self.next_touched(&mut diff)
-        {
-            self.stuck(&stuck);
-            return true;
-        }
-        self.running = Running::CandidateDiff(diff);
-        true
-    }
-
-    fn next_touched(&mut self, diff: &mut CandidateDiff) -> Result<(), Stuck> {
-        let (Some(client), Some(candidate)) = (&mut self.client, &self.candidate) else {
-            diff.ended = true;
-            return Ok(());
-        };
-        let mut chunk = affected::before(client, &*self.devices, candidate, diff.last)?;
-        affected::after(&mut chunk, &*self.devices, candidate)?;
-        diff.ended = chunk.len() < affected::CHUNK;
-        diff.last = chunk.last().map(|touched| touched.prefix);
-        for touched in &chunk {
-            let (before, after) = (touched.before.all(), touched.after.all());
-            path_diff(touched.prefix, before, after, &mut |sign, route| {
-                diff.lines.push_back((sign, route));
-            });
-        }
-        Ok(())
-    }
-
-    pub(super) fn differences(&mut self, shown: u64, from: std::fmt::Arguments<'_>) {
-        match shown {
-            0 => self.status(codes::DONE, format_args!("no difference {from}")),
-            _ => self.status(
-                codes::DONE,
-                format_args!("{} {from}", Counted(shown, "difference")),
-            ),
-        }
-    }
-
     pub(super) fn confirm(&mut self) {
         let waited = self.shared.unconfirmed.get().is_some();
         if !waited {
@@ -462,14 +391,14 @@ impl<T: Transport> Console<T> {
                 format_args!("no commit waits to be confirmed"),
             );
         }
-        let undo = self.shared.files.undo();
+        let undo = self.shared.config.files.undo();
         let empties = confirmed_commit::empties(&undo);
         if let Err(error) = confirmed_commit::disarm(&undo) {
             return self.file_failed(&error);
         }
         self.shared.unconfirmed.set(None);
         if empties {
-            self.shared.replace(None);
+            self.shared.config.replace(None);
         }
         log::info!("the commit is confirmed");
         self.start_save(true);
@@ -484,7 +413,7 @@ impl<T: Transport> Console<T> {
             let text = format_args!("no edits are open, and no commit waits to be confirmed");
             return self.status(codes::NOT_OPEN, text);
         }
-        let path = self.shared.files.undo();
+        let path = self.shared.config.files.undo();
         let Some(client) = &mut self.client else {
             return self.absent();
         };

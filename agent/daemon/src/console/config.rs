@@ -1,20 +1,18 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! `save`, `load`, `factory-reset`, and `diff` against the saved config.
 
-use std::collections::VecDeque;
-use std::path::{Path, PathBuf};
-use std::rc::Rc;
+use std::path::Path;
 
-use nl31_netlink::{Dump, ErrorKind, Mode, Route, Step, Transport};
-use nl31_route::{DeviceName, path_diff};
+use nl31_netlink::{ErrorKind, Mode, Transport};
 
-use super::session::{Console, LINES_PER_STEP, NotThere, Reason, Running, count_routes};
-use crate::config::file::{ConfigError, ConfigErrorKind, Loading};
+use super::boot::NotThere;
+use super::reply::{Reason, count_routes};
+use super::session::{Console, Running};
+use crate::config::file::{ConfigError, ConfigErrorKind};
+use crate::config::load::Loading;
 use crate::config::save::{Progress, SaveError, Saving};
-use crate::config::sorted::{self, Group, Sorted};
 use crate::grammar;
 use crate::grammar::codes::{self, Code};
-use crate::platform::devices::Cached;
 
 /// A save under way.
 #[derive(Debug)]
@@ -22,33 +20,6 @@ pub(super) struct Save {
     saving: Saving,
     /// It ends a `confirm`.
     confirms: bool,
-}
-
-/// How the table differs from a config, being shown: both come in address order.
-#[derive(Debug)]
-pub(super) struct ConfigDiff {
-    path: PathBuf,
-    saved: Sorted,
-    saved_next: Option<Group>,
-    saved_ended: bool,
-    dump: Dump,
-    /// A prefix whose paths may not be all here yet.
-    open: Option<Group>,
-    table_next: Option<Group>,
-    table_ended: bool,
-    interrupted: bool,
-    lines: VecDeque<(char, Route<DeviceName>)>,
-    shown: u64,
-}
-
-/// What a step of [`ConfigDiff`] waits for.
-enum Wait {
-    /// Nothing: there is more to do, or lines to show.
-    No,
-    /// The kernel.
-    Kernel,
-    /// It is over.
-    Over,
 }
 
 impl<T: Transport> Console<T> {
@@ -59,7 +30,7 @@ impl<T: Transport> Console<T> {
                 false => self.absent(),
             };
         };
-        match Saving::begin(client, &self.shared) {
+        match Saving::begin(client, &self.shared.config) {
             Ok(saving) => self.running = Running::Save(Box::new(Save { saving, confirms })),
             Err(error) => self.save_failed(&error, confirms),
         }
@@ -80,9 +51,13 @@ impl<T: Transport> Console<T> {
         let Some(client) = &mut self.client else {
             return false;
         };
-        match save.saving.step(client, &*self.devices, &self.shared) {
+        match save
+            .saving
+            .step(client, &*self.devices, &self.shared.config, &|| {
+                self.shared.left().is_some()
+            }) {
             Ok(Progress::Saved(paths)) => {
-                self.shared.saved(paths, save.saving.late());
+                self.shared.config.saved(paths, save.saving.late());
                 for device in save.saving.late() {
                     self.data(format_args!("* with the routes that wait for {device}"));
                 }
@@ -102,7 +77,7 @@ impl<T: Transport> Console<T> {
     }
 
     fn save_failed(&mut self, error: &SaveError, confirms: bool) {
-        let path = self.shared.files.config.display().to_string();
+        let path = self.shared.config.files.config.display().to_string();
         let (code, text) = match error {
             SaveError::Kernel(error) => (Code::of(error), format!("{}", Reason(error))),
             SaveError::Io(error) => (codes::of_io(error), format!("{path}: {error}")),
@@ -137,11 +112,11 @@ impl<T: Transport> Console<T> {
         if self.client.is_none() {
             return self.absent();
         }
-        let path = file.map_or(self.shared.files.saved(), Path::new);
+        let path = file.map_or(self.shared.config.files.saved(), Path::new);
         match Loading::open(path, Mode::Replace) {
             Ok(mut loading) => {
                 // Only the resident agent is there to add them.
-                if self.shared.resident {
+                if self.shared.config.resident {
                     loading = loading.without_absent();
                 }
                 self.running = Running::Load(Box::new(loading));
@@ -169,7 +144,7 @@ impl<T: Transport> Console<T> {
                 for device in late.iter().flat_map(|late| &late.devices) {
                     self.data(format_args!("* {}", NotThere(device)));
                 }
-                self.shared.replace(late);
+                self.shared.config.replace(late);
                 let path = loading.path().display();
                 let routes = count_routes(loaded.added.into());
                 log::info!("{path}: {routes} take the place of the table");
@@ -179,7 +154,7 @@ impl<T: Transport> Console<T> {
         }
     }
 
-    fn config_failed(&mut self, error: &ConfigError) {
+    pub(super) fn config_failed(&mut self, error: &ConfigError) {
         let code = match &error.kind {
             ConfigErrorKind::Kernel(error) => Code::of(error),
             _ => codes::FILE,
@@ -188,7 +163,7 @@ impl<T: Transport> Console<T> {
     }
 
     pub(super) fn factory_reset(&mut self) {
-        match self.shared.files.forget() {
+        match self.shared.config.files.forget() {
             Ok(()) => {
                 log::warn!("the saved config was deleted");
                 self.status(codes::DONE, format_args!(
@@ -196,142 +171,9 @@ impl<T: Transport> Console<T> {
                 ));
             }
             Err(error) => {
-                let path = self.shared.files.config.display().to_string();
+                let path = self.shared.config.files.config.display().to_string();
                 self.status(codes::of_io(&error), format_args!("{path}: {error}"));
             }
         }
-    }
-
-    pub(super) fn start_config_diff(&mut self) {
-        let path = self.shared.files.saved().to_path_buf();
-        let saved = match Sorted::open(&path) {
-            Ok(saved) => saved,
-            Err(error) => return self.config_failed(&error),
-        };
-        match self.ask(|client| client.dump(&Default::default())) {
-            Ok(dump) => {
-                self.running = Running::ConfigDiff(Box::new(ConfigDiff {
-                    path,
-                    saved,
-                    saved_next: None,
-                    saved_ended: false,
-                    dump,
-                    open: None,
-                    table_next: None,
-                    table_ended: false,
-                    interrupted: false,
-                    lines: VecDeque::new(),
-                    shown: 0,
-                }));
-            }
-            Err(error) => self.failed(&error, format_args!("{}", Reason(&error))),
-        }
-    }
-
-    /// Shows some more differences; says whether that needs no waiting.
-    pub(super) fn config_diff(&mut self, mut diff: Box<ConfigDiff>) -> bool {
-        if std::mem::take(&mut self.stop) {
-            self.status(codes::STOPPED, format_args!("stopped"));
-            return true;
-        }
-        let devices = Rc::clone(&self.devices);
-        let mut devices = Cached::new(&*devices);
-        for _ in 0..LINES_PER_STEP {
-            if self.page_is_full() {
-                return self.pause(Running::ConfigDiff(diff));
-            }
-            if let Some((sign, route)) = diff.lines.pop_front() {
-                self.data(format_args!("{sign} {route}"));
-                diff.shown += 1;
-                continue;
-            }
-            match self.compare(&mut diff, &mut devices) {
-                Some(Wait::No) => {}
-                Some(Wait::Kernel) => {
-                    self.running = Running::ConfigDiff(diff);
-                    return false;
-                }
-                Some(Wait::Over) if diff.interrupted => {
-                    let text = format_args!("the table changed meanwhile: ask again");
-                    self.status(codes::INTERRUPTED, text);
-                    return true;
-                }
-                Some(Wait::Over) => {
-                    let path = diff.path.display();
-                    self.differences(diff.shown, format_args!("from {path}"));
-                    return true;
-                }
-                None => return true,
-            }
-        }
-        self.running = Running::ConfigDiff(diff);
-        true
-    }
-
-    /// Goes on until there is a prefix of each side, and compares them. `None` after
-    /// an error, which it tells.
-    fn compare(&mut self, diff: &mut ConfigDiff, devices: &mut Cached<'_>) -> Option<Wait> {
-        if diff.saved_next.is_none() && !diff.saved_ended {
-            match diff.saved.step() {
-                Ok(sorted::Step::Busy) => return Some(Wait::No),
-                Ok(sorted::Step::Group(group)) => diff.saved_next = Some(group),
-                Ok(sorted::Step::End) => diff.saved_ended = true,
-                Err(error) => {
-                    self.config_failed(&error);
-                    return None;
-                }
-            }
-        }
-        while diff.table_next.is_none() && !diff.table_ended {
-            let Some(client) = &mut self.client else {
-                self.absent();
-                return None;
-            };
-            match client.poll_next(&mut diff.dump) {
-                Ok(Step::Route(route)) => {
-                    let route = devices.named(route);
-                    diff.of_table(route);
-                }
-                Ok(Step::Pending) => return Some(Wait::Kernel),
-                Ok(Step::End { interrupted }) => {
-                    diff.interrupted = interrupted;
-                    diff.table_ended = true;
-                    diff.table_next = diff.open.take();
-                }
-                Err(error) => {
-                    self.failed(&error, format_args!("{}", Reason(&error)));
-                    return None;
-                }
-            }
-        }
-        Some(diff.next_lines())
-    }
-}
-
-impl ConfigDiff {
-    /// Takes a path of the table.
-    fn of_table(&mut self, route: Route<DeviceName>) {
-        match &mut self.open {
-            Some((prefix, paths)) if *prefix == route.prefix => paths.push(route.path),
-            open => self.table_next = open.replace((route.prefix, vec![route.path])),
-        }
-    }
-
-    /// Compares the lower of the two prefixes that come next.
-    fn next_lines(&mut self) -> Wait {
-        let saved = self.saved_next.as_ref().map(|(prefix, _)| *prefix);
-        let table = self.table_next.as_ref().map(|(prefix, _)| *prefix);
-        let Some(prefix) = saved.into_iter().chain(table).min() else {
-            return Wait::Over;
-        };
-        let paths = |next: &mut Option<Group>| {
-            let group = next.take_if(|(next, _)| *next == prefix);
-            group.map_or_else(Vec::new, |(_, paths)| paths)
-        };
-        let (before, after) = (paths(&mut self.saved_next), paths(&mut self.table_next));
-        path_diff(prefix, &before, &after, &mut |sign, route| {
-            self.lines.push_back((sign, route));
-        });
-        Wait::No
     }
 }

@@ -4,7 +4,8 @@
 use nl31_netlink::{Client, Transport};
 use nl31_route::Syntax;
 
-use super::session::{Console, LINES_PER_STEP, Reason, Running};
+use super::reply::Reason;
+use super::session::{Console, LINES_PER_STEP, Running};
 use crate::grammar::codes;
 use crate::grammar::{self, Arguments, COMMANDS, Command, GREETING_MAX, GrammarError};
 use crate::platform::{log_ring, system};

@@ -5,19 +5,24 @@
 //! is the state that all sessions of one agent have in common, those of programs too.
 
 pub mod access;
+mod boot;
 mod changes;
 mod commit;
 mod complete;
 mod config;
+mod diff;
+mod dispatch;
 pub mod editor;
 mod info;
 mod json;
 mod lock;
+mod notices;
 mod page;
+mod reply;
 mod routes;
 mod session;
 pub mod shared;
 mod show;
 
-pub(crate) use session::Reason;
+pub(crate) use reply::Reason;
 pub use session::{Console, PROMPT, Peer};

@@ -7,7 +7,8 @@ use nl31_netlink::abi::{
 use nl31_netlink::{Add, Client, Error, ErrorKind, Transport};
 use nl31_route::{Parsed, Part, Syntax};
 
-use super::session::{Console, Reason};
+use super::reply::Reason;
+use super::session::Console;
 use crate::candidate::edit::{self, Fault};
 use crate::candidate::flush::flush;
 use crate::console::json::Json;
@@ -129,7 +130,7 @@ impl<T: Transport> Console<T> {
         match result {
             Ok(()) => {
                 if parsed.flags & ALL != 0 {
-                    self.shared.replace(None);
+                    self.shared.config.replace(None);
                 }
                 // Each path gone is one change. Others may change the table too,
                 // so this says no more than whether there was something.

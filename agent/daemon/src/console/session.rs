@@ -10,31 +10,25 @@
 //! [`Console::work`] is called, so keys are heard meanwhile. While a command runs,
 //! what is typed ahead waits in a queue of fixed size, and then in the terminal's.
 
-use std::fmt::{self, Write as _};
 use std::rc::Rc;
 
-use nl31_netlink::abi::NLM_F_REPLACE;
-use nl31_netlink::{Body, Client, Error, ErrorKind, Message, Transport};
-use nl31_route::DeviceName;
+use nl31_netlink::{Client, Transport};
 
-use crate::candidate::edit::{self, Fault};
-use crate::candidate::edit_log::Candidate;
-use crate::config::boot::{Boot, News};
-use crate::config::file::Loading;
-use crate::console::changes::Changes;
-use crate::console::editor::display_width::columns;
-use crate::console::editor::{DRAWN_MAX, Editor, LINE_MAX, Line, Request};
-use crate::console::shared::Shared;
-use crate::grammar::codes::{self, Code};
-use crate::grammar::{self, Action, Arguments, Command, GrammarError};
-use crate::platform::devices::{Cached, Devices};
-use crate::platform::output::Output;
-
-use super::commit::{CandidateDiff, Commit, Purpose};
-use super::config::{ConfigDiff, Save};
+use super::changes::Changes;
+use super::commit::Commit;
+use super::config::Save;
+use super::diff::{CandidateDiff, ConfigDiff};
+use super::editor::{DRAWN_MAX, Editor, LINE_MAX, Line, Request};
 use super::info::Topic;
 use super::lock::Lock;
+use super::shared::Shared;
 use super::show::Show;
+use crate::candidate::edit_log::Candidate;
+use crate::config::boot::Boot;
+use crate::config::load::Loading;
+use crate::grammar::codes;
+use crate::platform::devices::Devices;
+use crate::platform::output::Output;
 
 /// What the prompt looks like.
 pub const PROMPT: &str = "nl31> ";
@@ -46,7 +40,7 @@ const INPUT_MAX: usize = 4096;
 const PASTED: usize = 512;
 
 /// Room in the output that the longest reply of a single step takes: `help`.
-const REPLY_MAX: usize = 6 * 1024;
+pub(super) const REPLY_MAX: usize = 6 * 1024;
 const _: () = assert!(REPLY_MAX > DRAWN_MAX);
 
 /// A route with its line's end, as text or JSON, is shorter.
@@ -175,7 +169,7 @@ impl<T: Transport> Console<T> {
             ));
         }
         if self.peer == Peer::Line && self.candidate.is_none() {
-            self.candidate = Candidate::resume(&self.shared.files.candidate());
+            self.candidate = Candidate::resume(&self.shared.config.files.candidate());
         }
         if let Some(candidate) = self.candidate.as_ref().filter(|_| self.interactive()) {
             let edits = candidate.edits();
@@ -236,7 +230,7 @@ impl<T: Transport> Console<T> {
         self.client = Some(client);
         if let Some(boot) = &mut self.boot {
             boot.restart();
-            self.shared.replaced.take();
+            self.shared.config.replaced.take();
         }
         self.tell_of_boot();
     }
@@ -429,96 +423,6 @@ impl<T: Transport> Console<T> {
         left == Some(true)
     }
 
-    /// A change that the kernel tells of.
-    pub fn event(&mut self, message: &Message) {
-        let (verb, event) = match &message.body {
-            Body::NewRoute(event) if message.header.flags & NLM_F_REPLACE != 0 => {
-                ("replaced", event)
-            }
-            Body::NewRoute(event) => ("added", event),
-            Body::DelRoute(event) => ("deleted", event),
-            Body::Table(table) => {
-                if self.monitoring {
-                    self.notice(format_args!("limit changed: {} routes", table.max_routes));
-                }
-                return;
-            }
-            _ => return,
-        };
-        let Some(lost) = event
-            .generation
-            .and_then(|number| self.changes.hear(number))
-        else {
-            return;
-        };
-        self.show_lost(lost);
-        if self.monitoring {
-            let route = Cached::new(&*self.devices).named(event.route);
-            self.notice(format_args!("{verb} {route}"));
-        }
-    }
-
-    /// Events were lost. The agent keeps no copy of the table, so to be right again
-    /// is to learn how far the table has come.
-    pub fn events_lost(&mut self) {
-        self.behind = true;
-        self.catch_up();
-    }
-
-    /// An event was not told here, for want of room.
-    pub fn missed(&mut self) {
-        self.behind = true;
-    }
-
-    /// Asks how far the table has come, once nothing is under way: the answers that a
-    /// command or the boot waits for would be passed over.
-    pub(super) fn catch_up(&mut self) {
-        if !self.behind || !matches!(self.running, Running::Nothing) || self.boot_goes_on() {
-            return;
-        }
-        self.behind = false;
-        let now = self.client.as_mut().and_then(|client| client.table().ok());
-        let Some(now) = now else { return };
-        let lost = self.changes.catch_up(now.generation);
-        self.show_lost(lost);
-        let lost = self.changes.lost();
-        log::warn!("changes come faster than they are read, {lost} were lost so far");
-    }
-
-    pub(super) fn show_lost(&mut self, lost: u64) {
-        let changes = match lost {
-            0 => return,
-            1 => "change",
-            _ => "changes",
-        };
-        if self.monitoring {
-            self.notice(format_args!(
-                "{lost} {changes} came too fast to be shown, see `route show`"
-            ));
-        }
-    }
-
-    /// Tells something that was not asked for.
-    pub fn notice(&mut self, text: fmt::Arguments<'_>) {
-        let at_prompt = self.prompted && matches!(self.running, Running::Nothing);
-        let at_page = matches!(self.running, Running::Paused(_));
-        if at_prompt && self.is_locked() {
-            self.out.raw(b"\r\n");
-        } else if at_prompt {
-            self.draw(Editor::erase);
-        } else if at_page {
-            self.erase_more();
-        }
-        self.data(format_args!("* {text}"));
-        if at_prompt && self.is_locked() {
-            self.ask_for_pin();
-        } else if at_prompt {
-            self.draw(Editor::redraw);
-        } else if at_page {
-            self.draw_more();
-        }
-    }
-
     /// Whether there is work that waits for nothing but a call of
     /// [`Console::work`]: it had to stop while the output was full.
     pub fn may_go_on(&self) -> bool {
@@ -529,124 +433,6 @@ impl<T: Transport> Console<T> {
                 // Woken by the kernel's answers.
                 _ => !self.waiting || self.stop || self.boot_goes_on(),
             }
-    }
-
-    /// Whether routes of the config wait for a device.
-    pub fn waits_for_devices(&self) -> bool {
-        let replaced = self.shared.replaced.borrow().is_some();
-        let waits = |boot: &Boot| boot.done() && (replaced || !boot.waits_for().is_empty());
-        self.attached() && self.boot.as_ref().is_some_and(waits)
-    }
-
-    /// Looks whether one of these devices has come, unless a command is under way.
-    pub fn look_for_devices(&mut self) {
-        let free = match &self.running {
-            Running::Nothing => true,
-            // Somebody may be away; and whose list has a client of its own loses nothing.
-            Running::Paused(inner) => match &**inner {
-                Running::Show(show) => show.has_own(),
-                inner => matches!(inner, Running::Log(_) | Running::Help(..)),
-            },
-            _ => false,
-        };
-        if let (true, Some(boot), Some(client)) = (free, &mut self.boot, &mut self.client) {
-            // What waits goes with the table that it was to come to.
-            if self.shared.replaced.borrow().is_some() {
-                boot.replace(client, self.shared.late());
-                self.shared.replaced.take();
-            }
-            boot.look_for_devices(client, &*self.devices);
-        }
-    }
-
-    /// Whether the config is being loaded.
-    pub fn booting(&self) -> bool {
-        self.client.is_some() && self.shared.booting.get()
-    }
-
-    pub(super) fn tell_of_boot(&self) {
-        if let Some(boot) = &self.boot {
-            self.shared.booting.set(!boot.done());
-        }
-    }
-
-    /// Whether the config is being loaded, or a copy of it kept, which nobody waits for.
-    pub(super) fn boot_goes_on(&self) -> bool {
-        self.client.is_some() && self.boot.as_ref().is_some_and(|boot| !boot.ended())
-    }
-
-    /// Goes on loading the config; says whether there is more to do.
-    pub(super) fn boot_step(&mut self) -> bool {
-        if !self.boot_goes_on() || !self.out.room(REPLY_MAX) {
-            return false;
-        }
-        let (Some(client), Some(mut boot)) = (&mut self.client, self.boot.take()) else {
-            return false;
-        };
-        let news = boot.step(client, &*self.devices);
-        let instead = if boot.fell_back() { " instead" } else { "" };
-        let mut failed = false;
-        if matches!(news, News::Loaded(..)) && self.shared.forget_unconfirmed() {
-            // Its edits went with the table.
-            self.notice(format_args!(
-                "the commit that waited for `confirm` is gone with the table"
-            ));
-        }
-        match news {
-            News::None => {}
-            News::Kept(paths) => {
-                log::info!("the config was loaded before; the table has {paths} paths");
-            }
-            News::Loaded(path, loaded) => {
-                let path = path.display();
-                log::info!(
-                    "{path}: {} routes added, {} present",
-                    loaded.added,
-                    loaded.present
-                );
-                let added = count_routes(u64::from(loaded.added));
-                match loaded.present {
-                    0 => self.notice(format_args!("loaded {added} from {path}{instead}")),
-                    present => self.notice(format_args!(
-                        "loaded {added} from {path}{instead}, {present} were there"
-                    )),
-                }
-                for device in boot.waits_for() {
-                    log::warn!("{}", NotThere(device));
-                    self.notice(format_args!("{}", NotThere(device)));
-                }
-            }
-            News::Late(device, loaded) => {
-                let added = count_routes(u64::from(loaded.added));
-                log::info!("{device} has come: {added} added");
-                self.notice(format_args!("{device} has come, loaded {added} over it"));
-            }
-            News::NotLate(error) => {
-                log::error!("{error}");
-                self.notice(format_args!("config not loaded: {error}"));
-            }
-            News::Refused(error) => {
-                log::error!("{error}");
-                self.notice(format_args!("config not loaded: {error}"));
-            }
-            News::Empty if boot.fell_back() => {
-                self.notice(format_args!("no config is loaded, the table is as it was"));
-            }
-            News::Empty => log::info!("there is no config"),
-            News::Failed(error) => {
-                log::error!("config: {error}");
-                self.notice(format_args!("config not loaded: {}", error.kind));
-                failed = true;
-            }
-        }
-        if failed {
-            // Asked for again when the kernel's side is opened again.
-            self.client = None;
-        }
-        let more = !failed && !boot.ended();
-        self.boot = Some(boot);
-        self.tell_of_boot();
-        more
     }
 
     pub(super) fn byte(&mut self, byte: u8) {
@@ -695,254 +481,6 @@ impl<T: Transport> Console<T> {
         self.draw(|editor, out| editor.insert(text, out));
     }
 
-    pub(super) fn entered(&mut self) {
-        if self.editor.overflowed() {
-            self.too_long();
-            return;
-        }
-        self.editor.remember();
-        let line = self.editor.line().clone();
-        self.execute(&line);
-    }
-
-    pub(super) fn too_long(&mut self) {
-        self.commands += 1;
-        self.status(
-            codes::TOO_LONG,
-            format_args!("the line is longer than {LINE_MAX} bytes"),
-        );
-    }
-
-    pub(super) fn execute(&mut self, line: &Line) {
-        let (command, start) = match grammar::command(line) {
-            Ok(Some(found)) if !line.trim_start().starts_with('#') => found,
-            Err(_) if line.trim_start().starts_with('#') => return self.ready(),
-            Ok(_) => return self.ready(),
-            Err(error) => {
-                self.commands += 1;
-                return self.misspelled(line, &error);
-            }
-        };
-        if command.action.waits_for_config() && self.booting() {
-            self.running = Running::Held(Box::new(line.clone()));
-            return;
-        }
-        self.commands += 1;
-        self.printed = 0;
-        self.run(command, line, start);
-    }
-
-    pub(super) fn run(&mut self, command: &'static Command, line: &str, start: usize) {
-        if matches!(command.arguments, Arguments::None)
-            && let Err(error) = grammar::nothing(line, start)
-        {
-            return self.misspelled(line, &error);
-        }
-        if self.is_read_only() && !command.action.reads() {
-            return self.status(codes::DENIED, format_args!("this line is read-only"));
-        }
-        if self.candidate.is_some() && edit::is_edit(command) {
-            return self.edit(command, line, start);
-        }
-        match (command.action, &command.arguments) {
-            (Action::Greet, _) => self.greet(line[start..].trim()),
-            (Action::Ping, _) => self.ping(),
-            (Action::RouteDel, Arguments::Route(syntax)) => self.delete(syntax, line, start),
-            (action, Arguments::Route(syntax)) => {
-                let how = edit::adds(action).expect("the others put a path into the table");
-                self.add(how, syntax, line, start);
-            }
-            (Action::RouteGet, Arguments::Address(syntax)) => self.get(syntax, line, start),
-            (Action::RouteShow, Arguments::Filter(syntax)) => self.start_show(syntax, line, start),
-            (Action::RouteFlush, Arguments::Filter(syntax)) => self.flush(syntax, line, start),
-            (Action::Begin, _) => self.begin(),
-            (Action::Diff, _) if self.candidate.is_some() => {
-                self.running = Running::CandidateDiff(Box::default());
-            }
-            (Action::Diff, _) => self.start_config_diff(),
-            (Action::Check, _) => self.start_edits(Purpose::Check),
-            (Action::Commit, _) => self.start_commit(line, start),
-            (Action::Confirm, _) => self.confirm(),
-            (Action::Rollback, _) => self.rollback(),
-            (Action::Save, _) => {
-                if !self.is_unconfirmed() {
-                    self.start_save(false);
-                }
-            }
-            (Action::Load, _) => self.start_load(line, start),
-            (Action::FactoryReset, _) => self.factory_reset(),
-            (Action::Monitor, Arguments::Word(words)) => {
-                match grammar::one_of(line, start, words) {
-                    Err(error) => self.misspelled(line, &error),
-                    Ok(word) => {
-                        self.monitoring = word.unwrap_or(0) == 0;
-                        let state = words[usize::from(!self.monitoring)].word;
-                        self.status(codes::DONE, format_args!("monitor {state}"));
-                    }
-                }
-            }
-            (Action::Stats, Arguments::Word(words)) => match grammar::one_of(line, start, words) {
-                Err(error) => self.misspelled(line, &error),
-                Ok(json) => self.stats(json.is_some()),
-            },
-            (Action::Log, _) => self.running = Running::Log(0),
-            (Action::Version, _) => self.version(),
-            (Action::Help, _) => self.help(line, start),
-            (Action::Terminal, _) => self.terminal(line, start),
-            (Action::Exit, _) => self.exit(),
-            (Action::Reboot, _) => self.reboot(),
-            (action, arguments) => unreachable!("{action:?} does not take {arguments:?}"),
-        }
-    }
-
-    /// Takes the size of a terminal that does not tell it, as over a serial line.
-    pub(super) fn terminal(&mut self, line: &str, start: usize) {
-        match grammar::size(line, start) {
-            Err(error) => return self.misspelled(line, &error),
-            Ok([rows, columns]) => {
-                self.rows = rows.unwrap_or(self.rows);
-                if let Some(columns) = columns {
-                    self.editor.set_width(columns);
-                }
-            }
-        }
-        let columns = self.editor.width();
-        match self.rows {
-            0 => self.status(
-                codes::DONE,
-                format_args!("{columns} columns; long output does not pause"),
-            ),
-            rows => self.status(
-                codes::DONE,
-                format_args!("{rows} rows of {columns} columns"),
-            ),
-        }
-    }
-
-    pub(super) fn exit(&mut self) {
-        // What follows was meant for a session that is over.
-        self.input.clear();
-        self.hurried = false;
-        self.monitoring = false;
-        let (columns, rows) = self.told;
-        self.set_size(columns, rows);
-        if self.peer != Peer::Line {
-            self.ended = true;
-            self.status(codes::DONE, format_args!("the session ends"));
-        } else if self.lock.gate.lock() {
-            self.editor.forget();
-            self.status(codes::DONE, format_args!("locked"));
-        } else {
-            let text = format_args!("this line has no PIN, it stays open");
-            self.status(codes::DONE, text);
-        }
-    }
-
-    pub(super) fn reboot(&mut self) {
-        if !self.shared.appliance {
-            let text = format_args!("this agent does not run the machine that it is on");
-            return self.status(codes::DENIED, text);
-        }
-        self.shared.reboot.set(true);
-        self.status(codes::DONE, format_args!("restarting"));
-    }
-
-    /// Asks the kernel, if it is there.
-    pub(super) fn ask<R>(
-        &mut self,
-        ask: impl FnOnce(&mut Client<T>) -> Result<R, Error>,
-    ) -> Result<R, Error> {
-        match &mut self.client {
-            Some(client) => ask(client),
-            None => Err(Error {
-                op: nl31_netlink::Op::Open,
-                seq: 0,
-                kind: ErrorKind::Absent,
-            }),
-        }
-    }
-
-    /// Says why a line is no edit, below its place.
-    pub(super) fn faulty(&mut self, line: &str, fault: &Fault) {
-        let (column, len) = fault.place();
-        self.caret(line, column, len);
-        match fault {
-            Fault::NoDevice(..) => self.status(codes::NO_DEVICE, format_args!("{fault}")),
-            _ => self.status(
-                codes::SYNTAX,
-                format_args!("column {}: {fault}", column + 1),
-            ),
-        }
-    }
-
-    /// Says that there is no kernel to ask.
-    pub(super) fn absent(&mut self) {
-        self.status(codes::ABSENT, format_args!("{}", ErrorKind::Absent));
-    }
-
-    pub(super) fn misspelled(&mut self, line: &str, error: &GrammarError) {
-        self.caret(line, error.column, error.len);
-        self.status(
-            codes::SYNTAX,
-            format_args!("column {}: {}", error.column + 1, error.kind),
-        );
-    }
-
-    /// Draws carets under a part of the line, which is shown again if the terminal
-    /// does not show it as it was typed.
-    pub(super) fn caret(&mut self, line: &str, column: usize, len: usize) {
-        let shown = if self.interactive() && !self.hurried {
-            self.editor.shown_at(column)
-        } else {
-            None
-        };
-        let indent = shown.unwrap_or_else(|| {
-            self.data(format_args!("  {line}"));
-            2 + columns(&line[..column])
-        });
-        let len = columns(&line[column..column + len]).max(1);
-        self.data(format_args!("{:indent$}{:^<len$}", "", ""));
-    }
-
-    pub(super) fn failed(&mut self, error: &Error, text: fmt::Arguments<'_>) {
-        log::debug!("{error}");
-        self.status(Code::of(error), text);
-    }
-
-    /// Ends a command's reply.
-    pub(super) fn status(&mut self, code: Code, text: fmt::Arguments<'_>) {
-        if code.severity == codes::Severity::Error {
-            self.failures += 1;
-        }
-        self.data(format_args!("{code} {text}"));
-        self.ready();
-    }
-
-    /// Is ready for the next command.
-    pub(super) fn ready(&mut self) {
-        self.running = Running::Nothing;
-        self.stop = false;
-        if self.interactive() && !self.ended {
-            self.prompt();
-        }
-    }
-
-    /// Draws the prompt on an empty row.
-    pub(super) fn prompt(&mut self) {
-        match self.is_locked() {
-            true => self.ask_for_pin(),
-            false => self.draw(Editor::prompt),
-        }
-    }
-
-    /// Has the editor draw something, unless nothing of it is shown now.
-    pub(super) fn draw<R>(&mut self, draw: impl FnOnce(&mut Editor, &mut Output) -> R) -> R {
-        self.out.mute(self.hurried);
-        let result = draw(&mut self.editor, &mut self.out);
-        self.out.mute(false);
-        result
-    }
-
     /// Shows only the replies while a paste comes in. With the prompt and the echo they
     /// are longer than what is pasted, so over a line without flow control some of that
     /// would be lost sooner or later.
@@ -958,57 +496,4 @@ impl<T: Transport> Console<T> {
             self.draw(Editor::redraw);
         }
     }
-
-    /// A line of a reply.
-    pub(super) fn data(&mut self, line: fmt::Arguments<'_>) {
-        let before = self.out.pending().len();
-        let _ = writeln!(self.out, "{line}");
-        let columns = (self.out.pending().len() - before).saturating_sub(2);
-        self.printed += 1 + columns.saturating_sub(1) / self.editor.width();
-    }
-
-    /// A part of a line.
-    pub(super) fn part(&mut self, text: fmt::Arguments<'_>) {
-        let _ = write!(self.out, "{text}");
-    }
-}
-
-/// Why a request failed, for a person: the kernel's own words where it has some.
-/// The log has the rest.
-pub(crate) struct Reason<'a>(pub(crate) &'a Error);
-
-impl fmt::Display for Reason<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0.kind {
-            ErrorKind::Kernel(error) if !error.text.is_empty() => f.write_str(&error.text),
-            kind => kind.fmt(f),
-        }
-    }
-}
-
-/// Told of a device whose routes wait.
-pub(super) struct NotThere<'a>(pub(super) &'a DeviceName);
-
-impl fmt::Display for NotThere<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "there is no device {} yet, its routes wait for it",
-            self.0
-        )
-    }
-}
-
-/// `1 route`, `2 routes`.
-pub(super) struct Counted(pub(super) u64, pub(super) &'static str);
-
-impl fmt::Display for Counted {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self(count, what) = self;
-        write!(f, "{count} {what}{}", if *count == 1 { "" } else { "s" })
-    }
-}
-
-pub(super) fn count_routes(count: u64) -> Counted {
-    Counted(count, "route")
 }

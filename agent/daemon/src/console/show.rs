@@ -6,7 +6,8 @@ use std::rc::Rc;
 use nl31_netlink::{Client, Dump, Prefix, Route, Step, Transport};
 use nl31_route::Syntax;
 
-use super::session::{Console, LINES_PER_STEP, Reason, Running, count_routes};
+use super::reply::{Reason, count_routes};
+use super::session::{Console, LINES_PER_STEP, Running};
 use crate::candidate::edit;
 use crate::console::json::Json;
 use crate::grammar::codes;

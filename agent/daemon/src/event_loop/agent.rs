@@ -19,17 +19,18 @@ use nl31_wire::{Heard, Line, Silence};
 
 use crate::candidate::confirmed_commit;
 use crate::config::boot::Boot;
+use crate::config::locations::Files;
 use crate::console::access::{Access, Gate};
-use crate::console::shared::{self, Shared};
+use crate::console::shared::Shared;
 use crate::console::{Console, Peer};
 use crate::frames::control_socket::{Control, PROGRAMS_MAX};
-use crate::frames::session::{Host, Program, System};
-use crate::platform::atomic_file::Files;
+use crate::frames::host::{Host, System};
+use crate::frames::session::Program;
 use crate::platform::devices::SystemDevices;
 use crate::platform::receiver::{Events, Receiver};
 use crate::platform::serial::{Choice, Input, Serial};
 use crate::platform::watchdog::Watchdog;
-use crate::platform::{exit_reason, sandbox};
+use crate::platform::{exit_reason, sandbox, system};
 
 /// What the agent is started with.
 #[derive(Clone, Debug)]
@@ -316,7 +317,11 @@ impl Agent {
         // A client of its own: the console may be in the middle of a list.
         let host = System(Rc::clone(&self.shared));
         let done = host.connect().and_then(|mut client| {
-            confirmed_commit::roll_back(&mut client, &SystemDevices, &self.shared.files.undo())
+            confirmed_commit::roll_back(
+                &mut client,
+                &SystemDevices,
+                &self.shared.config.files.undo(),
+            )
         });
         match done {
             Ok(done) => {
@@ -344,7 +349,7 @@ impl Agent {
         let answered = self.console.out().pending().is_empty() && !self.program.pending();
         if answered && self.shared.reboot.take() {
             log::warn!("restarting");
-            if let Err(error) = shared::reboot() {
+            if let Err(error) = system::reboot() {
                 self.console.notice(format_args!("cannot restart: {error}"));
             }
         }
@@ -434,7 +439,7 @@ impl Agent {
                 self.kernel_retry.later();
                 let reason = match error.kind {
                     ErrorKind::Absent => {
-                        self.shared.booting.set(false);
+                        self.shared.config.booting.set(false);
                         "the kernel's nl31 module is not there".to_string()
                     }
                     _ => error.to_string(),

@@ -14,7 +14,8 @@ use nl31_netlink::Message;
 use nl31_wire::Deframer;
 
 use crate::candidate::confirmed_commit::RolledBack;
-use crate::frames::session::{Program, System};
+use crate::frames::host::System;
+use crate::frames::session::Program;
 
 /// Programs at once. Others wait in the kernel's queue until one leaves.
 pub const PROGRAMS_MAX: usize = 4;
@@ -212,9 +213,9 @@ impl Connected {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::file::tests::Folder;
+    use crate::config::locations::Files;
     use crate::console::shared::Shared;
-    use crate::platform::atomic_file::Files;
+    use crate::platform::atomic_file::tests::Folder;
     use nl31_netlink::{Add, FakeKernel};
     use nl31_wire::limits::FRAME_MAX;
     use nl31_wire::{Request, Response};

@@ -7,8 +7,6 @@ use std::fmt;
 use nix::libc;
 use nl31_netlink::{Error, ErrorKind};
 
-use crate::candidate::edit::Fault;
-
 /// How a command ended: `I` it did what it says, `W` it did so with something to
 /// know, `E` it did nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,14 +87,6 @@ impl Code {
             libc::ENOSPC | libc::E2BIG | libc::ENOMEM | libc::ENOBUFS => FULL,
             _ => REFUSED,
         }
-    }
-}
-
-/// The code for a line that is no edit.
-pub fn of_fault(fault: &Fault) -> Code {
-    match fault {
-        Fault::NoDevice(..) => NO_DEVICE,
-        _ => SYNTAX,
     }
 }
 

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Where the agent keeps what outlives it, and how files are written so that a
-//! power cut leaves the old one or the new one.
+//! How files are written so that a power cut leaves the old one or the new one.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -10,93 +9,8 @@ use std::path::{Path, PathBuf};
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 
-/// The config that the appliance's owner made.
-const OWN: &str = "/data/nl31/routes.conf";
-/// The config that the image came with.
-const FACTORY: &str = "/etc/nl31/routes.conf";
-
 /// Bytes written before they are brought to flash, so that the last step is short.
 const SYNC_EVERY: usize = 512 * 1024;
-
-/// Where things are.
-#[derive(Clone, Debug)]
-pub struct Files {
-    /// The config that `save` writes and a boot reads.
-    pub config: PathBuf,
-    /// A copy of the last one that was loaded without a mistake.
-    pub good: PathBuf,
-    /// The config of the image.
-    pub factory: Option<PathBuf>,
-    /// Folder for what lasts until the next boot.
-    pub run: PathBuf,
-}
-
-impl Files {
-    /// Those of the appliance, or of a config of its own.
-    pub fn new(config: Option<&Path>, run: &Path) -> Self {
-        let own = config.unwrap_or(Path::new(OWN));
-        Self {
-            config: own.into(),
-            good: own.with_extension("good"),
-            factory: config.is_none().then(|| FACTORY.into()),
-            run: run.into(),
-        }
-    }
-
-    /// The edits since `begin`.
-    pub fn candidate(&self) -> PathBuf {
-        self.run.join("candidate")
-    }
-
-    /// What takes a commit back that is not confirmed.
-    pub fn undo(&self) -> PathBuf {
-        self.run.join("undo")
-    }
-
-    /// Says that the config was loaded into this kernel's table.
-    pub fn mark(&self) -> PathBuf {
-        self.run.join("loaded")
-    }
-
-    /// The config that the next boot begins with, unless it has a mistake.
-    pub fn saved(&self) -> &Path {
-        let candidates = [&self.config, &self.good];
-        let own = candidates.into_iter().find(|path| path.exists());
-        own.or(self.factory.as_ref().filter(|path| path.exists()))
-            .unwrap_or(&self.config)
-    }
-
-    /// Has the next boot make the data partition anew, on an appliance.
-    fn reset_mark(&self) -> Option<PathBuf> {
-        let data = self.config.parent().and_then(Path::parent);
-        let data = data.filter(|_| self.factory.is_some());
-        data.map(|data| data.join("factory-reset"))
-    }
-
-    /// There is something saved that a factory reset asked for before must not take.
-    pub fn keep(&self) {
-        if let Some(mark) = self.reset_mark().filter(|mark| mark.exists())
-            && let Err(error) = remove(&mark).and_then(|()| sync_folder(&mark))
-        {
-            log::error!("{}: {error}", mark.display());
-        }
-    }
-
-    /// Deletes all that the owner saved.
-    pub fn forget(&self) -> io::Result<()> {
-        for path in [&self.config, &self.good] {
-            remove(path)?;
-        }
-        if let Some(mark) = self.reset_mark() {
-            File::create(mark)?.sync_all()?;
-        }
-        match sync_folder(&self.config) {
-            // It was never there.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            synced => synced,
-        }
-    }
-}
 
 /// The folder of a file.
 fn folder(path: &Path) -> &Path {
@@ -106,7 +20,7 @@ fn folder(path: &Path) -> &Path {
 }
 
 /// Brings to flash which files there are beside this one.
-fn sync_folder(path: &Path) -> io::Result<()> {
+pub fn sync_folder(path: &Path) -> io::Result<()> {
     File::open(folder(path))?.sync_all()
 }
 
@@ -227,9 +141,31 @@ pub fn write_whole(path: &Path, content: &mut impl Read) -> io::Result<()> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
-    use crate::config::file::tests::Folder;
+
+    /// A folder of its own for each test, gone with it.
+    pub(crate) struct Folder(pub PathBuf);
+
+    impl Folder {
+        pub(crate) fn new(name: &str) -> Self {
+            let path = std::env::temp_dir().join(format!("nl31-{}-{name}", std::process::id()));
+            fs::create_dir_all(&path).unwrap();
+            Self(path)
+        }
+
+        pub(crate) fn file(&self, name: &str, text: impl AsRef<[u8]>) -> PathBuf {
+            let path = self.0.join(name);
+            fs::write(&path, text).unwrap();
+            path
+        }
+    }
+
+    impl Drop for Folder {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
 
     #[test]
     fn a_file_is_the_old_one_until_it_is_whole() {
@@ -272,21 +208,6 @@ mod tests {
     }
 
     #[test]
-    fn the_config_and_the_copy_of_the_last_one_are_written_at_once() {
-        let folder = Folder::new("replacement-both");
-        let files = Files::new(Some(&folder.0.join("routes.conf")), &folder.0);
-        let mut both = [&files.config, &files.good].map(|path| Replacement::create(path).unwrap());
-        for (file, text) in both.iter_mut().zip(["own", "good"]) {
-            file.write_all(text.as_bytes()).unwrap();
-        }
-        for file in both {
-            file.finish().unwrap();
-        }
-        assert_eq!(fs::read_to_string(files.config).unwrap(), "own");
-        assert_eq!(fs::read_to_string(files.good).unwrap(), "good");
-    }
-
-    #[test]
     fn who_comes_as_another_ends_does_not_get_what_was_put_into_place() {
         let folder = Folder::new("replacement-late");
         let path = folder.file("routes.conf", "old");
@@ -304,29 +225,5 @@ mod tests {
         }
         write_whole(&path, &mut "second".as_bytes()).unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "second");
-    }
-
-    #[test]
-    fn the_saved_config_is_the_owners_or_else_the_factorys() {
-        let folder = Folder::new("saved");
-        let factory = folder.file("factory.conf", "");
-        fs::create_dir(folder.0.join("nl31")).unwrap();
-        let files = Files {
-            factory: Some(factory.clone()),
-            ..Files::new(Some(&folder.0.join("nl31/routes.conf")), &folder.0)
-        };
-        assert_eq!(files.saved(), factory);
-        let good = folder.file("nl31/routes.good", "");
-        assert_eq!(files.saved(), good);
-        let own = folder.file("nl31/routes.conf", "");
-        assert_eq!(files.saved(), own);
-        files.forget().unwrap();
-        assert_eq!(files.saved(), factory);
-        files.forget().unwrap();
-        // The next boot makes the partition anew, unless something is saved again.
-        let mark = folder.0.join("factory-reset");
-        assert!(mark.exists());
-        files.keep();
-        assert!(!mark.exists());
     }
 }

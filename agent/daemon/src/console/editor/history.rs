@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The lines typed before.
 
-use crate::console::editor::Line;
+use super::line_buffer::Line;
 
 /// Lines kept.
 const LINES: usize = 32;
