@@ -60,6 +60,15 @@ impl Agent {
     }
 }
 
+/// What a request can do to the appliance, for where its kind does not tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Nothing: a line of the console that only shows something.
+    Reads,
+    /// It may change something.
+    Changes,
+}
+
 /// Something that was not asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
@@ -204,7 +213,17 @@ impl<P: Port> Link<P> {
         request: &Request<'_>,
         take: impl FnOnce(Response<'_>) -> Result<R, Error>,
     ) -> Result<R, Error> {
-        self.submit(request)?;
+        self.call_with(request, Effect::Changes, take)
+    }
+
+    /// The same for a line, or the next part of one, of this effect.
+    pub fn call_with<R>(
+        &mut self,
+        request: &Request<'_>,
+        effect: Effect,
+        take: impl FnOnce(Response<'_>) -> Result<R, Error>,
+    ) -> Result<R, Error> {
+        self.submit_with(request, effect)?;
         self.answer(take)
     }
 
@@ -218,6 +237,10 @@ impl<P: Port> Link<P> {
 
     /// Sends a request without waiting for its answer.
     pub fn submit(&mut self, request: &Request<'_>) -> Result<(), Error> {
+        self.submit_with(request, Effect::Changes)
+    }
+
+    fn submit_with(&mut self, request: &Request<'_>, effect: Effect) -> Result<(), Error> {
         let under_way =
             self.changes.contains(&true) || self.goes_on && matches!(request, Request::Next {});
         self.client
@@ -227,21 +250,20 @@ impl<P: Port> Link<P> {
             journal.request(request);
         }
         match request {
-            Request::Begin { .. } => self.transaction = true,
+            Request::Begin { .. } | Request::BeginConfirmed { .. } => self.transaction = true,
             Request::Commit {} | Request::Abort {} => self.transaction = false,
             _ => {}
         }
         self.goes_on = match request {
-            Request::Line { .. } | Request::Save {} => true,
+            Request::Line { .. } => effect == Effect::Changes,
+            Request::Save {} => true,
             Request::Next {} => self.goes_on,
             _ => false,
         };
         self.changes.push_back(match request {
             Request::Change { .. } => !self.transaction,
-            Request::Flush { .. }
-            | Request::Commit {}
-            | Request::Line { .. }
-            | Request::Save {} => true,
+            Request::Line { .. } => effect == Effect::Changes,
+            Request::Flush { .. } | Request::Commit {} | Request::Save {} => true,
             _ => false,
         });
         // At once, so that the line is busy while the next request is made.

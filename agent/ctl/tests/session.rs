@@ -25,9 +25,10 @@ use nl31_ctl::commands::list::{generation, list};
 use nl31_ctl::commands::load::{Mode, load};
 use nl31_ctl::commands::monitor::{Pace, monitor};
 use nl31_ctl::commands::save::{save, save_there, save_to};
-use nl31_ctl::commands::{route, shell};
+use nl31_ctl::commands::{console, route, shell};
 use nl31_ctl::error::{Error, Refused};
 use nl31_ctl::link::{Event, Link};
+use nl31_ctl::output::Output;
 use nl31_ctl::port::Port;
 use nl31_netlink::{Client, FakeKernel, Message, ReceiveError, Transport};
 use nl31_route::{DeviceName, Route, Spec, Syntax};
@@ -932,13 +933,13 @@ fn the_table_becomes_what_the_file_says() {
     let other = TestPort::to(port.kernel(), 0);
     change(&mut other.open(), Op::Append, "13.0.0.0/8 dev lo").unwrap();
     let faster = port.routes();
-    let stale = apply(&mut link, &planned, &ProgressBar::hidden());
+    let stale = apply(&mut link, &planned, None, &ProgressBar::hidden());
     assert!(matches!(stale, Err(Error::Changing)), "{stale:?}");
     // With the agent's socket for it the transaction goes.
     port.kernel().0.borrow_mut().hang_up();
     assert_eq!(port.routes(), faster);
     let again = plan(&mut link, &mut routes(&file)).unwrap();
-    apply(&mut link, &again, &ProgressBar::hidden()).unwrap();
+    apply(&mut link, &again, None, &ProgressBar::hidden()).unwrap();
     assert_eq!(port.routes(), wanted);
     assert!(
         plan(&mut link, &mut routes(&file))
@@ -962,11 +963,11 @@ fn a_plan_that_somebody_was_faster_with_is_outdated_and_not_wrong() {
         let planned = plan(&mut link, &mut routes(&file)).unwrap();
         change(&mut other, op, faster).unwrap();
         let left = port.routes();
-        let stale = apply(&mut link, &planned, &ProgressBar::hidden());
+        let stale = apply(&mut link, &planned, None, &ProgressBar::hidden());
         assert!(matches!(stale, Err(Error::Changing)), "{stale:?}");
         assert_eq!(port.routes(), left);
         let again = plan(&mut link, &mut routes(&file)).unwrap();
-        apply(&mut link, &again, &ProgressBar::hidden()).unwrap();
+        apply(&mut link, &again, None, &ProgressBar::hidden()).unwrap();
         assert_eq!(port.routes(), [wanted]);
         change(&mut link, Op::Delete, wanted).unwrap();
     }
@@ -974,7 +975,7 @@ fn a_plan_that_somebody_was_faster_with_is_outdated_and_not_wrong() {
     let file = TestFile::new("outdated-wrong", &["11.0.0.0/8 dev no-such".into()]);
     let planned = plan(&mut link, &mut routes(&file)).unwrap();
     change(&mut other, Op::Add, there).unwrap();
-    let error = apply(&mut link, &planned, &ProgressBar::hidden()).unwrap_err();
+    let error = apply(&mut link, &planned, None, &ProgressBar::hidden()).unwrap_err();
     assert_eq!(error.code(), Some(406), "{error}");
 }
 
@@ -1637,4 +1638,77 @@ fn a_transaction_to_be_confirmed_that_fails_leaves_nothing_to_roll_back() {
     link.done(&Request::BeginConfirmed { seconds: 60 }).unwrap();
     link.call(&Request::Commit {}, |_| Ok(())).unwrap();
     assert!(port.kernel().1.left().is_none());
+}
+
+/// What a command prints with --json, one value a line.
+fn printed(
+    command: impl FnOnce(&mut Output<'_>) -> Result<(), Error>,
+) -> Result<Vec<serde_json::Value>, Error> {
+    let mut text = Vec::new();
+    command(&mut Output::new(&mut text, true, false))?;
+    let text = String::from_utf8(text).unwrap();
+    let read = |line: &str| serde_json::from_str(line).unwrap();
+    Ok(text.lines().map(read).collect())
+}
+
+#[test]
+fn commands_of_the_console_print_json() {
+    let (port, _folder) = with_folder("console-json");
+    let mut link = port.open();
+    let versions = printed(|out| console::version(&mut link, out)).unwrap();
+    let [version] = &versions[..] else {
+        panic!("{versions:?}");
+    };
+    for name in ["nl31ctl", "agent", "host", "boot", "module", "abi"] {
+        assert!(version[name].is_string(), "{version}");
+    }
+    change(&mut link, Op::Add, "10.0.0.0/8 dev lo").unwrap();
+    save_there(&mut link, &ProgressBar::hidden()).unwrap();
+    change(&mut link, Op::Replace, "10.0.0.0/8 dev eth0").unwrap();
+    let changes = printed(|out| console::show(&mut link, "diff", out)).unwrap();
+    let changes: Vec<_> = changes
+        .iter()
+        .map(|route| (route["change"].as_str(), route["dev"].as_str()))
+        .collect();
+    let expected = [(Some("-"), Some("lo")), (Some("+"), Some("eth0"))];
+    assert_eq!(changes, expected);
+    let done = printed(|out| console::execute(&mut link, "factory-reset", out)).unwrap();
+    assert_eq!(done[0]["code"], 200, "{done:?}");
+    for (command, code) in [("rollback", 412), ("confirm", 412), ("reboot", 403)] {
+        let error = printed(|out| console::execute(&mut link, command, out)).unwrap_err();
+        assert_eq!((error.code(), error.status()), (Some(code), 1), "{error}");
+    }
+}
+
+#[test]
+fn what_is_applied_until_it_is_confirmed_is_kept_by_confirm_alone() {
+    let (port, _folder) = with_folder("apply-confirm");
+    let mut link = port.open();
+    change(&mut link, Op::Add, "10.0.0.0/8 dev lo").unwrap();
+    let file = TestFile::new("apply-confirm-from", &["11.0.0.0/8 dev lo".into()]);
+    for (command, kept) in [
+        ("rollback", "10.0.0.0/8 dev lo"),
+        ("confirm", "11.0.0.0/8 dev lo"),
+    ] {
+        let planned = plan(&mut link, &mut routes(&file)).unwrap();
+        apply(&mut link, &planned, Some(60), &ProgressBar::hidden()).unwrap();
+        assert_eq!(port.routes(), ["11.0.0.0/8 dev lo"]);
+        printed(|out| console::execute(&mut link, command, out)).unwrap();
+        assert_eq!(port.routes(), [kept]);
+        assert!(port.kernel().1.left().is_none());
+    }
+}
+
+#[test]
+fn a_lost_link_leaves_no_doubt_about_a_command_that_reads() {
+    let (port, _folder) = with_folder("reads");
+    for (reads, status) in [(true, 5), (false, 7)] {
+        let mut link = port.open();
+        let _other = port.open();
+        let error = printed(|out| match reads {
+            true => console::show(&mut link, "diff", out),
+            false => console::execute(&mut link, "rollback", out),
+        });
+        assert_eq!(error.unwrap_err().status(), status);
+    }
 }
