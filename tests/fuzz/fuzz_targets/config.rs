@@ -10,8 +10,9 @@ use std::time::Duration;
 
 use libfuzzer_sys::fuzz_target;
 use nix::sys::memfd::{MFdFlags, memfd_create};
-use nl31_agent::config::{ConfigErrorKind, Loading};
-use nl31_agent::device::Devices;
+use nl31_agent::config::file::ConfigErrorKind;
+use nl31_agent::config::load::Loading;
+use nl31_agent::platform::devices::Devices;
 use nl31_fuzz::devices::TwoDevices;
 use nl31_netlink::{Client, FakeKernel, Mode};
 use nl31_route::{DeviceName, Prefix, Route};

@@ -8,9 +8,9 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use libfuzzer_sys::fuzz_target;
+use nl31_agent::config::locations::Files;
+use nl31_agent::console::shared::Shared;
 use nl31_agent::console::{Console, Peer};
-use nl31_agent::files::Files;
-use nl31_agent::shared::Shared;
 use nl31_fuzz::devices::TwoDevices;
 use nl31_fuzz::terminal::Terminal;
 use nl31_netlink::{Client, FakeKernel};

@@ -4,9 +4,9 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use nl31_agent::columns::{SECOND, cells, columns as columns_of, is_wide};
-use nl31_agent::editor::{DRAWN_MAX, Editor, Request};
-use nl31_agent::output::Output;
+use nl31_agent::console::editor::display_width::{SECOND, cells, columns as columns_of, is_wide};
+use nl31_agent::console::editor::{DRAWN_MAX, Editor, Request};
+use nl31_agent::platform::output::Output;
 use nl31_fuzz::terminal::Terminal;
 
 const PROMPT: &str = "> ";

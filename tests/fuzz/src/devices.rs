@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The network devices that there are.
 
-use nl31_agent::device::Devices;
+use nl31_agent::platform::devices::Devices;
 use nl31_route::DeviceName;
 
 /// Names, by index from 1 on; the fake kernel knows the same indices.

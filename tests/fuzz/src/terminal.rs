@@ -2,7 +2,7 @@
 //! A terminal that understands only what the agent may send it: text, CR, LF, backspace
 //! and BEL. Anything else is a fault.
 
-use nl31_agent::columns::cells;
+use nl31_agent::console::editor::display_width::cells;
 
 /// What it shows.
 #[derive(Debug, Default)]

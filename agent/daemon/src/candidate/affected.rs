@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The prefixes that the edits of a candidate touch: in address order, a chunk at a
+//! time, with their paths before and after.
+
+use std::io;
+
+use nl31_netlink::{Change, Client, Conflict, Error, Paths, Prefix, Route, Spec, Step, Transport};
+
+use crate::candidate::edit::{self, Fault};
+use crate::candidate::edit_log::Candidate;
+use crate::config::file::ConfigErrorKind;
+use crate::platform::devices::{Cached, Devices};
+
+/// Prefixes in a chunk.
+pub const CHUNK: usize = 512;
+
+/// Most paths that the `flush`es of a candidate may touch to be looked at one by one.
+pub const FLUSHED_MAX: usize = 65_536;
+
+/// What a flush counts as that touches none: it takes a socket and a dump.
+const FLUSH: usize = 64;
+
+/// A prefix that edits touch.
+#[derive(Debug)]
+pub struct Touched {
+    /// The prefix.
+    pub prefix: Prefix,
+    /// Its paths in the kernel's table.
+    pub before: Paths,
+    /// Its paths when the edits are made.
+    pub after: Paths,
+}
+
+/// Why the edits cannot be followed.
+#[derive(Debug)]
+pub enum Stuck {
+    /// An edit means nothing any more.
+    Edit(u32, Fault),
+    /// An edit cannot be made.
+    Conflict(u32, Prefix, Conflict),
+    /// With this edit they touch more than [`FLUSHED_MAX`] paths.
+    TooMany(u32),
+    /// The kernel failed.
+    Kernel(Error),
+    /// The file of the candidate failed.
+    Io(io::Error),
+}
+
+impl From<Error> for Stuck {
+    fn from(error: Error) -> Self {
+        Self::Kernel(error)
+    }
+}
+
+/// The prefixes that edits touch, [`CHUNK`] of them at most, the lowest behind
+/// `last`; with their paths before.
+pub fn before<T: Transport>(
+    client: &mut Client<T>,
+    devices: &dyn Devices,
+    candidate: &Candidate,
+    last: Option<Prefix>,
+) -> Result<Vec<Touched>, Stuck> {
+    let mut chunk: Vec<Prefix> = Vec::with_capacity(CHUNK + 1);
+    let mut offer = |prefix| {
+        if last.is_some_and(|last| prefix <= last) {
+            return;
+        }
+        let Err(at) = chunk.binary_search(&prefix) else {
+            return;
+        };
+        if at < CHUNK {
+            chunk.insert(at, prefix);
+            chunk.truncate(CHUNK);
+        }
+    };
+    let mut left = FLUSHED_MAX;
+    each(candidate, devices, &mut |number, change| match change {
+        Change::Add(_, route) => {
+            offer(route.prefix);
+            Ok(())
+        }
+        Change::Delete(spec) | Change::DeletePrefix(spec) => {
+            spec.prefix.into_iter().for_each(&mut offer);
+            Ok(())
+        }
+        Change::DeleteAll(spec) => {
+            left = left.saturating_sub(FLUSH);
+            let all = left > 0
+                && look(client, &spec, &mut |route| {
+                    offer(route.prefix);
+                    left = left.saturating_sub(1);
+                    left > 0
+                })?;
+            all.then_some(()).ok_or(Stuck::TooMany(number))
+        }
+    })?;
+    let mut touched = Vec::with_capacity(chunk.len());
+    for prefix in chunk {
+        let before = paths(client, prefix)?;
+        touched.push(Touched {
+            prefix,
+            after: before.clone(),
+            before,
+        });
+    }
+    Ok(touched)
+}
+
+/// Makes the edits on the paths of a chunk.
+pub fn after(
+    touched: &mut [Touched],
+    devices: &dyn Devices,
+    candidate: &Candidate,
+) -> Result<(), Stuck> {
+    each(candidate, devices, &mut |number, change| {
+        let prefix = match &change {
+            Change::Add(_, route) => Some(route.prefix),
+            Change::Delete(spec) | Change::DeletePrefix(spec) => spec.prefix,
+            Change::DeleteAll(spec) => {
+                for touched in touched.iter_mut() {
+                    if spec.prefix.is_none_or(|all| all.covers(touched.prefix)) {
+                        touched.after.delete_all(spec);
+                    }
+                }
+                None
+            }
+        };
+        let Some(prefix) = prefix else { return Ok(()) };
+        let Ok(at) = touched.binary_search_by(|touched| touched.prefix.cmp(&prefix)) else {
+            return Ok(());
+        };
+        let paths = &mut touched[at].after;
+        let made = match change {
+            Change::Add(how, route) => paths.add(how, route.path).map(|_| ()),
+            Change::Delete(spec) => paths.delete(&spec),
+            Change::DeletePrefix(spec) if paths.delete_all(&spec).is_empty() => {
+                Err(Conflict::Missing)
+            }
+            Change::DeletePrefix(_) | Change::DeleteAll(_) => Ok(()),
+        };
+        made.map_err(|conflict| Stuck::Conflict(number, prefix, conflict))
+    })
+}
+
+/// The paths of a prefix in the kernel's table.
+pub fn paths<T: Transport>(client: &mut Client<T>, prefix: Prefix) -> Result<Paths, Error> {
+    let spec = Spec {
+        prefix: Some(prefix),
+        ..Spec::default()
+    };
+    let mut paths = Paths::default();
+    // The prefix comes first, then what it covers, which is of no interest.
+    look(client, &spec, &mut |route| {
+        let wanted = route.prefix == prefix;
+        if wanted {
+            paths.append(route.path);
+        }
+        wanted
+    })?;
+    Ok(paths)
+}
+
+/// Calls `each` with the paths that have all that `spec` says, for as long as it wants
+/// more; says whether it has got them all. What the client has still to hear of a
+/// transaction is not passed over.
+fn look<T: Transport>(
+    client: &mut Client<T>,
+    spec: &Spec<u32>,
+    each: &mut dyn FnMut(Route<u32>) -> bool,
+) -> Result<bool, Error> {
+    match client.another()? {
+        Some(mut other) => look_with(&mut other, spec, each),
+        None => look_with(client, spec, each),
+    }
+}
+
+fn look_with<T: Transport>(
+    client: &mut Client<T>,
+    spec: &Spec<u32>,
+    each: &mut dyn FnMut(Route<u32>) -> bool,
+) -> Result<bool, Error> {
+    let mut dump = client.dump(spec)?;
+    while let Step::Route(route) = client.next(&mut dump)? {
+        if !each(route) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Calls `each` with every edit and its number.
+fn each(
+    candidate: &Candidate,
+    devices: &dyn Devices,
+    each: &mut dyn FnMut(u32, Change) -> Result<(), Stuck>,
+) -> Result<(), Stuck> {
+    let mut devices = Cached::new(devices);
+    let mut lines = candidate.lines().map_err(Stuck::Io)?;
+    loop {
+        match lines.advance() {
+            Ok(true) => {}
+            Ok(false) => return Ok(()),
+            Err((_, ConfigErrorKind::Io(error))) => return Err(Stuck::Io(error)),
+            Err(_) => return Err(Stuck::Io(io::ErrorKind::InvalidData.into())),
+        }
+        let number = lines.number();
+        let change = edit::reread(lines.text(), &mut devices);
+        each(number, change.map_err(|fault| Stuck::Edit(number, fault))?)?;
+    }
+}

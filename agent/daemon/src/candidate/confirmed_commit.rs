@@ -1,0 +1,353 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Takes a commit back that nobody confirms.
+//!
+//! Before such a commit, the paths of every prefix it touches are written to a file
+//! of the run folder, with the time until which it may be confirmed. An agent that
+//! was killed finds the file and goes on from there; a reboot empties the folder, and
+//! nothing of the commit was saved. What is taken back are these prefixes as they
+//! were, whatever happened to them since; others are left alone.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::io::{self, Write};
+use std::path::Path as FilePath;
+
+use nix::libc;
+use nix::time::{ClockId, clock_gettime};
+use nl31_netlink::{
+    Add, Change, Client, Error, ErrorKind, Load, Mode, Path, Paths, Prefix, Route, Spec, Transport,
+};
+use nl31_route::DeviceName;
+use nl31_wire::limits::CONFIRM_PREFIXES_MAX;
+
+use crate::candidate::affected;
+use crate::config::file::Lines;
+use crate::platform::atomic_file::{Replacement, remove};
+use crate::platform::devices::{Cached, Devices};
+
+/// Most prefixes that a commit to be confirmed may touch.
+pub const PREFIXES_MAX: usize = CONFIRM_PREFIXES_MAX;
+
+/// Begins the line of a prefix; its paths follow.
+const PREFIX: &str = "prefix ";
+/// A line of a commit that empties the table.
+const EMPTIES: &str = "empties";
+/// Begins the last line.
+const UNTIL: &str = "until ";
+
+/// Milliseconds since the boot, also while suspended.
+pub fn now() -> u64 {
+    let now = clock_gettime(ClockId::CLOCK_BOOTTIME).map(std::time::Duration::from);
+    now.map_or(0, |now| now.as_millis() as u64)
+}
+
+/// The file, while it is written.
+#[derive(Debug)]
+pub struct Writer {
+    file: Replacement,
+    prefixes: usize,
+}
+
+impl Writer {
+    /// Begins the file.
+    pub fn create(path: &FilePath) -> io::Result<Self> {
+        let file = Replacement::create(path)?;
+        Ok(Self { file, prefixes: 0 })
+    }
+
+    /// Adds a prefix with its paths; says whether there is room for it.
+    pub fn prefix(
+        &mut self,
+        prefix: Prefix,
+        paths: &Paths,
+        devices: &mut Cached<'_>,
+    ) -> io::Result<bool> {
+        if self.prefixes == PREFIXES_MAX {
+            return Ok(false);
+        }
+        self.prefixes += 1;
+        writeln!(self.file, "{PREFIX}{prefix}")?;
+        for &path in paths.all() {
+            writeln!(self.file, "{}", devices.named(Route { prefix, path }))?;
+        }
+        Ok(true)
+    }
+
+    /// Puts the file into its place. From now on the commit is taken back at `until`.
+    pub fn arm(mut self, until: u64, empties: bool) -> io::Result<()> {
+        if empties {
+            writeln!(self.file, "{EMPTIES}")?;
+        }
+        writeln!(self.file, "{UNTIL}{until}")?;
+        self.file.finish()
+    }
+}
+
+/// Writes the file for a transaction whose changes come one by one.
+#[derive(Debug)]
+pub struct Recorder {
+    writer: Writer,
+    recorded: BTreeSet<Prefix>,
+    seconds: u32,
+}
+
+impl Recorder {
+    /// Begins the file of a commit that has to be confirmed within so many seconds.
+    pub fn begin(path: &FilePath, seconds: u32) -> io::Result<Self> {
+        Ok(Self {
+            writer: Writer::create(path)?,
+            recorded: BTreeSet::new(),
+            seconds,
+        })
+    }
+
+    /// Records the paths that a prefix has outside the transaction, once; says whether
+    /// there is room for it. The transaction must have the kernel's table already, so that
+    /// nobody else can change the prefix.
+    pub fn record<T: Transport>(
+        &mut self,
+        client: &mut Client<T>,
+        devices: &mut Cached<'_>,
+        prefix: Prefix,
+    ) -> Result<bool, Error> {
+        if self.recorded.contains(&prefix) {
+            return Ok(true);
+        }
+        let paths = affected::paths(client, prefix)?;
+        let has_room = self.writer.prefix(prefix, &paths, devices);
+        let has_room = has_room.map_err(from_io)?;
+        if has_room {
+            self.recorded.insert(prefix);
+        }
+        Ok(has_room)
+    }
+
+    /// Puts the file into its place; gives the time at which the commit is rolled back.
+    pub fn arm(self) -> io::Result<u64> {
+        let until = now() + u64::from(self.seconds) * 1000;
+        self.writer.arm(until, false)?;
+        Ok(until)
+    }
+}
+
+/// Whether the commit that may be confirmed has emptied the table.
+pub fn empties(path: &FilePath) -> bool {
+    let Ok(mut lines) = Lines::open(path) else {
+        return false;
+    };
+    while let Ok(true) = lines.advance() {
+        if lines.text() == EMPTIES {
+            return true;
+        }
+    }
+    false
+}
+
+/// Until when a commit may be confirmed, if there is one.
+pub fn until(path: &FilePath) -> Option<u64> {
+    let mut lines = Lines::open(path).ok()?;
+    let mut until = None;
+    while let Ok(true) = lines.advance() {
+        until = lines
+            .text()
+            .strip_prefix(UNTIL)
+            .and_then(|text| text.parse().ok());
+    }
+    until
+}
+
+/// What was taken back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RolledBack {
+    /// Prefixes that have their paths of before again.
+    pub prefixes: usize,
+    /// Paths that have no device any more.
+    pub lost: usize,
+}
+
+impl fmt::Display for RolledBack {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let plural = if self.prefixes == 1 {
+            "prefix has its"
+        } else {
+            "prefixes have their"
+        };
+        write!(f, "rolled back: {} {plural} paths of before", self.prefixes)?;
+        match self.lost {
+            0 => Ok(()),
+            lost => write!(f, ", but {lost} whose device is gone"),
+        }
+    }
+}
+
+/// Gives each prefix of the file the paths that it had, in one transaction, and
+/// removes the file.
+pub fn roll_back<T: Transport>(
+    client: &mut Client<T>,
+    devices: &dyn Devices,
+    path: &FilePath,
+) -> Result<RolledBack, Error> {
+    let mut tries = 0;
+    loop {
+        match restore(client, devices, path) {
+            // Somebody changed one of the prefixes after it was looked at.
+            Err(error)
+                if tries < 3
+                    && matches!(
+                        error.errno(),
+                        Some(libc::EEXIST | libc::ENOENT | libc::ESRCH)
+                    ) =>
+            {
+                tries += 1;
+            }
+            Err(error) => return Err(error),
+            Ok(done) => {
+                remove(path).map_err(from_io)?;
+                return Ok(done);
+            }
+        }
+    }
+}
+
+fn restore<T: Transport>(
+    client: &mut Client<T>,
+    devices: &dyn Devices,
+    path: &FilePath,
+) -> Result<RolledBack, Error> {
+    let mut load = Load::new(client, Mode::Transaction, 1);
+    let restored = put_all_back(client, &mut load, devices, path);
+    if restored.is_err()
+        && let Err(error) = load.abort(client)
+    {
+        log::debug!("{error}");
+    }
+    restored
+}
+
+fn put_all_back<T: Transport>(
+    client: &mut Client<T>,
+    load: &mut Load,
+    devices: &dyn Devices,
+    path: &FilePath,
+) -> Result<RolledBack, Error> {
+    let mut lines = Lines::open(path).map_err(from_io)?;
+    let mut devices = Cached::new(devices);
+    let mut done = RolledBack::default();
+    let mut group: Option<(Prefix, Paths)> = None;
+    loop {
+        let advanced = lines.advance();
+        let more = advanced.map_err(|_| from_io(io::ErrorKind::InvalidData.into()))?;
+        let text = if more { lines.text() } else { "" };
+        if more && let Ok(route) = text.parse::<Route<DeviceName>>() {
+            let index = route.path.device.as_ref().map(|name| devices.index(name));
+            match (&mut group, index) {
+                (_, Some(None)) => done.lost += 1,
+                (Some((_, paths)), index) => {
+                    paths.append(route.with_device(index.flatten()).path);
+                }
+                _ => {}
+            }
+            continue;
+        }
+        if let Some((prefix, wanted)) = group.take()
+            && put_back(client, load, prefix, &wanted)?
+        {
+            done.prefixes += 1;
+        }
+        if !more {
+            break;
+        }
+        let prefix = text.strip_prefix(PREFIX).and_then(|text| text.parse().ok());
+        group = prefix.map(|prefix| (prefix, Paths::default()));
+    }
+    load.finish(client)?;
+    Ok(done)
+}
+
+/// Whether the prefix had to be changed.
+fn put_back<T: Transport>(
+    client: &mut Client<T>,
+    load: &mut Load,
+    prefix: Prefix,
+    wanted: &Paths,
+) -> Result<bool, Error> {
+    let present = affected::paths(client, prefix)?;
+    if present == *wanted {
+        return Ok(false);
+    }
+    if !present.all().is_empty() {
+        let spec = Spec {
+            prefix: Some(prefix),
+            ..Spec::default()
+        };
+        load.push(client, 0, &Change::DeletePrefix(spec))?;
+    }
+    wanted.all().iter().try_for_each(|&path: &Path<u32>| {
+        load.push(client, 0, &Change::Add(Add::Append, Route { prefix, path }))
+    })?;
+    Ok(true)
+}
+
+fn from_io(error: io::Error) -> Error {
+    Error {
+        op: nl31_netlink::Op::Transaction,
+        seq: 0,
+        kind: ErrorKind::Io(error),
+    }
+}
+
+/// Forgets a commit that was to be confirmed: it stays.
+pub fn disarm(path: &FilePath) -> io::Result<()> {
+    remove(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::platform::atomic_file::tests::Folder;
+    use crate::platform::devices::tests::TestDevices;
+    use nl31_netlink::FakeKernel;
+    use std::time::Duration;
+
+    /// The two moments of a commit at which a kill leaves an armed undo: before the
+    /// kernel made the edits, and after.
+    #[test]
+    fn what_was_armed_is_taken_back_whether_it_was_committed_or_not() {
+        for committed in [false, true] {
+            let folder = Folder::new(&format!("undo-{committed}"));
+            let file = folder.0.join("undo");
+            let mut client = Client::with_timeout(FakeKernel::default(), Duration::ZERO);
+            let route = |text: &str| -> Route<u32> {
+                let route: Route<DeviceName> = text.parse().unwrap();
+                let index = route.path.device.as_ref();
+                let index = index.and_then(|name| TestDevices::default().index(name));
+                route.with_device(index)
+            };
+            let (ten, eleven) = (route("10.0.0.0/8 dev eth0"), route("11.0.0.0/8 dev eth0"));
+            client.add(Add::Add, &ten).unwrap();
+
+            let mut writer = Writer::create(&file).unwrap();
+            let devices = TestDevices::default();
+            for prefix in [ten.prefix, eleven.prefix] {
+                let before = affected::paths(&mut client, prefix).unwrap();
+                let cached = &mut Cached::new(&devices);
+                assert!(writer.prefix(prefix, &before, cached).unwrap());
+            }
+            assert_eq!(until(&file), None, "not armed yet");
+            writer.arm(7, false).unwrap();
+            if committed {
+                client
+                    .add(Add::Replace, &route("10.0.0.0/8 dev lo"))
+                    .unwrap();
+                client.add(Add::Add, &eleven).unwrap();
+            }
+
+            // Another agent.
+            assert_eq!(until(&file), Some(7));
+            let done = roll_back(&mut client, &devices, &file).unwrap();
+            assert_eq!(done.prefixes, if committed { 2 } else { 0 });
+            assert_eq!(client.transport().routes(), [ten]);
+            assert_eq!(until(&file), None);
+        }
+    }
+}

@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! A line of the console that changes routes, as the change that it means.
+
+use std::fmt;
+
+use nl31_netlink::{Add, Change, Route, Spec};
+use nl31_route::{DeviceName, ParseError, Parsed, Part, Syntax};
+
+use crate::grammar::codes::{self, Code};
+use crate::grammar::{self, ALL, Action, Arguments, Command, GrammarError, LONGER};
+use crate::platform::devices::Cached;
+
+/// Why a line is no edit. Columns are byte offsets into the line.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// It is no command.
+    Grammar(GrammarError),
+    /// Its words are no route.
+    Parse(ParseError),
+    /// There is no such device.
+    NoDevice(DeviceName, usize, usize),
+    /// Something at this column is missing or too much.
+    At(usize, &'static str),
+}
+
+/// What is wrong, without the place.
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Grammar(error) => error.kind.fmt(f),
+            Self::Parse(error) => error.fmt(f),
+            Self::NoDevice(name, ..) => write!(f, "there is no device {name}"),
+            Self::At(_, what) => f.write_str(what),
+        }
+    }
+}
+
+impl Fault {
+    /// Column and length of what is wrong.
+    pub fn place(&self) -> (usize, usize) {
+        match self {
+            Self::Grammar(error) => (error.column, error.len),
+            Self::Parse(error) => (error.column, error.len),
+            Self::NoDevice(_, column, len) => (*column, *len),
+            Self::At(column, _) => (*column, 0),
+        }
+    }
+
+    /// The code of the reply.
+    pub fn code(&self) -> Code {
+        match self {
+            Self::NoDevice(..) => codes::NO_DEVICE,
+            _ => codes::SYNTAX,
+        }
+    }
+}
+
+impl From<GrammarError> for Fault {
+    fn from(error: GrammarError) -> Self {
+        Self::Grammar(error)
+    }
+}
+
+impl From<ParseError> for Fault {
+    fn from(error: ParseError) -> Self {
+        Self::Parse(error)
+    }
+}
+
+/// How a command puts a path into the table, if it does.
+pub fn adds(action: Action) -> Option<Add> {
+    Some(match action {
+        Action::RouteAdd => Add::Add,
+        Action::RouteReplace => Add::Replace,
+        Action::RouteChange => Add::Change,
+        Action::RouteAppend => Add::Append,
+        _ => return None,
+    })
+}
+
+/// The filter with the device's index.
+pub fn indexed(parsed: &Parsed, devices: &mut Cached<'_>) -> Result<Spec<u32>, Fault> {
+    devices.indexed(parsed.spec.clone()).map_err(|name| {
+        let (column, len) = parsed.span(Part::Device).unwrap_or_default();
+        Fault::NoDevice(name, column, len)
+    })
+}
+
+/// Reads the arguments of `route add|replace|change|append`.
+pub fn route(
+    syntax: &Syntax,
+    line: &str,
+    start: usize,
+    devices: &mut Cached<'_>,
+) -> Result<(Parsed, Route<u32>), Fault> {
+    let parsed = syntax.parse(line, start)?;
+    let prefix = parsed.route()?.prefix;
+    let path = indexed(&parsed, devices)?.path();
+    Ok((parsed, Route { prefix, path }))
+}
+
+/// Reads the arguments of `route del`.
+pub fn path(
+    syntax: &Syntax,
+    line: &str,
+    start: usize,
+    devices: &mut Cached<'_>,
+) -> Result<(Parsed, Spec<u32>), Fault> {
+    let parsed = syntax.parse(line, start)?;
+    parsed.prefix()?;
+    let spec = indexed(&parsed, devices)?;
+    Ok((parsed, spec))
+}
+
+/// Reads the arguments of `route flush`.
+pub fn flush(
+    syntax: &Syntax,
+    line: &str,
+    start: usize,
+    devices: &mut Cached<'_>,
+) -> Result<(Parsed, Spec<u32>), Fault> {
+    let parsed = syntax.parse(line, start)?;
+    let spec = indexed(&parsed, devices)?;
+    let all = parsed.flags & ALL != 0;
+    if all == (spec == Spec::default()) {
+        return Ok((parsed, spec));
+    }
+    let what = if all {
+        "`all` stands alone: leave it out, or the rest"
+    } else {
+        "say what to delete, like a prefix or dev eth0, or `all`"
+    };
+    Err(Fault::At(line.trim_ascii_end().len(), what))
+}
+
+/// Whether a command can be one of the edits of a candidate.
+pub fn is_edit(command: &Command) -> bool {
+    adds(command.action).is_some()
+        || matches!(command.action, Action::RouteDel | Action::RouteFlush)
+}
+
+/// The change that an edit means.
+pub fn change(
+    command: &Command,
+    line: &str,
+    start: usize,
+    devices: &mut Cached<'_>,
+) -> Result<Change, Fault> {
+    let (Arguments::Route(syntax) | Arguments::Filter(syntax)) = command.arguments else {
+        return Err(Fault::At(start, "this is no edit"));
+    };
+    if let Some(how) = adds(command.action) {
+        let (_, route) = route(syntax, line, start, devices)?;
+        return Ok(Change::Add(how, route));
+    }
+    if command.action == Action::RouteDel {
+        let (_, spec) = path(syntax, line, start, devices)?;
+        return Ok(Change::Delete(spec));
+    }
+    let (parsed, spec) = flush(syntax, line, start, devices)?;
+    let longer = parsed.flags & LONGER != 0;
+    match spec.prefix {
+        Some(_) if !longer && spec.has_path() => {
+            // One change would take the first such path only.
+            let what =
+                "behind `begin` a prefix is flushed whole, or `longer`: else use `route del`";
+            Err(Fault::At(line.trim_ascii_end().len(), what))
+        }
+        Some(_) if !longer => Ok(Change::DeletePrefix(spec)),
+        _ => Ok(Change::DeleteAll(spec)),
+    }
+}
+
+/// Reads a line that was taken as an edit before.
+pub fn reread(line: &str, devices: &mut Cached<'_>) -> Result<Change, Fault> {
+    match grammar::command(line)? {
+        Some((command, start)) if is_edit(command) => change(command, line, start, devices),
+        _ => Err(Fault::At(0, "this is no edit")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::platform::devices::tests::TestDevices;
+
+    fn read(line: &str) -> String {
+        match reread(line, &mut Cached::new(&TestDevices::default())) {
+            Ok(Change::Add(how, route)) => format!("{how:?} {route}"),
+            Ok(Change::Delete(spec)) => format!("Delete {:?}", spec.prefix.unwrap()),
+            Ok(Change::DeletePrefix(spec)) => format!("DeletePrefix {:?}", spec.prefix.unwrap()),
+            Ok(Change::DeleteAll(spec)) => format!("DeleteAll {:?} {:?}", spec.prefix, spec.device),
+            Err(fault) => format!("{:?} {fault}", fault.place()),
+        }
+    }
+
+    #[test]
+    fn each_edit_is_one_change() {
+        assert_eq!(
+            read("route add 10.0.0.0/8 dev eth0"),
+            "Add 10.0.0.0/8 dev 2"
+        );
+        assert_eq!(
+            read("rou repl blackhole ::/0 m 5"),
+            "Replace blackhole ::/0 metric 5"
+        );
+        assert_eq!(read("route del 10.0.0.0/8"), "Delete 10.0.0.0/8");
+        assert_eq!(read("route flush 10.0.0.0/8"), "DeletePrefix 10.0.0.0/8");
+        assert_eq!(
+            read("route flush 10.0.0.0/8 longer"),
+            "DeleteAll Some(10.0.0.0/8) None"
+        );
+        assert_eq!(read("route flush dev eth0"), "DeleteAll None Some(2)");
+        assert_eq!(read("route flush all"), "DeleteAll None None");
+    }
+
+    #[test]
+    fn what_is_no_edit_says_where_and_why() {
+        assert_eq!(
+            read("route del 10.0.0.0/8 dev eth7"),
+            "(25, 4) there is no device eth7"
+        );
+        assert!(read("route flush").starts_with("(11, 0) say what to delete"));
+        assert!(
+            read("route flush 10.0.0.0/8 dev eth0").starts_with("(31, 0) behind `begin` a prefix")
+        );
+        assert!(read("ping").starts_with("(0, 0) this is no edit"));
+        assert!(read("route add 10.0.0.1/8").starts_with("(10, 10) bits are set"));
+    }
+}

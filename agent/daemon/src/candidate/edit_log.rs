@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The edits since `begin`, which a commit makes all at once.
+//!
+//! They are kept as the lines that were typed, in a file of the run folder: an
+//! agent that is killed finds them again, and its own memory stays as it was. A lock
+//! on the file says that it is somebody's; only one candidate is open at a time.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Seek, SeekFrom, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg};
+
+use crate::config::file::Lines;
+use crate::platform::atomic_file::MODE;
+
+/// Most bytes of all edits: some 20,000 of them.
+pub const BYTES_MAX: u64 = 1024 * 1024;
+
+/// An open candidate. Dropped, its edits are gone.
+#[derive(Debug)]
+pub struct Candidate {
+    file: Flock<File>,
+    path: PathBuf,
+    edits: u32,
+    bytes: u64,
+}
+
+/// Why there is no candidate, or no further edit in it.
+#[derive(Debug)]
+pub enum CandidateError {
+    /// Another session has one.
+    Busy,
+    /// It has [`BYTES_MAX`] bytes.
+    Full,
+    /// The file failed.
+    Io(io::Error),
+}
+
+impl From<io::Error> for CandidateError {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+impl Candidate {
+    /// Begins an empty one.
+    pub fn begin(path: &Path) -> Result<Self, CandidateError> {
+        let mut candidate = Self::lock(path)?;
+        candidate.file.set_len(0)?;
+        (candidate.edits, candidate.bytes) = (0, 0);
+        Ok(candidate)
+    }
+
+    /// Takes over what an agent that was killed has left, if it has.
+    pub fn resume(path: &Path) -> Option<Self> {
+        if !path.exists() {
+            return None;
+        }
+        let candidate = Self::lock(path).ok()?;
+        Some(candidate).filter(|candidate| candidate.edits > 0)
+    }
+
+    fn lock(path: &Path) -> Result<Self, CandidateError> {
+        fs::create_dir_all(path.parent().unwrap_or(Path::new(".")))?;
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(MODE)
+            .open(path)?;
+        let mut file = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+            Ok(file) => file,
+            Err((_, Errno::EWOULDBLOCK)) => return Err(CandidateError::Busy),
+            Err((_, error)) => return Err(CandidateError::Io(error.into())),
+        };
+        // What does not end in a line's end was cut off by the kill.
+        let len = file.seek(SeekFrom::End(0))?;
+        let (mut edits, mut bytes) = (0, 0);
+        let mut lines = Lines::open(path)?;
+        while let Ok(true) = lines.advance() {
+            let end = bytes + lines.bytes().len() as u64 + 1;
+            if end > len {
+                break;
+            }
+            bytes = end;
+            edits += 1;
+        }
+        file.set_len(bytes)?;
+        Ok(Self {
+            file,
+            path: path.into(),
+            edits,
+            bytes,
+        })
+    }
+
+    /// Adds an edit; gives its number, from 1.
+    pub fn push(&mut self, line: &str) -> Result<u32, CandidateError> {
+        let line = line.trim_ascii();
+        let bytes = self.bytes + line.len() as u64 + 1;
+        if bytes > BYTES_MAX {
+            return Err(CandidateError::Full);
+        }
+        self.file.seek(SeekFrom::Start(self.bytes))?;
+        let written = self
+            .file
+            .write_all(line.as_bytes())
+            .and_then(|()| self.file.write_all(b"\n"));
+        if let Err(error) = written {
+            // Nothing of it shall be there.
+            let _ = self.file.set_len(self.bytes);
+            return Err(error.into());
+        }
+        self.bytes = bytes;
+        self.edits += 1;
+        Ok(self.edits)
+    }
+
+    /// Number of edits.
+    pub fn edits(&self) -> u32 {
+        self.edits
+    }
+
+    /// The edits from the first on.
+    pub fn lines(&self) -> io::Result<Lines> {
+        Lines::open(&self.path)
+    }
+}
+
+impl Drop for Candidate {
+    fn drop(&mut self) {
+        // The file stays, so that whoever waits for its lock has the same one.
+        let _ = self.file.set_len(0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::platform::atomic_file::tests::Folder;
+
+    fn lines(candidate: &Candidate) -> Vec<String> {
+        let mut lines = candidate.lines().unwrap();
+        let mut all = Vec::new();
+        while lines.advance().unwrap() {
+            all.push(String::from_utf8(lines.bytes().to_vec()).unwrap());
+        }
+        all
+    }
+
+    #[test]
+    fn one_at_a_time_and_gone_with_its_session() {
+        let folder = Folder::new("candidate-one");
+        let path = folder.0.join("run/candidate");
+        assert!(Candidate::resume(&path).is_none());
+        let mut candidate = Candidate::begin(&path).unwrap();
+        assert_eq!(
+            candidate.push(" route add 10.0.0.0/8 dev eth0 ").unwrap(),
+            1
+        );
+        assert!(matches!(Candidate::begin(&path), Err(CandidateError::Busy)));
+        drop(candidate);
+        let candidate = Candidate::begin(&path).unwrap();
+        assert_eq!(lines(&candidate), [""; 0]);
+    }
+
+    #[test]
+    fn edits_outlive_an_agent_that_is_killed() {
+        let folder = Folder::new("candidate-kill");
+        let path = folder.file(
+            "candidate",
+            "route del 10.0.0.0/8\nroute del 11.0.0.0/8\nroute de",
+        );
+        let mut candidate = Candidate::resume(&path).unwrap();
+        assert_eq!(candidate.edits(), 2);
+        assert_eq!(candidate.push("route flush all").unwrap(), 3);
+        assert_eq!(
+            lines(&candidate),
+            [
+                "route del 10.0.0.0/8",
+                "route del 11.0.0.0/8",
+                "route flush all"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_full_candidate_takes_no_more_and_keeps_what_it_has() {
+        let folder = Folder::new("candidate-full");
+        let mut candidate = Candidate::begin(&folder.0.join("candidate")).unwrap();
+        let line = "x".repeat(511);
+        for number in 1..=2048 {
+            assert_eq!(candidate.push(&line).unwrap(), number);
+        }
+        assert!(matches!(candidate.push(""), Err(CandidateError::Full)));
+        assert_eq!(candidate.edits(), 2048);
+        assert_eq!(lines(&candidate).len(), 2048);
+    }
+}

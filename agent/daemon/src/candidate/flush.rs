@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Deleting all routes that have what is given.
+
+use nl31_netlink::{Client, Error, Spec, Transport};
+
+use crate::grammar::codes::{self, Code};
+
+/// Deletes every path that has all that `spec` says. Its prefix stands for itself
+/// alone, with `longer` for all that it covers.
+pub fn flush<T: Transport>(
+    client: &mut Client<T>,
+    spec: &Spec<u32>,
+    longer: bool,
+) -> Result<(), Error> {
+    match spec.prefix {
+        // The kernel's bulk delete means a prefix and all inside of it.
+        Some(prefix) if !longer && !spec.has_path() => client.delete_prefix(prefix),
+        Some(_) if !longer => delete_each(client, spec),
+        _ => client.delete_all(spec),
+    }
+}
+
+/// Deletes every path of a prefix that has all that `spec` says.
+fn delete_each<T: Transport>(client: &mut Client<T>, spec: &Spec<u32>) -> Result<(), Error> {
+    client.delete(spec)?;
+    loop {
+        match client.delete(spec) {
+            Ok(()) => {}
+            Err(error) if Code::of(&error) == codes::NO_ROUTE => return Ok(()),
+            Err(error) => return Err(error),
+        }
+    }
+}

@@ -1,0 +1,316 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What a start of the agent does with a config, against the kernel that tests have.
+
+use super::*;
+use crate::platform::atomic_file::tests::Folder;
+use crate::platform::devices::tests::TestDevices;
+use nl31_netlink::{FakeKernel, Spec};
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+type Kernel = Client<FakeKernel>;
+
+fn kernel() -> Kernel {
+    Client::with_timeout(FakeKernel::default(), Duration::ZERO)
+}
+
+fn routes(kernel: &mut Kernel) -> Vec<String> {
+    kernel
+        .transport()
+        .routes()
+        .iter()
+        .map(ToString::to_string)
+        .collect()
+}
+
+/// Starts an agent: what it has to tell.
+fn start(folder: &Folder, kernel: &mut Kernel) -> Vec<String> {
+    start_with(folder, kernel, Path::new("/"))
+}
+
+fn start_with(folder: &Folder, kernel: &mut Kernel, module: &Path) -> Vec<String> {
+    let config = folder.0.join("routes.conf");
+    let mut boot = Boot::new(&Files::new(Some(&config), &folder.0.join("run")));
+    boot.module = module.into();
+    let mut news = Vec::new();
+    while !boot.ended() {
+        let name = |path: &Path| path.file_name().unwrap().to_str().unwrap().to_string();
+        news.push(match boot.step(kernel, &TestDevices::default()) {
+            News::None => continue,
+            News::Kept(paths) => format!("kept {paths}"),
+            News::Loaded(path, loaded) => {
+                format!("loaded {} {}+{}", name(&path), loaded.added, loaded.present)
+            }
+            News::Late(device, loaded) => format!("late {device} {}", loaded.added),
+            News::NotLate(error) => error.to_string(),
+            News::Refused(error) => format!("refused {} {:?}", name(&error.path), error.place),
+            News::Empty => "empty".into(),
+            News::Failed(error) => {
+                news.push(error.kind.to_string());
+                break;
+            }
+        });
+    }
+    news
+}
+
+#[test]
+fn a_config_is_loaded_once_and_the_console_has_the_last_word() {
+    let folder = Folder::new("boot-once");
+    folder.file("routes.conf", "10.0.0.0/8 dev eth0\n11.0.0.0/8 dev eth0\n");
+    let mut kernel = kernel();
+    assert_eq!(start(&folder, &mut kernel), ["loaded routes.conf 2+0"]);
+    let ten = Spec {
+        prefix: Some("10.0.0.0/8".parse().unwrap()),
+        ..Spec::default()
+    };
+    kernel.delete(&ten).unwrap();
+    assert_eq!(start(&folder, &mut kernel), ["kept 1"]);
+    assert_eq!(routes(&mut kernel), ["11.0.0.0/8 dev 2"]);
+}
+
+#[test]
+fn without_the_mark_only_what_is_missing_is_added() {
+    let folder = Folder::new("boot-killed");
+    folder.file("routes.conf", "10.0.0.0/8 dev eth0\n11.0.0.0/8 dev eth0\n");
+    let mut kernel = kernel();
+    start(&folder, &mut kernel);
+    fs::remove_file(folder.0.join("run/loaded")).unwrap();
+    while kernel.transport().event().is_some() {}
+    assert_eq!(start(&folder, &mut kernel), ["loaded routes.conf 0+2"]);
+    assert!(
+        kernel.transport().event().is_none(),
+        "nothing was right and changed"
+    );
+}
+
+#[test]
+fn a_new_table_is_filled_again() {
+    let folder = Folder::new("boot-new-table");
+    folder.file("routes.conf", "10.0.0.0/8 dev eth0\n");
+    start(&folder, &mut kernel());
+    assert_eq!(start(&folder, &mut kernel()), ["loaded routes.conf 1+0"]);
+}
+
+#[test]
+fn a_new_table_gets_what_was_saved_since_the_agent_started() {
+    let folder = Folder::new("boot-saved-since");
+    let factory = folder.file("factory.conf", "10.0.0.0/8 dev eth0\n");
+    let files = Files {
+        factory: Some(factory),
+        ..Files::new(
+            Some(&folder.0.join("nl31/routes.conf")),
+            &folder.0.join("run"),
+        )
+    };
+    fs::create_dir(folder.0.join("nl31")).unwrap();
+    let mut boot = Boot::new(&files);
+    boot.module = "/".into();
+    let mut loads = || {
+        boot.restart();
+        let mut kernel = kernel();
+        while !boot.ended() {
+            boot.step(&mut kernel, &TestDevices::default());
+        }
+        routes(&mut kernel)
+    };
+    assert_eq!(loads(), ["10.0.0.0/8 dev 2"]);
+    folder.file("nl31/routes.conf", "11.0.0.0/8 dev eth0\n");
+    assert_eq!(loads(), ["11.0.0.0/8 dev 2"]);
+    files.forget().unwrap();
+    assert_eq!(loads(), ["10.0.0.0/8 dev 2"]);
+}
+
+/// `lo` is 1, `eth0` is 2, and now `usb0` is 1 too.
+struct MoreDevices;
+
+impl Devices for MoreDevices {
+    fn index(&self, name: &DeviceName) -> Option<u32> {
+        match name.as_bytes() {
+            b"usb0" => Some(1),
+            _ => TestDevices::default().index(name),
+        }
+    }
+
+    fn name(&self, index: u32) -> Option<DeviceName> {
+        TestDevices::default().name(index)
+    }
+
+    fn names(&self, each: &mut dyn FnMut(&str)) {
+        TestDevices::default().names(each);
+    }
+}
+
+#[test]
+fn routes_over_a_device_that_comes_late_are_loaded_when_it_does() {
+    let folder = Folder::new("boot-late");
+    let text =
+        "10.0.0.0/8 dev eth0\n11.0.0.0/8 dev usb0\n12.0.0.0/8 dev usb1\n13.0.0.0/8 dev eth0\n";
+    let config = folder.file("routes.conf", text);
+    let mut kernel = kernel();
+    assert_eq!(start(&folder, &mut kernel), ["loaded routes.conf 2+0"]);
+    // Nothing that was deleted since comes back with them.
+    let thirteen = Spec {
+        prefix: Some("13.0.0.0/8".parse().unwrap()),
+        ..Spec::default()
+    };
+    kernel.delete(&thirteen).unwrap();
+    // An agent that was killed meanwhile still waits.
+    let mut boot = Boot::new(&Files::new(Some(&config), &folder.0.join("run")));
+    boot.module = "/".into();
+    assert!(matches!(
+        boot.step(&mut kernel, &MoreDevices),
+        News::Kept(1)
+    ));
+    assert_eq!(boot.waits_for().len(), 2);
+    boot.look_for_devices(&mut kernel, &TestDevices::default());
+    assert!(boot.done());
+    boot.look_for_devices(&mut kernel, &MoreDevices);
+    let mut late = Vec::new();
+    while !boot.done() {
+        if let News::Late(device, loaded) = boot.step(&mut kernel, &MoreDevices) {
+            late.push((device.to_string(), loaded.added));
+        }
+    }
+    assert_eq!(late, [("usb0".to_string(), 1)]);
+    assert_eq!(boot.waits_for().len(), 1);
+    // Another table takes the place of the one that they wait for, and that lasts.
+    boot.replace(&mut kernel, None);
+    assert!(boot.waits_for().is_empty());
+    let mut next = Boot::new(&Files::new(Some(&config), &folder.0.join("run")));
+    next.module = "/".into();
+    assert!(matches!(
+        next.step(&mut kernel, &MoreDevices),
+        News::Kept(2)
+    ));
+    assert!(next.waits_for().is_empty());
+    assert_eq!(
+        routes(&mut kernel),
+        ["10.0.0.0/8 dev 2", "11.0.0.0/8 dev 1"]
+    );
+    assert_eq!(start(&folder, &mut kernel), ["kept 2"]);
+}
+
+#[test]
+fn a_device_that_is_gone_again_is_waited_for_as_before() {
+    let folder = Folder::new("boot-late-again");
+    let config = folder.file("routes.conf", "11.0.0.0/8 dev usb0\n");
+    let files = Files::new(Some(&config), &folder.0.join("run"));
+    let mut kernel = kernel();
+    let mut boot = Boot::new(&files);
+    let step = |boot: &mut Boot, kernel: &mut Kernel, devices: &dyn Devices| {
+        let mut told = Vec::new();
+        while !boot.ended() {
+            if let News::Late(device, loaded) = boot.step(kernel, devices) {
+                told.push((device.to_string(), loaded.added));
+            }
+        }
+        told
+    };
+    step(&mut boot, &mut kernel, &TestDevices::default());
+    for _ in 0..2 {
+        boot.look_for_devices(&mut kernel, &MoreDevices);
+        assert!(!boot.ended());
+        // As it was pulled out before its line was read.
+        assert_eq!(step(&mut boot, &mut kernel, &TestDevices::default()), []);
+        assert_eq!(boot.waits_for().len(), 1);
+        let late = Mark::read(&files.mark()).unwrap().late.unwrap();
+        assert_eq!(late.devices.len(), 1);
+    }
+    boot.look_for_devices(&mut kernel, &MoreDevices);
+    let told = step(&mut boot, &mut kernel, &MoreDevices);
+    assert_eq!(told, [("usb0".to_string(), 1)]);
+}
+
+#[test]
+fn a_device_whose_config_is_gone_is_waited_for_no_more() {
+    let folder = Folder::new("boot-late-gone");
+    let config = folder.file("routes.conf", "11.0.0.0/8 dev usb0\n");
+    let files = Files::new(Some(&config), &folder.0.join("run"));
+    let mut kernel = kernel();
+    let mut boot = Boot::new(&files);
+    while !boot.ended() {
+        boot.step(&mut kernel, &TestDevices::default());
+    }
+    assert_eq!(boot.waits_for().len(), 1);
+    fs::remove_file(config).unwrap();
+    boot.look_for_devices(&mut kernel, &MoreDevices);
+    assert!(boot.waits_for().is_empty());
+    // A save asks the mark.
+    assert!(
+        Mark::read(&files.mark())
+            .unwrap()
+            .late
+            .unwrap()
+            .devices
+            .is_empty()
+    );
+}
+
+#[test]
+fn a_module_that_was_loaded_again_is_known_whatever_its_generation() {
+    let folder = Folder::new("boot-module");
+    folder.file("routes.conf", "10.0.0.0/8 dev eth0\n");
+    let [first, second] = ["first", "second"].map(|name| {
+        let path = folder.0.join(name);
+        fs::create_dir(&path).unwrap();
+        path
+    });
+    let loaded = ["loaded routes.conf 1+0"];
+    assert_eq!(start_with(&folder, &mut kernel(), &first), loaded);
+    // Somebody has filled the new table already, beyond the old one's generation.
+    let mut kernel = kernel();
+    for text in ["11.0.0.0/8 dev eth0", "12.0.0.0/8 dev eth0"] {
+        let route: nl31_netlink::Route<nl31_route::DeviceName> = text.parse().unwrap();
+        let route = route.with_device(Some(2));
+        kernel.add(nl31_netlink::Add::Add, &route).unwrap();
+    }
+    assert_eq!(start_with(&folder, &mut kernel, &second), loaded);
+    assert_eq!(start_with(&folder, &mut kernel, &second), ["kept 3"]);
+}
+
+#[test]
+fn a_bad_config_boots_with_the_last_good_one() {
+    let folder = Folder::new("boot-good");
+    folder.file("routes.conf", "10.0.0.0/8 dev eth0\n");
+    start(&folder, &mut kernel());
+    folder.file("routes.conf", "11.0.0.0/8 dev eth0\nnonsense\n");
+    let mut kernel = kernel();
+    assert_eq!(
+        start(&folder, &mut kernel),
+        ["refused routes.conf Some((2, 1))", "loaded routes.good 1+0"]
+    );
+    assert_eq!(routes(&mut kernel), ["10.0.0.0/8 dev 2"]);
+    // Repaired, but the table is the console's now until the next boot.
+    folder.file("routes.conf", "11.0.0.0/8 dev eth0\n");
+    assert_eq!(start(&folder, &mut kernel), ["kept 1"]);
+}
+
+#[test]
+fn a_bad_config_without_a_good_one_boots_empty() {
+    let folder = Folder::new("boot-bad");
+    folder.file("routes.conf", "nonsense\n");
+    let mut kernel = kernel();
+    assert_eq!(
+        start(&folder, &mut kernel),
+        ["refused routes.conf Some((1, 1))", "empty"]
+    );
+    assert!(routes(&mut kernel).is_empty());
+    folder.file("routes.conf", "10.0.0.0/8 dev eth0\n");
+    assert_eq!(start(&folder, &mut kernel), ["loaded routes.conf 1+0"]);
+}
+
+#[test]
+fn a_kernel_that_fails_is_asked_again() {
+    let folder = Folder::new("boot-fails");
+    folder.file("routes.conf", "10.0.0.0/8 dev eth0\n");
+    let mut kernel = kernel();
+    kernel.transport().mute = true;
+    assert_eq!(
+        start(&folder, &mut kernel),
+        ["the kernel did not answer in time"]
+    );
+    kernel.transport().mute = false;
+    assert_eq!(start(&folder, &mut kernel), ["loaded routes.conf 1+0"]);
+}

@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The config's file: lines with the arguments of `route add`, and what is wrong with one.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+
+use nix::libc;
+use nl31_netlink::Route;
+use nl31_route::{DeviceName, ParseErrorKind, Parsed, Part, Syntax, without_comment};
+
+use crate::platform::devices::Cached;
+
+/// Longest line in bytes, with what is behind `#`.
+pub(super) const LINE_MAX: usize = 512;
+
+/// What editors of some systems put before the first line.
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+
+/// What is wrong with a config. Shown as `FILE:LINE:COLUMN: what`, counted from 1.
+#[derive(Debug)]
+pub struct ConfigError {
+    /// The file.
+    pub path: PathBuf,
+    /// Line and column from 1, if a place in the file is at fault. Columns count
+    /// bytes.
+    pub place: Option<(u32, usize)>,
+    /// What is wrong.
+    pub kind: ConfigErrorKind,
+}
+
+/// What is wrong with a config.
+#[derive(Debug)]
+pub enum ConfigErrorKind {
+    /// The file cannot be read.
+    Io(io::Error),
+    /// A line is longer than 512 bytes.
+    LineTooLong,
+    /// A line is no UTF-8.
+    NoText,
+    /// A line is no route.
+    Parse(ParseErrorKind),
+    /// There is no such device.
+    NoDevice(DeviceName),
+    /// The kernel refused.
+    Kernel(nl31_netlink::Error),
+}
+
+/// The lines of a file, one at a time in a buffer of fixed size.
+#[derive(Debug)]
+pub struct Lines {
+    reader: BufReader<File>,
+    /// Of fixed capacity: that of the longest line with its end.
+    line: Vec<u8>,
+    number: u32,
+}
+
+/// A column from 0, and what is wrong there.
+pub type Fault = (usize, ConfigErrorKind);
+
+impl Lines {
+    /// Opens a file.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        // Others may block, or have no end.
+        if !path.metadata()?.is_file() {
+            return Err(io::Error::other("it is no regular file"));
+        }
+        File::open(path).map(Self::of)
+    }
+
+    /// Those of a file that is not there.
+    pub fn none() -> io::Result<Self> {
+        File::open("/dev/null").map(Self::of)
+    }
+
+    fn of(file: File) -> Self {
+        Self {
+            reader: BufReader::new(file),
+            line: Vec::with_capacity(LINE_MAX + 1),
+            number: 0,
+        }
+    }
+
+    /// The line, without its end.
+    pub fn bytes(&self) -> &[u8] {
+        &self.line
+    }
+
+    /// The same as text; empty if it is none.
+    pub fn text(&self) -> &str {
+        std::str::from_utf8(&self.line).unwrap_or_default()
+    }
+
+    /// The number of the line, from 1.
+    pub fn number(&self) -> u32 {
+        self.number
+    }
+
+    /// More lines than there can be: each has a byte, and the file this many.
+    pub(super) fn most(&self) -> u32 {
+        let bytes = self
+            .reader
+            .get_ref()
+            .metadata()
+            .map_or(0, |file| file.len());
+        u32::try_from(bytes).unwrap_or(u32::MAX).saturating_add(1)
+    }
+
+    /// Reads the next line; says whether there was one.
+    pub fn advance(&mut self) -> Result<bool, Fault> {
+        self.line.clear();
+        self.number = self.number.saturating_add(1);
+        let mut reader = (&mut self.reader).take(LINE_MAX as u64 + 1);
+        reader
+            .read_until(b'\n', &mut self.line)
+            .map_err(|error| (0, ConfigErrorKind::Io(error)))?;
+        if self.number == 1 && self.line.starts_with(BYTE_ORDER_MARK) {
+            // Spaces, so that columns stay what they are.
+            self.line[..BYTE_ORDER_MARK.len()].fill(b' ');
+        }
+        if self.line.ends_with(b"\n") {
+            self.line.pop();
+            return Ok(true);
+        }
+        if self.line.len() > LINE_MAX {
+            return Err((LINE_MAX, ConfigErrorKind::LineTooLong));
+        }
+        Ok(!self.line.is_empty())
+    }
+
+    /// What the line says, unless it is empty or a comment.
+    pub fn parse(&self) -> Result<Option<Parsed>, Fault> {
+        let line = std::str::from_utf8(&self.line)
+            .map_err(|error| (error.valid_up_to(), ConfigErrorKind::NoText))?;
+        let line = without_comment(line);
+        if line.trim_ascii().is_empty() {
+            return Ok(None);
+        }
+        let fault =
+            |error: nl31_route::ParseError| (error.column, ConfigErrorKind::Parse(error.kind));
+        let parsed = Syntax::CONFIG.parse(line, 0).map_err(fault)?;
+        parsed.check_route().map_err(fault)?;
+        Ok(Some(parsed))
+    }
+
+    /// The route of the line if it is over one of these devices.
+    pub fn over(&self, devices: &[DeviceName]) -> Option<Route<DeviceName>> {
+        let route = self.parse().ok()??.route().ok()?;
+        let device = route.path.device.as_ref()?;
+        devices.contains(device).then_some(route)
+    }
+
+    /// The route of the line; with `only`, if it has this device.
+    pub(super) fn route(
+        &self,
+        devices: &mut Cached<'_>,
+        only: Option<&DeviceName>,
+    ) -> Result<Option<Route<u32>>, Fault> {
+        let Some(parsed) = self.parse()? else {
+            return Ok(None);
+        };
+        if only.is_some() && parsed.spec.device.as_ref() != only {
+            return Ok(None);
+        }
+        let device = parsed.span(Part::Device);
+        let spec = devices.indexed(parsed.spec).map_err(|name| {
+            (
+                device.map_or(0, |(column, _)| column),
+                ConfigErrorKind::NoDevice(name),
+            )
+        })?;
+        let prefix = spec.prefix.expect("parse() checked that it is a route");
+        Ok(Some(Route {
+            prefix,
+            path: spec.path(),
+        }))
+    }
+}
+
+impl ConfigError {
+    /// Whether the config itself is at fault, so that another one may do.
+    pub fn is_of_config(&self) -> bool {
+        match &self.kind {
+            ConfigErrorKind::Kernel(error) => match error.errno() {
+                // These pass: another's transaction, memory, a pause too long, a device
+                // that has gone since it was looked for.
+                Some(
+                    libc::EBUSY | libc::ENOMEM | libc::ENOBUFS | libc::ETIMEDOUT | libc::ENODEV,
+                ) => false,
+                errno => errno.is_some(),
+            },
+            _ => true,
+        }
+    }
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:", self.path.display())?;
+        if let Some((line, column)) = self.place {
+            write!(f, "{line}:{column}:")?;
+        }
+        f.write_str(" ")?;
+        match &self.kind {
+            ConfigErrorKind::Io(error) => error.fmt(f),
+            ConfigErrorKind::LineTooLong => write!(f, "the line is longer than {LINE_MAX} bytes"),
+            ConfigErrorKind::NoText => f.write_str("the line is not UTF-8 text"),
+            ConfigErrorKind::Parse(kind) => kind.fmt(f),
+            ConfigErrorKind::NoDevice(name) => write!(f, "there is no device {name}"),
+            ConfigErrorKind::Kernel(error) => error.kind.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for ConfigError {}

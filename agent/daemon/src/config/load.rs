@@ -1,0 +1,448 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Loads a config into the kernel's table, a few lines at a step.
+//!
+//! A file is read line by line into one transaction of the kernel's. So a mistake
+//! anywhere applies nothing, and the memory it takes does not grow with the file.
+//! Where a table is not to be replaced but completed there is no transaction: then
+//! the file is read twice, once to check all of it, once to apply it.
+
+use std::path::{Path, PathBuf};
+
+use nl31_netlink::{Add, Change, Client, Load, Loaded, Mode, Transport};
+use nl31_route::DeviceName;
+
+use super::deferred::{Absent, Late};
+use super::file::{ConfigError, ConfigErrorKind, Fault, Lines};
+use crate::platform::devices::{Cached, Devices};
+
+/// Lines handled before the serial line is looked after again.
+const LINES_PER_STEP: usize = 512;
+
+/// A config on its way into the kernel, a few lines at a step.
+#[derive(Debug)]
+pub struct Loading {
+    path: PathBuf,
+    mode: Mode,
+    lines: Lines,
+    /// The lines are only looked at. What [`Mode::Missing`] applies stays, so none of it
+    /// is applied before all was looked at.
+    checking: bool,
+    load: Option<Box<Load>>,
+    /// Only routes over this device are loaded.
+    only: Option<DeviceName>,
+    /// The devices that are not there, if routes over such may be left out.
+    absent: Option<Absent>,
+}
+
+impl Loading {
+    /// Opens a config.
+    pub fn open(path: &Path, mode: Mode) -> Result<Self, ConfigError> {
+        let lines = Lines::open(path).map_err(|error| ConfigError {
+            path: path.into(),
+            place: None,
+            kind: ConfigErrorKind::Io(error),
+        })?;
+        Ok(Self {
+            path: path.into(),
+            mode,
+            lines,
+            checking: mode == Mode::Missing,
+            load: None,
+            only: None,
+            absent: None,
+        })
+    }
+
+    /// Leaves out routes over devices that are not there, see [`Loading::late`].
+    pub fn without_absent(mut self) -> Self {
+        self.absent = Some(Absent::new());
+        self
+    }
+
+    /// Loads only the routes over this device.
+    pub fn only(mut self, device: DeviceName) -> Self {
+        self.only = Some(device);
+        self
+    }
+
+    /// Whether the routes over a device that is not there may be left out.
+    fn leaves_out(&mut self, device: &DeviceName) -> bool {
+        let Some(absent) = &mut self.absent else {
+            return false;
+        };
+        absent.contains(device) || absent.push(device.clone()).is_ok()
+    }
+
+    /// The devices whose routes were left out, and wait for them.
+    pub fn late(&self) -> Option<Late> {
+        let devices = self.absent.clone().filter(|absent| !absent.is_empty())?;
+        Some(Late {
+            config: self.path.clone(),
+            devices,
+        })
+    }
+
+    /// Gives it up; nothing is applied.
+    pub fn abort<T: Transport>(&mut self, client: &mut Client<T>) {
+        if let Some(load) = &mut self.load
+            && let Err(error) = load.abort(client)
+        {
+            log::error!("{}: {error}", self.path.display());
+        }
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Goes on for some lines. `Some` at the end; an error is the end too, and
+    /// then nothing is applied (with [`Mode::Missing`], nothing more).
+    pub fn step<T: Transport>(
+        &mut self,
+        client: &mut Client<T>,
+        devices: &dyn Devices,
+    ) -> Result<Option<Loaded>, ConfigError> {
+        let result = self.lines(client, &mut Cached::new(devices));
+        result.map_err(|(column, kind)| {
+            if !is_kernel(&kind) {
+                // Leave nothing half done; if that fails too, the kernel's own time
+                // limit does it.
+                self.abort(client);
+            }
+            let whole_file = matches!(kind, ConfigErrorKind::Io(_));
+            let mut place = (!whole_file).then_some((self.lines.number(), column + 1));
+            if let (ConfigErrorKind::Kernel(error), Some(load)) = (&kind, &self.load) {
+                // The sequence number tells the line.
+                place = load.tag(error).map(|line| (line, 1));
+            }
+            ConfigError {
+                path: self.path.clone(),
+                place,
+                kind,
+            }
+        })
+    }
+
+    fn lines<T: Transport>(
+        &mut self,
+        client: &mut Client<T>,
+        devices: &mut Cached<'_>,
+    ) -> Result<Option<Loaded>, Fault> {
+        for _ in 0..LINES_PER_STEP {
+            let more = self.lines.advance()?;
+            let route = match self.lines.route(devices, self.only.as_ref()) {
+                _ if !more => None,
+                Err((column, ConfigErrorKind::NoDevice(name))) => {
+                    if !self.leaves_out(&name) {
+                        return Err((column, ConfigErrorKind::NoDevice(name)));
+                    }
+                    None
+                }
+                route => route?,
+            };
+            if self.checking {
+                if !more {
+                    self.lines =
+                        Lines::open(&self.path).map_err(|error| (0, ConfigErrorKind::Io(error)))?;
+                    self.checking = false;
+                }
+                continue;
+            }
+            let load = self
+                .load
+                .get_or_insert_with(|| Box::new(Load::new(client, self.mode, self.lines.most())));
+            let done = match route {
+                _ if !more => load.finish(client).map(Some),
+                Some(route) => {
+                    let change = Change::Add(Add::Append, route);
+                    let pushed = load.push(client, self.lines.number(), &change);
+                    pushed.map(|()| None)
+                }
+                None => Ok(None),
+            };
+            if let Some(loaded) = done.map_err(|error| (0, ConfigErrorKind::Kernel(error)))? {
+                return Ok(Some(loaded));
+            }
+        }
+        Ok(None)
+    }
+}
+
+fn is_kernel(kind: &ConfigErrorKind) -> bool {
+    matches!(kind, ConfigErrorKind::Kernel(_))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::deferred::ABSENT_MAX;
+    use crate::config::file::LINE_MAX;
+    use crate::platform::atomic_file::tests::Folder;
+    use crate::platform::devices::tests::TestDevices;
+    use nl31_netlink::FakeKernel;
+    use std::time::Duration;
+
+    fn client() -> Client<FakeKernel> {
+        Client::with_timeout(FakeKernel::default(), Duration::ZERO)
+    }
+
+    fn load(client: &mut Client<FakeKernel>, path: &Path, mode: Mode) -> Result<Loaded, String> {
+        let mut run = || {
+            let mut loading = Loading::open(path, mode)?;
+            loop {
+                if let Some(loaded) = loading.step(client, &TestDevices::default())? {
+                    return Ok(loaded);
+                }
+            }
+        };
+        run()
+            .map_err(|error: ConfigError| error.to_string().replace(path.to_str().unwrap(), "FILE"))
+    }
+
+    /// So many lines.
+    fn many(count: u32) -> String {
+        let line = |i: u32| format!("10.{}.{}.0/24 via 192.0.2.1\n", i / 256, i % 256);
+        (0..count).map(line).collect()
+    }
+
+    #[track_caller]
+    fn refused(name: &str, text: impl AsRef<[u8]>, message: &str) {
+        let folder = Folder::new(name);
+        let path = folder.file("routes.conf", text);
+        let mut client = client();
+        assert_eq!(
+            load(&mut client, &path, Mode::Transaction),
+            Err(message.into())
+        );
+        assert!(client.transport().routes().is_empty());
+        assert_eq!(client.transport().event(), None);
+        client.ping().unwrap();
+    }
+
+    #[test]
+    fn comments_and_empty_lines_are_skipped() {
+        let folder = Folder::new("comments");
+        let path = folder.file(
+            "routes.conf",
+            "# routes\n\n10.0.0.0/8 via 192.0.2.1 dev eth0 # uplink\r\n \t\n  blackhole 2001:db8::/32\n#",
+        );
+        let mut client = client();
+        let loaded = load(&mut client, &path, Mode::Transaction);
+        assert_eq!(
+            loaded,
+            Ok(Loaded {
+                added: 2,
+                present: 0
+            })
+        );
+        let routes: Vec<_> = client
+            .transport()
+            .routes()
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        assert_eq!(
+            routes,
+            ["10.0.0.0/8 via 192.0.2.1 dev 2", "blackhole 2001:db8::/32"]
+        );
+    }
+
+    #[test]
+    fn files_of_other_systems_are_read_too() {
+        let folder = Folder::new("byte-order-mark");
+        let text = "\u{feff}10.0.0.0/8 dev eth0\r\n\t11.0.0.0/8\tdev\teth0\r\n";
+        let path = folder.file("routes.conf", text);
+        let loaded = load(&mut client(), &path, Mode::Transaction);
+        let added = loaded.map(|loaded| loaded.added);
+        assert_eq!(added, Ok(2));
+        refused(
+            "mark",
+            "\u{feff}x",
+            "FILE:1:4: expected a prefix like 10.0.0.0/8, unicast, \
+            blackhole, unreachable, prohibit, via, dev, metric or proto",
+        );
+    }
+
+    #[test]
+    fn what_is_no_text_is_refused_at_its_place() {
+        let long = "10.0.0.0/8 dev eth0 #".to_owned() + &"x".repeat(1 << 20);
+        refused(
+            "huge",
+            long,
+            "FILE:1:513: the line is longer than 512 bytes",
+        );
+        refused(
+            "nul",
+            "10.0.0.0/8\0 dev eth0",
+            "FILE:1:10: the length of an IPv4 prefix is a number from 0 to 32",
+        );
+        refused(
+            "utf16",
+            b"\xff\xfe1\x000\0",
+            "FILE:1:1: the line is not UTF-8 text",
+        );
+    }
+
+    #[test]
+    fn an_empty_config_is_one() {
+        let folder = Folder::new("empty");
+        for text in ["", "\n", "# nothing"] {
+            let path = folder.file("routes.conf", text);
+            assert_eq!(
+                load(&mut client(), &path, Mode::Transaction),
+                Ok(Loaded::default())
+            );
+        }
+    }
+
+    #[test]
+    fn a_line_of_512_bytes_is_read_with_and_without_its_end() {
+        let folder = Folder::new("longest");
+        let line = format!("{:<LINE_MAX$}", "blackhole 10.0.0.0/8 #");
+        for (text, added) in [
+            (line.clone(), 1),
+            (format!("{line}\n"), 1),
+            (format!("{line}\nblackhole 11.0.0.0/8\n"), 2),
+        ] {
+            let path = folder.file("routes.conf", text);
+            let loaded = load(&mut client(), &path, Mode::Transaction);
+            assert_eq!(loaded, Ok(Loaded { added, present: 0 }));
+        }
+        let message = "FILE:1:513: the line is longer than 512 bytes";
+        refused("longer", format!("{line} "), message);
+        refused("longer", format!("{line} \n"), message);
+    }
+
+    #[test]
+    fn a_mistake_names_its_place_and_nothing_is_applied() {
+        refused(
+            "host-bits",
+            "10.0.0.0/8 dev eth0\n 10.1.2.3/8 dev eth0\n",
+            "FILE:2:2: bits are set beyond the prefix length, did you mean 10.0.0.0/8?",
+        );
+        refused(
+            "length",
+            "10.0.0.0/33 dev eth0",
+            "FILE:1:10: the length of an IPv4 prefix is a number from 0 to 32",
+        );
+        refused(
+            "word",
+            "\n\n10.0.0.0/8 vai 192.0.2.1",
+            "FILE:3:12: expected via, dev, metric or proto",
+        );
+        refused(
+            "device",
+            "10.0.0.0/8 dev eth7",
+            "FILE:1:16: there is no device eth7",
+        );
+        refused(
+            "utf8",
+            b"10.0.0.0/8 \xff",
+            "FILE:1:12: the line is not UTF-8 text",
+        );
+        let long = format!("10.0.0.0/8 dev eth0\n# {}", "x".repeat(LINE_MAX));
+        refused(
+            "long",
+            long,
+            "FILE:2:513: the line is longer than 512 bytes",
+        );
+        refused(
+            "late",
+            format!("{}x", many(2000)),
+            "FILE:2001:1: expected a prefix like 10.0.0.0/8, unicast, blackhole, unreachable, prohibit, \
+             via, dev, metric or proto",
+        );
+    }
+
+    #[test]
+    fn what_the_kernel_refuses_names_its_line() {
+        refused(
+            "twice",
+            "10.0.0.0/8 dev eth0\n\n# again\n10.0.0.0/8 dev eth0\n11.0.0.0/8 dev eth0\n",
+            "FILE:4:1: path is there (File exists (os error 17))",
+        );
+    }
+
+    #[test]
+    fn routes_over_devices_that_are_not_there_may_be_left_out_for_later() {
+        let folder = Folder::new("absent");
+        let text = "10.0.0.0/8 dev eth0\n11.0.0.0/8 dev usb0\n12.0.0.0/8 via 192.0.2.1 dev usb0\n";
+        let path = folder.file("routes.conf", text);
+        let mut client = client();
+        let mut load = |loading: Loading| {
+            let mut loading = loading;
+            loop {
+                if let Some(loaded) = loading.step(&mut client, &TestDevices::default()).unwrap() {
+                    return (
+                        loaded.added,
+                        loading.late().map_or(0, |late| late.devices.len()),
+                    );
+                }
+            }
+        };
+        let open = || Loading::open(&path, Mode::Missing).unwrap();
+        assert_eq!(load(open().without_absent()), (1, 1));
+        assert_eq!(load(open().only("lo".parse().unwrap())), (0, 0));
+        // There is an end to how many can be waited for.
+        let many: String = (0..=ABSENT_MAX)
+            .map(|i| format!("10.{i}.0.0/16 dev usb{i}\n"))
+            .collect();
+        let path = folder.file("many.conf", many);
+        let mut loading = Loading::open(&path, Mode::Missing)
+            .unwrap()
+            .without_absent();
+        let error = loading
+            .step(&mut client, &TestDevices::default())
+            .unwrap_err();
+        assert_eq!(error.place, Some((ABSENT_MAX as u32 + 1, 18)));
+    }
+
+    #[test]
+    fn only_a_regular_file_is_read() {
+        let error = Loading::open(Path::new("/dev/zero"), Mode::Transaction).unwrap_err();
+        assert_eq!(error.to_string(), "/dev/zero: it is no regular file");
+    }
+
+    #[test]
+    fn no_file_is_an_error() {
+        let error = Loading::open(Path::new("/no/such"), Mode::Transaction).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "/no/such: No such file or directory (os error 2)"
+        );
+    }
+
+    #[test]
+    fn what_is_only_completed_is_checked_whole_before() {
+        let folder = Folder::new("changes");
+        let path = folder.file("routes.conf", format!("{}nonsense\n", many(2000)));
+        let mut client = client();
+        let error = load(&mut client, &path, Mode::Missing).unwrap_err();
+        assert!(error.starts_with("FILE:2001:1: "), "{error}");
+        assert!(client.transport().routes().is_empty());
+        client.ping().unwrap();
+    }
+
+    #[test]
+    fn a_large_config_is_loaded_in_steps() {
+        let folder = Folder::new("large");
+        let path = folder.file("routes.conf", many(5000));
+        let mut client = client();
+        assert_eq!(
+            load(&mut client, &path, Mode::Transaction),
+            Ok(Loaded {
+                added: 5000,
+                present: 0
+            })
+        );
+        assert_eq!(
+            load(&mut client, &path, Mode::Missing),
+            Ok(Loaded {
+                added: 0,
+                present: 5000
+            })
+        );
+        assert_eq!(client.transport().routes().len(), 5000);
+    }
+}

@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The config: its file, how it is loaded at boot and saved.
+
+pub mod backup;
+pub mod boot;
+pub mod deferred;
+pub mod file;
+pub mod load;
+pub mod locations;
+pub mod marker;
+pub mod save;
+pub mod sorted;
+pub mod state;

@@ -1,0 +1,332 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The routes of a config in the order of the kernel's dumps, in constant memory
+//! however large the file is and whatever its order.
+//!
+//! A first pass checks the file. One that is in order, as `save` writes it but for the
+//! routes that wait for a device, is then read once more: what comes behind the order is
+//! kept, up to [`CHUNK`] routes. Of another one each pass picks the next so many.
+
+use std::path::{Path as FilePath, PathBuf};
+
+use nl31_netlink::{PATHS_MAX, Path, Prefix};
+use nl31_route::{DeviceName, append_index};
+
+use crate::config::file::{ConfigError, ConfigErrorKind, Fault, Lines};
+
+/// Routes picked in one pass.
+const CHUNK: usize = 512;
+/// Lines read in one step.
+const LINES_PER_STEP: usize = 512;
+
+/// A prefix and its paths, the one in use first.
+pub type Group = (Prefix, Vec<Path<DeviceName>>);
+
+/// Where a route stands in the order: those of a prefix by their lines.
+type Key = (Prefix, u32);
+
+#[derive(Debug, PartialEq)]
+enum State {
+    /// Looks whether the file is in order.
+    Check,
+    /// Reads a file that is in order up to a line, with what was kept from there on.
+    Stream,
+    /// Picks the next routes out of one that is not.
+    Pick,
+    /// Gives what was picked.
+    Give,
+    Ended,
+}
+
+/// What a step gives.
+#[derive(Debug)]
+pub enum Step {
+    /// The next prefix.
+    Group(Group),
+    /// There is more to do.
+    Busy,
+    /// No more.
+    End,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Sorted {
+    path: PathBuf,
+    lines: Lines,
+    state: State,
+    /// The first line that is not in order.
+    disorder: Option<u32>,
+    /// The next route of the part that is in order.
+    head: Option<(Key, Path<DeviceName>)>,
+    /// The last route that was read, or given.
+    last: Option<Key>,
+    chunk: Vec<(Key, Path<DeviceName>)>,
+    /// There is more than the chunk had room for.
+    more: bool,
+    group: Option<Group>,
+}
+
+impl Sorted {
+    /// Opens a config. One that is not there is empty.
+    pub fn open(path: &FilePath) -> Result<Self, ConfigError> {
+        let lines = match Lines::open(path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Lines::none(),
+            lines => lines,
+        };
+        Ok(Self {
+            path: path.into(),
+            lines: lines.map_err(|error| ConfigError {
+                path: path.into(),
+                place: None,
+                kind: ConfigErrorKind::Io(error),
+            })?,
+            state: State::Check,
+            disorder: None,
+            head: None,
+            last: None,
+            chunk: Vec::new(),
+            more: false,
+            group: None,
+        })
+    }
+
+    /// Goes on for some lines.
+    pub fn step(&mut self) -> Result<Step, ConfigError> {
+        self.try_step().map_err(|(column, kind)| ConfigError {
+            path: self.path.clone(),
+            place: match kind {
+                ConfigErrorKind::Io(_) => None,
+                _ => Some((self.lines.number(), column + 1)),
+            },
+            kind,
+        })
+    }
+
+    fn try_step(&mut self) -> Result<Step, Fault> {
+        match self.state {
+            State::Check => self.check(),
+            State::Stream => self.stream(),
+            State::Pick => self.pick(),
+            State::Give => Ok(self.give()),
+            State::Ended => Ok(self.group.take().map_or(Step::End, Step::Group)),
+        }
+    }
+
+    /// The next route of the file, and where it stands; `None` at the end.
+    fn advance(&mut self) -> Result<Option<(Key, Path<DeviceName>)>, Fault> {
+        while self.lines.advance()? {
+            if let Some(parsed) = self.lines.parse()? {
+                let prefix = parsed.spec.prefix.expect("a line of a config is a route");
+                let key = (prefix, self.lines.number());
+                return Ok(Some((key, parsed.spec.path())));
+            }
+        }
+        Ok(None)
+    }
+
+    fn rewind(&mut self, state: State) -> Result<(), Fault> {
+        // One that is gone meanwhile was read as empty, or is an error here.
+        if self.lines.number() > 1 {
+            self.lines =
+                Lines::open(&self.path).map_err(|error| (0, ConfigErrorKind::Io(error)))?;
+        }
+        self.state = state;
+        Ok(())
+    }
+
+    fn check(&mut self) -> Result<Step, Fault> {
+        for _ in 0..LINES_PER_STEP {
+            let Some((key, path)) = self.advance()? else {
+                self.last = None;
+                let mut next = State::Stream;
+                if std::mem::take(&mut self.more) {
+                    self.chunk.clear();
+                    next = State::Pick;
+                }
+                self.chunk.reverse();
+                self.rewind(next)?;
+                break;
+            };
+            if self.disorder.is_none() && self.last.is_none_or(|last| last.0 <= key.0) {
+                self.last = Some(key);
+            } else {
+                self.disorder.get_or_insert(key.1);
+                self.keep(key, path);
+            }
+        }
+        Ok(Step::Busy)
+    }
+
+    fn stream(&mut self) -> Result<Step, Fault> {
+        for _ in 0..LINES_PER_STEP {
+            if self.head.is_none() {
+                let end = self.disorder.unwrap_or(u32::MAX);
+                self.head = self.advance()?.filter(|(key, _)| key.1 < end);
+            }
+            let kept = self.chunk.last().map(|(key, _)| *key);
+            let next = match &self.head {
+                Some((key, _)) if kept.is_none_or(|kept| *key < kept) => self.head.take(),
+                _ => self.chunk.pop(),
+            };
+            let Some((key, path)) = next else {
+                self.state = State::Ended;
+                return Ok(Step::Busy);
+            };
+            if let Some(group) = self.collect(key.0, path) {
+                return Ok(Step::Group(group));
+            }
+        }
+        Ok(Step::Busy)
+    }
+
+    /// Keeps one of the lowest routes.
+    fn keep(&mut self, key: Key, path: Path<DeviceName>) {
+        let at = self.chunk.partition_point(|(other, _)| *other < key);
+        if at == CHUNK {
+            self.more = true;
+            return;
+        }
+        if self.chunk.len() == CHUNK {
+            self.more = true;
+            self.chunk.pop();
+        }
+        self.chunk.insert(at, (key, path));
+    }
+
+    fn pick(&mut self) -> Result<Step, Fault> {
+        for _ in 0..LINES_PER_STEP {
+            let Some((key, path)) = self.advance()? else {
+                self.chunk.reverse();
+                self.state = State::Give;
+                break;
+            };
+            if self.last.is_none_or(|last| key > last) {
+                self.keep(key, path);
+            }
+        }
+        Ok(Step::Busy)
+    }
+
+    fn give(&mut self) -> Step {
+        while let Some((key, path)) = self.chunk.pop() {
+            self.last = Some(key);
+            if let Some(group) = self.collect(key.0, path) {
+                return Step::Group(group);
+            }
+        }
+        if !std::mem::take(&mut self.more) {
+            self.state = State::Ended;
+        } else if self.rewind(State::Pick).is_err() {
+            // It went away: what was read of it is all there is.
+            self.state = State::Ended;
+        }
+        Step::Busy
+    }
+
+    /// Adds a path to the group; gives the group before when its prefix is over.
+    fn collect(&mut self, prefix: Prefix, path: Path<DeviceName>) -> Option<Group> {
+        if let Some((same, paths)) = &mut self.group
+            && *same == prefix
+        {
+            // More than that no prefix has: the list is wrong whatever else follows.
+            if paths.len() <= PATHS_MAX {
+                paths.insert(append_index(paths, path.metric), path);
+            }
+            return None;
+        }
+        self.group.replace((prefix, vec![path]))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::platform::atomic_file::tests::Folder;
+    use nl31_netlink::Route;
+
+    fn read(path: &FilePath) -> Result<Vec<String>, String> {
+        let mut sorted = Sorted::open(path).unwrap();
+        let mut all = Vec::new();
+        loop {
+            match sorted.step().map_err(|error| error.to_string())? {
+                Step::Busy => assert!(sorted.chunk.len() <= CHUNK),
+                Step::End => return Ok(all),
+                Step::Group((prefix, paths)) => all.extend(
+                    paths
+                        .into_iter()
+                        .map(|path| Route { prefix, path }.to_string()),
+                ),
+            }
+        }
+    }
+
+    #[test]
+    fn routes_come_in_address_order_whatever_the_order_of_the_file() {
+        let folder = Folder::new("sorted");
+        let line = |i: usize| format!("10.{}.{}.0/24 dev eth0", i / 256, i % 256);
+        let expected: Vec<_> = (0..3000).map(line).collect();
+        // 1999 and 3000 have no divisor in common: each line comes once. The last ones are
+        // in order but for a few, as many as are kept, and one more.
+        let orders: [fn(usize) -> usize; 6] = [
+            |i| i,
+            |i| 2999 - i,
+            |i| i * 1999 % 3000,
+            |i| (i + 2) % 3000,
+            |i| (i + CHUNK) % 3000,
+            |i| (i + CHUNK + 1) % 3000,
+        ];
+        for (number, order) in orders.into_iter().enumerate() {
+            let text: String = (0..3000).map(|i| line(order(i)) + "\n").collect();
+            let path = folder.file(&number.to_string(), text);
+            assert_eq!(read(&path).unwrap(), expected);
+        }
+    }
+
+    #[test]
+    fn the_paths_of_a_prefix_keep_their_order_within_a_metric() {
+        let folder = Folder::new("sorted-paths");
+        let path = folder.file(
+            "routes.conf",
+            "11.0.0.0/8 dev b\n10.0.0.0/8 dev c metric 5\n10.0.0.0/8 dev b\n# x\n10.0.0.0/8 dev a\n",
+        );
+        assert_eq!(
+            read(&path).unwrap(),
+            [
+                "10.0.0.0/8 dev b",
+                "10.0.0.0/8 dev a",
+                "10.0.0.0/8 dev c metric 5",
+                "11.0.0.0/8 dev b"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_file_with_some_lines_behind_its_order_is_read_twice() {
+        let folder = Folder::new("sorted-behind");
+        let routes: String = (0..30_000)
+            .map(|i| format!("10.{}.{}.0/24 dev eth0\n", i / 256, i % 256))
+            .collect();
+        let late =
+            "9.0.0.0/8 dev usb0\n10.0.7.0/24 dev usb0\n11.0.0.0/8 dev usb0\n8.0.0.0/8 dev usb0\n";
+        let path = folder.file("routes.conf", routes + late);
+        let mut sorted = Sorted::open(&path).unwrap();
+        let mut steps = 0;
+        while !matches!(sorted.step().unwrap(), Step::End) {
+            steps += 1;
+        }
+        assert!(steps < 30_000 + 200, "{steps}");
+        let all = read(&path).unwrap();
+        assert_eq!(all.len(), 30_004);
+        assert_eq!(all[..2], ["8.0.0.0/8 dev usb0", "9.0.0.0/8 dev usb0"]);
+        assert_eq!(all[9..11], ["10.0.7.0/24 dev eth0", "10.0.7.0/24 dev usb0"]);
+        assert_eq!(all[30_003], "11.0.0.0/8 dev usb0");
+    }
+
+    #[test]
+    fn a_mistake_is_found_before_anything_is_given() {
+        let folder = Folder::new("sorted-bad");
+        let path = folder.file("routes.conf", "10.0.0.0/8 dev b\nx\n");
+        assert!(read(&path).unwrap_err().contains("routes.conf:2:1: "));
+        assert_eq!(read(&folder.0.join("none")).unwrap(), [""; 0]);
+    }
+}

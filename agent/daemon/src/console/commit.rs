@@ -1,0 +1,429 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! `begin`, the edits behind it, `diff`, `check`, `commit`, `confirm`, `rollback`.
+
+use std::io;
+use std::rc::Rc;
+
+use nl31_netlink::{Change, Error, Load, Mode, Prefix, Spec, Transport};
+
+use super::reply::{Counted, Reason};
+use super::session::{Console, LINES_PER_STEP, Running};
+use crate::candidate::affected::{self, FLUSHED_MAX, Stuck};
+use crate::candidate::confirmed_commit;
+use crate::candidate::edit::{self, Fault};
+use crate::candidate::edit_log::{Candidate, CandidateError};
+use crate::config::file::Lines;
+use crate::grammar::codes::{self, Code};
+use crate::grammar::{self, Command};
+use crate::platform::devices::Cached;
+
+/// What is done with the edits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    Check,
+    Commit,
+    /// With the seconds to confirm.
+    Confirmed(u32),
+}
+
+/// A check or commit under way.
+#[derive(Debug)]
+pub(super) struct Commit {
+    purpose: Purpose,
+    lines: Lines,
+    pub(super) load: Load,
+    /// One of the edits empties the table.
+    empties: bool,
+    /// All edits are with the kernel: what takes them back is being written, up to
+    /// this prefix.
+    undo: Option<(confirmed_commit::Writer, Option<Prefix>)>,
+}
+
+impl<T: Transport> Console<T> {
+    pub(super) fn begin(&mut self) {
+        if let Some(candidate) = &self.candidate {
+            let edits = candidate.edits();
+            return self.status(
+                codes::LOCKED,
+                format_args!(
+                    "edits are open already, {edits} so far: `commit` or `rollback` ends them"
+                ),
+            );
+        }
+        match Candidate::begin(&self.shared.config.files.candidate()) {
+            Ok(candidate) => {
+                self.candidate = Some(candidate);
+                self.status(
+                    codes::DONE,
+                    format_args!("edits wait for `commit` from now on"),
+                );
+            }
+            Err(error) => self.candidate_failed(&error),
+        }
+    }
+
+    /// Keeps a line for the commit.
+    pub(super) fn edit(&mut self, command: &Command, line: &str, start: usize) {
+        let devices = &mut Cached::new(&*self.devices);
+        if let Err(fault) = edit::change(command, line, start, devices) {
+            return self.faulty(line, &fault);
+        }
+        let Some(candidate) = &mut self.candidate else {
+            return self.nothing_open();
+        };
+        match candidate.push(line) {
+            Ok(number) => self.status(codes::DONE, format_args!("edit {number}")),
+            Err(error) => self.candidate_failed(&error),
+        }
+    }
+
+    fn candidate_failed(&mut self, error: &CandidateError) {
+        match error {
+            CandidateError::Busy => self.status(
+                codes::LOCKED,
+                format_args!("another session has edits open"),
+            ),
+            CandidateError::Full => self.status(
+                codes::FULL,
+                format_args!("this is more than one commit takes: `commit` what is there first"),
+            ),
+            CandidateError::Io(error) => self.file_failed(error),
+        }
+    }
+
+    pub(super) fn file_failed(&mut self, error: &io::Error) {
+        let path = self.shared.config.files.run.display();
+        let text = format!("{path}: {error}");
+        self.status(codes::of_io(error), format_args!("{text}"));
+    }
+
+    fn nothing_open(&mut self) {
+        self.status(
+            codes::NOT_OPEN,
+            format_args!("no edits are open: `begin` them"),
+        );
+    }
+
+    /// Whether a commit waits for its confirmation; then says so.
+    pub(super) fn is_unconfirmed(&mut self) -> bool {
+        let left = self.shared.left();
+        if let Some(left) = left {
+            let seconds = left.div_ceil(1000);
+            let how = match self.shared.config.resident {
+                true => "`confirm` keeps it, `rollback` takes it back",
+                false => "`confirm` or `rollback` it on the serial console, or with nl31ctl",
+            };
+            self.status(
+                codes::LOCKED,
+                format_args!("a commit waits {seconds} s more: {how}"),
+            );
+        }
+        left.is_some()
+    }
+
+    pub(super) fn start_commit(&mut self, line: &str, start: usize) {
+        match grammar::confirmed(line, start) {
+            Err(error) => self.misspelled(line, &error),
+            Ok(Some(_)) if !self.shared.config.resident => self.status(
+                codes::DENIED,
+                format_args!("this agent ends with its input: use the serial console, or nl31ctl"),
+            ),
+            Ok(Some(seconds)) => self.start_edits(Purpose::Confirmed(seconds)),
+            Ok(None) => self.start_edits(Purpose::Commit),
+        }
+    }
+
+    pub(super) fn start_edits(&mut self, purpose: Purpose) {
+        let Some(candidate) = &self.candidate else {
+            return self.nothing_open();
+        };
+        let (edits, lines) = (candidate.edits(), candidate.lines());
+        if purpose != Purpose::Check && self.is_unconfirmed() {
+            return;
+        }
+        let lines = match lines {
+            Ok(lines) => lines,
+            Err(error) => return self.file_failed(&error),
+        };
+        // They are numbered from 1.
+        let load = self.ask(|client| Ok(Load::new(client, Mode::Transaction, edits + 1)));
+        match load {
+            Ok(load) => {
+                self.running = Running::Commit(Box::new(Commit {
+                    purpose,
+                    lines,
+                    load,
+                    empties: false,
+                    undo: None,
+                }));
+            }
+            Err(error) => self.failed(&error, format_args!("{}", Reason(&error))),
+        }
+    }
+
+    /// Goes on with a check or commit.
+    pub(super) fn commit(&mut self, mut commit: Box<Commit>) {
+        if std::mem::take(&mut self.stop) {
+            self.abandon(&mut commit.load);
+            return self.status(codes::STOPPED, format_args!("stopped, nothing was changed"));
+        }
+        if commit.undo.is_some() {
+            return self.write_undo(commit);
+        }
+        let devices = Rc::clone(&self.devices);
+        let mut devices = Cached::new(&*devices);
+        for _ in 0..4 * LINES_PER_STEP {
+            match commit.lines.advance() {
+                Ok(true) => {}
+                Ok(false) => return self.pushed(commit),
+                Err(_) => {
+                    self.abandon(&mut commit.load);
+                    return self.file_failed(&io::ErrorKind::InvalidData.into());
+                }
+            }
+            let number = commit.lines.number();
+            match edit::reread(commit.lines.text(), &mut devices) {
+                Err(fault) => {
+                    self.abandon(&mut commit.load);
+                    return self.edit_faulty(number, &fault);
+                }
+                Ok(change) => {
+                    commit.empties |=
+                        matches!(&change, Change::DeleteAll(all) if *all == Spec::default());
+                    let pushed = self.ask(|client| commit.load.push(client, number, &change));
+                    if let Err(error) = pushed {
+                        return self.edit_refused(&commit, &error);
+                    }
+                }
+            }
+        }
+        self.running = Running::Commit(commit);
+    }
+
+    /// All edits are given to the kernel, which lets nobody else change the table now.
+    fn pushed(&mut self, mut commit: Box<Commit>) {
+        match commit.purpose {
+            Purpose::Check => {
+                let checked = self.ask(|client| commit.load.check(client));
+                match checked {
+                    Ok(()) => self.status(codes::DONE, format_args!("every edit can be made")),
+                    Err(error) => self.edit_refused(&commit, &error),
+                }
+            }
+            Purpose::Commit => self.finish(&mut commit),
+            Purpose::Confirmed(_) => {
+                match confirmed_commit::Writer::create(&self.shared.config.files.undo()) {
+                    Ok(writer) => {
+                        commit.undo = Some((writer, None));
+                        self.running = Running::Commit(commit);
+                    }
+                    Err(error) => {
+                        self.abandon(&mut commit.load);
+                        self.file_failed(&error);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Writes what takes the commit back, a chunk at a time; then commits.
+    fn write_undo(&mut self, mut commit: Box<Commit>) {
+        let (Some((mut writer, last)), Some(candidate)) = (commit.undo.take(), &self.candidate)
+        else {
+            return self.nothing_open();
+        };
+        let Some(client) = &mut self.client else {
+            return self.ready();
+        };
+        let chunk = match affected::before(client, &*self.devices, candidate, last) {
+            Ok(chunk) => chunk,
+            Err(stuck) => {
+                self.abandon(&mut commit.load);
+                return self.stuck(&stuck);
+            }
+        };
+        let mut last = None;
+        let devices = Rc::clone(&self.devices);
+        let mut devices = Cached::new(&*devices);
+        for touched in &chunk {
+            last = Some(touched.prefix);
+            match writer.prefix(touched.prefix, &touched.before, &mut devices) {
+                Ok(true) => {}
+                Ok(false) => {
+                    self.abandon(&mut commit.load);
+                    let max = confirmed_commit::PREFIXES_MAX;
+                    return self.status(
+                        codes::FULL,
+                        format_args!(
+                            "a commit to be confirmed takes at most {max} prefixes: commit in parts"
+                        ),
+                    );
+                }
+                Err(error) => {
+                    self.abandon(&mut commit.load);
+                    return self.file_failed(&error);
+                }
+            }
+        }
+        if chunk.len() == affected::CHUNK {
+            commit.undo = Some((writer, last));
+            self.running = Running::Commit(commit);
+            return;
+        }
+        let Purpose::Confirmed(seconds) = commit.purpose else {
+            return self.ready();
+        };
+        let until = confirmed_commit::now() + u64::from(seconds) * 1000;
+        match writer.arm(until, commit.empties) {
+            Ok(()) => {
+                self.shared.unconfirmed.set(Some(until));
+                self.finish(&mut commit);
+            }
+            Err(error) => {
+                self.abandon(&mut commit.load);
+                self.file_failed(&error);
+            }
+        }
+    }
+
+    /// Makes all edits at once.
+    fn finish(&mut self, commit: &mut Commit) {
+        match self.ask(|client| commit.load.finish(client)) {
+            Ok(_) => {
+                let edits = self
+                    .candidate
+                    .take()
+                    .map_or(0, |candidate| candidate.edits());
+                let edits = Counted(edits.into(), "edit");
+                log::info!("committed {edits}");
+                if commit.empties && commit.purpose == Purpose::Commit {
+                    self.shared.config.replace(None);
+                }
+                match commit.purpose {
+                    _ if edits.0 == 0 => {
+                        self.shared.forget_unconfirmed();
+                        self.status(codes::NOTHING, format_args!("there were no edits"));
+                    }
+                    Purpose::Confirmed(seconds) => self.status(
+                        codes::DONE,
+                        format_args!(
+                            "committed {edits}, for {seconds} s: `confirm` keeps and saves them"
+                        ),
+                    ),
+                    _ => self.status(codes::DONE, format_args!("committed {edits}")),
+                }
+            }
+            Err(error) => {
+                if error.errno().is_some() {
+                    self.shared.forget_unconfirmed();
+                }
+                // Otherwise it is not known whether they were made: then they are taken
+                // back in time.
+                self.edit_refused(commit, &error);
+            }
+        }
+    }
+
+    /// Gives up what the kernel has of a commit or load.
+    pub(super) fn abandon(&mut self, load: &mut Load) {
+        match self.ask(|client| load.abort(client)) {
+            Err(error) if error.errno().is_none() => log::warn!("{error}"),
+            _ => {}
+        }
+    }
+
+    /// Shows an edit that cannot be made, and why.
+    fn edit_refused(&mut self, commit: &Commit, error: &Error) {
+        log::debug!("{error}");
+        match commit.load.tag(error) {
+            Some(number) => {
+                self.edit_failed(number, Code::of(error), format_args!("{}", Reason(error)))
+            }
+            None => self.status(Code::of(error), format_args!("{}", Reason(error))),
+        }
+    }
+
+    fn edit_faulty(&mut self, number: u32, fault: &Fault) {
+        self.edit_failed(number, fault.code(), format_args!("{fault}"));
+    }
+
+    fn edit_failed(&mut self, number: u32, code: Code, what: std::fmt::Arguments<'_>) {
+        let lines = self
+            .candidate
+            .as_ref()
+            .and_then(|candidate| candidate.lines().ok());
+        if let Some(mut lines) = lines {
+            while matches!(lines.advance(), Ok(true)) && lines.number() < number {}
+            self.data(format_args!("  {}", lines.text()));
+        }
+        self.status(
+            code,
+            format_args!("edit {number}: {what}; nothing was changed"),
+        );
+    }
+
+    pub(super) fn stuck(&mut self, stuck: &Stuck) {
+        match stuck {
+            Stuck::Edit(number, fault) => self.edit_faulty(*number, fault),
+            Stuck::Conflict(number, prefix, conflict) => {
+                let code = Code::of_errno(conflict.errno(true));
+                let why = std::io::Error::from_raw_os_error(conflict.errno(false));
+                self.edit_failed(*number, code, format_args!("{prefix}: {why}"));
+            }
+            Stuck::TooMany(number) => self.edit_failed(
+                *number,
+                codes::FULL,
+                format_args!(
+                    "the flushes up to here touch more than {FLUSHED_MAX} routes, too many to look \
+                     at each"
+                ),
+            ),
+            Stuck::Kernel(error) => self.failed(error, format_args!("{}", Reason(error))),
+            Stuck::Io(error) => self.file_failed(error),
+        }
+    }
+
+    pub(super) fn confirm(&mut self) {
+        let waited = self.shared.unconfirmed.get().is_some();
+        if !waited {
+            return self.status(
+                codes::NOT_OPEN,
+                format_args!("no commit waits to be confirmed"),
+            );
+        }
+        let undo = self.shared.config.files.undo();
+        let empties = confirmed_commit::empties(&undo);
+        if let Err(error) = confirmed_commit::disarm(&undo) {
+            return self.file_failed(&error);
+        }
+        self.shared.unconfirmed.set(None);
+        if empties {
+            self.shared.config.replace(None);
+        }
+        log::info!("the commit is confirmed");
+        self.start_save(true);
+    }
+
+    pub(super) fn rollback(&mut self) {
+        if let Some(candidate) = self.candidate.take() {
+            let edits = Counted(candidate.edits().into(), "edit");
+            return self.status(codes::DONE, format_args!("dropped {edits}"));
+        }
+        if self.shared.unconfirmed.get().is_none() {
+            let text = format_args!("no edits are open, and no commit waits to be confirmed");
+            return self.status(codes::NOT_OPEN, text);
+        }
+        let path = self.shared.config.files.undo();
+        let Some(client) = &mut self.client else {
+            return self.absent();
+        };
+        match confirmed_commit::roll_back(client, &*self.devices, &path) {
+            Ok(done) => {
+                self.shared.rolled_back(done);
+                log::info!("{done}");
+                self.status(codes::DONE, format_args!("{done}"));
+            }
+            Err(error) => self.failed(&error, format_args!("{}", Reason(&error))),
+        }
+    }
+}

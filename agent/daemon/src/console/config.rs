@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! `save`, `load`, `factory-reset`, and `diff` against the saved config.
+
+use std::path::Path;
+
+use nl31_netlink::{ErrorKind, Mode, Transport};
+
+use super::boot::NotThere;
+use super::reply::{Reason, count_routes};
+use super::session::{Console, Running};
+use crate::config::file::{ConfigError, ConfigErrorKind};
+use crate::config::load::Loading;
+use crate::config::save::{Progress, SaveError, Saving};
+use crate::grammar;
+use crate::grammar::codes::{self, Code};
+
+/// A save under way.
+#[derive(Debug)]
+pub(super) struct Save {
+    saving: Saving,
+    /// It ends a `confirm`.
+    confirms: bool,
+}
+
+impl<T: Transport> Console<T> {
+    pub(super) fn start_save(&mut self, confirms: bool) {
+        let Some(client) = &mut self.client else {
+            return match confirms {
+                true => self.confirmed_but(format_args!("{}", ErrorKind::Absent)),
+                false => self.absent(),
+            };
+        };
+        match Saving::begin(client, &self.shared.config) {
+            Ok(saving) => self.running = Running::Save(Box::new(Save { saving, confirms })),
+            Err(error) => self.save_failed(&error, confirms),
+        }
+    }
+
+    /// Saves some more routes; says whether that needs no waiting.
+    pub(super) fn save(&mut self, mut save: Box<Save>) -> bool {
+        if std::mem::take(&mut self.stop) {
+            match save.confirms {
+                true => self.confirmed_but(format_args!("stopped")),
+                false => self.status(
+                    codes::STOPPED,
+                    format_args!("stopped, the saved config is as it was"),
+                ),
+            }
+            return true;
+        }
+        let Some(client) = &mut self.client else {
+            return false;
+        };
+        match save
+            .saving
+            .step(client, &*self.devices, &self.shared.config, &|| {
+                self.shared.left().is_some()
+            }) {
+            Ok(Progress::Saved(paths)) => {
+                self.shared.config.saved(paths, save.saving.late());
+                for device in save.saving.late() {
+                    self.data(format_args!("* with the routes that wait for {device}"));
+                }
+                let confirmed = if save.confirms { "confirmed and " } else { "" };
+                self.status(
+                    codes::DONE,
+                    format_args!("{confirmed}saved {}", count_routes(paths)),
+                );
+            }
+            Ok(progress) => {
+                self.running = Running::Save(save);
+                return progress == Progress::Busy;
+            }
+            Err(error) => self.save_failed(&error, save.confirms),
+        }
+        true
+    }
+
+    fn save_failed(&mut self, error: &SaveError, confirms: bool) {
+        let path = self.shared.config.files.config.display().to_string();
+        let (code, text) = match error {
+            SaveError::Kernel(error) => (Code::of(error), format!("{}", Reason(error))),
+            SaveError::Io(error) => (codes::of_io(error), format!("{path}: {error}")),
+        };
+        log::error!("not saved: {text}");
+        match confirms {
+            true => self.confirmed_but(format_args!("{text}")),
+            false => self.status(code, format_args!("not saved: {text}")),
+        }
+    }
+
+    /// The half of a `confirm` that was done.
+    fn confirmed_but(&mut self, why: std::fmt::Arguments<'_>) {
+        self.status(
+            codes::UNSAVED,
+            format_args!("confirmed but not saved: {why}"),
+        );
+    }
+
+    pub(super) fn start_load(&mut self, line: &str, start: usize) {
+        let file = match grammar::one_word(line, start) {
+            Ok(file) => file,
+            Err(error) => return self.misspelled(line, &error),
+        };
+        if self.candidate.is_some() {
+            let text = format_args!("edits are open: `commit` or `rollback` them first");
+            return self.status(codes::LOCKED, text);
+        }
+        if self.is_unconfirmed() {
+            return;
+        }
+        if self.client.is_none() {
+            return self.absent();
+        }
+        let path = file.map_or(self.shared.config.files.saved(), Path::new);
+        match Loading::open(path, Mode::Replace) {
+            Ok(mut loading) => {
+                // Only the resident agent is there to add them.
+                if self.shared.config.resident {
+                    loading = loading.without_absent();
+                }
+                self.running = Running::Load(Box::new(loading));
+            }
+            Err(error) => self.config_failed(&error),
+        }
+    }
+
+    /// Loads some more lines.
+    pub(super) fn load(&mut self, mut loading: Box<Loading>) {
+        let Some(client) = &mut self.client else {
+            return;
+        };
+        if std::mem::take(&mut self.stop) {
+            loading.abort(client);
+            return self.status(
+                codes::STOPPED,
+                format_args!("stopped, the table is as it was"),
+            );
+        }
+        match loading.step(client, &*self.devices) {
+            Ok(None) => self.running = Running::Load(loading),
+            Ok(Some(loaded)) => {
+                let late = loading.late();
+                for device in late.iter().flat_map(|late| &late.devices) {
+                    self.data(format_args!("* {}", NotThere(device)));
+                }
+                self.shared.config.replace(late);
+                let path = loading.path().display();
+                let routes = count_routes(loaded.added.into());
+                log::info!("{path}: {routes} take the place of the table");
+                self.status(codes::DONE, format_args!("loaded {routes} from {path}"));
+            }
+            Err(error) => self.config_failed(&error),
+        }
+    }
+
+    pub(super) fn config_failed(&mut self, error: &ConfigError) {
+        let code = match &error.kind {
+            ConfigErrorKind::Kernel(error) => Code::of(error),
+            _ => codes::FILE,
+        };
+        self.status(code, format_args!("{error}"));
+    }
+
+    pub(super) fn factory_reset(&mut self) {
+        match self.shared.config.files.forget() {
+            Ok(()) => {
+                log::warn!("the saved config was deleted");
+                self.status(codes::DONE, format_args!(
+                    "the next boot begins as the factory made it; the table is as it was, and `save` keeps it"
+                ));
+            }
+            Err(error) => {
+                let path = self.shared.config.files.config.display().to_string();
+                self.status(codes::of_io(&error), format_args!("{path}: {error}"));
+            }
+        }
+    }
+}

@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! `diff`: what the edits change, or how the table differs from the saved config.
+
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::rc::Rc;
+
+use nl31_netlink::{Dump, Prefix, Route, Step, Transport};
+use nl31_route::{DeviceName, path_diff};
+
+use super::json::JsonChange;
+use super::reply::{Counted, Reason};
+use super::session::{Console, LINES_PER_STEP, Running};
+use crate::candidate::affected::{self, Stuck};
+use crate::config::sorted::{self, Group, Sorted};
+use crate::grammar::codes;
+use crate::platform::devices::Cached;
+
+/// What the edits change, being shown.
+#[derive(Debug, Default)]
+pub(super) struct CandidateDiff {
+    last: Option<Prefix>,
+    ended: bool,
+    lines: VecDeque<(char, Route<u32>)>,
+    json: bool,
+    shown: u64,
+}
+
+/// How the table differs from a config, being shown: both come in address order.
+#[derive(Debug)]
+pub(super) struct ConfigDiff {
+    path: PathBuf,
+    saved: Sorted,
+    saved_next: Option<Group>,
+    saved_ended: bool,
+    dump: Dump,
+    /// A prefix whose paths may not be all here yet.
+    open: Option<Group>,
+    table_next: Option<Group>,
+    table_ended: bool,
+    interrupted: bool,
+    lines: VecDeque<(char, Route<DeviceName>)>,
+    json: bool,
+    shown: u64,
+}
+
+/// What a step of [`ConfigDiff`] waits for.
+enum Wait {
+    /// Nothing: there is more to do, or lines to show.
+    No,
+    /// The kernel.
+    Kernel,
+    /// It is over.
+    Over,
+}
+
+impl<T: Transport> Console<T> {
+    pub(super) fn start_candidate_diff(&mut self, json: bool) {
+        self.running = Running::CandidateDiff(Box::new(CandidateDiff {
+            json,
+            ..CandidateDiff::default()
+        }));
+    }
+
+    fn show_difference(&mut self, sign: char, route: &Route<DeviceName>, json: bool) {
+        match json {
+            true => self.data(format_args!("{}", JsonChange(sign, route))),
+            false => self.data(format_args!("{sign} {route}")),
+        }
+    }
+
+    /// Shows what the edits change.
+    pub(super) fn candidate_diff(&mut self, mut diff: Box<CandidateDiff>) -> bool {
+        if std::mem::take(&mut self.stop) {
+            self.status(codes::STOPPED, format_args!("stopped"));
+            return true;
+        }
+        let devices = Rc::clone(&self.devices);
+        let mut devices = Cached::new(&*devices);
+        for _ in 0..LINES_PER_STEP {
+            if self.page_is_full() {
+                return self.pause(Running::CandidateDiff(diff));
+            }
+            let Some((sign, route)) = diff.lines.pop_front() else {
+                break;
+            };
+            let route = devices.named(route);
+            self.show_difference(sign, &route, diff.json);
+            diff.shown += 1;
+        }
+        if diff.lines.is_empty() && diff.ended {
+            self.differences(diff.shown, format_args!("from the table"));
+            return true;
+        }
+        if diff.lines.is_empty()
+            && let Err(stuck) = self.next_touched(&mut diff)
+        {
+            self.stuck(&stuck);
+            return true;
+        }
+        self.running = Running::CandidateDiff(diff);
+        true
+    }
+
+    fn next_touched(&mut self, diff: &mut CandidateDiff) -> Result<(), Stuck> {
+        let (Some(client), Some(candidate)) = (&mut self.client, &self.candidate) else {
+            diff.ended = true;
+            return Ok(());
+        };
+        let mut chunk = affected::before(client, &*self.devices, candidate, diff.last)?;
+        affected::after(&mut chunk, &*self.devices, candidate)?;
+        diff.ended = chunk.len() < affected::CHUNK;
+        diff.last = chunk.last().map(|touched| touched.prefix);
+        for touched in &chunk {
+            let (before, after) = (touched.before.all(), touched.after.all());
+            path_diff(touched.prefix, before, after, &mut |sign, route| {
+                diff.lines.push_back((sign, route));
+            });
+        }
+        Ok(())
+    }
+
+    pub(super) fn start_config_diff(&mut self, json: bool) {
+        let path = self.shared.config.files.saved().to_path_buf();
+        let saved = match Sorted::open(&path) {
+            Ok(saved) => saved,
+            Err(error) => return self.config_failed(&error),
+        };
+        match self.ask(|client| client.dump(&Default::default())) {
+            Ok(dump) => {
+                self.running = Running::ConfigDiff(Box::new(ConfigDiff {
+                    path,
+                    saved,
+                    saved_next: None,
+                    saved_ended: false,
+                    dump,
+                    open: None,
+                    table_next: None,
+                    table_ended: false,
+                    interrupted: false,
+                    lines: VecDeque::new(),
+                    json,
+                    shown: 0,
+                }));
+            }
+            Err(error) => self.failed(&error, format_args!("{}", Reason(&error))),
+        }
+    }
+
+    /// Shows some more differences; says whether that needs no waiting.
+    pub(super) fn config_diff(&mut self, mut diff: Box<ConfigDiff>) -> bool {
+        if std::mem::take(&mut self.stop) {
+            self.status(codes::STOPPED, format_args!("stopped"));
+            return true;
+        }
+        let devices = Rc::clone(&self.devices);
+        let mut devices = Cached::new(&*devices);
+        for _ in 0..LINES_PER_STEP {
+            if self.page_is_full() {
+                return self.pause(Running::ConfigDiff(diff));
+            }
+            if let Some((sign, route)) = diff.lines.pop_front() {
+                self.show_difference(sign, &route, diff.json);
+                diff.shown += 1;
+                continue;
+            }
+            match self.compare(&mut diff, &mut devices) {
+                Some(Wait::No) => {}
+                Some(Wait::Kernel) => {
+                    self.running = Running::ConfigDiff(diff);
+                    return false;
+                }
+                Some(Wait::Over) if diff.interrupted => {
+                    let text = format_args!("the table changed meanwhile: ask again");
+                    self.status(codes::INTERRUPTED, text);
+                    return true;
+                }
+                Some(Wait::Over) => {
+                    let path = diff.path.display();
+                    self.differences(diff.shown, format_args!("from {path}"));
+                    return true;
+                }
+                None => return true,
+            }
+        }
+        self.running = Running::ConfigDiff(diff);
+        true
+    }
+
+    /// Goes on until there is a prefix of each side, and compares them. `None` after
+    /// an error, which it tells.
+    fn compare(&mut self, diff: &mut ConfigDiff, devices: &mut Cached<'_>) -> Option<Wait> {
+        if diff.saved_next.is_none() && !diff.saved_ended {
+            match diff.saved.step() {
+                Ok(sorted::Step::Busy) => return Some(Wait::No),
+                Ok(sorted::Step::Group(group)) => diff.saved_next = Some(group),
+                Ok(sorted::Step::End) => diff.saved_ended = true,
+                Err(error) => {
+                    self.config_failed(&error);
+                    return None;
+                }
+            }
+        }
+        while diff.table_next.is_none() && !diff.table_ended {
+            let Some(client) = &mut self.client else {
+                self.absent();
+                return None;
+            };
+            match client.poll_next(&mut diff.dump) {
+                Ok(Step::Route(route)) => {
+                    let route = devices.named(route);
+                    diff.of_table(route);
+                }
+                Ok(Step::Pending) => return Some(Wait::Kernel),
+                Ok(Step::End { interrupted }) => {
+                    diff.interrupted = interrupted;
+                    diff.table_ended = true;
+                    diff.table_next = diff.open.take();
+                }
+                Err(error) => {
+                    self.failed(&error, format_args!("{}", Reason(&error)));
+                    return None;
+                }
+            }
+        }
+        Some(diff.next_lines())
+    }
+
+    pub(super) fn differences(&mut self, shown: u64, from: std::fmt::Arguments<'_>) {
+        match shown {
+            0 => self.status(codes::DONE, format_args!("no difference {from}")),
+            _ => self.status(
+                codes::DONE,
+                format_args!("{} {from}", Counted(shown, "difference")),
+            ),
+        }
+    }
+}
+
+impl ConfigDiff {
+    /// Takes a path of the table.
+    fn of_table(&mut self, route: Route<DeviceName>) {
+        match &mut self.open {
+            Some((prefix, paths)) if *prefix == route.prefix => paths.push(route.path),
+            open => self.table_next = open.replace((route.prefix, vec![route.path])),
+        }
+    }
+
+    /// Compares the lower of the two prefixes that come next.
+    fn next_lines(&mut self) -> Wait {
+        let saved = self.saved_next.as_ref().map(|(prefix, _)| *prefix);
+        let table = self.table_next.as_ref().map(|(prefix, _)| *prefix);
+        let Some(prefix) = saved.into_iter().chain(table).min() else {
+            return Wait::Over;
+        };
+        let paths = |next: &mut Option<Group>| {
+            let group = next.take_if(|(next, _)| *next == prefix);
+            group.map_or_else(Vec::new, |(_, paths)| paths)
+        };
+        let (before, after) = (paths(&mut self.saved_next), paths(&mut self.table_next));
+        path_diff(prefix, &before, &after, &mut |sign, route| {
+            self.lines.push_back((sign, route));
+        });
+        Wait::No
+    }
+}

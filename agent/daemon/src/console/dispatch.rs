@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! A line to the command that it names.
+
+use nl31_netlink::Transport;
+
+use super::commit::Purpose;
+use super::editor::{LINE_MAX, Line};
+use super::session::{Console, Peer, Running};
+use crate::candidate::edit;
+use crate::grammar::codes;
+use crate::grammar::{self, Action, Arguments, Command};
+
+impl<T: Transport> Console<T> {
+    pub(super) fn entered(&mut self) {
+        if self.editor.overflowed() {
+            self.too_long();
+            return;
+        }
+        self.editor.remember();
+        let line = self.editor.line().clone();
+        self.execute(&line);
+    }
+
+    pub(super) fn too_long(&mut self) {
+        self.commands += 1;
+        self.status(
+            codes::TOO_LONG,
+            format_args!("the line is longer than {LINE_MAX} bytes"),
+        );
+    }
+
+    pub(super) fn execute(&mut self, line: &Line) {
+        let (command, start) = match grammar::command(line) {
+            Ok(Some(found)) if !line.trim_start().starts_with('#') => found,
+            Err(_) if line.trim_start().starts_with('#') => return self.ready(),
+            Ok(_) => return self.ready(),
+            Err(error) => {
+                self.commands += 1;
+                return self.misspelled(line, &error);
+            }
+        };
+        if command.action.waits_for_config() && self.booting() {
+            self.running = Running::Held(Box::new(line.clone()));
+            return;
+        }
+        self.commands += 1;
+        self.printed = 0;
+        self.run(command, line, start);
+    }
+
+    pub(super) fn run(&mut self, command: &'static Command, line: &str, start: usize) {
+        if matches!(command.arguments, Arguments::None)
+            && let Err(error) = grammar::nothing(line, start)
+        {
+            return self.misspelled(line, &error);
+        }
+        if self.is_read_only() && !command.action.reads() {
+            return self.status(codes::DENIED, format_args!("this line is read-only"));
+        }
+        if self.candidate.is_some() && edit::is_edit(command) {
+            return self.edit(command, line, start);
+        }
+        match (command.action, &command.arguments) {
+            (Action::Greet, _) => self.greet(line[start..].trim()),
+            (Action::Ping, _) => self.ping(),
+            (Action::RouteDel, Arguments::Route(syntax)) => self.delete(syntax, line, start),
+            (action, Arguments::Route(syntax)) => {
+                let how = edit::adds(action).expect("the others put a path into the table");
+                self.add(how, syntax, line, start);
+            }
+            (Action::RouteGet, Arguments::Address(syntax)) => self.get(syntax, line, start),
+            (Action::RouteShow, Arguments::Filter(syntax)) => self.start_show(syntax, line, start),
+            (Action::RouteFlush, Arguments::Filter(syntax)) => self.flush(syntax, line, start),
+            (Action::Begin, _) => self.begin(),
+            (Action::Check, _) => self.start_edits(Purpose::Check),
+            (Action::Commit, _) => self.start_commit(line, start),
+            (Action::Confirm, _) => self.confirm(),
+            (Action::Rollback, _) => self.rollback(),
+            (Action::Save, _) => {
+                if !self.is_unconfirmed() {
+                    self.start_save(false);
+                }
+            }
+            (Action::Load, _) => self.start_load(line, start),
+            (Action::FactoryReset, _) => self.factory_reset(),
+            (Action::Monitor, Arguments::Word(words)) => {
+                match grammar::one_of(line, start, words) {
+                    Err(error) => self.misspelled(line, &error),
+                    Ok(word) => {
+                        self.monitoring = word.unwrap_or(0) == 0;
+                        let state = words[usize::from(!self.monitoring)].word;
+                        self.status(codes::DONE, format_args!("monitor {state}"));
+                    }
+                }
+            }
+            (action, Arguments::Word(words)) => {
+                let json = match grammar::one_of(line, start, words) {
+                    Err(error) => return self.misspelled(line, &error),
+                    Ok(word) => word.is_some(),
+                };
+                match action {
+                    Action::Stats => self.stats(json),
+                    Action::Diff if self.candidate.is_some() => self.start_candidate_diff(json),
+                    Action::Diff => self.start_config_diff(json),
+                    Action::Log => self.running = Running::Log(0, json),
+                    Action::Version => self.version(json),
+                    _ => unreachable!("{action:?} does not take a word"),
+                }
+            }
+            (Action::Help, _) => self.help(line, start),
+            (Action::Terminal, _) => self.terminal(line, start),
+            (Action::Exit, _) => self.exit(),
+            (Action::Reboot, _) => self.reboot(),
+            (action, arguments) => unreachable!("{action:?} does not take {arguments:?}"),
+        }
+    }
+
+    /// Takes the size of a terminal that does not tell it, as over a serial line.
+    pub(super) fn terminal(&mut self, line: &str, start: usize) {
+        match grammar::size(line, start) {
+            Err(error) => return self.misspelled(line, &error),
+            Ok([rows, columns]) => {
+                self.rows = rows.unwrap_or(self.rows);
+                if let Some(columns) = columns {
+                    self.editor.set_width(columns);
+                }
+            }
+        }
+        let columns = self.editor.width();
+        match self.rows {
+            0 => self.status(
+                codes::DONE,
+                format_args!("{columns} columns; long output does not pause"),
+            ),
+            rows => self.status(
+                codes::DONE,
+                format_args!("{rows} rows of {columns} columns"),
+            ),
+        }
+    }
+
+    pub(super) fn exit(&mut self) {
+        // What follows was meant for a session that is over.
+        self.input.clear();
+        self.hurried = false;
+        self.monitoring = false;
+        let (columns, rows) = self.told;
+        self.set_size(columns, rows);
+        if self.peer != Peer::Line {
+            self.ended = true;
+            self.status(codes::DONE, format_args!("the session ends"));
+        } else if self.lock.gate.lock() {
+            self.editor.forget();
+            self.status(codes::DONE, format_args!("locked"));
+        } else {
+            let text = format_args!("this line has no PIN, it stays open");
+            self.status(codes::DONE, text);
+        }
+    }
+
+    pub(super) fn reboot(&mut self) {
+        if !self.shared.appliance {
+            let text = format_args!("this agent does not run the machine that it is on");
+            return self.status(codes::DENIED, text);
+        }
+        self.shared.reboot.set(true);
+        self.status(codes::DONE, format_args!("restarting"));
+    }
+}

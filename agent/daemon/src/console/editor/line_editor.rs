@@ -1,0 +1,317 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The line editor: keys into edits of the line, its history and its row.
+
+use super::history::History;
+use super::keys::{Key, KeyDecoder};
+use super::line_buffer::{Line, LineBuffer};
+use super::row::Row;
+use crate::platform::output::Output;
+
+/// What a key asks of the editor's owner.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Request {
+    /// Enter: take [`Editor::line`], then call [`Editor::prompt`].
+    Execute,
+    /// Tab: complete what is left of the cursor.
+    Complete,
+    /// `?`: explain what may stand at the cursor, or insert it.
+    Help,
+    /// Ctrl-C: the line was given up and the cursor is on a new one.
+    Cancel,
+    /// Ctrl-D on an empty line.
+    End,
+}
+
+#[derive(Debug)]
+struct Search {
+    /// What is searched for.
+    text: heapless::String<64>,
+    /// Which line it was found in, see [`History::get`].
+    found: Option<usize>,
+}
+
+/// One line and its history.
+#[derive(Debug)]
+pub struct Editor {
+    keys: KeyDecoder,
+    buffer: LineBuffer,
+    history: History,
+    /// The line of the history that is being shown, and what was typed before.
+    recalled: Option<usize>,
+    draft: Line,
+    search: Option<Search>,
+    prompt: &'static str,
+    row: Row,
+}
+
+impl Editor {
+    /// An editor with an empty line and nothing drawn.
+    pub fn new(prompt: &'static str) -> Self {
+        Self {
+            keys: KeyDecoder::default(),
+            buffer: LineBuffer::default(),
+            history: History::default(),
+            recalled: None,
+            draft: Line::new(),
+            search: None,
+            prompt,
+            row: Row::new(prompt),
+        }
+    }
+
+    /// Begins anew, nothing being drawn; the history stays.
+    pub fn restart(&mut self) {
+        self.reset();
+        self.keys = KeyDecoder::default();
+        self.search = None;
+        self.row.forget();
+    }
+
+    /// The same without the history: somebody else may come.
+    pub fn forget(&mut self) {
+        let width = self.width();
+        *self = Self::new(self.prompt);
+        self.set_width(width);
+    }
+
+    /// Sets how many columns the terminal has; 0 if it does not say.
+    pub fn set_width(&mut self, columns: usize) {
+        self.row.set_width(columns);
+    }
+
+    /// How many columns the terminal has, or is taken to have.
+    pub fn width(&self) -> usize {
+        self.row.width()
+    }
+
+    /// The whole line.
+    pub fn line(&self) -> &Line {
+        self.buffer.text()
+    }
+
+    /// The line left of the cursor.
+    pub fn left(&self) -> &str {
+        self.buffer.left()
+    }
+
+    /// Whether more was typed than fits a line, so that the line is not what was
+    /// meant.
+    pub fn overflowed(&self) -> bool {
+        self.buffer.overflowed()
+    }
+
+    /// Column at which a byte of the line is shown, if the whole line is.
+    pub fn shown_at(&self, offset: usize) -> Option<usize> {
+        self.row.shown_at(self.line(), offset)
+    }
+
+    /// Begins a new line: draws the prompt.
+    pub fn prompt(&mut self, out: &mut Output) {
+        self.reset();
+        self.refresh(out);
+    }
+
+    /// Draws the line anew, the cursor being at the start of an empty row.
+    pub fn redraw(&mut self, out: &mut Output) {
+        self.row.forget();
+        self.refresh(out);
+    }
+
+    /// Wipes the row, so that something else can be printed there.
+    pub fn erase(&mut self, out: &mut Output) {
+        self.row.erase(out);
+    }
+
+    /// Goes to the row below the line.
+    pub fn leave(&mut self, out: &mut Output) {
+        out.raw(b"\r\n");
+        self.row.forget();
+    }
+
+    /// Puts the line into the history.
+    pub fn remember(&mut self) {
+        self.history.add(self.buffer.text());
+    }
+
+    /// Inserts text at the cursor; says whether it fits.
+    pub fn insert(&mut self, text: &str, out: &mut Output) -> bool {
+        let fits = self.buffer.insert(text);
+        if !fits {
+            out.raw(b"\x07");
+        }
+        self.refresh(out);
+        fits
+    }
+
+    /// Takes the next byte of the terminal.
+    pub fn byte(&mut self, byte: u8, out: &mut Output) -> Option<Request> {
+        let key = self.keys.byte(byte)?;
+        if self.search.is_some() && self.search_key(key, out) {
+            return None;
+        }
+        self.key(key, out)
+    }
+
+    fn key(&mut self, key: Key, out: &mut Output) -> Option<Request> {
+        let buffer = &mut self.buffer;
+        match key {
+            Key::Char('?') => return Some(Request::Help),
+            Key::Char(c) => {
+                self.insert(c.encode_utf8(&mut [0; 4]), out);
+                return None;
+            }
+            Key::Enter => {
+                // A row that is shown in part is of no use above the reply.
+                buffer.move_to_end();
+                self.refresh(out);
+                self.leave(out);
+                return Some(Request::Execute);
+            }
+            Key::Tab => return Some(Request::Complete),
+            Key::Ctrl('C') => {
+                buffer.move_to_end();
+                self.refresh(out);
+                out.raw(b"^C");
+                self.leave(out);
+                self.reset();
+                return Some(Request::Cancel);
+            }
+            Key::Ctrl('D') if buffer.text().is_empty() => return Some(Request::End),
+            Key::Ctrl('D') | Key::Delete => buffer.delete_after(),
+            Key::Backspace => buffer.delete_before(),
+            Key::Left | Key::Ctrl('B') => buffer.move_left(),
+            Key::Right | Key::Ctrl('F') => buffer.move_right(),
+            Key::Home | Key::Ctrl('A') => buffer.move_to_start(),
+            Key::End | Key::Ctrl('E') => buffer.move_to_end(),
+            Key::WordLeft | Key::Alt('b') => buffer.move_word_left(),
+            Key::WordRight | Key::Alt('f') => buffer.move_word_right(),
+            Key::Ctrl('K') => buffer.kill_to_end(),
+            Key::Ctrl('U') => buffer.kill_to_start(),
+            Key::Ctrl('W') => buffer.kill_to_space(),
+            Key::Alt('\x7f') => buffer.kill_word_before(),
+            Key::Alt('d') => buffer.kill_word_after(),
+            Key::Ctrl('Y') => {
+                if !buffer.yank() {
+                    out.raw(b"\x07");
+                }
+            }
+            Key::Ctrl('T') => buffer.transpose(),
+            Key::Ctrl('L') => {
+                out.raw(b"\r\n");
+                self.redraw(out);
+            }
+            Key::Up | Key::Ctrl('P') => self.recall(true, out),
+            Key::Down | Key::Ctrl('N') => self.recall(false, out),
+            Key::Ctrl('R') => {
+                self.search = Some(Search {
+                    text: heapless::String::new(),
+                    found: None,
+                });
+            }
+            Key::Invalid => out.raw(b"\x07"),
+            Key::Ctrl(_) | Key::Alt(_) => {}
+        }
+        self.refresh(out);
+        None
+    }
+
+    /// A key during a search in the history; says whether it was part of it.
+    fn search_key(&mut self, key: Key, out: &mut Output) -> bool {
+        let Some(search) = &mut self.search else {
+            return false;
+        };
+        match key {
+            Key::Char(c) => {
+                if search.text.push(c).is_err() {
+                    out.raw(b"\x07");
+                }
+            }
+            Key::Backspace => {
+                search.text.pop();
+                search.found = None;
+            }
+            Key::Ctrl('R') => {
+                let from = search.found.map_or(0, |found| found + 1);
+                match self.history.find(&search.text, from) {
+                    Some(found) => search.found = Some(found),
+                    None => out.raw(b"\x07"),
+                }
+                self.refresh(out);
+                return true;
+            }
+            Key::Ctrl('G' | 'C') => {
+                self.search = None;
+                self.refresh(out);
+                return true;
+            }
+            _ => {
+                // Any other key takes what was found, and acts on it.
+                let found = search.found.and_then(|found| self.history.get(found));
+                if let Some(found) = found {
+                    self.buffer.set(found);
+                }
+                self.search = None;
+                self.refresh(out);
+                return false;
+            }
+        }
+        let from = search.found.unwrap_or(0);
+        match self.history.find(&search.text, from) {
+            Some(found) => search.found = Some(found),
+            None => {
+                search.found = None;
+                out.raw(b"\x07");
+            }
+        }
+        self.refresh(out);
+        true
+    }
+
+    fn reset(&mut self) {
+        self.buffer.clear();
+        self.recalled = None;
+        self.row.show_from_start();
+    }
+
+    fn recall(&mut self, older: bool, out: &mut Output) {
+        let next = match (self.recalled, older) {
+            (None, true) => Some(0),
+            (Some(index), true) => Some(index + 1),
+            (Some(index), false) => index.checked_sub(1),
+            (None, false) => return out.raw(b"\x07"),
+        };
+        let line = match next {
+            Some(index) => match self.history.get(index) {
+                Some(line) => line.clone(),
+                None => return out.raw(b"\x07"),
+            },
+            None => self.draft.clone(),
+        };
+        if self.recalled.is_none() {
+            self.draft.clone_from(self.buffer.text());
+            // Who leaves a line that misses its end comes back to none.
+            if self.buffer.overflowed() {
+                self.draft.clear();
+            }
+        }
+        self.recalled = next;
+        self.buffer.set(&line);
+    }
+
+    /// Makes the terminal show the line.
+    fn refresh(&mut self, out: &mut Output) {
+        match &self.search {
+            Some(search) => {
+                let found = search.found.and_then(|found| self.history.get(found));
+                let found = found.map_or("", |line| line.as_str());
+                self.row.show_search(&search.text, found, out);
+            }
+            None => self
+                .row
+                .show_line(self.buffer.text(), self.buffer.left(), out),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

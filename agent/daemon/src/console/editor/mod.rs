@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The line editor: bytes of a terminal in, a line and its drawing out.
+//!
+//! It draws with printable characters, CR, backspace and BEL alone, and never
+//! asks the terminal anything, so it works on whatever hangs on a serial line.
+
+pub mod display_width;
+mod history;
+mod keys;
+mod line_buffer;
+mod line_editor;
+mod row;
+
+pub use line_buffer::{LINE_MAX, Line};
+pub use line_editor::{Editor, Request};
+pub use row::DRAWN_MAX;

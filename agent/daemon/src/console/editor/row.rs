@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The row of the terminal that shows the line: what stands there, and how it is changed
+//! with as few bytes as it takes.
+//!
+//! It draws with printable characters, CR, backspace and BEL alone, and never asks the
+//! terminal anything. A line longer than the terminal is wide is shown in part, around
+//! the cursor; `<` and `>` stand for what is hidden.
+
+use super::display_width::{SECOND, cells, columns, is_wide};
+use crate::platform::output::Output;
+
+/// What a terminal is taken for that does not say how wide it is.
+const WIDTH_UNKNOWN: usize = 80;
+/// Widest row that is drawn.
+const WIDTH_MAX: usize = 240;
+/// Narrowest row that is drawn.
+pub(super) const WIDTH_MIN: usize = 20;
+
+/// Most bytes that one byte of input makes the editor write: a row that is drawn
+/// anew in characters of 4 bytes, and the way back of the cursor.
+pub const DRAWN_MAX: usize = WIDTH_MAX * 4 + 2 * WIDTH_MAX + 16;
+
+/// See the module.
+#[derive(Debug)]
+pub struct Row {
+    prompt: &'static str,
+    width: usize,
+    /// Columns of the line that are hidden to the left.
+    hidden: usize,
+    /// What the terminal shows, column by column, and the column of its cursor.
+    shown: heapless::Vec<char, WIDTH_MAX>,
+    column: usize,
+}
+
+impl Row {
+    /// An empty row of a terminal of unknown width.
+    pub fn new(prompt: &'static str) -> Self {
+        Self {
+            prompt,
+            width: WIDTH_UNKNOWN,
+            hidden: 0,
+            shown: heapless::Vec::new(),
+            column: 0,
+        }
+    }
+
+    /// Sets how many columns the terminal has; 0 if it does not say.
+    pub fn set_width(&mut self, columns: usize) {
+        self.width = match columns {
+            0 => WIDTH_UNKNOWN,
+            columns => columns.clamp(WIDTH_MIN, WIDTH_MAX),
+        };
+    }
+
+    /// How many columns the terminal has, or is taken to have.
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
+    /// Column at which a byte of the line is shown, if the whole line is.
+    pub fn shown_at(&self, line: &str, offset: usize) -> Option<usize> {
+        let all = self.prompt.len() + columns(line);
+        (all < self.width).then(|| self.prompt.len() + columns(&line[..offset]))
+    }
+
+    /// Shows the next line from its start.
+    pub fn show_from_start(&mut self) {
+        self.hidden = 0;
+    }
+
+    /// The cursor is at the start of an empty row now.
+    pub fn forget(&mut self) {
+        self.shown.clear();
+        self.column = 0;
+    }
+
+    /// Wipes the row, so that something else can be printed there.
+    pub fn erase(&mut self, out: &mut Output) {
+        self.draw(&[], 0, out);
+        out.raw(b"\r");
+    }
+
+    /// Shows a search for `text` in the history, and what it found.
+    pub fn show_search(&mut self, text: &str, found: &str, out: &mut Output) {
+        let mut row = heapless::Vec::<char, WIDTH_MAX>::new();
+        let parts = ["(search) ", text, ": ", found];
+        for c in parts.into_iter().flat_map(cells).take(self.drawable()) {
+            let _ = row.push(c);
+        }
+        mend(&mut row);
+        let cursor = ("(search) ".len() + columns(text)).min(row.len());
+        self.draw(&row, cursor, out);
+    }
+
+    /// Shows the line; `left` is its part left of the cursor.
+    pub fn show_line(&mut self, line: &str, left: &str, out: &mut Output) {
+        let mut row = heapless::Vec::<char, WIDTH_MAX>::new();
+        let room = self.drawable() - self.prompt.len();
+        let cursor = columns(left);
+        let length = columns(line);
+        if length <= room {
+            self.hidden = 0;
+        } else if cursor < self.hidden + 2 || cursor + 2 > self.hidden + room {
+            // Half a row at a time, so that typing on does not draw it all each time.
+            self.hidden = cursor
+                .saturating_sub(room / 2)
+                .min(length + 1 - room.min(length));
+        }
+        for c in self.prompt.chars() {
+            let _ = row.push(c);
+        }
+        let shown = cells(line).skip(self.hidden).take(room);
+        for (index, c) in shown.enumerate() {
+            let more_left = index == 0 && self.hidden > 0;
+            let more_right = index + 1 == room && self.hidden + room < length;
+            let c = if more_left {
+                '<'
+            } else if more_right {
+                '>'
+            } else {
+                c
+            };
+            let _ = row.push(c);
+        }
+        mend(&mut row);
+        let column = self.prompt.len() + cursor - self.hidden;
+        self.draw(&row, column, out);
+    }
+
+    /// The last column stays free: writing there wraps on some terminals.
+    fn drawable(&self) -> usize {
+        self.width - 1
+    }
+
+    /// Changes what the terminal shows into `row` with as few bytes as it takes.
+    fn draw(&mut self, row: &[char], cursor: usize, out: &mut Output) {
+        let same = self
+            .shown
+            .iter()
+            .zip(row)
+            .take_while(|(old, new)| old == new)
+            .count();
+        if same < row.len() || same < self.shown.len() {
+            self.move_to(same, out);
+            write(&row[same..], out);
+            self.column = row.len();
+            for _ in row.len()..self.shown.len() {
+                out.raw(b" ");
+                self.column += 1;
+            }
+            self.shown.clear();
+            let _ = self.shown.extend_from_slice(row);
+        }
+        self.move_to(cursor, out);
+    }
+
+    fn move_to(&mut self, column: usize, out: &mut Output) {
+        if column == 0 && self.column > 0 {
+            out.raw(b"\r");
+        } else {
+            for _ in column..self.column {
+                out.raw(b"\x08");
+            }
+            let passed = self.shown.get(self.column..column);
+            write(passed.unwrap_or_default(), out);
+        }
+        self.column = column;
+    }
+}
+
+/// Writes what is shown in some columns.
+fn write(cells: &[char], out: &mut Output) {
+    for &c in cells.iter().filter(|&&c| c != SECOND) {
+        out.raw(c.encode_utf8(&mut [0; 4]).as_bytes());
+    }
+}
+
+/// Takes halves of characters out, which the ends of a row have cut.
+fn mend(row: &mut [char]) {
+    for at in 0..row.len() {
+        let whole = row.get(at + 1) == Some(&SECOND);
+        let begun = at > 0 && is_wide(row[at - 1]);
+        if is_wide(row[at]) && !whole || row[at] == SECOND && !begun {
+            row[at] = ' ';
+        }
+    }
+}

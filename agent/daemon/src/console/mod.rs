@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Sessions with people: a text console on the serial line, or on standard input and output.
+//!
+//! [`session`] takes what is typed, the files of the commands carry it out. [`shared`]
+//! is the state that all sessions of one agent have in common, those of programs too.
+
+pub mod access;
+mod boot;
+mod changes;
+mod commit;
+mod complete;
+mod config;
+mod diff;
+mod dispatch;
+pub mod editor;
+mod info;
+mod json;
+mod lock;
+mod notices;
+mod page;
+mod reply;
+mod routes;
+mod session;
+pub mod shared;
+mod show;
+
+pub(crate) use reply::Reason;
+pub use session::{Console, PROMPT, Peer};

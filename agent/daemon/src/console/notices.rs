@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What was not asked for: changes of the table, and notices.
+
+use std::fmt;
+
+use nl31_netlink::abi::NLM_F_REPLACE;
+use nl31_netlink::{Body, Message, Transport};
+
+use super::editor::Editor;
+use super::session::{Console, Running};
+use crate::platform::devices::Cached;
+
+impl<T: Transport> Console<T> {
+    /// A change that the kernel tells of.
+    pub fn event(&mut self, message: &Message) {
+        let (verb, event) = match &message.body {
+            Body::NewRoute(event) if message.header.flags & NLM_F_REPLACE != 0 => {
+                ("replaced", event)
+            }
+            Body::NewRoute(event) => ("added", event),
+            Body::DelRoute(event) => ("deleted", event),
+            Body::Table(table) => {
+                if self.monitoring {
+                    self.notice(format_args!("limit changed: {} routes", table.max_routes));
+                }
+                return;
+            }
+            _ => return,
+        };
+        let Some(lost) = event
+            .generation
+            .and_then(|number| self.changes.hear(number))
+        else {
+            return;
+        };
+        self.show_lost(lost);
+        if self.monitoring {
+            let route = Cached::new(&*self.devices).named(event.route);
+            self.notice(format_args!("{verb} {route}"));
+        }
+    }
+
+    /// Events were lost. The agent keeps no copy of the table, so to be right again
+    /// is to learn how far the table has come.
+    pub fn events_lost(&mut self) {
+        self.behind = true;
+        self.catch_up();
+    }
+
+    /// An event was not told here, for want of room.
+    pub fn missed(&mut self) {
+        self.behind = true;
+    }
+
+    /// Asks how far the table has come, once nothing is under way: the answers that a
+    /// command or the boot waits for would be passed over.
+    pub(super) fn catch_up(&mut self) {
+        if !self.behind || !matches!(self.running, Running::Nothing) || self.boot_goes_on() {
+            return;
+        }
+        self.behind = false;
+        let now = self.client.as_mut().and_then(|client| client.table().ok());
+        let Some(now) = now else { return };
+        let lost = self.changes.catch_up(now.generation);
+        self.show_lost(lost);
+        let lost = self.changes.lost();
+        log::warn!("changes come faster than they are read, {lost} were lost so far");
+    }
+
+    pub(super) fn show_lost(&mut self, lost: u64) {
+        let changes = match lost {
+            0 => return,
+            1 => "change",
+            _ => "changes",
+        };
+        if self.monitoring {
+            self.notice(format_args!(
+                "{lost} {changes} came too fast to be shown, see `route show`"
+            ));
+        }
+    }
+
+    /// Tells something that was not asked for.
+    pub fn notice(&mut self, text: fmt::Arguments<'_>) {
+        let at_prompt = self.prompted && matches!(self.running, Running::Nothing);
+        let at_page = matches!(self.running, Running::Paused(_));
+        if at_prompt && self.is_locked() {
+            self.out.raw(b"\r\n");
+        } else if at_prompt {
+            self.draw(Editor::erase);
+        } else if at_page {
+            self.erase_more();
+        }
+        self.data(format_args!("* {text}"));
+        if at_prompt && self.is_locked() {
+            self.ask_for_pin();
+        } else if at_prompt {
+            self.draw(Editor::redraw);
+        } else if at_page {
+            self.draw_more();
+        }
+    }
+}

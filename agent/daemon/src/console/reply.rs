@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What a command answers: data lines, carets below the line, one status line.
+
+use std::fmt::{self, Write as _};
+
+use nl31_netlink::{Client, Error, ErrorKind, Transport};
+
+use super::editor::Editor;
+use super::editor::display_width::columns;
+use super::session::{Console, Running};
+use crate::candidate::edit::Fault;
+use crate::grammar::GrammarError;
+use crate::grammar::codes::{self, Code};
+use crate::platform::output::Output;
+
+impl<T: Transport> Console<T> {
+    /// Asks the kernel, if it is there.
+    pub(super) fn ask<R>(
+        &mut self,
+        ask: impl FnOnce(&mut Client<T>) -> Result<R, Error>,
+    ) -> Result<R, Error> {
+        match &mut self.client {
+            Some(client) => ask(client),
+            None => Err(Error {
+                op: nl31_netlink::Op::Open,
+                seq: 0,
+                kind: ErrorKind::Absent,
+            }),
+        }
+    }
+
+    /// Says why a line is no edit, below its place.
+    pub(super) fn faulty(&mut self, line: &str, fault: &Fault) {
+        let (column, len) = fault.place();
+        self.caret(line, column, len);
+        match fault {
+            Fault::NoDevice(..) => self.status(codes::NO_DEVICE, format_args!("{fault}")),
+            _ => self.status(
+                codes::SYNTAX,
+                format_args!("column {}: {fault}", column + 1),
+            ),
+        }
+    }
+
+    /// Says that there is no kernel to ask.
+    pub(super) fn absent(&mut self) {
+        self.status(codes::ABSENT, format_args!("{}", ErrorKind::Absent));
+    }
+
+    pub(super) fn misspelled(&mut self, line: &str, error: &GrammarError) {
+        self.caret(line, error.column, error.len);
+        self.status(
+            codes::SYNTAX,
+            format_args!("column {}: {}", error.column + 1, error.kind),
+        );
+    }
+
+    /// Draws carets under a part of the line, which is shown again if the terminal
+    /// does not show it as it was typed.
+    pub(super) fn caret(&mut self, line: &str, column: usize, len: usize) {
+        let shown = if self.interactive() && !self.hurried {
+            self.editor.shown_at(column)
+        } else {
+            None
+        };
+        let indent = shown.unwrap_or_else(|| {
+            self.data(format_args!("  {line}"));
+            2 + columns(&line[..column])
+        });
+        let len = columns(&line[column..column + len]).max(1);
+        self.data(format_args!("{:indent$}{:^<len$}", "", ""));
+    }
+
+    pub(super) fn failed(&mut self, error: &Error, text: fmt::Arguments<'_>) {
+        log::debug!("{error}");
+        self.status(Code::of(error), text);
+    }
+
+    /// Ends a command's reply.
+    pub(super) fn status(&mut self, code: Code, text: fmt::Arguments<'_>) {
+        if code.severity == codes::Severity::Error {
+            self.failures += 1;
+        }
+        self.data(format_args!("{code} {text}"));
+        self.ready();
+    }
+
+    /// Is ready for the next command.
+    pub(super) fn ready(&mut self) {
+        self.running = Running::Nothing;
+        self.stop = false;
+        if self.interactive() && !self.ended {
+            self.prompt();
+        }
+    }
+
+    /// Draws the prompt on an empty row.
+    pub(super) fn prompt(&mut self) {
+        match self.is_locked() {
+            true => self.ask_for_pin(),
+            false => self.draw(Editor::prompt),
+        }
+    }
+
+    /// Has the editor draw something, unless nothing of it is shown now.
+    pub(super) fn draw<R>(&mut self, draw: impl FnOnce(&mut Editor, &mut Output) -> R) -> R {
+        self.out.mute(self.hurried);
+        let result = draw(&mut self.editor, &mut self.out);
+        self.out.mute(false);
+        result
+    }
+
+    /// A line of a reply.
+    pub(super) fn data(&mut self, line: fmt::Arguments<'_>) {
+        let before = self.out.pending().len();
+        let _ = writeln!(self.out, "{line}");
+        let columns = (self.out.pending().len() - before).saturating_sub(2);
+        self.printed += 1 + columns.saturating_sub(1) / self.editor.width();
+    }
+
+    /// A part of a line.
+    pub(super) fn part(&mut self, text: fmt::Arguments<'_>) {
+        let _ = write!(self.out, "{text}");
+    }
+}
+
+/// Why a request failed, for a person: the kernel's own words where it has some.
+/// The log has the rest.
+pub(crate) struct Reason<'a>(pub(crate) &'a Error);
+
+impl fmt::Display for Reason<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0.kind {
+            ErrorKind::Kernel(error) if !error.text.is_empty() => f.write_str(&error.text),
+            kind => kind.fmt(f),
+        }
+    }
+}
+
+/// `1 route`, `2 routes`.
+pub(super) struct Counted(pub(super) u64, pub(super) &'static str);
+
+impl fmt::Display for Counted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(count, what) = self;
+        write!(f, "{count} {what}{}", if *count == 1 { "" } else { "s" })
+    }
+}
+
+pub(super) fn count_routes(count: u64) -> Counted {
+    Counted(count, "route")
+}

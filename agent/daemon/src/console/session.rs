@@ -1,0 +1,499 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! A session on the serial line: bytes of the terminal in, replies out.
+//!
+//! The reply to a command is any number of data lines and then one status line,
+//! see [`codes`]. What was not asked for begins with `* `. Data lines are
+//! in the config's syntax and never look like a status line.
+//!
+//! Nothing here waits but for the kernel's answer to one request. Long work (a
+//! list of routes, the config at boot) goes on a little each time
+//! [`Console::work`] is called, so keys are heard meanwhile. While a command runs,
+//! what is typed ahead waits in a queue of fixed size, and then in the terminal's.
+
+use std::rc::Rc;
+
+use nl31_netlink::{Client, Transport};
+
+use super::changes::Changes;
+use super::commit::Commit;
+use super::config::Save;
+use super::diff::{CandidateDiff, ConfigDiff};
+use super::editor::{DRAWN_MAX, Editor, LINE_MAX, Line, Request};
+use super::info::Topic;
+use super::lock::Lock;
+use super::shared::Shared;
+use super::show::Show;
+use crate::candidate::edit_log::Candidate;
+use crate::config::boot::Boot;
+use crate::config::load::Loading;
+use crate::grammar::codes;
+use crate::platform::devices::Devices;
+use crate::platform::output::Output;
+
+/// What the prompt looks like.
+pub const PROMPT: &str = "nl31> ";
+
+/// Bytes typed ahead.
+const INPUT_MAX: usize = 4096;
+
+/// More typed ahead than this is no person's: see [`Console::keep_up`].
+const PASTED: usize = 512;
+
+/// Room in the output that the longest reply of a single step takes: `help`.
+pub(super) const REPLY_MAX: usize = 6 * 1024;
+const _: () = assert!(REPLY_MAX > DRAWN_MAX);
+
+/// A route with its line's end, as text or JSON, is shorter.
+const ROUTE_MAX: usize = 288;
+
+/// Lines of a long reply before the serial line is looked after again: those that the
+/// output has room for, with a status line.
+pub(super) const LINES_PER_STEP: usize = REPLY_MAX / ROUTE_MAX - 1;
+
+/// Who is at the other end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Peer {
+    /// A script: each line is a command; no prompt, no echo.
+    Script,
+    /// A person, who ends the session with Ctrl-D.
+    Shell,
+    /// Whoever is on the serial line, which has no end.
+    Line,
+}
+
+/// What goes on after a command's line.
+pub(super) enum Running {
+    /// Nothing: the prompt is there.
+    Nothing,
+    /// The command waits for the config to be loaded.
+    Held(Box<Line>),
+    /// A page is full, and a key is waited for.
+    Paused(Box<Running>),
+    Show(Box<Show>),
+    /// The log, from this line on; as JSON or not.
+    Log(u64, bool),
+    /// Help on this, from this line on.
+    Help(Topic, usize),
+    Commit(Box<Commit>),
+    CandidateDiff(Box<CandidateDiff>),
+    ConfigDiff(Box<ConfigDiff>),
+    Save(Box<Save>),
+    Load(Box<Loading>),
+}
+
+/// A session, over the kernel if it is there.
+pub struct Console<T> {
+    pub(super) client: Option<Client<T>>,
+    pub(super) devices: Rc<dyn Devices>,
+    pub(super) boot: Option<Boot>,
+    pub(super) peer: Peer,
+    pub(super) shared: Rc<Shared>,
+    pub(super) lock: Lock,
+    pub(super) candidate: Option<Candidate>,
+    pub(super) editor: Editor,
+    /// Columns and rows that the terminal told of itself; 0 if it does not.
+    pub(super) told: (usize, usize),
+    /// Rows of the terminal; 0 if they are not known.
+    pub(super) rows: usize,
+    /// Rows of output since the command, or since the last page.
+    pub(super) printed: usize,
+    /// The prompt was drawn: from then on there is a line to be kept.
+    pub(super) prompted: bool,
+    /// The line of a script, as far as it has come.
+    pub(super) script: heapless::Vec<u8, LINE_MAX>,
+    pub(super) script_overflowed: bool,
+    pub(super) input: heapless::Deque<u8, INPUT_MAX>,
+    /// A paste is coming in: the line is not shown.
+    pub(super) hurried: bool,
+    pub(super) out: Output,
+    pub(super) running: Running,
+    /// What is running waits for the kernel.
+    pub(super) waiting: bool,
+    pub(super) stop: bool,
+    pub(super) monitoring: bool,
+    /// Events were lost, and the table is to be asked for its generation.
+    pub(super) behind: bool,
+    pub(super) ended: bool,
+    pub(super) commands: u64,
+    pub(super) failures: u64,
+    pub(super) changes: Changes,
+}
+
+impl<T: Transport> Console<T> {
+    /// A session that says nothing yet, see [`Console::start`].
+    pub fn new(
+        devices: Box<dyn Devices>,
+        boot: Option<Boot>,
+        peer: Peer,
+        shared: Rc<Shared>,
+    ) -> Self {
+        Self {
+            client: None,
+            devices: devices.into(),
+            boot,
+            peer,
+            shared,
+            lock: Lock::default(),
+            candidate: None,
+            editor: Editor::new(PROMPT),
+            told: (0, 0),
+            rows: 0,
+            printed: 0,
+            prompted: false,
+            script: heapless::Vec::new(),
+            script_overflowed: false,
+            input: heapless::Deque::new(),
+            hurried: false,
+            out: Output::new(peer != Peer::Script),
+            running: Running::Nothing,
+            waiting: false,
+            stop: false,
+            monitoring: false,
+            behind: false,
+            ended: false,
+            commands: 0,
+            failures: 0,
+            changes: Changes::default(),
+        }
+    }
+
+    /// Greets whoever is at the terminal. The prompt follows when the config is
+    /// loaded, or at the first key.
+    pub fn start(&mut self) {
+        if self.is_locked() {
+            self.data(format_args!("\nnl31 agent"));
+        } else if self.interactive() {
+            self.data(format_args!(
+                "\nnl31 agent {}: help lists the commands, Tab and ? help with them",
+                env!("CARGO_PKG_VERSION")
+            ));
+        }
+        if self.peer == Peer::Line && self.candidate.is_none() {
+            self.candidate = Candidate::resume(&self.shared.config.files.candidate());
+        }
+        if let Some(candidate) = self.candidate.as_ref().filter(|_| self.interactive()) {
+            let edits = candidate.edits();
+            self.notice(format_args!(
+                "open edits: {edits}, see `diff`; `commit` or `rollback` ends them"
+            ));
+        }
+        if let Some(left) = self.shared.left().filter(|_| self.interactive()) {
+            let seconds = left.div_ceil(1000);
+            self.notice(format_args!(
+                "a commit waits for `confirm`, or is taken back in {seconds} s"
+            ));
+        }
+    }
+
+    /// Somebody else has the line: drops what is under way.
+    pub fn suspend(&mut self) {
+        match std::mem::replace(&mut self.running, Running::Nothing) {
+            Running::Commit(mut commit) => self.abandon(&mut commit.load),
+            Running::Load(mut loading) => {
+                if let Some(client) = &mut self.client {
+                    loading.abort(client);
+                }
+            }
+            _ => {}
+        }
+        self.stop = false;
+        self.monitoring = false;
+        self.input.clear();
+        self.hurried = false;
+        self.out.clear();
+        self.editor.restart();
+        self.lock.forget();
+        // Who comes next has not said how large the terminal is: a script would not
+        // know what to do at the end of a page.
+        let (columns, rows) = self.told;
+        self.set_size(columns, rows);
+        self.prompted = false;
+    }
+
+    /// The terminal is another one, or the same one back again.
+    pub fn restart(&mut self) {
+        self.suspend();
+        self.start();
+    }
+
+    /// How many columns and rows the terminal has; 0 if it does not say.
+    pub fn set_size(&mut self, columns: usize, rows: usize) {
+        self.told = (columns, rows);
+        self.editor.set_width(columns);
+        self.rows = rows;
+    }
+
+    /// The kernel's side is there.
+    pub fn attach(&mut self, mut client: Client<T>) {
+        let table = client.table().ok();
+        self.changes.begin(table.map(|table| table.generation));
+        self.client = Some(client);
+        if let Some(boot) = &mut self.boot {
+            boot.restart();
+            self.shared.config.replaced.take();
+        }
+        self.tell_of_boot();
+    }
+
+    /// The kernel's side is gone.
+    pub fn detach(&mut self) {
+        self.client = None;
+        if !matches!(
+            self.running,
+            Running::Nothing | Running::Log(..) | Running::Help(..)
+        ) {
+            if matches!(self.running, Running::Paused(_)) {
+                self.erase_more();
+            }
+            self.running = Running::Nothing;
+            self.status(
+                codes::ABSENT,
+                format_args!("the kernel's nl31 module went away"),
+            );
+        }
+    }
+
+    /// Whether there is a prompt, an echo and the line editor.
+    pub(super) fn interactive(&self) -> bool {
+        self.peer != Peer::Script
+    }
+
+    /// Whether changes of the table are shown.
+    pub fn monitors(&self) -> bool {
+        self.monitoring
+    }
+
+    /// Whether the kernel's side is there.
+    pub fn attached(&self) -> bool {
+        self.client.is_some()
+    }
+
+    /// The kernel's side.
+    pub fn client(&mut self) -> Option<&mut Client<T>> {
+        self.client.as_mut()
+    }
+
+    /// Bytes that may be given to [`Console::feed`].
+    pub fn wants(&self) -> usize {
+        INPUT_MAX - self.input.len()
+    }
+
+    /// Takes what was typed. What is more than [`Console::wants`] is lost.
+    pub fn feed(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            let running = !matches!(self.running, Running::Nothing);
+            if byte == 0x03 && self.interactive() && running {
+                // As a terminal does it: what was typed ahead is dropped too.
+                self.stop = true;
+                self.input.clear();
+                continue;
+            }
+            let _ = self.input.push_back(byte);
+        }
+    }
+
+    /// No more will be typed.
+    pub fn end_of_input(&mut self) {
+        self.ended = true;
+    }
+
+    /// Whether no more will be typed.
+    pub fn input_ended(&self) -> bool {
+        self.ended
+    }
+
+    /// Whether all that was typed is done and nothing more will be.
+    pub fn finished(&self) -> bool {
+        self.ended
+            && self.input.is_empty()
+            && matches!(self.running, Running::Nothing)
+            && self.script.is_empty()
+            && self.out.pending().is_empty()
+    }
+
+    /// Whether every command that was given is done; there may be output yet.
+    pub fn idle(&self) -> bool {
+        self.input.is_empty() && matches!(self.running, Running::Nothing)
+    }
+
+    /// Whether a command goes on without a key.
+    pub fn works(&self) -> bool {
+        !matches!(self.running, Running::Nothing | Running::Paused(_))
+    }
+
+    /// Commands that failed.
+    pub fn failures(&self) -> u64 {
+        self.failures
+    }
+
+    /// What is to be sent to the terminal.
+    pub fn out(&mut self) -> &mut Output {
+        &mut self.out
+    }
+
+    /// Whether [`Console::work`] waits for the kernel's messages.
+    pub fn waits_for_kernel(&self) -> bool {
+        self.waiting && self.out.room(REPLY_MAX)
+    }
+
+    /// Whether there is room to tell of something.
+    pub fn listens(&self) -> bool {
+        self.out.room(REPLY_MAX)
+    }
+
+    /// Goes on with what there is to do; says whether there is more that needs no
+    /// waiting for.
+    pub fn work(&mut self) -> bool {
+        let booting = self.boot_step();
+        if self.interactive() && !self.prompted && !(self.booting() && self.input.is_empty()) {
+            self.prompted = true;
+            self.prompt();
+        }
+        self.waiting = false;
+        while self.out.room(REPLY_MAX) {
+            match std::mem::replace(&mut self.running, Running::Nothing) {
+                Running::Nothing => {
+                    self.catch_up();
+                    self.keep_up();
+                    match self.input.pop_front() {
+                        Some(byte) => {
+                            let commands = self.commands;
+                            self.byte(byte);
+                            if self.commands != commands {
+                                // Events of this command belong before the next one.
+                                return true;
+                            }
+                        }
+                        None if self.ended && !self.script.is_empty() => self.byte(b'\n'),
+                        None => return self.skip() || booting,
+                    }
+                }
+                Running::Held(line) => {
+                    if std::mem::take(&mut self.stop) {
+                        self.status(codes::STOPPED, format_args!("stopped"));
+                    } else if self.booting() {
+                        self.running = Running::Held(line);
+                        return booting;
+                    } else {
+                        self.execute(&line);
+                    }
+                }
+                Running::Paused(inner) => {
+                    if !self.stop && self.input.is_empty() {
+                        self.running = Running::Paused(inner);
+                        return booting;
+                    }
+                    self.running = match self.page_key() {
+                        true => *inner,
+                        false => Running::Paused(inner),
+                    };
+                }
+                Running::Log(next, json) => self.log(next, json),
+                Running::Help(topic, next) => self.help_on(topic, next),
+                running => {
+                    let more = match running {
+                        Running::Show(show) => self.show(show),
+                        Running::CandidateDiff(diff) => self.candidate_diff(diff),
+                        Running::ConfigDiff(diff) => self.config_diff(diff),
+                        Running::Save(save) => self.save(save),
+                        Running::Commit(commit) => {
+                            self.commit(commit);
+                            true
+                        }
+                        Running::Load(loading) => {
+                            self.load(loading);
+                            true
+                        }
+                        _ => unreachable!("the others are handled above"),
+                    };
+                    self.waiting = !more && !matches!(self.running, Running::Paused(_));
+                    // Keys and events are looked after between the steps.
+                    return more || booting;
+                }
+            }
+        }
+        booting
+    }
+
+    /// Reads what is left of a list that was stopped, while there is nothing else to do;
+    /// says whether that needs no waiting.
+    pub(super) fn skip(&mut self) -> bool {
+        let left = self.ask(Client::skip).ok().flatten();
+        self.waiting = left == Some(false);
+        left == Some(true)
+    }
+
+    /// Whether there is work that waits for nothing but a call of
+    /// [`Console::work`]: it had to stop while the output was full.
+    pub fn may_go_on(&self) -> bool {
+        self.out.room(REPLY_MAX)
+            && match self.running {
+                Running::Nothing => !self.input.is_empty() || self.boot_goes_on(),
+                Running::Paused(_) => self.stop || !self.input.is_empty() || self.boot_goes_on(),
+                // Woken by the kernel's answers.
+                _ => !self.waiting || self.stop || self.boot_goes_on(),
+            }
+    }
+
+    pub(super) fn byte(&mut self, byte: u8) {
+        if self.is_locked() {
+            return self.pin_key(byte);
+        }
+        if self.interactive() {
+            match self.draw(|editor, out| editor.byte(byte, out)) {
+                None => {}
+                Some(Request::Execute) => self.entered(),
+                // What is pasted asks for nothing.
+                Some(Request::Complete) if self.hurried => self.insert(" "),
+                Some(Request::Help) if self.hurried => self.insert("?"),
+                Some(Request::Complete) => self.complete(),
+                Some(Request::Help) => self.explain(),
+                Some(Request::Cancel) => self.prompt(),
+                Some(Request::End) if self.peer == Peer::Shell => {
+                    // What follows was meant for a session that is over.
+                    self.input.clear();
+                    self.draw(Editor::leave);
+                    self.ended = true;
+                }
+                Some(Request::End) => self.lock(),
+            }
+            return;
+        }
+        if byte != b'\n' {
+            self.script_overflowed |= self.script.push(byte).is_err();
+            return;
+        }
+        let bytes = std::mem::take(&mut self.script);
+        let line = std::str::from_utf8(&bytes)
+            .ok()
+            .and_then(|line| Line::try_from(line).ok());
+        if std::mem::take(&mut self.script_overflowed) {
+            self.too_long();
+        } else if let Some(line) = line {
+            self.execute(&line);
+        } else {
+            self.commands += 1;
+            self.status(codes::SYNTAX, format_args!("the line is not UTF-8 text"));
+        }
+    }
+
+    pub(super) fn insert(&mut self, text: &str) {
+        self.draw(|editor, out| editor.insert(text, out));
+    }
+
+    /// Shows only the replies while a paste comes in. With the prompt and the echo they
+    /// are longer than what is pasted, so over a line without flow control some of that
+    /// would be lost sooner or later.
+    pub(super) fn keep_up(&mut self) {
+        if !self.interactive() || self.is_locked() {
+            return;
+        }
+        if !self.hurried && self.input.len() >= PASTED {
+            self.draw(Editor::leave);
+            self.hurried = true;
+        } else if self.hurried && self.input.is_empty() {
+            self.hurried = false;
+            self.draw(Editor::redraw);
+        }
+    }
+}

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! `route show`: streams the kernel's dump.
+
+use std::rc::Rc;
+
+use nl31_netlink::{Client, Dump, Prefix, Route, Step, Transport};
+use nl31_route::Syntax;
+
+use super::reply::{Reason, count_routes};
+use super::session::{Console, LINES_PER_STEP, Running};
+use crate::candidate::edit;
+use crate::console::json::Json;
+use crate::grammar::codes;
+use crate::grammar::{JSON, LONGER};
+use crate::platform::devices::Cached;
+
+/// A list under way.
+pub(super) struct Show {
+    dump: Dump,
+    /// Whose dump it is, if not the console's: one that is not read to its end, or not soon.
+    own: Option<Client<Box<dyn Transport>>>,
+    /// Only paths of this very prefix, which come first.
+    exactly: Option<Prefix>,
+    json: bool,
+    shown: u64,
+}
+
+impl Show {
+    /// Whether the console's client has nothing to do with it.
+    pub(super) fn has_own(&self) -> bool {
+        self.own.is_some()
+    }
+}
+
+impl<T: Transport> Console<T> {
+    pub(super) fn start_show(&mut self, syntax: &'static Syntax, line: &str, start: usize) {
+        let read = syntax.parse(line, start).map_err(edit::Fault::from);
+        let read = read.and_then(|parsed| {
+            let spec = edit::indexed(&parsed, &mut Cached::new(&*self.devices))?;
+            Ok((parsed, spec))
+        });
+        let (parsed, spec) = match read {
+            Ok(read) => read,
+            Err(fault) => return self.faulty(line, &fault),
+        };
+        let longer = parsed.flags & LONGER != 0;
+        let exactly = spec.prefix.filter(|_| !longer);
+        // One that may pause does not keep the console's client.
+        let apart = exactly.is_some() || self.pages();
+        let started = self.ask(|client| {
+            let mut own = match apart {
+                true => client.another()?,
+                false => None,
+            };
+            let dump = match &mut own {
+                Some(own) => own.dump(&spec)?,
+                None => client.dump(&spec)?,
+            };
+            Ok((own, dump))
+        });
+        match started {
+            Ok((own, dump)) => {
+                self.running = Running::Show(Box::new(Show {
+                    dump,
+                    own,
+                    exactly,
+                    json: parsed.flags & JSON != 0,
+                    shown: 0,
+                }));
+            }
+            Err(error) => self.failed(&error, format_args!("{}", Reason(&error))),
+        }
+    }
+
+    /// Shows some more routes; says whether that needs no waiting.
+    pub(super) fn show(&mut self, mut show: Box<Show>) -> bool {
+        if std::mem::take(&mut self.stop) {
+            let shown = count_routes(show.shown);
+            self.status(codes::STOPPED, format_args!("stopped after {shown}"));
+            return true;
+        }
+        let devices = Rc::clone(&self.devices);
+        let mut devices = Cached::new(&*devices);
+        for _ in 0..LINES_PER_STEP {
+            if self.page_is_full() {
+                return self.pause(Running::Show(show));
+            }
+            let next = match (&mut show.own, &mut self.client) {
+                // Its next part is there when it is asked for.
+                (Some(own), _) => own.next(&mut show.dump),
+                (None, Some(client)) => client.poll_next(&mut show.dump),
+                (None, None) => return false,
+            };
+            let beyond = |route: &Route<u32>| show.exactly.is_some_and(|p| p != route.prefix);
+            match next {
+                Ok(Step::Route(route)) if !beyond(&route) => {
+                    show.shown += 1;
+                    let route = devices.named(route);
+                    match show.json {
+                        true => self.data(format_args!("{}", Json(&route))),
+                        false => self.data(format_args!("{route}")),
+                    }
+                }
+                Ok(Step::Pending) => {
+                    self.running = Running::Show(show);
+                    return false;
+                }
+                Ok(Step::Route(_) | Step::End { interrupted: false }) => {
+                    self.status(codes::DONE, format_args!("{}", count_routes(show.shown)));
+                    return true;
+                }
+                Ok(Step::End { interrupted: true }) => {
+                    let shown = count_routes(show.shown);
+                    self.status(
+                        codes::INTERRUPTED,
+                        format_args!("{shown}, the table changed meanwhile"),
+                    );
+                    return true;
+                }
+                Err(error) => {
+                    let shown = count_routes(show.shown);
+                    self.failed(&error, format_args!("{} after {shown}", Reason(&error)));
+                    return true;
+                }
+            }
+        }
+        self.running = Running::Show(show);
+        true
+    }
+}

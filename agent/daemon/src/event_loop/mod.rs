@@ -1,0 +1,6 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The main thread's loop, which ties everything below together.
+
+mod agent;
+
+pub use agent::{Options, run};

@@ -1,0 +1,296 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Changes of the table: single ones, and transactions.
+
+use std::io;
+use std::path::Path;
+
+use nl31_netlink::{Add, Change, Client, Route, Spec, Transaction};
+use nl31_wire::limits::ITEMS_MAX;
+use nl31_wire::{Item, Items, Op, Request, Response, code};
+
+use super::host::Host;
+use super::refusal::{Refusal, Refused, no_device};
+use super::session::Program;
+use crate::candidate::confirmed_commit::{self, Recorder};
+use crate::candidate::flush::flush;
+use crate::grammar::{CONFIRM_SECONDS_MAX, codes};
+use crate::platform::devices::Cached;
+
+pub(super) enum Changes<T> {
+    /// Each request takes effect by itself.
+    Single,
+    /// They wait for the commit.
+    Together(Box<Together<T>>),
+    /// One of those that waited failed, and all were dropped. What is on its way
+    /// behind it must not take effect by itself.
+    Failed,
+}
+
+/// A transaction of several requests.
+pub(super) struct Together<T> {
+    client: Client<T>,
+    transaction: Transaction,
+    /// What rolls its commit back unless it is confirmed.
+    recorder: Option<Recorder>,
+}
+
+impl<H: Host> Program<H> {
+    /// Nothing of a transaction may take effect a part of which was refused.
+    pub(super) fn fail_transaction(&mut self, kind: u8) {
+        let begins = [
+            Request::Begin { replace: false },
+            Request::BeginConfirmed { seconds: 0 },
+        ];
+        let begins = begins.iter().any(|request| request.kind() == kind);
+        let empty = Items::default();
+        let goes_on = kind == Request::Change { items: empty }.kind()
+            && !matches!(self.changes, Changes::Single);
+        if begins && matches!(self.changes, Changes::Single) || goes_on {
+            self.changes = Changes::Failed;
+        }
+    }
+
+    pub(super) fn change(&mut self, items: Items<'_>) -> Refused<()> {
+        let changes = self.read_changes(items)?;
+        let count = self.apply(&changes)?;
+        self.answer(&Response::Changed { count });
+        Ok(())
+    }
+
+    pub(super) fn read_changes(
+        &self,
+        items: Items<'_>,
+    ) -> Refused<heapless::Vec<Change, ITEMS_MAX>> {
+        let mut changes = heapless::Vec::<Change, ITEMS_MAX>::new();
+        let mut devices = Cached::new(&*self.devices);
+        for item in items.iter() {
+            let index = changes.len();
+            let change = item
+                .map_err(Refusal::from)
+                .and_then(|item| change(item, &mut devices));
+            let change = change.map_err(|refusal| Refusal {
+                index: Some(index),
+                ..refusal
+            })?;
+            changes
+                .push(change)
+                .unwrap_or_else(|_| unreachable!("items are at most ITEMS_MAX"));
+        }
+        Ok(changes)
+    }
+
+    /// Makes changes, or has them wait for the commit; gives their number.
+    pub(super) fn apply(&mut self, changes: &[Change]) -> Refused<u32> {
+        match &mut self.changes {
+            Changes::Single => {
+                let mut index = None;
+                self.ask(|client| {
+                    let mut transaction = Transaction::begin(client, false)?;
+                    transaction.push(client, changes).map_err(|failed| {
+                        index = failed.index;
+                        failed.error
+                    })?;
+                    transaction.commit(client)
+                })
+                .map_err(|refusal| Refusal { index, ..refusal })?;
+            }
+            Changes::Together(together) => {
+                let Together {
+                    client,
+                    transaction,
+                    ..
+                } = &mut **together;
+                transaction.push(client, changes)?;
+                self.record(changes)?;
+            }
+            Changes::Failed => return Err(transaction_failed()),
+        }
+        Ok(changes.len() as u32)
+    }
+
+    /// Records the paths before the changes of a transaction that has to be confirmed.
+    fn record(&mut self, changes: &[Change]) -> Refused<()> {
+        let Changes::Together(together) = &mut self.changes else {
+            return Ok(());
+        };
+        let Some(recorder) = &mut together.recorder else {
+            return Ok(());
+        };
+        if self.client.is_none() {
+            self.client = Some(self.host.connect()?);
+        }
+        let client = self.client.as_mut().expect("it is connected");
+        let mut devices = Cached::new(&*self.devices);
+        for (index, change) in changes.iter().enumerate() {
+            let prefix = match change {
+                Change::Add(_, route) => Some(route.prefix),
+                Change::Delete(spec) | Change::DeletePrefix(spec) | Change::DeleteAll(spec) => {
+                    spec.prefix
+                }
+            };
+            let Some(prefix) = prefix else { continue };
+            if !recorder.record(client, &mut devices, prefix)? {
+                let max = confirmed_commit::PREFIXES_MAX;
+                let what = format_args!("a commit to be confirmed has at most {max} prefixes");
+                return Err(Refusal {
+                    index: Some(index),
+                    ..Refusal::new(codes::FULL.number, what)
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Refuses to replace or save the whole table while a commit waits to be confirmed: a
+    /// roll-back would put old routes into the new table, or leave the saved one with what
+    /// was rolled back.
+    pub(super) fn permit_whole_table(&self) -> Refused<()> {
+        match self.host.shared().left() {
+            Some(left) => Err(unconfirmed(left)),
+            None => Ok(()),
+        }
+    }
+
+    pub(super) fn flush(&mut self, filter: Items<'_>, longer: bool, all: bool) -> Refused<()> {
+        match self.changes {
+            Changes::Single => {}
+            Changes::Together(..) => return Err(in_transaction()),
+            Changes::Failed => return Err(transaction_failed()),
+        }
+        let spec = self.filter(filter)?;
+        if all != (spec == Spec::default()) {
+            let what = format_args!("`all` belongs to an empty filter, and to no other");
+            return Err(Refusal::new(codes::SYNTAX.number, what));
+        }
+        if longer || spec.prefix.is_none() {
+            self.permit_whole_table()?;
+        }
+        match self.ask(|client| flush(client, &spec, longer)) {
+            Err(refusal) if refusal.code != codes::NO_ROUTE.number => return Err(refusal),
+            _ => {}
+        }
+        if all {
+            self.host.shared().config.replace(None);
+        }
+        self.answer(&Response::Done {});
+        Ok(())
+    }
+
+    pub(super) fn begin(&mut self, replace: bool, confirm: Option<u32>) -> Refused<()> {
+        if !matches!(self.changes, Changes::Single) {
+            return Err(in_transaction());
+        }
+        if replace || confirm.is_some() {
+            self.permit_whole_table()?;
+        }
+        let recorder = match confirm {
+            None => None,
+            Some(seconds @ 1..=CONFIRM_SECONDS_MAX) => {
+                let path = self.host.shared().config.files.undo();
+                let recorder = Recorder::begin(&path, seconds);
+                Some(recorder.map_err(|error| file_failed(&path, &error))?)
+            }
+            Some(_) => {
+                let max = CONFIRM_SECONDS_MAX;
+                let what = format_args!("the time to confirm is 1 to {max} seconds");
+                return Err(Refusal::new(codes::SYNTAX.number, what));
+            }
+        };
+        let mut client = self.host.connect()?;
+        let transaction = Transaction::begin(&mut client, replace)?;
+        self.changes = Changes::Together(Box::new(Together {
+            client,
+            transaction,
+            recorder,
+        }));
+        self.answer(&Response::Done {});
+        Ok(())
+    }
+
+    pub(super) fn commit(&mut self) -> Refused<()> {
+        match std::mem::replace(&mut self.changes, Changes::Single) {
+            Changes::Single => Err(Refusal::new(
+                code::NOT_OPEN,
+                format_args!("no transaction is open"),
+            )),
+            Changes::Together(together) => {
+                let Together {
+                    mut client,
+                    transaction,
+                    recorder,
+                } = *together;
+                let shared = self.host.shared();
+                let replaces = transaction.replaces();
+                let confirms = recorder.is_some();
+                if let Some(recorder) = recorder {
+                    let until = recorder.arm();
+                    let until =
+                        until.map_err(|error| file_failed(&shared.config.files.undo(), &error))?;
+                    shared.unconfirmed.set(Some(until));
+                }
+                let count = match transaction.commit(&mut client) {
+                    Ok(count) => count,
+                    Err(error) => {
+                        // If the kernel has refused it, there is nothing to roll back.
+                        if confirms && error.errno().is_some() {
+                            shared.forget_unconfirmed();
+                        }
+                        return Err(error.into());
+                    }
+                };
+                if replaces {
+                    shared.config.replace(None);
+                }
+                if confirms && count == 0 {
+                    shared.forget_unconfirmed();
+                }
+                self.answer(&Response::Changed { count });
+                Ok(())
+            }
+            Changes::Failed => Err(transaction_failed()),
+        }
+    }
+}
+
+/// The change that an item is.
+fn change(item: Item, devices: &mut Cached<'_>) -> Refused<Change> {
+    let prefix = item.prefix();
+    let spec = devices.indexed(item.route).map_err(no_device)?;
+    let route = Route {
+        prefix,
+        path: spec.path(),
+    };
+    Ok(match item.op {
+        Op::Add => Change::Add(Add::Add, route),
+        Op::Replace => Change::Add(Add::Replace, route),
+        Op::Change => Change::Add(Add::Change, route),
+        Op::Append => Change::Add(Add::Append, route),
+        Op::Delete => Change::Delete(spec),
+        // Whatever path was said for the items before.
+        Op::DeletePrefix => Change::DeletePrefix(Spec {
+            prefix: Some(prefix),
+            ..Spec::default()
+        }),
+    })
+}
+
+fn unconfirmed(left: u64) -> Refusal {
+    let seconds = left.div_ceil(1000);
+    let what = format_args!("a commit waits {seconds} s more to be confirmed or rolled back");
+    Refusal::new(codes::LOCKED.number, what)
+}
+
+fn file_failed(path: &Path, error: &io::Error) -> Refusal {
+    let what = format_args!("{}: {error}", path.display());
+    Refusal::new(codes::of_io(error).number, what)
+}
+
+fn in_transaction() -> Refusal {
+    let what = format_args!("a transaction is open: commit or abort it first");
+    Refusal::new(code::IN_TRANSACTION, what)
+}
+
+fn transaction_failed() -> Refusal {
+    let what = format_args!("the transaction failed before and was dropped");
+    Refusal::new(code::TRANSACTION_FAILED, what)
+}

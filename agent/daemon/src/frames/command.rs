@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Console commands of a program: a line in, its output in parts.
+
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use nl31_netlink::Transport;
+use nl31_wire::limits::BODY_MAX;
+use nl31_wire::{Response, code};
+
+use super::host::Host;
+use super::refusal::{Refusal, Refused};
+use super::session::{Open, Program};
+use crate::console::access::{Access, Gate};
+use crate::console::{Console, Peer};
+
+/// Bytes of console output in one part.
+const TEXT_PART: usize = BODY_MAX - 3;
+
+/// How long one part is worked on, though it be empty then: the agent has others to serve,
+/// and a watchdog.
+const PART_TIME: Duration = Duration::from_millis(20);
+
+impl<H: Host> Program<H> {
+    pub(super) fn line(&mut self, text: &str) -> Refused<()> {
+        if text.contains(|c: char| c.is_control()) {
+            let what = format_args!("a line of text has no control characters");
+            return Err(Refusal::new(code::BAD_MESSAGE, what));
+        }
+        if !matches!(self.open, Open::Text(_)) {
+            let mut console = Box::new(Console::new(
+                self.host.devices(),
+                None,
+                Peer::Script,
+                self.host.shared(),
+            ));
+            let access = Access::without_pin(self.gate.is_read_only());
+            console.set_gate(Rc::new(Gate::new(access)));
+            self.open = Open::Text(console);
+        }
+        if let Open::Text(console) = &mut self.open {
+            // An idle one may be monitoring; one that is busy is stopped, and what was not
+            // fetched of an output is dropped.
+            if !console.idle() {
+                stop(console);
+            } else if std::mem::take(&mut self.unfetched) && !console.monitors() {
+                console.out().clear();
+            }
+            if !console.attached() {
+                match self.host.connect() {
+                    Ok(client) => console.attach(client),
+                    // Without a kernel the console says so by itself.
+                    Err(error) => log::debug!("{error}"),
+                }
+            }
+            console.feed(text.as_bytes());
+            console.feed(b"\n");
+        }
+        self.next()
+    }
+
+    /// Answers with the next part of a command's output.
+    pub(super) fn next_text(&mut self, mut console: Box<Console<H::Transport>>) -> Refused<()> {
+        let started = Instant::now();
+        while console.out().pending().len() < TEXT_PART
+            && console.work()
+            && started.elapsed() < PART_TIME
+        {}
+        let idle = console.idle();
+        let pending = console.out().pending();
+        let len = pending.len().min(TEXT_PART);
+        let last = idle && len == pending.len();
+        self.answer(&Response::Output {
+            text: &pending[..len],
+            last,
+        });
+        console.out().consume(len);
+        self.unfetched = !last;
+        self.open = Open::Text(console);
+        Ok(())
+    }
+}
+
+/// Ends the command that is under way, and with its socket the kernel's part of it. Edits
+/// wait for their commit all the same.
+pub(super) fn stop<T: Transport>(console: &mut Console<T>) {
+    console.suspend();
+    console.detach();
+}

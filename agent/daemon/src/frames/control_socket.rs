@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The local control socket: the same frames as on the serial line, for programs on
+//! the target itself.
+
+use std::fs;
+use std::io::{self, ErrorKind, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::Path;
+
+use nix::poll::PollFlags;
+use nl31_netlink::Message;
+use nl31_wire::Deframer;
+
+use crate::candidate::confirmed_commit::RolledBack;
+use crate::frames::host::System;
+use crate::frames::session::Program;
+
+/// Programs at once. Others wait in the kernel's queue until one leaves.
+pub const PROGRAMS_MAX: usize = 4;
+
+/// A socket that programs connect to, and those that have.
+pub struct Control {
+    listener: UnixListener,
+    host: System,
+    boot: u64,
+    // On the heap: each takes some 20 KiB, and mostly there is none.
+    programs: heapless::Vec<Box<Connected>, PROGRAMS_MAX>,
+}
+
+struct Connected {
+    stream: UnixStream,
+    deframer: Deframer,
+    program: Program<System>,
+    /// It has left: the socket is closed when the last answer is sent.
+    leaving: bool,
+    gone: bool,
+}
+
+impl Control {
+    /// Listens at `path`, which only the owner may connect to. Replaces the socket of the
+    /// agent before: that one could not remove it from within its sandbox.
+    pub fn open(path: &Path, host: System, boot: u64) -> io::Result<Self> {
+        match fs::remove_file(path) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        // Bound under another name, so that nobody connects before the mode is set.
+        let early = path.with_extension("new");
+        match fs::remove_file(&early) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let listener = UnixListener::bind(&early)?;
+        fs::set_permissions(&early, fs::Permissions::from_mode(0o600))?;
+        fs::rename(&early, path)?;
+        listener.set_nonblocking(true)?;
+        Ok(Self {
+            listener,
+            host,
+            boot,
+            programs: heapless::Vec::new(),
+        })
+    }
+
+    /// Calls `watch` with every descriptor and what is waited for there.
+    pub fn watch<'a>(&'a self, watch: &mut dyn FnMut(BorrowedFd<'a>, PollFlags)) {
+        if !self.programs.is_full() {
+            watch(self.listener.as_fd(), PollFlags::POLLIN);
+        }
+        for connected in &self.programs {
+            let mut flags = PollFlags::empty();
+            flags.set(PollFlags::POLLIN, connected.listens());
+            flags.set(PollFlags::POLLOUT, connected.pending());
+            watch(connected.stream.as_fd(), flags);
+        }
+    }
+
+    /// Takes what has come, and sends what can be sent. Never waits.
+    pub fn work(&mut self) {
+        while !self.programs.is_full() {
+            match self.listener.accept() {
+                Ok((stream, _)) => self.connect(stream),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                Err(error) => {
+                    log::warn!("control socket: {error}");
+                    break;
+                }
+            }
+        }
+        for connected in &mut self.programs {
+            connected.work();
+        }
+        self.programs.retain(|connected| !connected.gone);
+    }
+
+    fn connect(&mut self, stream: UnixStream) {
+        if let Err(error) = stream.set_nonblocking(true) {
+            log::warn!("control socket: {error}");
+            return;
+        }
+        let connected = Box::new(Connected {
+            stream,
+            deframer: Deframer::new(),
+            program: Program::new(self.host.clone(), self.boot),
+            leaving: false,
+            gone: false,
+        });
+        // There is room: its caller has looked.
+        let _ = self.programs.push(connected);
+    }
+
+    /// A change that the kernel tells of.
+    pub fn event(&mut self, message: &Message) {
+        self.programs
+            .iter_mut()
+            .for_each(|connected| connected.program.event(message));
+    }
+
+    /// Whether any of the programs wants the events.
+    pub fn subscribe(&self) -> bool {
+        let mut programs = self.programs.iter();
+        programs.any(|connected| connected.program.subscribes())
+    }
+
+    /// A commit was taken back.
+    pub fn rolled_back(&mut self, done: RolledBack) {
+        self.programs
+            .iter_mut()
+            .for_each(|connected| connected.program.rolled_back(done));
+    }
+
+    /// Events were lost on their way here.
+    pub fn events_lost(&mut self) {
+        self.programs
+            .iter_mut()
+            .for_each(|connected| connected.program.events_lost());
+    }
+}
+
+impl Connected {
+    fn listens(&self) -> bool {
+        !self.leaving && self.program.wants() > 0
+    }
+
+    fn pending(&self) -> bool {
+        self.program.pending()
+    }
+
+    fn work(&mut self) {
+        // Not for ever: others want to be served too.
+        for _ in 0..8 {
+            self.send();
+            if self.gone || !self.listens() {
+                return;
+            }
+            let mut buffer = [0; 512];
+            let room = self.program.wants().min(buffer.len());
+            match self.stream.read(&mut buffer[..room]) {
+                Ok(0) => self.gone = true,
+                Ok(len) => self.take(&buffer[..len]),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+                Err(_) => self.gone = true,
+            }
+        }
+    }
+
+    fn take(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            match self.deframer.byte(byte) {
+                None => {}
+                Some(Ok(frame)) => self.program.frame(Ok(&frame)),
+                Some(Err(error)) => self.program.frame(Err(error)),
+            }
+            self.leaving |= self.program.left();
+        }
+    }
+
+    fn send(&mut self) {
+        loop {
+            // What was lost is told as soon as there is room: no other event need follow.
+            self.program.tells();
+            let out = self.program.out();
+            if out.pending().is_empty() {
+                break;
+            }
+            match self.stream.write(out.pending()) {
+                Ok(len) => out.consume(len),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+                Err(_) => {
+                    self.gone = true;
+                    return;
+                }
+            }
+        }
+        self.gone |= self.leaving;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::locations::Files;
+    use crate::console::shared::Shared;
+    use crate::platform::atomic_file::tests::Folder;
+    use nl31_netlink::{Add, FakeKernel};
+    use nl31_wire::limits::FRAME_MAX;
+    use nl31_wire::{Request, Response};
+    use std::rc::Rc;
+    use std::time::Duration;
+
+    /// A deletion and an addition, as the kernel tells of them.
+    fn changes() -> [Message; 2] {
+        let mut client = nl31_netlink::Client::with_timeout(FakeKernel::default(), Duration::ZERO);
+        let route: nl31_netlink::Route<nl31_route::DeviceName> =
+            "10.0.0.0/8 via 192.0.2.1".parse().unwrap();
+        let route = route.with_device(None);
+        client.add(Add::Add, &route).unwrap();
+        client.delete_prefix(route.prefix).unwrap();
+        [(); 2].map(|()| client.transport().event().unwrap())
+    }
+
+    #[test]
+    fn a_program_that_reads_again_is_told_what_it_missed_though_nothing_more_happens() {
+        let folder = Folder::new("control-lost");
+        let files = Files::new(None, &folder.0);
+        let socket = folder.0.join("sock");
+        let host = System(Rc::new(Shared::new(files, true, false)));
+        let mut control = Control::open(&socket, host, 1).unwrap();
+        let mut program = UnixStream::connect(&socket).unwrap();
+        program.set_nonblocking(true).unwrap();
+        let requests = [
+            Request::Hello { session: 7 },
+            Request::Subscribe { on: true },
+        ];
+        for (request, id) in requests.iter().zip(1..) {
+            let mut bytes = [0; FRAME_MAX];
+            let len = request.encode(id, &mut bytes).unwrap();
+            program.write_all(&bytes[..len]).unwrap();
+        }
+        control.work();
+        assert!(control.subscribe());
+
+        // More than the socket and the agent hold, while it does not read.
+        let changes = changes();
+        for change in changes.iter().cycle().take(100_000) {
+            control.event(change);
+            control.work();
+        }
+        let (mut events, mut lost) = (0, 0);
+        let mut deframer = Deframer::new();
+        let mut buffer = [0; 4096];
+        // All of it is read before the agent sends again.
+        while lost == 0 {
+            let mut silent = true;
+            while let Ok(len) = program.read(&mut buffer) {
+                silent = false;
+                for &byte in &buffer[..len] {
+                    match deframer.byte(byte).map(|frame| {
+                        Response::decode(&frame.expect("a whole frame")).expect("a response")
+                    }) {
+                        Some(Response::Event { .. }) => events += 1,
+                        Some(Response::Lost {}) => lost += 1,
+                        _ => {}
+                    }
+                }
+            }
+            assert!(!silent, "{events} events, and nothing of the others");
+            control.work();
+        }
+        assert!((1..100_000).contains(&events), "{events}");
+    }
+}

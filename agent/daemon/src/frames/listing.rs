@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Routes that a program asks for: one by its address, or a list in parts.
+
+use nl31_netlink::{Client, Dump, Prefix, Route, Spec, Step};
+use nl31_route::{DeviceName, PathKind, Protocol};
+use nl31_wire::{Items, ItemsBuffer, Op, Response};
+
+use super::host::Host;
+use super::refusal::{Refusal, Refused, no_device};
+use super::session::{Open, Program};
+use crate::grammar::codes;
+use crate::platform::devices::Cached;
+
+pub(super) struct List<T> {
+    client: Client<T>,
+    dump: Dump,
+    /// Only paths of this very prefix.
+    exactly: Option<Prefix>,
+    /// A route that found no room in the part before.
+    held: Option<Route<u32>>,
+}
+
+impl<H: Host> Program<H> {
+    pub(super) fn lookup(&mut self, prefix: Items<'_>) -> Refused<()> {
+        let spec = self.filter(prefix)?;
+        let Some(prefix) = spec.prefix.filter(|_| !spec.has_path()) else {
+            let what = format_args!("a look-up takes one prefix alone");
+            return Err(Refusal::new(codes::SYNTAX.number, what));
+        };
+        let route = self.ask(|client| client.lookup(prefix));
+        let route = route.map_err(|refusal| match refusal.code == codes::NO_ROUTE.number {
+            true => Refusal::new(refusal.code, format_args!("no route to {prefix}")),
+            false => refusal,
+        })?;
+        let mut buffer = ItemsBuffer::default();
+        let route = Cached::new(&*self.devices).named(route);
+        buffer
+            .push(Op::Add, &said(route))
+            .expect("one route has room");
+        self.answer(&Response::Routes {
+            items: buffer.items(),
+            last: true,
+            interrupted: false,
+        });
+        Ok(())
+    }
+
+    pub(super) fn dump(&mut self, filter: Items<'_>, longer: bool) -> Refused<()> {
+        self.open = Open::Nothing;
+        let spec = self.filter(filter)?;
+        let mut client = self.host.connect()?;
+        let dump = client.dump(&spec)?;
+        let exactly = spec.prefix.filter(|_| !longer);
+        self.open = Open::List(Box::new(List {
+            client,
+            dump,
+            exactly,
+            held: None,
+        }));
+        self.next()
+    }
+
+    pub(super) fn next_routes(&mut self, mut list: Box<List<H::Transport>>) -> Refused<()> {
+        let mut buffer = ItemsBuffer::default();
+        let (mut last, mut interrupted) = (false, false);
+        let mut devices = Cached::new(&*self.devices);
+        loop {
+            let route = match list.held.take() {
+                Some(route) => route,
+                None => match list.client.poll_next(&mut list.dump)? {
+                    Step::Route(route) => route,
+                    Step::Pending => break,
+                    Step::End {
+                        interrupted: changed,
+                    } => {
+                        (last, interrupted) = (true, changed);
+                        break;
+                    }
+                },
+            };
+            if list.exactly.is_some_and(|prefix| prefix != route.prefix) {
+                // Its paths come first.
+                last = true;
+                break;
+            }
+            if buffer.push(Op::Add, &said(devices.named(route))).is_err() {
+                list.held = Some(route);
+                break;
+            }
+        }
+        if !last {
+            self.open = Open::List(list);
+        }
+        self.answer(&Response::Routes {
+            items: buffer.items(),
+            last,
+            interrupted,
+        });
+        Ok(())
+    }
+
+    pub(super) fn filter(&self, items: Items<'_>) -> Refused<Spec<u32>> {
+        let filter = items.filter()?;
+        Cached::new(&*self.devices)
+            .indexed(filter)
+            .map_err(no_device)
+    }
+}
+
+/// What has to be said of a route; what is assumed anyway is left out.
+pub(super) fn said(route: Route<DeviceName>) -> Spec<DeviceName> {
+    let path = route.path;
+    Spec {
+        kind: Some(path.kind).filter(|&kind| kind != PathKind::Unicast),
+        prefix: Some(route.prefix),
+        gateway: path.gateway,
+        device: path.device,
+        metric: Some(path.metric).filter(|&metric| metric != 0),
+        protocol: Some(path.protocol).filter(|&protocol| protocol != Protocol::UNSPEC),
+    }
+}

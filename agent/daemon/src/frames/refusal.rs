@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Why a request is refused, as the program is told.
+
+use std::fmt::{self, Write as _};
+
+use nl31_netlink::{Error, ErrorKind, Failed};
+use nl31_route::DeviceName;
+use nl31_wire::limits::ERROR_MAX;
+use nl31_wire::{BadItems, code};
+
+use crate::config::save::SaveError;
+use crate::console::Reason;
+use crate::grammar::codes::{self, Code};
+
+/// Why a request was not carried out.
+pub(super) struct Refusal {
+    pub(super) code: u16,
+    pub(super) index: Option<usize>,
+    pub(super) offset: Option<usize>,
+    pub(super) text: Box<Text>,
+}
+
+pub(super) type Refused<T> = Result<T, Refusal>;
+
+impl Refusal {
+    pub(super) fn new(code: u16, text: impl fmt::Display) -> Self {
+        Self {
+            code,
+            index: None,
+            offset: None,
+            text: Text::of(text),
+        }
+    }
+}
+
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Self {
+        log::debug!("{error}");
+        let offset = match &error.kind {
+            ErrorKind::Kernel(kernel) => kernel.offset.map(|offset| offset as usize),
+            _ => None,
+        };
+        Self {
+            offset,
+            ..Self::new(Code::of(&error).number, Reason(&error))
+        }
+    }
+}
+
+impl From<Failed> for Refusal {
+    fn from(failed: Failed) -> Self {
+        Self {
+            index: failed.index,
+            ..failed.error.into()
+        }
+    }
+}
+
+impl From<SaveError> for Refusal {
+    fn from(error: SaveError) -> Self {
+        log::error!("not saved: {error}");
+        match error {
+            SaveError::Kernel(error) => error.into(),
+            SaveError::Io(ref io) => Self::new(codes::of_io(io).number, error),
+        }
+    }
+}
+
+impl From<BadItems> for Refusal {
+    fn from(error: BadItems) -> Self {
+        Self {
+            offset: Some(error.offset),
+            ..Self::new(code::BAD_MESSAGE, error)
+        }
+    }
+}
+
+pub(super) fn locked() -> Refusal {
+    let what = format_args!("the line is locked: it wants its PIN first");
+    Refusal::new(codes::LOCKED_OUT.number, what)
+}
+
+pub(super) fn no_device(name: DeviceName) -> Refusal {
+    Refusal::new(
+        codes::NO_DEVICE.number,
+        format_args!("there is no device {name}"),
+    )
+}
+
+/// Text that is cut where it is too long.
+pub(super) struct Text(pub(super) heapless::String<ERROR_MAX>);
+
+impl Text {
+    pub(super) fn of(text: impl fmt::Display) -> Box<Self> {
+        let mut cut = Box::new(Self(heapless::String::new()));
+        // Fails where it is cut.
+        let _ = write!(cut, "{text}");
+        cut
+    }
+}
+
+impl fmt::Write for Text {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        text.chars()
+            .try_for_each(|c| self.0.push(c))
+            .map_err(|_| fmt::Error)
+    }
+}

@@ -1,0 +1,459 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! A session with a program: frames in, frames out, as `nl31-wire` specifies them.
+//!
+//! A request is carried out when its frame comes, and answered at once. Long work (a
+//! list, a console command) goes on a part with each request for the next part, so
+//! the program's window is the only queue, and nobody waits for a slow one.
+
+use std::rc::Rc;
+
+use nl31_netlink::abi::NLM_F_REPLACE;
+use nl31_netlink::{Body, Client, Error, ErrorKind, Message};
+use nl31_wire::limits::{FRAME_MAX, ITEMS_MAX, RAW_MAX, WINDOW};
+use nl31_wire::{
+    BadMessage, Frame, FrameError, ItemsBuffer, Op, Reason, Request, Response, SCHEMA, Server,
+    Verdict, code,
+};
+
+use super::changes::Changes;
+use super::command::stop;
+use super::host::Host;
+use super::listing::{List, said};
+use super::refusal::{Refusal, Refused, locked};
+use crate::candidate::confirmed_commit::RolledBack;
+use crate::config::save::Saving;
+use crate::console::Console;
+use crate::console::access::{Attempt, Gate};
+use crate::grammar::{GREETING_MAX, codes};
+use crate::platform::devices::{Cached, Devices};
+use crate::platform::output::{OUTPUT_MAX, Output};
+
+/// The shortest request and its delimiter take this many bytes, the longest answer
+/// [`FRAME_MAX`].
+const REQUEST_MIN: usize = 10;
+
+/// What goes on from one request to the next.
+pub(super) enum Open<T> {
+    Nothing,
+    List(Box<List<T>>),
+    Text(Box<Console<T>>),
+    Save(Box<(Client<T>, Saving)>),
+}
+
+/// A session with a program.
+pub struct Program<H: Host> {
+    pub(super) host: H,
+    pub(super) boot: u64,
+    pub(super) devices: Box<dyn Devices>,
+    pub(super) server: Server,
+    pub(super) out: Output,
+    pub(super) client: Option<Client<H::Transport>>,
+    pub(super) changes: Changes<H::Transport>,
+    pub(super) open: Open<H::Transport>,
+    /// There is more of the text than was fetched.
+    pub(super) unfetched: bool,
+    pub(super) subscribed: bool,
+    /// Events were lost, and the program does not know yet.
+    pub(super) lost: bool,
+    /// A commit was taken back, and the program does not know yet.
+    pub(super) rolled_back: Option<RolledBack>,
+    pub(super) left: bool,
+    pub(super) gate: Rc<Gate>,
+    /// This session has unlocked it.
+    pub(super) unlocked: bool,
+}
+
+impl<H: Host> Program<H> {
+    /// Waits for a hello. `boot` is the same for all sessions of one run of the
+    /// agent.
+    pub fn new(host: H, boot: u64) -> Self {
+        Self {
+            devices: host.devices(),
+            host,
+            boot,
+            server: Server::new(),
+            out: Output::new(false),
+            client: None,
+            changes: Changes::Single,
+            open: Open::Nothing,
+            unfetched: false,
+            subscribed: false,
+            lost: false,
+            rolled_back: None,
+            left: false,
+            gate: Rc::default(),
+            unlocked: false,
+        }
+    }
+
+    /// Says what the program may do: everything, unless told.
+    pub fn set_gate(&mut self, gate: Rc<Gate>) {
+        self.gate = gate;
+    }
+
+    /// Ends what is open, as when the line is unplugged.
+    pub fn reset(&mut self) {
+        self.close();
+        self.server.close();
+        self.out.clear();
+        self.left = false;
+    }
+
+    pub(super) fn close(&mut self) {
+        self.client = None;
+        self.changes = Changes::Single;
+        self.open = Open::Nothing;
+        self.subscribed = false;
+        self.lost = false;
+        self.rolled_back = None;
+        if std::mem::take(&mut self.unlocked) {
+            self.gate.lock();
+        }
+    }
+
+    /// What is to be sent.
+    pub fn out(&mut self) -> &mut Output {
+        &mut self.out
+    }
+
+    /// Whether there is something to be sent.
+    pub fn pending(&self) -> bool {
+        !self.out.pending().is_empty()
+    }
+
+    /// Bytes of frames for whose answers there is room.
+    pub fn wants(&self) -> usize {
+        let room = OUTPUT_MAX - self.out.pending().len();
+        room.saturating_sub(FRAME_MAX) * REQUEST_MIN / FRAME_MAX
+    }
+
+    /// Whether the program has left: once, when its answer is on its way.
+    pub fn left(&mut self) -> bool {
+        std::mem::take(&mut self.left)
+    }
+
+    /// Takes what came between two delimiters.
+    pub fn frame(&mut self, frame: Result<&Frame<'_>, FrameError>) {
+        let reason = match frame {
+            Err(FrameError::TooLong) => Reason::FRAME_TOO_LONG,
+            Err(FrameError::Damaged) => Reason::DAMAGED,
+            Ok(frame) => match self.server.accept(frame) {
+                Verdict::Ignore => return,
+                Verdict::Repeat(bytes) => return self.out.raw(bytes),
+                Verdict::Open => {
+                    self.close();
+                    return self.execute(frame);
+                }
+                Verdict::Execute => return self.execute(frame),
+                Verdict::Refuse(reason) => {
+                    // It was heard before, and the answer was lost: a line that is text
+                    // again is not to be taken by this.
+                    let leave = matches!(Request::decode(frame), Ok(Request::Leave {}));
+                    self.left |= leave && !self.server.is_open();
+                    reason
+                }
+            },
+        };
+        let mut bytes = [0; FRAME_MAX];
+        let len = self.server.nak(reason, &mut bytes);
+        self.out.raw(&bytes[..len]);
+    }
+
+    /// Whether it wants the events, or its console does.
+    pub fn subscribes(&self) -> bool {
+        self.subscribed || matches!(&self.open, Open::Text(console) if console.monitors())
+    }
+
+    /// A change that the kernel tells of.
+    pub fn event(&mut self, message: &Message) {
+        if let Open::Text(console) = &mut self.open {
+            match console.listens() {
+                true => console.event(message),
+                false => console.missed(),
+            }
+        }
+        if !self.subscribed {
+            return;
+        }
+        let (op, event) = match &message.body {
+            Body::NewRoute(event) if message.header.flags & NLM_F_REPLACE != 0 => {
+                (Op::Replace, event)
+            }
+            Body::NewRoute(event) => (Op::Add, event),
+            Body::DelRoute(event) => (Op::Delete, event),
+            _ => return,
+        };
+        if !self.tells() {
+            self.lost = true;
+            return;
+        }
+        let mut buffer = ItemsBuffer::default();
+        let route = Cached::new(&*self.devices).named(event.route);
+        buffer.push(op, &said(route)).expect("one route has room");
+        let item = buffer.items();
+        let generation = event.generation.unwrap_or(0);
+        self.tell(&Response::Event { generation, item });
+    }
+
+    /// Events were lost on their way here.
+    pub fn events_lost(&mut self) {
+        if let Open::Text(console) = &mut self.open {
+            console.events_lost();
+        }
+        self.lost |= self.subscribed;
+        self.tells();
+    }
+
+    /// A commit was taken back.
+    pub fn rolled_back(&mut self, done: RolledBack) {
+        if let Open::Text(console) = &mut self.open {
+            // What events leave of the output has room for it.
+            console.notice(format_args!("{done}"));
+        }
+        if self.subscribed {
+            self.rolled_back = Some(done);
+            self.tells();
+        }
+    }
+
+    /// Whether something can be told: the line is not locked, and there is room, half of
+    /// which is kept for answers. Tells of what was lost first.
+    pub fn tells(&mut self) -> bool {
+        let room = !self.gate.is_locked() && self.out.room(OUTPUT_MAX / 2);
+        if room && std::mem::take(&mut self.lost) {
+            self.tell(&Response::Lost {});
+        }
+        if room && let Some(RolledBack { prefixes, lost }) = self.rolled_back.take() {
+            let (prefixes, lost) = (prefixes as u32, lost as u32);
+            self.tell(&Response::RolledBack { prefixes, lost });
+        }
+        room
+    }
+
+    pub(super) fn tell(&mut self, response: &Response<'_>) {
+        let mut bytes = [0; FRAME_MAX];
+        let len = response.encode(0, &mut bytes).expect("an event is short");
+        self.out.raw(&bytes[..len]);
+    }
+
+    pub(super) fn answer(&mut self, response: &Response<'_>) {
+        let broken = Response::Failed {
+            code: codes::BROKEN.number,
+            index: None,
+            offset: None,
+            text: "the answer is longer than a frame",
+        };
+        if let Ok(answer) = self.server.answer(response) {
+            return self.out.raw(answer);
+        }
+        let answer = self.server.answer(&broken).expect("it is short");
+        self.out.raw(answer);
+    }
+
+    pub(super) fn execute(&mut self, frame: &Frame<'_>) {
+        let result = match Request::decode(frame) {
+            Ok(request) => self.request(&request),
+            Err(_) if self.gate.is_locked() => Err(locked()),
+            Err(error) => {
+                let code = match error {
+                    BadMessage::Kind(_) => code::UNKNOWN_KIND,
+                    _ => code::BAD_MESSAGE,
+                };
+                Err(Refusal::new(code, error))
+            }
+        };
+        if let Err(refusal) = result {
+            self.fail_transaction(frame.kind);
+            let number = |number: Option<usize>| number.and_then(|n| u16::try_from(n).ok());
+            self.answer(&Response::Failed {
+                code: refusal.code,
+                index: number(refusal.index),
+                offset: number(refusal.offset),
+                text: &refusal.text.0,
+            });
+        }
+    }
+
+    /// Refuses what the program may not do.
+    pub(super) fn permit(&self, request: &Request<'_>) -> Refused<()> {
+        let session = matches!(
+            request,
+            Request::Hello { .. } | Request::Unlock { .. } | Request::Leave {}
+        );
+        if self.gate.is_locked() && !session {
+            return Err(locked());
+        }
+        let changes = matches!(
+            request,
+            Request::Change { .. }
+                | Request::Flush { .. }
+                | Request::Begin { .. }
+                | Request::BeginConfirmed { .. }
+                | Request::Commit {}
+                | Request::Save {}
+        );
+        if self.gate.is_read_only() && changes {
+            let what = format_args!("this line is read-only");
+            return Err(Refusal::new(codes::DENIED.number, what));
+        }
+        // It would get between, or be in a table that is not whole.
+        let alone = matches!(self.changes, Changes::Single);
+        if changes && alone && self.host.shared().config.booting.get() {
+            let what = format_args!("the config of the boot is being loaded: try again");
+            return Err(Refusal::new(codes::LOCKED.number, what));
+        }
+        Ok(())
+    }
+
+    /// Carries a request out and answers it, unless it is refused.
+    pub(super) fn request(&mut self, request: &Request<'_>) -> Refused<()> {
+        self.permit(request)?;
+        match *request {
+            Request::Hello { .. } => self.answer(&Response::Welcome {
+                boot: self.boot,
+                schema: SCHEMA,
+                raw_max: RAW_MAX as u16,
+                window: WINDOW as u8,
+                items_max: ITEMS_MAX as u16,
+                agent: env!("CARGO_PKG_VERSION"),
+            }),
+            Request::Ping {} => {
+                self.ask(Client::ping)?;
+                self.answer(&Response::Done {});
+            }
+            Request::Greet { text } => self.greet(text)?,
+            Request::Change { items } => self.change(items)?,
+            Request::Flush {
+                filter,
+                longer,
+                all,
+            } => self.flush(filter, longer, all)?,
+            Request::Lookup { prefix } => self.lookup(prefix)?,
+            Request::Dump { filter, longer } => self.dump(filter, longer)?,
+            Request::Line { text } => self.line(text)?,
+            Request::Next {} => self.next()?,
+            Request::Stop {} => {
+                match &mut self.open {
+                    Open::Text(console) => stop(console),
+                    open => *open = Open::Nothing,
+                }
+                self.answer(&Response::Done {});
+            }
+            Request::Table {} => self.table()?,
+            Request::Begin { replace } => self.begin(replace, None)?,
+            Request::BeginConfirmed { seconds } => self.begin(false, Some(seconds))?,
+            Request::Commit {} => self.commit()?,
+            Request::Abort {} => {
+                // With its socket the kernel drops it.
+                self.changes = Changes::Single;
+                self.answer(&Response::Done {});
+            }
+            Request::Subscribe { on } => {
+                self.subscribed = on;
+                (self.lost, self.rolled_back) = (false, None);
+                self.answer(&Response::Done {});
+            }
+            Request::Leave {} => {
+                self.close();
+                self.answer(&Response::Done {});
+                self.server.close();
+                self.left = true;
+            }
+            Request::Save {} => self.save()?,
+            Request::Unlock { pin } => self.unlock(pin)?,
+        }
+        Ok(())
+    }
+
+    pub(super) fn greet(&mut self, text: &str) -> Refused<()> {
+        if text.len() > GREETING_MAX {
+            return Err(Refusal::new(
+                codes::TOO_LONG.number,
+                format_args!("a greeting has at most {GREETING_MAX} bytes"),
+            ));
+        }
+        let text = Some(text).filter(|text| !text.is_empty());
+        let greeting = self.ask(|client| client.greet(text))?;
+        self.answer(&Response::Greeting {
+            port: greeting.port,
+            abi: greeting.abi,
+            version: &greeting.version,
+            text: &greeting.text,
+        });
+        Ok(())
+    }
+
+    /// Answers with the next part of what is open.
+    pub(super) fn next(&mut self) -> Refused<()> {
+        match std::mem::replace(&mut self.open, Open::Nothing) {
+            Open::Nothing => {
+                let what = format_args!("no list or output is open");
+                Err(Refusal::new(code::NOT_OPEN, what))
+            }
+            Open::List(list) => self.next_routes(list),
+            Open::Save(save) => self.next_saved(save),
+            Open::Text(console) => self.next_text(console),
+        }
+    }
+
+    pub(super) fn unlock(&mut self, pin: &str) -> Refused<()> {
+        if self.gate.is_locked() {
+            match self.gate.attempt(pin.as_bytes()) {
+                Attempt::Right => {
+                    self.unlocked = true;
+                    log::info!("a program has unlocked the serial line");
+                }
+                refused => return Err(Refusal::new(codes::LOCKED_OUT.number, refused)),
+            }
+        }
+        self.answer(&Response::Done {});
+        Ok(())
+    }
+
+    pub(super) fn table(&mut self) -> Refused<()> {
+        let table = self.ask(Client::table)?;
+        self.answer(&Response::Counters {
+            generation: table.generation,
+            routes4: table.routes4,
+            routes6: table.routes6,
+            paths4: table.paths4,
+            paths6: table.paths6,
+            nexthops: table.nexthops,
+            bytes4: table.bytes4,
+            bytes6: table.bytes6,
+            nexthop_bytes: table.nexthop_bytes,
+            max_routes: table.max_routes,
+            lookups: table.lookups,
+            hits: table.hits,
+            misses: table.misses,
+            errors: table.errors,
+        });
+        Ok(())
+    }
+
+    /// Asks the kernel. A client that failed is replaced by another one with the next
+    /// request: what it has not heard must not be taken for a later answer.
+    pub(super) fn ask<R>(
+        &mut self,
+        ask: impl FnOnce(&mut Client<H::Transport>) -> Result<R, Error>,
+    ) -> Refused<R> {
+        if self.client.is_none() {
+            self.connect()?;
+        }
+        let client = self.client.as_mut().expect("it is connected");
+        ask(client).map_err(|error| self.refused(error))
+    }
+
+    // Not a part of `ask`, which is there once for each kind of request.
+    pub(super) fn connect(&mut self) -> Refused<()> {
+        self.client = Some(self.host.connect()?);
+        Ok(())
+    }
+
+    pub(super) fn refused(&mut self, error: Error) -> Refusal {
+        if !matches!(error.kind, ErrorKind::Kernel(_)) {
+            self.client = None;
+        }
+        error.into()
+    }
+}

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The codes that status lines begin with. Scripts rely on them: a code keeps
+//! its meaning for ever, new ones may come.
+
+use std::fmt;
+
+use nix::libc;
+use nl31_netlink::{Error, ErrorKind};
+
+/// How a command ended: `I` it did what it says, `W` it did so with something to
+/// know, `E` it did nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Severity {
+    Info,
+    Warning,
+    Error,
+}
+
+/// The code of a status line, printed as `I200`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Code {
+    /// How the command ended.
+    pub severity: Severity,
+    /// Three digits.
+    pub number: u16,
+    /// What it means, for [`ALL`].
+    pub meaning: &'static str,
+}
+
+macro_rules! codes {
+    ($($name:ident = $severity:ident $number:literal $meaning:literal;)*) => {
+        $(
+            #[doc = $meaning]
+            pub const $name: Code =
+                Code { severity: Severity::$severity, number: $number, meaning: $meaning };
+        )*
+        /// Every code there is, in order.
+        pub const ALL: &[Code] = &[$($name),*];
+    };
+}
+
+codes! {
+    DONE = Info 200 "done";
+    NOTHING = Warning 204 "nothing to do: the table is as wanted already";
+    INTERRUPTED = Warning 205 "the table changed while it was shown: the list mixes before and after";
+    STOPPED = Warning 206 "stopped with Ctrl-C: what was shown is not all, and nothing was changed";
+    UNSAVED = Warning 207 "confirmed, but the config could not be saved";
+    SYNTAX = Error 400 "the line was not understood";
+    LOCKED_OUT = Error 401 "the line is locked until the PIN is typed";
+    DENIED = Error 403 "not permitted here, or by the kernel: changes need CAP_NET_ADMIN";
+    NO_ROUTE = Error 404 "no such route, or no route to the address";
+    NO_DEVICE = Error 406 "no such device";
+    EXISTS = Error 409 "the route is there already";
+    SEVERAL = Error 410 "the prefix has several paths: say which";
+    NOT_OPEN = Error 412 "no edits are open, or nothing waits to be confirmed";
+    TOO_LONG = Error 414 "the line is too long and was not looked at";
+    REFUSED = Error 422 "the kernel refused the request";
+    LOCKED = Error 423 "another change of the table is under way, or one waits to be confirmed";
+    FILE = Error 424 "a file cannot be read or written, or has a mistake";
+    BROKEN = Error 500 "a fault in the agent or the kernel";
+    ABSENT = Error 503 "the kernel's nl31 module is not there";
+    TIMEOUT = Error 504 "the kernel did not answer in time";
+    FULL = Error 507 "a limit is reached, or memory is out";
+}
+
+impl Code {
+    /// The code for a request that failed.
+    pub fn of(error: &Error) -> Self {
+        match &error.kind {
+            ErrorKind::Absent => ABSENT,
+            ErrorKind::TimedOut => TIMEOUT,
+            ErrorKind::Kernel(kernel) => Self::of_errno(kernel.errno),
+            _ => BROKEN,
+        }
+    }
+
+    /// The code for the kernel's error number.
+    pub fn of_errno(errno: i32) -> Self {
+        match errno {
+            libc::EPERM | libc::EACCES => DENIED,
+            libc::ENOENT | libc::ESRCH | libc::ENETUNREACH => NO_ROUTE,
+            libc::ENODEV => NO_DEVICE,
+            libc::EEXIST => EXISTS,
+            libc::ENOTEMPTY => SEVERAL,
+            libc::EBUSY => LOCKED,
+            libc::ENOSPC | libc::E2BIG | libc::ENOMEM | libc::ENOBUFS => FULL,
+            _ => REFUSED,
+        }
+    }
+}
+
+/// The code for a file that failed.
+pub fn of_io(error: &std::io::Error) -> Code {
+    match error.raw_os_error() {
+        None if error.kind() == std::io::ErrorKind::ResourceBusy => LOCKED,
+        Some(libc::ENOSPC | libc::EDQUOT | libc::ENOMEM) => FULL,
+        _ => FILE,
+    }
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let severity = match self.severity {
+            Severity::Info => 'I',
+            Severity::Warning => 'W',
+            Severity::Error => 'E',
+        };
+        write!(f, "{severity}{:03}", self.number)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_three_digits_and_each_is_there_once() {
+        assert!(ALL.is_sorted_by_key(|code| code.number));
+        for pair in ALL.windows(2) {
+            assert_ne!(pair[0].number, pair[1].number);
+        }
+        assert!(ALL.iter().all(|code| (200..600).contains(&code.number)));
+        assert_eq!(DONE.to_string(), "I200");
+        assert_eq!(INTERRUPTED.to_string(), "W205");
+        assert_eq!(NO_ROUTE.to_string(), "E404");
+    }
+}

@@ -1,0 +1,364 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What may stand at a place of a line, for Tab and `?`.
+
+use nl31_route::{Match, Protocol, Syntax, Value, Word, match_word, words};
+
+use super::level::Level;
+use super::parse::{command, descend};
+use super::table::{Arguments, CODES, COMMANDS, CONFIRMED, Command};
+use crate::platform::devices::Devices;
+
+/// Something that may stand at a place of a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Candidate<'a> {
+    /// The word, or a placeholder like `PREFIX`.
+    pub text: &'a str,
+    /// One line for a person; may be empty.
+    pub help: &'a str,
+    /// Whether `text` itself may be typed there.
+    pub literal: bool,
+}
+
+/// Calls `each` with all that may stand where `left`, the line left of the cursor,
+/// ends. A word that is begun is not looked at: the caller keeps what starts so.
+/// Gives the column of that word, or the end.
+///
+/// `devices` names the network devices.
+pub fn candidates(left: &str, devices: &dyn Devices, each: &mut dyn FnMut(Candidate<'_>)) -> usize {
+    let begun = left
+        .rfind(|c: char| c.is_ascii_whitespace())
+        .map_or(0, |space| space + 1);
+    let mut before = words(&left[..begun], 0);
+    let mut level = Level::TOP;
+    let mut literal = |text: &str, help: &str| {
+        each(Candidate {
+            text,
+            help,
+            literal: true,
+        })
+    };
+    let arguments = loop {
+        let command = &COMMANDS[level.index];
+        if level.depth > 0 && level.depth == command.words.len() {
+            break &command.arguments;
+        }
+        let Some(word) = before.next() else {
+            for (index, word) in level.words() {
+                let command = &COMMANDS[index];
+                let group = command.words.len() > level.depth + 1;
+                literal(word, if group { "…" } else { command.help });
+            }
+            return begun;
+        };
+        match descend(level, word) {
+            Ok(next) => level = next,
+            Err(_) => return begun,
+        }
+    };
+    match arguments {
+        Arguments::None => {}
+        Arguments::Text => each(Candidate {
+            text: "TEXT",
+            help: "up to 255 bytes",
+            literal: false,
+        }),
+        Arguments::Word(keywords) => {
+            if before.next().is_none() {
+                keywords
+                    .iter()
+                    .for_each(|keyword| literal(keyword.word, keyword.help));
+            }
+        }
+        Arguments::Address(syntax) => {
+            let json = &syntax.flags[0];
+            match (before.next(), before.next()) {
+                (None, _) => each(Candidate {
+                    text: "ADDRESS",
+                    help: "an address like 192.0.2.1, or a prefix",
+                    literal: false,
+                }),
+                (Some(_), None) => literal(json.word, json.help),
+                _ => {}
+            }
+        }
+        Arguments::Confirmed => match (before.next(), before.next()) {
+            (None, _) => literal(CONFIRMED.word, CONFIRMED.help),
+            (Some(_), None) => each(Candidate {
+                text: "SECONDS",
+                help: "from 1 to 86400",
+                literal: false,
+            }),
+            _ => {}
+        },
+        Arguments::File => {
+            if before.next().is_none() {
+                each(Candidate {
+                    text: "FILE",
+                    help: "a path like /data/nl31/routes.conf",
+                    literal: false,
+                });
+            }
+        }
+        Arguments::Size => {
+            if let Some(text) = ["ROWS", "COLUMNS"].get(before.count()) {
+                each(Candidate {
+                    text,
+                    help: "from 0 to 999",
+                    literal: false,
+                });
+            }
+        }
+        Arguments::Command => {
+            let mut level = Level::TOP;
+            let mut first = true;
+            for word in before {
+                let Ok(next) = descend(level, word) else {
+                    return begun;
+                };
+                level = next;
+                first = false;
+                if level.depth == COMMANDS[level.index].words.len() {
+                    return begun;
+                }
+            }
+            for (index, word) in level.words() {
+                literal(word, COMMANDS[index].help);
+            }
+            if first {
+                literal(CODES, "the codes that replies begin with");
+            }
+        }
+        Arguments::Route(syntax) | Arguments::Filter(syntax) => {
+            route_candidates(syntax, before, devices, each);
+        }
+    }
+    begun
+}
+
+fn route_candidates<'a>(
+    syntax: &'static Syntax,
+    mut before: impl Iterator<Item = Word<'a>>,
+    devices: &dyn Devices,
+    each: &mut dyn FnMut(Candidate<'_>),
+) {
+    let all = || Syntax::keywords().iter().chain(syntax.flags);
+    // One bit for each of `all`, and whether the prefix was there.
+    let mut used = 0u32;
+    let mut prefix = false;
+    while let Some(word) = before.next() {
+        // Behind the prefix, the kinds stand in no abbreviation's way.
+        let possible = all().enumerate().map(|(index, keyword)| {
+            let over = prefix && kinds() & (1 << index) != 0;
+            if over { "" } else { keyword.word }
+        });
+        let found = match_word(word.text, possible, syntax.abbreviations);
+        let Match::One(index) = found else {
+            prefix = true;
+            continue;
+        };
+        used |= 1 << index;
+        let value = all()
+            .nth(index)
+            .map_or(Value::None, |keyword| keyword.value);
+        if value != Value::None && before.next().is_none() {
+            match value {
+                Value::Device => devices.names(&mut |text| {
+                    each(Candidate {
+                        text,
+                        help: "",
+                        literal: true,
+                    });
+                }),
+                Value::Protocol => Protocol::names().for_each(|text| {
+                    each(Candidate {
+                        text,
+                        help: "",
+                        literal: true,
+                    });
+                }),
+                Value::Address | Value::Number | Value::None => each(Candidate {
+                    text: value.placeholder(),
+                    help: value.expected(),
+                    literal: false,
+                }),
+            }
+            return;
+        }
+    }
+    if !prefix {
+        let help = "like 10.0.0.0/8 or 2001:db8::/32";
+        each(Candidate {
+            text: "PREFIX",
+            help,
+            literal: false,
+        });
+        each(Candidate {
+            text: "default",
+            help: "every address",
+            literal: true,
+        });
+    }
+    for (index, keyword) in all().enumerate() {
+        let kind = keyword.value == Value::None && index < Syntax::keywords().len();
+        // One kind at most, and only before the prefix.
+        let kinds_over = prefix || used & kinds() != 0;
+        if used & (1 << index) == 0 && !(kind && kinds_over) {
+            each(Candidate {
+                text: keyword.word,
+                help: keyword.help,
+                literal: true,
+            });
+        }
+    }
+}
+
+/// The bits of the kinds among [`Syntax::keywords`].
+fn kinds() -> u32 {
+    let keywords = Syntax::keywords().iter().enumerate();
+    keywords
+        .filter(|(_, keyword)| keyword.value == Value::None)
+        .fold(0, |bits, (i, _)| bits | 1 << i)
+}
+
+/// Whether `?` at the end of `left` is text and no question.
+pub fn in_text(left: &str) -> bool {
+    let comment = left.trim_ascii_start().starts_with('#');
+    comment
+        || matches!(
+            command(left),
+            Ok(Some((Command { arguments: Arguments::Text, .. }, start))) if start < left.len()
+        )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::grammar::errors::GrammarErrorKind;
+    use crate::platform::devices::tests::TestDevices;
+    use proptest::prelude::*;
+
+    fn offered(left: &str) -> (usize, String) {
+        let mut all = Vec::new();
+        let begun = candidates(left, &TestDevices::default(), &mut |candidate| {
+            all.push(candidate.text.to_string())
+        });
+        (begun, all.join(" "))
+    }
+
+    #[test]
+    fn every_place_offers_what_may_stand_there() {
+        assert_eq!(
+            offered(""),
+            (
+                0,
+                "greet ping route begin diff check commit confirm rollback save load factory-reset \
+                 monitor stats log version help terminal exit reboot"
+                    .into()
+            )
+        );
+        assert_eq!(offered("ro").0, 0);
+        assert_eq!(
+            offered("route "),
+            (6, "add replace change append del get show flush".into())
+        );
+        assert_eq!(offered("rou sh dev "), (11, "lo eth0".into()));
+        assert_eq!(
+            offered("route add 10.0.0.0/8 "),
+            (21, "via dev metric proto".into())
+        );
+        assert_eq!(offered("route add 10.0.0.0/8 via "), (25, "ADDRESS".into()));
+        assert_eq!(
+            offered("route add 10.0.0.0/8 via 192.0.2.1 d").1,
+            "dev metric proto"
+        );
+        assert_eq!(
+            offered("route show "),
+            (
+                11,
+                "PREFIX default unicast blackhole unreachable prohibit via dev metric proto longer json"
+                    .into()
+            )
+        );
+        assert_eq!(
+            offered("route show blackhole ").1,
+            "PREFIX default via dev metric proto longer json"
+        );
+        for proto in ["proto", "pro"] {
+            let left = format!("route add 10.0.0.0/8 {proto} ");
+            assert!(offered(&left).1.contains("static"), "{left}");
+        }
+        assert_eq!(offered("monitor "), (8, "on off".into()));
+        assert_eq!(offered("monitor on "), (11, "".into()));
+        assert_eq!(
+            offered("help route "),
+            (11, "add replace change append del get show flush".into())
+        );
+        assert!(offered("help ").1.ends_with("reboot codes"));
+        assert_eq!(offered("commit "), (7, "confirmed".into()));
+        assert_eq!(offered("commit confirmed "), (17, "SECONDS".into()));
+        assert_eq!(offered("load "), (5, "FILE".into()));
+        assert_eq!(offered("terminal 24 "), (12, "COLUMNS".into()));
+        assert_eq!(offered("ip "), (3, "route".into()));
+        assert_eq!(offered("route get 10.0.0.1 "), (19, "json".into()));
+        assert_eq!(offered("ping "), (5, "".into()));
+        assert_eq!(offered("nonsense "), (9, "".into()));
+    }
+
+    #[test]
+    fn a_question_mark_is_text_where_text_is() {
+        assert!(in_text("greet how are you"));
+        assert!(in_text("greet "));
+        assert!(in_text("# why"));
+        for question in ["", "greet", "route ", "ping "] {
+            assert!(!in_text(question), "{question:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_line_is_answered(line in "[a-z0-9 ./:?éß]{0,60}") {
+            if let Err(error) = command(&line) {
+                prop_assert!(line.is_char_boundary(error.column + error.len));
+                prop_assert!(!error.kind.to_string().is_empty());
+            }
+            let (begun, _) = offered(&line);
+            prop_assert!(line.is_char_boundary(begun));
+        }
+
+        #[test]
+        fn what_is_offered_is_understood(
+            choices in proptest::collection::vec(any::<proptest::sample::Index>(), 1..8),
+        ) {
+            let mut line = String::new();
+            for choice in choices {
+                let offered = offered(&line).1;
+                let words: Vec<_> = offered.split(' ').filter(|word| !word.is_empty()).collect();
+                if words.is_empty() {
+                    break;
+                }
+                let word = match *choice.get(&words) {
+                    "PREFIX" => "10.0.0.0/8",
+                    "ADDRESS" => "192.0.2.1",
+                    "NUMBER" => "7",
+                    "TEXT" => "hi",
+                    "SECONDS" => "60",
+                    "FILE" => "/data/x",
+                    "ROWS" | "COLUMNS" => "24",
+                    word => word,
+                };
+                line.push_str(word);
+                line.push(' ');
+            }
+            match command(&line) {
+                Ok(Some((Command { arguments: Arguments::Route(syntax) | Arguments::Filter(syntax), .. }, start))) => {
+                    // The last keyword may lack its value.
+                    if let Err(error) = syntax.parse(&line, start) {
+                        prop_assert!(matches!(error.kind, nl31_route::ParseErrorKind::NoValue(_)), "{line}: {error}");
+                    }
+                }
+                Ok(_) => {}
+                Err(error) => prop_assert!(matches!(error.kind, GrammarErrorKind::Incomplete(_)), "{line}: {:?}", error),
+            }
+        }
+    }
+}

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Why a line is not understood, and where.
+
+use std::fmt;
+
+use nl31_route::Keyword;
+
+use super::level::Level;
+use super::limits::{CONFIRM_SECONDS_MAX, TERMINAL_SIZE_MAX};
+
+/// A line that is not understood.
+#[derive(Debug, PartialEq, Eq)]
+pub struct GrammarError {
+    /// Byte offset into the line.
+    pub column: usize,
+    /// Bytes that are wrong; 0 at the end of the line.
+    pub len: usize,
+    /// What is wrong and what to do.
+    pub kind: GrammarErrorKind,
+}
+
+/// Why a line is not understood.
+#[derive(Debug, PartialEq, Eq)]
+pub enum GrammarErrorKind {
+    /// No command has this word here; the words before it.
+    Unknown(Level),
+    /// The same, but it is the second word of a command with these words.
+    Second(&'static [&'static str]),
+    /// The command has this word, which is not to be abbreviated.
+    Short(&'static str),
+    /// More than one command has a word that starts so: with as many bytes of this word.
+    Ambiguous(Level, &'static str, usize),
+    /// The command goes on.
+    Incomplete(Level),
+    /// The command takes nothing more.
+    Excess,
+    /// Not one of the words of the argument.
+    NotOneOf(&'static [Keyword]),
+    /// `confirmed` without seconds.
+    NoSeconds,
+    /// Not a number of rows or columns.
+    NoSize,
+}
+
+impl fmt::Display for GrammarErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let list = |f: &mut fmt::Formatter<'_>, words: &mut dyn Iterator<Item = &'static str>| {
+            let mut words = words.peekable();
+            let mut first = true;
+            while let Some(word) = words.next() {
+                let separator = match (first, words.peek()) {
+                    (true, _) => "",
+                    (false, Some(_)) => ", ",
+                    (false, None) => " or ",
+                };
+                write!(f, "{separator}{word}")?;
+                first = false;
+            }
+            Ok(())
+        };
+        match self {
+            Self::Unknown(level) | Self::Incomplete(level) => f
+                .write_str("expected ")
+                .and_then(|()| list(f, &mut level.words().map(|(_, word)| word))),
+            Self::Short(word) => write!(f, "write it out: {word}"),
+            Self::Second(words) => {
+                f.write_str("no such command, did you mean")?;
+                words.iter().try_for_each(|word| write!(f, " {word}"))?;
+                f.write_str("?")
+            }
+            Self::Ambiguous(level, word, len) => {
+                f.write_str("ambiguous, write more of it: ")?;
+                let words = level.words().map(|(_, word)| word);
+                list(
+                    f,
+                    &mut words.filter(|other| other.starts_with(&word[..*len])),
+                )
+            }
+            Self::Excess => f.write_str("expected the end of the line"),
+            Self::NoSize => write!(f, "expected a number from 0 to {TERMINAL_SIZE_MAX}"),
+            Self::NoSeconds => write!(f, "expected seconds, from 1 to {CONFIRM_SECONDS_MAX}"),
+            Self::NotOneOf(keywords) => {
+                f.write_str("expected ")?;
+                list(f, &mut keywords.iter().map(|keyword| keyword.word))
+            }
+        }
+    }
+}

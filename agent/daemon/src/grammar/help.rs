@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! How a command is written, and the README's lists of commands and codes.
+
+use std::fmt;
+
+use nl31_route::{Keyword, Syntax, Value};
+
+use super::codes;
+use super::table::{Arguments, CODES, COMMANDS, CONFIRMED, Command};
+
+/// How the command is written.
+impl fmt::Display for Command {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, word) in self.words.iter().enumerate() {
+            write!(f, "{}{word}", if index > 0 { " " } else { "" })?;
+        }
+        match &self.arguments {
+            Arguments::None => Ok(()),
+            Arguments::Text => f.write_str(" [TEXT]"),
+            Arguments::Word(keywords) => alternatives(f, keywords.iter()),
+            Arguments::Address(syntax) => write!(f, " ADDRESS [{}]", syntax.flags[0].word),
+            Arguments::Confirmed => write!(f, " [{} SECONDS]", CONFIRMED.word),
+            Arguments::File => f.write_str(" [FILE]"),
+            Arguments::Size => f.write_str(" [ROWS [COLUMNS]]"),
+            Arguments::Command => write!(f, " [COMMAND|{CODES}]"),
+            Arguments::Route(syntax) => route_synopsis(f, syntax, " PREFIX"),
+            Arguments::Filter(syntax) => route_synopsis(f, syntax, " [PREFIX]"),
+        }
+    }
+}
+
+fn alternatives<'a>(
+    f: &mut fmt::Formatter<'_>,
+    keywords: impl Iterator<Item = &'a Keyword>,
+) -> fmt::Result {
+    for (index, keyword) in keywords.enumerate() {
+        write!(f, "{}{}", if index == 0 { " [" } else { "|" }, keyword.word)?;
+    }
+    f.write_str("]")
+}
+
+fn route_synopsis(f: &mut fmt::Formatter<'_>, syntax: &Syntax, prefix: &str) -> fmt::Result {
+    let (kinds, others): (Vec<_>, Vec<_>) = Syntax::keywords()
+        .iter()
+        .partition(|keyword| keyword.value == Value::None);
+    alternatives(f, kinds.into_iter())?;
+    f.write_str(prefix)?;
+    for keyword in syntax.flags {
+        write!(f, " [{}]", keyword.word)?;
+    }
+    for keyword in others {
+        write!(f, " [{} {}]", keyword.word, keyword.value.placeholder())?;
+    }
+    Ok(())
+}
+
+/// The commands and codes as Markdown, for the README.
+pub fn markdown() -> impl fmt::Display {
+    struct Markdown;
+    impl fmt::Display for Markdown {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            writeln!(f, "| command | does |\n| --- | --- |")?;
+            for command in COMMANDS {
+                let synopsis = command.to_string().replace('|', "\\|");
+                writeln!(f, "| `{synopsis}` | {} |", command.help)?;
+            }
+            writeln!(f, "\n| code | means |\n| --- | --- |")?;
+            for code in codes::ALL {
+                writeln!(f, "| `{code}` | {} |", code.meaning)?;
+            }
+            Ok(())
+        }
+    }
+    Markdown
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::grammar::parse::command;
+
+    #[test]
+    fn synopses() {
+        let synopsis = |line: &str| command(line).unwrap().unwrap().0.to_string();
+        assert_eq!(synopsis("ping"), "ping");
+        assert_eq!(synopsis("monitor"), "monitor [on|off]");
+        assert_eq!(
+            synopsis("route flush"),
+            "route flush [unicast|blackhole|unreachable|prohibit] [PREFIX] [longer] [all] \
+             [via ADDRESS] [dev NAME] [metric NUMBER] [proto NAME|NUMBER]"
+        );
+    }
+}

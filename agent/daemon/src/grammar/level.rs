@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! How far into the table of commands a line has come.
+
+use super::table::{COMMANDS, Command};
+
+/// How far into the table a line has come: the commands that are still possible
+/// are those that share their first `depth` words with the one at `index`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Level {
+    pub(super) index: usize,
+    pub(super) depth: usize,
+    /// Behind `ip`: only commands on routes.
+    pub(super) ip: bool,
+}
+
+impl Level {
+    pub(super) const TOP: Self = Self {
+        index: 0,
+        depth: 0,
+        ip: false,
+    };
+
+    pub(super) fn commands(self) -> impl Iterator<Item = (usize, &'static Command)> {
+        let before = &COMMANDS[self.index].words[..self.depth];
+        COMMANDS
+            .iter()
+            .enumerate()
+            .filter(move |(_, command)| command.words.len() > self.depth)
+            .filter(move |(_, command)| &command.words[..self.depth] == before)
+            .filter(move |(_, command)| !self.ip || command.words.len() > 1)
+    }
+
+    /// The words that may come next, each with the index of its first command.
+    pub(super) fn words(self) -> impl Iterator<Item = (usize, &'static str)> {
+        let mut last = "";
+        // Commands that share a word stand together in the table.
+        self.commands().filter_map(move |(index, command)| {
+            let word = command.words[self.depth];
+            let new = word != last;
+            last = word;
+            new.then_some((index, word))
+        })
+    }
+}

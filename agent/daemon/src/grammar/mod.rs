@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The language of the console: commands, and the codes of the replies.
+
+pub mod codes;
+mod complete;
+mod errors;
+mod help;
+mod level;
+mod limits;
+mod parse;
+mod table;
+
+pub use complete::{Candidate, candidates, in_text};
+pub use errors::{GrammarError, GrammarErrorKind};
+pub use help::markdown;
+pub use level::Level;
+pub use limits::{CONFIRM_SECONDS_MAX, GREETING_MAX, TERMINAL_SIZE_MAX};
+pub use parse::{command, confirmed, nothing, one_of, one_word, size};
+pub use table::{
+    ALL, Action, Arguments, CODES, COMMANDS, CONFIRMED, Command, GET_JSON, JSON, LONGER,
+};

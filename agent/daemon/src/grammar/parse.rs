@@ -1,0 +1,286 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Lines into commands and their arguments.
+
+use nl31_route::{Keyword, Match, Word, match_word, words};
+
+use super::errors::{GrammarError, GrammarErrorKind};
+use super::level::Level;
+use super::limits::{CONFIRM_SECONDS_MAX, TERMINAL_SIZE_MAX};
+use super::table::{COMMANDS, CONFIRMED, Command};
+
+/// What other tools call our words.
+static SYNONYMS: [(&str, &str); 4] = [
+    ("delete", "del"),
+    ("list", "show"),
+    ("ls", "show"),
+    ("quit", "exit"),
+];
+
+/// Stands before `route` in lines that were written for iproute2.
+const IP: &str = "ip";
+
+/// Finds the command of a line: with its index in [`COMMANDS`], and the byte where
+/// its arguments start. `None` if the line is empty.
+pub fn command(line: &str) -> Result<Option<(&'static Command, usize)>, GrammarError> {
+    let mut level = Level::TOP;
+    for word in words(line, 0) {
+        level = descend(level, word)?;
+        let command = &COMMANDS[level.index];
+        if level.depth == command.words.len() {
+            let full = command.words[level.depth - 1];
+            if command.action.is_written_out() && word.text != full {
+                return Err(GrammarError {
+                    column: word.column,
+                    len: word.text.len(),
+                    kind: GrammarErrorKind::Short(full),
+                });
+            }
+            return Ok(Some((command, word.column + word.text.len())));
+        }
+    }
+    if level == Level::TOP {
+        return Ok(None);
+    }
+    let column = line.trim_ascii_end().len();
+    Err(GrammarError {
+        column,
+        len: 0,
+        kind: GrammarErrorKind::Incomplete(level),
+    })
+}
+
+pub(super) fn descend(level: Level, word: Word<'_>) -> Result<Level, GrammarError> {
+    let error = |kind| GrammarError {
+        column: word.column,
+        len: word.text.len(),
+        kind,
+    };
+    if level == Level::TOP && word.text == IP {
+        return Ok(Level { ip: true, ..level });
+    }
+    let synonym = SYNONYMS.iter().find(|(theirs, _)| *theirs == word.text);
+    let text = synonym.map_or(word.text, |&(_, ours)| ours);
+    match match_word(text, level.words().map(|(_, word)| word), true) {
+        Match::One(nth) => {
+            let (index, _) = level.words().nth(nth).expect("it was just found there");
+            Ok(Level {
+                index,
+                depth: level.depth + 1,
+                ..level
+            })
+        }
+        Match::None => {
+            let second = |command: &&Command| command.words.get(1) == Some(&text);
+            let second = COMMANDS.iter().find(second).filter(|_| level.depth == 0);
+            Err(error(match second {
+                Some(command) => GrammarErrorKind::Second(command.words),
+                None => GrammarErrorKind::Unknown(level),
+            }))
+        }
+        Match::Many => {
+            let mut words = level.words().map(|(_, word)| word);
+            let first = words.find(|possible| possible.starts_with(word.text));
+            let (first, len) = (first.unwrap_or_default(), word.text.len());
+            Err(error(GrammarErrorKind::Ambiguous(level, first, len)))
+        }
+    }
+}
+
+/// The one word that may follow a command, as its index in `keywords`.
+pub fn one_of(
+    line: &str,
+    start: usize,
+    keywords: &'static [Keyword],
+) -> Result<Option<usize>, GrammarError> {
+    let mut words = words(line, start);
+    let Some(word) = words.next() else {
+        return Ok(None);
+    };
+    let error = |word: Word<'_>, kind| GrammarError {
+        column: word.column,
+        len: word.text.len(),
+        kind,
+    };
+    if let Some(excess) = words.next() {
+        return Err(error(excess, GrammarErrorKind::Excess));
+    }
+    match match_word(word.text, keywords.iter().map(|keyword| keyword.word), true) {
+        Match::One(index) => Ok(Some(index)),
+        _ => Err(error(word, GrammarErrorKind::NotOneOf(keywords))),
+    }
+}
+
+/// The seconds behind `commit`, if there are any.
+pub fn confirmed(line: &str, start: usize) -> Result<Option<u32>, GrammarError> {
+    let mut words = words(line, start);
+    let Some(word) = words.next() else {
+        return Ok(None);
+    };
+    let error = |word: Word<'_>, kind| GrammarError {
+        column: word.column,
+        len: word.text.len(),
+        kind,
+    };
+    if match_word(word.text, [CONFIRMED.word].into_iter(), true) != Match::One(0) {
+        return Err(error(word, GrammarErrorKind::NotOneOf(&[CONFIRMED])));
+    }
+    let Some(word) = words.next() else {
+        return Err(GrammarError {
+            column: line.trim_ascii_end().len(),
+            len: 0,
+            kind: GrammarErrorKind::NoSeconds,
+        });
+    };
+    if let Some(excess) = words.next() {
+        return Err(error(excess, GrammarErrorKind::Excess));
+    }
+    let digits = word.text.bytes().all(|byte| byte.is_ascii_digit());
+    let seconds = word.text.parse().ok().filter(|_| digits);
+    match seconds {
+        Some(seconds) if (1..=CONFIRM_SECONDS_MAX).contains(&seconds) => Ok(Some(seconds)),
+        _ => Err(error(word, GrammarErrorKind::NoSeconds)),
+    }
+}
+
+/// The rows and columns behind `terminal`, those that are there.
+pub fn size(line: &str, start: usize) -> Result<[Option<usize>; 2], GrammarError> {
+    let mut size = [None; 2];
+    for (index, word) in words(line, start).enumerate() {
+        let error = |kind| GrammarError {
+            column: word.column,
+            len: word.text.len(),
+            kind,
+        };
+        let slot = size.get_mut(index);
+        let slot = slot.ok_or_else(|| error(GrammarErrorKind::Excess))?;
+        let number = word
+            .text
+            .parse()
+            .ok()
+            .filter(|&number| number <= TERMINAL_SIZE_MAX);
+        *slot = Some(number.ok_or_else(|| error(GrammarErrorKind::NoSize))?);
+    }
+    Ok(size)
+}
+
+/// The one word that may follow a command as it stands.
+pub fn one_word(line: &str, start: usize) -> Result<Option<&str>, GrammarError> {
+    let mut words = words(line, start);
+    let word = words.next();
+    match words.next() {
+        None => Ok(word.map(|word| word.text)),
+        Some(excess) => Err(GrammarError {
+            column: excess.column,
+            len: excess.text.len(),
+            kind: GrammarErrorKind::Excess,
+        }),
+    }
+}
+
+/// Refuses anything behind a command that takes nothing.
+pub fn nothing(line: &str, start: usize) -> Result<(), GrammarError> {
+    match words(line, start).next() {
+        None => Ok(()),
+        Some(word) => Err(GrammarError {
+            column: word.column,
+            len: line.trim_ascii_end().len() - word.column,
+            kind: GrammarErrorKind::Excess,
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::grammar::table::{Action, ON_OFF};
+
+    fn found(line: &str) -> Result<Option<(Action, usize)>, String> {
+        match command(line) {
+            Ok(found) => Ok(found.map(|(command, start)| (command.action, start))),
+            Err(error) => Err(format!("{}+{}: {}", error.column, error.len, error.kind)),
+        }
+    }
+
+    #[test]
+    fn commands_are_found_by_their_words() {
+        assert_eq!(found(""), Ok(None));
+        assert_eq!(found("  \t"), Ok(None));
+        assert_eq!(found("ping"), Ok(Some((Action::Ping, 4))));
+        assert_eq!(
+            found(" route  add 10.0.0.0/8"),
+            Ok(Some((Action::RouteAdd, 11)))
+        );
+        for command in COMMANDS {
+            let line = command.words.join(" ");
+            assert_eq!(found(&line), Ok(Some((command.action, line.len()))));
+        }
+    }
+
+    #[test]
+    fn abbreviations_are_unique_or_refused() {
+        assert_eq!(found("rou sh"), Ok(Some((Action::RouteShow, 6))));
+        assert_eq!(found("h"), Ok(Some((Action::Help, 1))));
+        assert_eq!(found("reb"), Err("0+3: write it out: reboot".into()));
+        assert_eq!(found("f"), Err("0+1: write it out: factory-reset".into()));
+        assert_eq!(
+            found("ro show"),
+            Err("0+2: ambiguous, write more of it: route or rollback".into())
+        );
+        assert_eq!(
+            found("rou a"),
+            Err("4+1: ambiguous, write more of it: add or append".into())
+        );
+    }
+
+    #[test]
+    fn lines_for_other_tools_are_understood_or_answered_with_ours() {
+        for (line, action) in [
+            ("ip route add default via 192.0.2.1", Action::RouteAdd),
+            ("ip r show", Action::RouteShow),
+            ("ip ro ls", Action::RouteShow),
+            ("route delete 10.0.0.0/8", Action::RouteDel),
+            ("route list", Action::RouteShow),
+            ("quit", Action::Exit),
+        ] {
+            let found = command(line).map(|found| found.unwrap().0.action);
+            assert_eq!(found, Ok(action), "{line}");
+        }
+        let second = "0+4: no such command, did you mean route show?";
+        assert_eq!(found("show route"), Err(second.into()));
+        assert_eq!(found("ip addr"), Err("3+4: expected route".into()));
+        assert_eq!(found("ip"), Err("2+0: expected route".into()));
+        assert!(found("route quit").unwrap_err().contains("expected add"));
+    }
+
+    #[test]
+    fn errors_say_what_was_expected_where() {
+        let top = "expected greet, ping, route, begin, diff, check, commit, confirm, rollback, save, load, \
+            factory-reset, monitor, stats, log, version, help, terminal, exit or reboot";
+        assert_eq!(found("foo bar"), Err(format!("0+3: {top}")));
+        assert_eq!(
+            found("route  "),
+            Err("5+0: expected add, replace, change, append, del, get, show or flush".into())
+        );
+        assert_eq!(nothing("ping a b ", 4).unwrap_err().column, 5);
+        assert_eq!(nothing("ping a b ", 4).unwrap_err().len, 3);
+        let error = one_of("monitor x", 7, &ON_OFF).unwrap_err();
+        assert_eq!(error.kind.to_string(), "expected on or off");
+        assert_eq!(one_of("monitor of", 7, &ON_OFF), Ok(Some(1)));
+        let seconds =
+            |line| confirmed(line, 6).map_err(|error| (error.column, error.kind.to_string()));
+        assert_eq!(seconds("commit"), Ok(None));
+        assert_eq!(seconds("commit conf 86400"), Ok(Some(86_400)));
+        for (line, column) in [
+            ("commit confirmed", 16),
+            ("commit confirmed +5", 17),
+            ("commit confirmed 86401", 17),
+        ] {
+            assert_eq!(
+                seconds(line),
+                Err((column, "expected seconds, from 1 to 86400".into()))
+            );
+        }
+        assert_eq!(seconds("commit now"), Err((7, "expected confirmed".into())));
+        assert_eq!(one_of("monitor on x", 7, &ON_OFF).unwrap_err().column, 11);
+    }
+}

@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What can be said to the agent: one table, from which lines are parsed,
+//! completed and explained, and the README's list is made.
+
+use nl31_route::{Keyword, Syntax, Value};
+
+/// What a command does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Action {
+    Greet,
+    Ping,
+    RouteAdd,
+    RouteReplace,
+    RouteChange,
+    RouteAppend,
+    RouteDel,
+    RouteGet,
+    RouteShow,
+    RouteFlush,
+    Begin,
+    Diff,
+    Check,
+    Commit,
+    Confirm,
+    Rollback,
+    Save,
+    Load,
+    FactoryReset,
+    Monitor,
+    Stats,
+    Log,
+    Version,
+    Help,
+    Terminal,
+    Exit,
+    Reboot,
+}
+
+impl Action {
+    /// Whether it is about routes, so that it waits until the config is loaded.
+    pub fn waits_for_config(self) -> bool {
+        !matches!(
+            self,
+            Self::Greet
+                | Self::Ping
+                | Self::Monitor
+                | Self::Stats
+                | Self::Log
+                | Self::Version
+                | Self::Help
+                | Self::Terminal
+                | Self::Exit
+                | Self::Reboot
+        )
+    }
+
+    /// Whether it is written out, so that no slip of a key does it.
+    pub(super) fn is_written_out(self) -> bool {
+        matches!(self, Self::FactoryReset | Self::Reboot)
+    }
+
+    /// Whether it changes nothing, neither routes nor files.
+    pub fn reads(self) -> bool {
+        matches!(
+            self,
+            Self::Greet
+                | Self::Ping
+                | Self::RouteGet
+                | Self::RouteShow
+                | Self::Diff
+                | Self::Monitor
+                | Self::Stats
+                | Self::Log
+                | Self::Version
+                | Self::Help
+                | Self::Terminal
+                | Self::Exit
+        )
+    }
+}
+
+/// What may follow a command's words.
+#[derive(Debug)]
+pub enum Arguments {
+    /// Nothing.
+    None,
+    /// Text up to the end of the line, or nothing.
+    Text,
+    /// One of these words, or nothing.
+    Word(&'static [Keyword]),
+    /// An address or prefix.
+    Address(&'static Syntax),
+    /// The words of a route, from its prefix on.
+    Route(&'static Syntax),
+    /// Any words of a route, or none.
+    Filter(&'static Syntax),
+    /// The words of a command, or `codes`, or nothing.
+    Command,
+    /// `confirmed` and seconds, or nothing.
+    Confirmed,
+    /// The path of a file, or nothing.
+    File,
+    /// Rows and columns of a terminal, or rows, or nothing.
+    Size,
+}
+
+/// A command.
+#[derive(Debug)]
+pub struct Command {
+    /// Its words, one or two.
+    pub words: &'static [&'static str],
+    /// What it does.
+    pub action: Action,
+    /// What follows.
+    pub arguments: Arguments,
+    /// One line for a person.
+    pub help: &'static str,
+}
+
+const fn flag(word: &'static str, help: &'static str) -> Keyword {
+    Keyword {
+        word,
+        value: Value::None,
+        help,
+    }
+}
+
+/// The words of a route, which may be abbreviated.
+static ROUTE: Syntax = Syntax {
+    flags: &[],
+    abbreviations: true,
+};
+
+/// The same with the flags [`LONGER`] and [`JSON`].
+static SHOW: Syntax = Syntax {
+    flags: &[LONGER_WORD, JSON_WORD],
+    abbreviations: true,
+};
+
+/// The same with the flags [`LONGER`] and [`ALL`].
+static FLUSH: Syntax = Syntax {
+    flags: &[LONGER_WORD, flag("all", "every route there is")],
+    abbreviations: true,
+};
+
+/// An address with the flag [`GET_JSON`].
+static GET: Syntax = Syntax {
+    flags: &[JSON_WORD],
+    abbreviations: false,
+};
+
+const JSON_WORD: Keyword = flag("json", "as JSON, one object a line");
+
+const LONGER_WORD: Keyword = flag("longer", "with all longer prefixes inside of this one");
+
+/// Bit of the word `longer` in [`nl31_route::Parsed::flags`].
+pub const LONGER: u8 = 1;
+/// Bit of the word `all`.
+pub const ALL: u8 = 2;
+/// Bit of the word `json` of `route show`.
+pub const JSON: u8 = 2;
+/// Bit of the word `json` of `route get`.
+pub const GET_JSON: u8 = 1;
+
+static AS_JSON: [Keyword; 1] = [JSON_WORD];
+
+/// What `commit` may be followed by.
+pub const CONFIRMED: Keyword = Keyword {
+    word: "confirmed",
+    value: Value::Number,
+    help: "take it back after so many seconds, unless `confirm` comes",
+};
+
+pub(super) static ON_OFF: [Keyword; 2] = [
+    flag("on", "show changes as they happen"),
+    flag("off", "no more"),
+];
+
+/// Word of `help` for the table of codes.
+pub const CODES: &str = "codes";
+
+macro_rules! commands {
+    ($($($word:literal)+ => $action:ident, $arguments:expr, $help:literal;)*) => {
+        /// Every command there is.
+        pub static COMMANDS: &[Command] = &[$(Command {
+            words: &[$($word),+],
+            action: Action::$action,
+            arguments: $arguments,
+            help: $help,
+        }),*];
+    };
+}
+
+commands! {
+    "greet" => Greet, Arguments::Text, "say hello to the kernel; it answers and names this client";
+    "ping" => Ping, Arguments::None, "ask whether the kernel's side is alive";
+    "route" "add" => RouteAdd, Arguments::Route(&ROUTE), "add a route; fails if the prefix has one of this metric";
+    "route" "replace" => RouteReplace, Arguments::Route(&ROUTE), "put a route in place of the one of this metric, or add it";
+    "route" "change" => RouteChange, Arguments::Route(&ROUTE), "put a route in place of the one of this metric, which must be there";
+    "route" "append" => RouteAppend, Arguments::Route(&ROUTE), "add a further path behind those of this metric";
+    "route" "del" => RouteDel, Arguments::Route(&ROUTE), "delete a route; name the path if the prefix has several";
+    "route" "get" => RouteGet, Arguments::Address(&GET), "show the route in use for an address";
+    "route" "show" => RouteShow, Arguments::Filter(&SHOW), "list routes: all, or those that have what is given";
+    "route" "flush" => RouteFlush, Arguments::Filter(&FLUSH), "delete all routes that have what is given";
+    "begin" => Begin, Arguments::None, "collect edits: add, replace, change, append, del and flush wait for `commit`";
+    "diff" => Diff, Arguments::Word(&AS_JSON), "what the edits would change; without edits, how the table differs from the saved config";
+    "check" => Check, Arguments::None, "ask the kernel whether it would take all edits, and change nothing";
+    "commit" => Commit, Arguments::Confirmed, "make all edits at once, or none of them";
+    "confirm" => Confirm, Arguments::None, "keep what `commit confirmed` did, and save the table as the config";
+    "rollback" => Rollback, Arguments::None, "drop the edits; without edits, take `commit confirmed` back at once";
+    "save" => Save, Arguments::None, "save the table as the config that the next boot begins with";
+    "load" => Load, Arguments::File, "put a config in place of the whole table: the saved one, or that of a file";
+    "factory-reset" => FactoryReset, Arguments::None, "delete the saved config, so that the next boot begins with the factory's";
+    "monitor" => Monitor, Arguments::Word(&ON_OFF), "show changes of the table as they happen, until `monitor off`";
+    "stats" => Stats, Arguments::Word(&AS_JSON), "counters of the table and the agent";
+    "log" => Log, Arguments::Word(&AS_JSON), "the agent's log, the last lines";
+    "version" => Version, Arguments::Word(&AS_JSON), "versions of the agent, the image and the kernel module; host name, boot";
+    "help" => Help, Arguments::Command, "list the commands, or explain one, or the reply codes";
+    "terminal" => Terminal, Arguments::Size, "how many rows and columns the terminal has, so that long output pauses; 0 if it is not known";
+    "exit" => Exit, Arguments::None, "lock the line if it has a PIN, or end the session";
+    "reboot" => Reboot, Arguments::None, "restart the appliance; what was not saved is lost";
+}

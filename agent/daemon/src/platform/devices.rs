@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Names and indices of network devices.
+
+use nix::net::if_::{if_indextoname, if_nameindex, if_nametoindex};
+use nl31_netlink::{Route, Spec};
+use nl31_route::DeviceName;
+
+/// Knows the network devices.
+pub trait Devices {
+    /// Index of the device of this name.
+    fn index(&self, name: &DeviceName) -> Option<u32>;
+    /// Name of the device of this index.
+    fn name(&self, index: u32) -> Option<DeviceName>;
+    /// Calls `each` with the text form of every device's name.
+    fn names(&self, each: &mut dyn FnMut(&str));
+}
+
+/// The devices of this network namespace.
+#[derive(Debug)]
+pub struct SystemDevices;
+
+impl Devices for SystemDevices {
+    fn index(&self, name: &DeviceName) -> Option<u32> {
+        if_nametoindex(name.as_bytes()).ok()
+    }
+
+    fn name(&self, index: u32) -> Option<DeviceName> {
+        DeviceName::from_bytes(if_indextoname(index).ok()?.to_bytes()).ok()
+    }
+
+    fn names(&self, each: &mut dyn FnMut(&str)) {
+        let Ok(interfaces) = if_nameindex() else {
+            return;
+        };
+        for interface in &interfaces {
+            if let Ok(name) = DeviceName::from_bytes(interface.name().to_bytes()) {
+                each(&name.to_string());
+            }
+        }
+    }
+}
+
+/// Remembers the last devices asked for: lists of routes name few of them many
+/// times. For one list only, as devices come, go and are renamed.
+pub struct Cached<'a> {
+    devices: &'a dyn Devices,
+    known: heapless::Deque<(u32, DeviceName), 8>,
+}
+
+impl<'a> Cached<'a> {
+    /// With nothing remembered yet.
+    pub fn new(devices: &'a dyn Devices) -> Self {
+        Self {
+            devices,
+            known: heapless::Deque::new(),
+        }
+    }
+
+    /// Index of the device of this name.
+    pub fn index(&mut self, name: &DeviceName) -> Option<u32> {
+        if let Some((index, _)) = self.known.iter().find(|(_, known)| known == name) {
+            return Some(*index);
+        }
+        let index = self.devices.index(name)?;
+        self.remember(index, name.clone());
+        Some(index)
+    }
+
+    /// Name of the device of this index. One that is gone is called `if` and its
+    /// index, as in `ip link`.
+    pub fn name(&mut self, index: u32) -> DeviceName {
+        if let Some((_, name)) = self.known.iter().find(|&&(known, _)| known == index) {
+            return name.clone();
+        }
+        let name = self.devices.name(index).unwrap_or_else(|| {
+            format!("if{index}")
+                .parse()
+                .expect("a short word is a device name")
+        });
+        self.remember(index, name.clone());
+        name
+    }
+
+    /// The route with its device's name.
+    pub fn named(&mut self, route: Route<u32>) -> Route<DeviceName> {
+        let device = route.path.device.map(|index| self.name(index));
+        route.with_device(device)
+    }
+
+    /// The same with the device's index, or the name that no device has.
+    pub fn indexed(&mut self, spec: Spec<DeviceName>) -> Result<Spec<u32>, DeviceName> {
+        let device = match &spec.device {
+            None => None,
+            Some(name) => Some(self.index(name).ok_or_else(|| name.clone())?),
+        };
+        Ok(spec.with_device(device))
+    }
+
+    fn remember(&mut self, index: u32, name: DeviceName) {
+        if self.known.is_full() {
+            self.known.pop_front();
+        }
+        let _ = self.known.push_back((index, name));
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use std::cell::Cell;
+
+    /// `lo` is 1, `eth0` is 2.
+    #[derive(Default)]
+    pub(crate) struct TestDevices {
+        asked: Cell<usize>,
+    }
+
+    const DEVICES: [&str; 2] = ["lo", "eth0"];
+
+    impl Devices for TestDevices {
+        fn index(&self, name: &DeviceName) -> Option<u32> {
+            self.asked.set(self.asked.get() + 1);
+            DEVICES
+                .iter()
+                .position(|&device| device.as_bytes() == name.as_bytes())
+                .map(|at| at as u32 + 1)
+        }
+
+        fn name(&self, index: u32) -> Option<DeviceName> {
+            self.asked.set(self.asked.get() + 1);
+            DEVICES
+                .get(index as usize - 1)
+                .map(|name| name.parse().unwrap())
+        }
+
+        fn names(&self, each: &mut dyn FnMut(&str)) {
+            DEVICES.iter().for_each(|name| each(name));
+        }
+    }
+
+    #[test]
+    fn asks_once_for_each_device() {
+        let devices = TestDevices::default();
+        let mut cached = Cached::new(&devices);
+        for _ in 0..3 {
+            assert_eq!(cached.index(&"eth0".parse().unwrap()), Some(2));
+            assert_eq!(cached.name(2).to_string(), "eth0");
+            assert_eq!(cached.name(7).to_string(), "if7");
+        }
+        assert_eq!(devices.asked.get(), 2);
+    }
+
+    #[test]
+    fn knows_the_loopback_device_of_this_machine() {
+        let index = SystemDevices.index(&"lo".parse().unwrap()).unwrap();
+        assert_eq!(SystemDevices.name(index).unwrap().to_string(), "lo");
+        assert_eq!(
+            SystemDevices.index(&"no-such-device".parse().unwrap()),
+            None
+        );
+        let mut found = false;
+        SystemDevices.names(&mut |name| found |= name == "lo");
+        assert!(found);
+    }
+}

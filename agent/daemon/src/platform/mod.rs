@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What the agent uses of the machine: terminal, kernel sockets, network devices, watchdog,
+//! files and log; and what it gives up of it.
+
+pub mod atomic_file;
+pub mod devices;
+pub mod exit_reason;
+pub mod instance;
+pub mod log_ring;
+pub mod output;
+pub mod reboot;
+pub mod receiver;
+pub mod sandbox;
+pub mod serial;
+pub mod system;
+pub mod watchdog;
