@@ -43,7 +43,7 @@ static u32 by_trie(struct bench *b, const struct lpm_key *address)
 	const enum nl31_family family = b->prefixes->family;
 	u8 len = 0;
 
-	nl31_lpm_lookup(&nl31_table_version(b->table)->trie[family], address, &len);
+	nl31_lpm_lookup(&nl31_table_current(b->table)->trie[family], address, &len);
 	return len;
 }
 
@@ -51,7 +51,7 @@ static u32 by_route(struct bench *b, const struct lpm_key *address)
 {
 	struct lpm_key prefix;
 
-	if (!nl31_route_lookup(b->table, b->prefixes->family, address, &prefix))
+	if (!nl31_table_lookup(b->table, b->prefixes->family, address, &prefix))
 		return 0;
 	return prefix.len;
 }
@@ -180,7 +180,7 @@ static void measure(struct bench *b, const char *which)
 	kunit_info(b->test, "figure %s_lpm_lookup_ns=%u.%u\n", which,
 		   ns / 10, ns % 10);
 	ns = median(route);
-	kunit_info(b->test, "figure %s_nl31_route_lookup_ns=%u.%u\n",
+	kunit_info(b->test, "figure %s_nl31_table_lookup_ns=%u.%u\n",
 		   which, ns / 10, ns % 10);
 	if (!have_fib(b))
 		return;
@@ -195,7 +195,9 @@ static void measure(struct bench *b, const char *which)
 static void fill_table(struct bench *b)
 {
 	const unsigned int *order = prefixes_shuffled(b->test, b->prefixes);
-	struct nl31_events nobody = { .table = b->table };
+	struct nl31_path_key *paths = kunit_kzalloc(b->test, sizeof(*paths),
+						    GFP_KERNEL);
+	struct nl31_notify nobody = {};
 	struct nl31_path path = {
 		.type = NL31_TYPE_UNICAST,
 		.gateway = { 192, 0, 2 },
@@ -203,15 +205,19 @@ static void fill_table(struct bench *b)
 	};
 	unsigned int i;
 
+	KUNIT_ASSERT_NOT_NULL(b->test, paths);
+	paths->count = 1;
+	paths->path[0] = &path;
 	mutex_lock(&b->table->lock);
 	for (i = 0; i < b->prefixes->count; i++) {
 		path.gateway[3] = order[i] % NEXTHOPS;
+		nl31_path_seal(&path);
 		if (nl31_edit_begin(b->table) ||
 		    nl31_edit_set(b->table, b->prefixes->family,
-				  &b->prefixes->key[order[i]], NULL, &path, 1))
+				  &b->prefixes->key[order[i]], NULL, paths))
 			break;
 		if (i % BATCH == 0 || i == b->prefixes->count - 1)
-			nl31_edit_publish(b->table, &nobody);
+			nl31_notify_publish(b->table, &nobody);
 	}
 	mutex_unlock(&b->table->lock);
 	KUNIT_ASSERT_EQ(b->test, i, b->prefixes->count);

@@ -5,6 +5,8 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
+use nl31_wire::limits::VERSION;
+
 /// Exit statuses, as the manual lists them. 2 is clap's, for arguments that are wrong.
 pub const STATUSES: &str = "\
 0  done
@@ -14,54 +16,120 @@ pub const STATUSES: &str = "\
 4  the route is there already
 5  no agent answers, or the line cannot be used
 6  a file cannot be read, written or understood
-7  the link was lost while a change was under way: look whether it was made
+7  the link was lost while a change was under way: check whether it was made
 8  others kept changing the table: try again";
+
+/// The variable with the PIN where `--pin-file` does not name a file. The PIN is not an
+/// argument: every user of this machine can read those.
+pub const PIN: &str = "NL31_PIN";
 
 /// The agent's code for a line that waits for its PIN.
 pub const LOCKED: u16 = 401;
 
 /// A command that failed.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The agent answered that it failed.
+    #[error("{0}")]
     Refused(Refused),
     /// The arguments are wrong.
+    #[error("{0}")]
     Usage(String),
-    /// The line or socket cannot be used.
-    Port(String, io::Error),
-    /// No port was named, and which one it is cannot be told.
+    /// The line or socket of this name cannot be used.
+    #[error("{0}: {1}")]
+    Port(String, #[source] io::Error),
+    /// No port was named, or several would do.
+    #[error("{0}")]
     NoPort(String),
     /// Nothing answers.
+    #[error(
+        "the agent does not answer: does it run, is it on this line, and is the bit rate right \
+         (--baud)?"
+    )]
     NoAnswer,
-    /// The agent was restarted, or somebody else has taken the line.
+    /// The agent was restarted, or another client has taken the line.
+    #[error("the session ended: the agent was restarted, or another user has taken the line")]
     SessionLost,
-    /// The table was changed by somebody else each time it was tried.
+    /// The table was changed by others in each attempt.
+    #[error("others kept changing the table: try again")]
     Changing,
-    /// A line of the console failed with this code; the console has said why.
+    /// A command of the console ended with this status.
+    #[error("{0}")]
+    Console(Status),
+    /// A line of the console failed with this code; the console has printed why.
+    #[error("the console answered E{0}")]
     Said(u16),
     /// The link failed while a change was under way.
-    Unknown(Box<Error>),
+    #[error("{0}; whether the last change was made is not known")]
+    Unknown(#[source] Box<Error>),
     /// The agent speaks another version.
+    #[error("the agent speaks version {0} of the protocol; this nl31ctl speaks {VERSION}")]
     Version(u8),
-    /// The agent's answer is none to the request.
+    /// The agent's answer does not belong to the request.
+    #[error("the agent's answer cannot be understood")]
     Unexpected,
-    /// This signal wants the program to end.
+    /// This signal ends the program.
+    #[error("interrupted")]
     Interrupted(i32),
-    /// Nobody reads the output any more.
+    /// The reader of standard output has closed it.
+    #[error("the reader of the output has closed it")]
     Closed,
     /// A file cannot be read or written.
-    File(PathBuf, io::Error),
-    /// The agent refused a line of a file: file, line from 1, code, what.
+    #[error("{path}: {1}", path = .0.display())]
+    File(PathBuf, #[source] io::Error),
+    /// The agent refused a line of a file: file, line from 1, code, reason.
+    #[error("{path}:{1}: {3}", path = .0.display())]
     RefusedLine(PathBuf, usize, u16, String),
-    /// A line of a file is wrong: file, line and column from 1, what.
+    /// A line of a file is wrong: file, line and column from 1, reason.
+    #[error("{path}:{1}:{2}: {3}", path = .0.display())]
     Line(PathBuf, usize, usize, String),
 }
 
-/// What it means that standard output cannot be written: mostly that nobody reads it.
+/// The error for standard output that cannot be written: mostly its reader has gone.
 pub fn output(error: io::Error) -> Error {
     match error.kind() {
         io::ErrorKind::BrokenPipe => Error::Closed,
         _ => Error::File("standard output".into(), error),
+    }
+}
+
+/// The status line of a command of the console: `E404 no such route`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Status {
+    /// `I`, `W` or `E`.
+    pub severity: char,
+    /// One of the console's codes.
+    pub code: u16,
+    /// For a person.
+    pub text: String,
+}
+
+impl Status {
+    /// Reads a line; `None` if it is not a status line.
+    pub fn parse(line: &str) -> Option<Self> {
+        let (code, text) = line.split_once(' ')?;
+        let severity = code
+            .chars()
+            .next()
+            .filter(|c| matches!(c, 'I' | 'W' | 'E'))?;
+        let digits = &code[1..];
+        let is_code = digits.len() == 3 && digits.bytes().all(|digit| digit.is_ascii_digit());
+        Some(Self {
+            severity,
+            code: digits.parse().ok().filter(|_| is_code)?,
+            text: text.into(),
+        })
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            severity,
+            code,
+            text,
+        } = self;
+        write!(f, "{severity}{code} {text}")
     }
 }
 
@@ -76,12 +144,23 @@ pub struct Refused {
     pub text: String,
 }
 
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { code, text, .. } = self;
+        match *code {
+            LOCKED => write!(f, "E{code} {text} (--pin-file, or {PIN})"),
+            _ => write!(f, "E{code} {text}"),
+        }
+    }
+}
+
 impl Error {
     /// The exit status, see [`STATUSES`].
     pub fn status(&self) -> u8 {
         match self {
             Self::Refused(Refused { code, .. })
             | Self::RefusedLine(_, _, code, _)
+            | Self::Console(Status { code, .. })
             | Self::Said(code) => match code {
                 404 | 406 => 3,
                 409 => 4,
@@ -94,12 +173,12 @@ impl Error {
             Self::Unknown(_) => 7,
             Self::Changing => 8,
             Self::Closed => 0,
-            // As a shell tells it, see `interrupt::end`.
+            // As shells count it, see `interrupt::end`.
             Self::Interrupted(signal) => 128 + *signal as u8,
         }
     }
 
-    /// Whether the agent knows of no session any more.
+    /// Whether the agent has ended the session.
     pub fn is_session_lost(&self) -> bool {
         match self {
             Self::SessionLost => true,
@@ -108,57 +187,35 @@ impl Error {
         }
     }
 
-    /// The code that the agent gave, if it did.
+    /// Whether the link failed and no change was under way: the command may be carried out
+    /// anew in another session.
+    pub fn is_link_lost(&self) -> bool {
+        matches!(self, Self::Port(..) | Self::NoAnswer | Self::SessionLost)
+    }
+
+    /// The code that the agent gave, if it gave one.
     pub fn code(&self) -> Option<u16> {
         match self {
             Self::Refused(Refused { code, .. })
             | Self::RefusedLine(_, _, code, _)
+            | Self::Console(Status { code, .. })
             | Self::Said(code) => Some(*code),
             _ => None,
         }
     }
 }
 
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Refused(refused) if refused.code == LOCKED => {
-                let Refused { code, text, .. } = refused;
-                write!(f, "E{code} {text} (--pin-file, or NL31_PIN)")
-            }
-            Self::Refused(refused) => write!(f, "E{} {}", refused.code, refused.text),
-            Self::Usage(text) | Self::NoPort(text) => f.write_str(text),
-            Self::Port(port, error) => write!(f, "{port}: {error}"),
-            Self::NoAnswer => f.write_str(
-                "the agent does not answer: does it run, is this its line, and is its rate right \
-                 (--baud)?",
-            ),
-            Self::SessionLost => f.write_str(
-                "the session is over: the agent was restarted, or another program has the line",
-            ),
-            Self::Changing => f.write_str("others kept changing the table meanwhile"),
-            Self::Said(code) => write!(f, "the console has answered E{code}"),
-            Self::Unknown(error) => {
-                write!(f, "{error}; whether the last change was made is not known")
-            }
-            Self::Version(version) => {
-                write!(
-                    f,
-                    "the agent speaks version {version} of the protocol, this is another"
-                )
-            }
-            Self::Interrupted(_) => f.write_str("interrupted"),
-            Self::Closed => f.write_str("nobody reads the output"),
-            Self::Unexpected => f.write_str("the agent's answer cannot be understood"),
-            Self::File(path, error) => write!(f, "{}: {error}", path.display()),
-            Self::RefusedLine(path, line, _, text) => {
-                write!(f, "{}:{line}: {text}", path.display())
-            }
-            Self::Line(path, line, column, text) => {
-                write!(f, "{}:{line}:{column}: {text}", path.display())
-            }
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_status_line_has_a_severity_and_three_digits() {
+        let status = Status::parse("W204 nothing to do").unwrap();
+        assert_eq!((status.severity, status.code), ('W', 204));
+        assert_eq!(status.to_string(), "W204 nothing to do");
+        for line in ["", "E40 x", "E4O4 x", "X404 x", "E404", "éE404 x", "E+04 x"] {
+            assert_eq!(Status::parse(line), None, "{line}");
         }
     }
 }
-
-impl std::error::Error for Error {}

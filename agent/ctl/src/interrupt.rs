@@ -1,68 +1,88 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Ctrl-C and its like: the session ends first, so that no transaction stays open and
-//! the line is the console's again, and then the program.
+//! What ends the program early: Ctrl-C and its like, and a reader of standard output that
+//! has gone. The session ends before the program does, so that no transaction stays open
+//! and the line returns to its console.
 
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::io;
+use std::os::fd::AsFd;
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::time::Duration;
 
 use nix::libc::{SIGINT, c_int};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, raise, sigaction};
 
 use crate::error::Error;
 
-/// How soon a signal is noticed where nothing comes.
+/// How soon a signal is noticed while nothing is received.
 pub const NOTICE: Duration = Duration::from_millis(100);
 
 static CAUGHT: AtomicI32 = AtomicI32::new(0);
+static OUTPUT_WATCHED: AtomicBool = AtomicBool::new(false);
 
 extern "C" fn caught(signal: c_int) {
     if signal == SIGINT {
-        // The shell forgets this one, and no other with it.
+        // The shell forgets a Ctrl-C; it must not hide another signal.
         let _ = CAUGHT.compare_exchange(0, signal, Ordering::Relaxed, Ordering::Relaxed);
     } else {
         CAUGHT.store(signal, Ordering::Relaxed);
     }
 }
 
-/// Sets what a signal does; gives what it did before.
+/// Sets the handler of a signal; gives the one before.
 fn handle(signal: Signal, handler: SigHandler, flags: SaFlags) -> SigHandler {
     let action = SigAction::new(handler, flags, SigSet::empty());
-    // SAFETY: the handler does nothing but store a number.
+    // SAFETY: the handler only stores a number.
     let before = unsafe { sigaction(signal, &action) };
     before.expect("these signals can be caught").handler()
 }
 
-/// Catches the next signal that wants the program to end. One more of them ends it at
-/// once.
+/// Catches the next signal that ends the program. A second one ends it at once.
 pub fn catch() {
     for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
         let before = handle(signal, SigHandler::Handler(caught), SaFlags::SA_RESETHAND);
-        // As nohup and a shell's `&` want it.
+        // nohup and a shell's `&` have it ignored.
         if let SigHandler::SigIgn = before {
             handle(signal, before, SaFlags::empty());
         }
     }
 }
 
-/// Catches the next one where Ctrl-C has stopped what it was for.
+/// Catches the next signal after a Ctrl-C that has stopped a command of the shell.
 pub fn forget_ctrl_c() {
     let _ = CAUGHT.compare_exchange(SIGINT, 0, Ordering::Relaxed, Ordering::Relaxed);
     catch();
 }
 
-/// Fails if a signal was caught.
+/// Has [`check`] fail once the reader of standard output has gone, though nothing is
+/// printed: for commands that only print and may wait for ever.
+pub fn watch_output() {
+    OUTPUT_WATCHED.store(true, Ordering::Relaxed);
+}
+
+/// Whether no one can read what is printed: the kernel says so without a write.
+fn output_is_closed() -> bool {
+    let out = io::stdout();
+    let mut fds = [PollFd::new(out.as_fd(), PollFlags::empty())];
+    let gone = PollFlags::POLLERR | PollFlags::POLLHUP;
+    poll(&mut fds, PollTimeout::ZERO).is_ok()
+        && fds[0].revents().is_some_and(|now| now.intersects(gone))
+}
+
+/// Fails if a signal was caught, or the reader of a watched output has gone.
 pub fn check() -> Result<(), Error> {
     match CAUGHT.load(Ordering::Relaxed) {
+        0 if OUTPUT_WATCHED.load(Ordering::Relaxed) && output_is_closed() => Err(Error::Closed),
         0 => Ok(()),
         signal => Err(Error::Interrupted(signal)),
     }
 }
 
-/// Ends the program by a signal that was caught, so that a shell knows why.
+/// Ends the program by the signal that was caught, so that a shell sees the cause.
 pub fn end(signal: i32) {
     if let Ok(signal) = Signal::try_from(signal) {
         handle(signal, SigHandler::SigDfl, SaFlags::empty());
-        // Fails never, or the program just goes on to its end.
+        // Should it fail, the program exits with the status of the signal.
         let _ = raise(signal);
     }
 }

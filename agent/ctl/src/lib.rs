@@ -1,25 +1,28 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! `nl31ctl`: drives an nl31 appliance from another machine over its serial line, or
-//! on the appliance itself over its local socket. Never scrapes the console: it talks
-//! the frames of `nl31-wire`.
+//! on the appliance itself over its local socket. It never parses the console's text:
+//! it speaks the frames of `nl31-wire`.
 //!
-//! [`cli`] are the arguments, [`port`] moves bytes, [`link`] is a session with the
-//! agent; the other modules are what the commands do.
+//! From the top down: [`arguments`] is the command line, [`manual`] its page, [`completion`]
+//! what a shell offers,
+//! [`run`] carries one command out, [`commands`] are the commands and [`output`] what
+//! they print, [`connect`] opens a session where the user wants it and [`discovery`]
+//! finds the serial lines, [`link`] is a session with the agent, [`journal`] its log, [`port`] moves
+//! bytes.
 
-pub mod apply;
-pub mod cli;
+pub mod arguments;
+pub mod commands;
+pub mod completion;
+pub mod connect;
+pub mod discovery;
 pub mod error;
-pub mod file;
 pub mod interrupt;
-pub mod lines;
+pub mod journal;
 pub mod link;
-pub mod list;
-pub mod load;
-pub mod monitor;
+pub mod manual;
+pub mod output;
 pub mod port;
-pub mod route;
-pub mod save;
-pub mod shell;
+pub mod run;
 
 pub use error::Error;
 pub use link::Link;

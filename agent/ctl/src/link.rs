@@ -3,39 +3,43 @@
 
 use std::collections::VecDeque;
 use std::hash::{BuildHasher, RandomState};
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use nl31_route::{DeviceName, Spec};
 use nl31_wire::limits::FRAME_MAX;
-use nl31_wire::{Client, Deframer, Item, News, Op, Patience, Request, Response, SCHEMA, Task};
+use nl31_wire::{
+    Client, Deframer, Frame, Item, News, Op, Request, Response, RetryPolicy, SCHEMA, Task,
+};
 
 use crate::error::{Error, Refused};
 use crate::interrupt::{self, NOTICE};
+use crate::journal::{Garbage, Journal};
 use crate::port::Port;
 
-/// How long an agent is waited for that was there.
-pub const PATIENCE: Patience = Patience {
+/// How long an agent that has answered is waited for.
+pub const SESSION: RetryPolicy = RetryPolicy {
     timeout_ms: 1000,
     attempts: 10,
 };
-/// How long one is waited for on a port that was named.
-pub const OPENING: Patience = Patience {
+/// How long an agent on a port that was named is waited for.
+pub const OPENING: RetryPolicy = RetryPolicy {
     timeout_ms: 400,
     attempts: 10,
 };
-/// How long one is looked for on a port that may have none.
-pub const LOOKING: Patience = Patience {
+/// How long an agent on a port that may have none is waited for.
+pub const LOOKING: RetryPolicy = RetryPolicy {
     timeout_ms: 400,
     attempts: 3,
 };
 
-/// Pause where the agent has nothing to say yet.
+/// Pause before an agent is asked again that has nothing to say yet.
 pub const PAUSE: Duration = Duration::from_millis(20);
 
-/// What the agent says of itself.
+/// What the agent's welcome tells.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Agent {
-    /// Its run.
+    /// Another number each time the agent starts.
     pub boot: u64,
     /// Whether it knows the same messages as this program.
     pub same_schema: bool,
@@ -44,16 +48,25 @@ pub struct Agent {
 }
 
 impl Agent {
-    /// What a person should know of it before anything fails.
+    /// What a person should know before a request fails.
     pub fn warning(&self) -> Option<String> {
         let ours = env!("CARGO_PKG_VERSION");
         let theirs = &self.version;
         (!self.same_schema).then(|| {
             format!(
-                "agent {theirs} has other messages than nl31ctl {ours}: not all may be understood"
+                "agent {theirs} and nl31ctl {ours} know different messages: some requests may fail"
             )
         })
     }
+}
+
+/// What a request can do to the appliance, for where its kind does not tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Nothing: a line of the console that only shows something.
+    Reads,
+    /// It may change something.
+    Changes,
 }
 
 /// Something that was not asked for.
@@ -70,16 +83,16 @@ pub enum Event {
     },
     /// Some were lost.
     Lost,
-    /// A commit that waited for its confirmation was taken back.
+    /// A commit that was not confirmed was rolled back.
     RolledBack {
-        /// Prefixes that have their paths of before again.
+        /// Prefixes whose earlier paths were restored.
         prefixes: u32,
-        /// Paths of before whose device is gone.
+        /// Paths that were not restored because their device is gone.
         lost: u32,
     },
 }
 
-/// Events kept until somebody asks for them.
+/// Events that are kept until [`Link::event`] is called.
 const EVENTS_MAX: usize = 100_000;
 
 /// A session.
@@ -89,25 +102,33 @@ pub struct Link<P> {
     client: Client,
     agent: Agent,
     start: Instant,
-    /// What was received and not looked at yet.
+    /// Bytes that were received and not deframed yet.
     received: VecDeque<u8>,
     events: VecDeque<Event>,
-    /// For each request on its way, whether it may have changed something when its
-    /// answer does not come.
+    /// For each request in flight, whether it may have changed something if its answer
+    /// does not come.
     changes: VecDeque<bool>,
     /// Changes wait for their commit.
     transaction: bool,
-    /// What is open may change something with each of its parts: a line, or a save.
+    /// Each part of the line or save that is open may change something.
     goes_on: bool,
-    /// The session ends, whatever else is wanted.
+    /// The session is being left: nothing interrupts that.
     leaving: bool,
     /// Bytes sent and heard so far.
     traffic: (u64, u64),
+    garbage: Garbage,
+    journal: Option<Rc<Journal>>,
 }
 
 impl<P: Port> Link<P> {
-    /// Says hello.
-    pub fn open(port: P, name: &str, looking: Patience, then: Patience) -> Result<Self, Error> {
+    /// Says hello on a port of this name: as patiently as `looking`, and then in the
+    /// session as `then`.
+    pub fn open(
+        port: P,
+        name: &str,
+        looking: RetryPolicy,
+        then: RetryPolicy,
+    ) -> Result<Self, Error> {
         let random = RandomState::new().hash_one(Instant::now());
         let (session, first) = (random as u32, (random >> 32) as u16);
         let mut link = Self {
@@ -127,6 +148,8 @@ impl<P: Port> Link<P> {
             goes_on: false,
             leaving: false,
             traffic: (0, 0),
+            garbage: Garbage::default(),
+            journal: None,
         };
         let opened = link
             .answer(|response| match response {
@@ -146,12 +169,17 @@ impl<P: Port> Link<P> {
                 Error::Port(_, error) => Error::Port(name.into(), error),
                 error => error,
             });
-        if let Err(Error::Interrupted(_)) = opened {
+        if let Err(Error::Interrupted(_) | Error::Closed) = opened {
             link.farewell(first.wrapping_add(1));
         }
         link.agent = opened?;
-        link.client.set_patience(then);
+        link.client.set_retry_policy(then);
         Ok(link)
+    }
+
+    /// Has requests and answers logged from now on.
+    pub fn set_journal(&mut self, journal: Rc<Journal>) {
+        self.journal = Some(journal);
     }
 
     /// The agent.
@@ -179,17 +207,27 @@ impl<P: Port> Link<P> {
         self.client.pending()
     }
 
-    /// Asks, and takes the answer.
+    /// Sends a request and waits for its answer.
     pub fn call<R>(
         &mut self,
         request: &Request<'_>,
         take: impl FnOnce(Response<'_>) -> Result<R, Error>,
     ) -> Result<R, Error> {
-        self.submit(request)?;
+        self.call_with(request, Effect::Changes, take)
+    }
+
+    /// The same for a line, or the next part of one, of this effect.
+    pub fn call_with<R>(
+        &mut self,
+        request: &Request<'_>,
+        effect: Effect,
+        take: impl FnOnce(Response<'_>) -> Result<R, Error>,
+    ) -> Result<R, Error> {
+        self.submit_with(request, effect)?;
         self.answer(take)
     }
 
-    /// Asks for something that has no more to say than that it is done.
+    /// Sends a request that is answered with Done.
     pub fn done(&mut self, request: &Request<'_>) -> Result<(), Error> {
         self.call(request, |response| match response {
             Response::Done {} => Ok(()),
@@ -197,36 +235,42 @@ impl<P: Port> Link<P> {
         })
     }
 
-    /// Puts a request on its way.
+    /// Sends a request without waiting for its answer.
     pub fn submit(&mut self, request: &Request<'_>) -> Result<(), Error> {
+        self.submit_with(request, Effect::Changes)
+    }
+
+    fn submit_with(&mut self, request: &Request<'_>, effect: Effect) -> Result<(), Error> {
         let under_way =
             self.changes.contains(&true) || self.goes_on && matches!(request, Request::Next {});
         self.client
             .push(request)
             .map_err(|full| Error::Usage(format!("request: {full}")))?;
+        if let Some(journal) = &self.journal {
+            journal.request(request);
+        }
         match request {
-            Request::Begin { .. } => self.transaction = true,
+            Request::Begin { .. } | Request::BeginConfirmed { .. } => self.transaction = true,
             Request::Commit {} | Request::Abort {} => self.transaction = false,
             _ => {}
         }
         self.goes_on = match request {
-            Request::Line { .. } | Request::Save {} => true,
+            Request::Line { .. } => effect == Effect::Changes,
+            Request::Save {} => true,
             Request::Next {} => self.goes_on,
             _ => false,
         };
         self.changes.push_back(match request {
             Request::Change { .. } => !self.transaction,
-            Request::Flush { .. }
-            | Request::Commit {}
-            | Request::Line { .. }
-            | Request::Save {} => true,
+            Request::Line { .. } => effect == Effect::Changes,
+            Request::Flush { .. } | Request::Commit {} | Request::Save {} => true,
             _ => false,
         });
-        // Out with it, so that the line is busy while the next one is made.
+        // At once, so that the line is busy while the next request is made.
         self.send_due().map_err(|error| unknown(under_way, error))
     }
 
-    /// Waits for the answer to the oldest request on its way.
+    /// Waits for the answer to the oldest request in flight.
     pub fn answer<R>(
         &mut self,
         take: impl FnOnce(Response<'_>) -> Result<R, Error>,
@@ -240,22 +284,20 @@ impl<P: Port> Link<P> {
         take: impl FnOnce(Response<'_>) -> Result<R, Error>,
     ) -> Result<R, Error> {
         loop {
-            // What may have been changed is to be known before.
+            // An answer that tells whether something was changed is waited for.
             if !self.changes.contains(&true) {
                 self.check()?;
             }
             while let Some(byte) = self.received.pop_front() {
                 let now = self.start.elapsed().as_millis() as u32;
-                // What is no frame is kernel messages or a frame that is sent again.
-                let Some(Ok(frame)) = self.deframer.byte(byte) else {
-                    continue;
-                };
-                if frame.kind < nl31_wire::RESPONSE {
-                    // An echo of our own.
-                    continue;
-                }
+                let journal = self.journal.as_deref();
+                let frame = next_frame(&mut self.deframer, &mut self.garbage, journal, byte);
+                let Some(frame) = frame else { continue };
                 match self.client.frame(&frame, now) {
                     News::Answer(_, response) => {
+                        if let Some(journal) = journal {
+                            journal.response(&response);
+                        }
                         self.changes.pop_front();
                         return match response {
                             Response::Failed {
@@ -268,7 +310,7 @@ impl<P: Port> Link<P> {
                             response => take(response),
                         };
                     }
-                    News::Unasked(response) => keep_event(&mut self.events, &response),
+                    News::Unasked(response) => keep_event(&mut self.events, &response, journal),
                     News::Nothing => {}
                     News::NoSession => return Err(Error::SessionLost),
                     News::Version(version) => return Err(Error::Version(version)),
@@ -281,7 +323,7 @@ impl<P: Port> Link<P> {
                 Task::Wait(wait) => self.receive(Duration::from_millis(wait.into()))?,
                 Task::GiveUp => return Err(Error::NoAnswer),
                 Task::Idle => return Err(Error::Usage("nothing was asked".into())),
-                // The time limit passed since the line above: it is for the next round.
+                // The time limit has passed since the call of `send_due`.
                 Task::Send(bytes) => {
                     self.traffic.0 += bytes.len() as u64;
                     self.port.send(bytes).map_err(port_error)?;
@@ -308,8 +350,7 @@ impl<P: Port> Link<P> {
         Ok(())
     }
 
-    /// The next event, if there is one within so long. To be called when nothing is
-    /// on its way.
+    /// The next event, if one comes within `wait`. No request may be in flight.
     pub fn event(&mut self, wait: Duration) -> Result<Option<Event>, Error> {
         let deadline = Instant::now() + wait;
         loop {
@@ -318,12 +359,12 @@ impl<P: Port> Link<P> {
                 return Ok(Some(event));
             }
             while let Some(byte) = self.received.pop_front() {
-                let Some(Ok(frame)) = self.deframer.byte(byte) else {
-                    continue;
-                };
+                let journal = self.journal.as_deref();
+                let frame = next_frame(&mut self.deframer, &mut self.garbage, journal, byte);
+                let Some(frame) = frame else { continue };
                 let now = self.start.elapsed().as_millis() as u32;
                 if let News::Unasked(response) = self.client.frame(&frame, now) {
-                    keep_event(&mut self.events, &response);
+                    keep_event(&mut self.events, &response, journal);
                 }
             }
             if !self.events.is_empty() {
@@ -337,7 +378,7 @@ impl<P: Port> Link<P> {
         }
     }
 
-    /// Fails if the program is to end.
+    /// Fails if the program has to end.
     pub fn check(&self) -> Result<(), Error> {
         match self.leaving {
             true => Ok(()),
@@ -345,23 +386,23 @@ impl<P: Port> Link<P> {
         }
     }
 
-    /// Gives a line back whose session is over.
+    /// Returns a line to its console though the session is lost.
     pub fn give_back(mut self) {
         self.farewell(0);
     }
 
-    /// Says once that this program leaves, whether there is a session or not.
+    /// Sends one `Leave`, whether there is a session or not.
     fn farewell(&mut self, id: u16) {
         let mut bytes = [0; FRAME_MAX];
         if let Ok(len) = (Request::Leave {}).encode(id, &mut bytes)
             && self.port.send(&bytes[..len]).is_ok()
         {
-            // Until it is out, or at least for a moment.
+            // Gives the bytes time to leave the UART.
             let _ = self.port.receive(&mut bytes, NOTICE);
         }
     }
 
-    /// Takes what is on its way, and ends the list or output that is open.
+    /// Takes the answers in flight, and ends the list or output that is open.
     pub fn stop(&mut self) -> Result<(), Error> {
         self.drain()?;
         self.done(&Request::Stop {})
@@ -377,20 +418,20 @@ impl<P: Port> Link<P> {
         Ok(())
     }
 
-    /// Ends the session, so that a serial line returns to its console. What is open is
-    /// dropped.
+    /// Ends the session, so that a serial line returns to its console. The agent drops what
+    /// is open.
     pub fn leave(mut self) -> Result<(), Error> {
         self.leaving = true;
         self.drain()?;
         match self.done(&Request::Leave {}) {
-            // Its answer was lost, and it is over.
+            // The agent has left the session, and its answer was lost.
             Err(Error::SessionLost) => Ok(()),
             result => result,
         }
     }
 }
 
-/// What was under way when the link failed may have been made or not.
+/// Marks an error of the link if a change was under way, which may have been made.
 fn unknown(under_way: bool, error: Error) -> Error {
     match error {
         Error::Port(..) | Error::NoAnswer | Error::SessionLost if under_way => {
@@ -404,7 +445,35 @@ fn port_error(error: std::io::Error) -> Error {
     Error::Port("the line".into(), error)
 }
 
-fn keep_event(events: &mut VecDeque<Event>, response: &Response<'_>) {
+/// Takes a byte; gives the agent's frame that it completes. Bytes that are not a frame are
+/// the kernel's messages, damage, or an echo of this program's own frames.
+fn next_frame<'a>(
+    deframer: &'a mut Deframer,
+    garbage: &mut Garbage,
+    journal: Option<&Journal>,
+    byte: u8,
+) -> Option<Frame<'a>> {
+    garbage.push(byte);
+    match (deframer.byte(byte)?, journal) {
+        (Ok(frame), _) => {
+            garbage.forget();
+            (frame.kind >= nl31_wire::RESPONSE).then_some(frame)
+        }
+        (Err(_), Some(journal)) => {
+            garbage.tell(journal);
+            None
+        }
+        (Err(_), None) => {
+            garbage.forget();
+            None
+        }
+    }
+}
+
+fn keep_event(events: &mut VecDeque<Event>, response: &Response<'_>, journal: Option<&Journal>) {
+    if let Some(journal) = journal {
+        journal.response(response);
+    }
     let event = match response {
         Response::Event { generation, item } => match item.iter().next() {
             Some(Ok(Item { op, route })) => Event::Change {

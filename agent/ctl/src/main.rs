@@ -4,13 +4,17 @@
 use std::io::Write;
 use std::process::ExitCode;
 
-use clap::Parser;
 use clap::error::ErrorKind;
-use nl31_ctl::cli::Arguments;
+use clap::{CommandFactory, Parser};
+use clap_complete::CompleteEnv;
+use nl31_ctl::arguments::Arguments;
+use nl31_ctl::run::run;
 use nl31_ctl::{Error, interrupt};
 use serde_json::json;
 
 fn main() -> ExitCode {
+    // Answers and ends where a shell asks for completions.
+    CompleteEnv::with_factory(Arguments::command).complete();
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) if error.use_stderr() && wants_json() => {
@@ -19,9 +23,9 @@ fn main() -> ExitCode {
         // Help and the version come here too.
         Err(error) => error.exit(),
     };
-    let as_json = arguments.json();
-    match arguments.run(&mut std::io::stdout()) {
-        Ok(()) => ExitCode::SUCCESS,
+    let as_json = arguments.json;
+    match run(&arguments, &mut std::io::stdout()) {
+        Ok(()) | Err(Error::Closed) => ExitCode::SUCCESS,
         Err(error) => {
             if let Error::Interrupted(signal) = error {
                 interrupt::end(signal);

@@ -1,133 +1,68 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The way to the agent: a serial line or its local socket.
+//! Moving bytes to the agent and back: a serial line, a TCP connection to one, or the
+//! agent's local socket.
 
-use std::fs::{self, File, OpenOptions};
+mod serial;
+mod tcp;
+
+use std::fmt;
 use std::io::{self, Read, Write};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
-use nix::fcntl::{Flock, FlockArg};
-use nix::libc;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::termios::{
-    BaudRate, ControlFlags, FlushArg, InputFlags, SetArg, Termios, cfmakeraw, cfsetspeed, tcflush,
-    tcgetattr, tcsetattr,
-};
+
+pub use serial::{Serial, baud};
+pub use tcp::Address;
 
 /// Where the agent listens on the appliance itself.
 pub const SOCKET: &str = "/run/nl31.sock";
 
-/// Longest that a line may refuse to take a byte.
+/// Longest time for which a port may refuse to take a byte.
 const STALLED: Duration = Duration::from_secs(10);
+
+/// One place where an agent can be reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// The agent's socket on this machine.
+    Socket(PathBuf),
+    /// A serial line of this machine.
+    Serial(PathBuf),
+    /// A serial line behind a TCP port: a console server's, or QEMU's.
+    Tcp(Address),
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Socket(path) | Self::Serial(path) => path.display().fmt(f),
+            Self::Tcp(address) => address.fmt(f),
+        }
+    }
+}
+
+impl Place {
+    /// Opens it. The bit rate is that of a serial line of this machine.
+    pub fn open(&self, baud: u32) -> io::Result<Box<dyn Port>> {
+        Ok(match self {
+            Self::Socket(path) => Box::new(socket(path)?),
+            Self::Serial(path) => Box::new(Serial::open(path, baud)?),
+            Self::Tcp(address) => Box::new(address.connect()?),
+        })
+    }
+}
 
 /// Moves bytes.
 pub trait Port {
-    /// Sends all of it.
+    /// Sends all bytes. Fails with `TimedOut` if the port takes none for 10 seconds.
     fn send(&mut self, bytes: &[u8]) -> io::Result<()>;
 
-    /// What has come; waits at most so long for something, and gives 0 if nothing
-    /// does.
+    /// Receives what has come, and waits for at most `wait` if nothing has. Gives the
+    /// number of bytes, which is 0 after a signal and after the wait.
     fn receive(&mut self, buffer: &mut [u8], wait: Duration) -> io::Result<usize>;
-}
-
-mod ioctl {
-    use nix::libc;
-
-    nix::ioctl_none_bad!(tiocexcl, libc::TIOCEXCL);
-    nix::ioctl_none_bad!(tiocnxcl, libc::TIOCNXCL);
-}
-
-/// A serial line in raw mode, for this program alone; it is as it was when this is dropped.
-#[derive(Debug)]
-pub struct Serial {
-    file: Flock<File>,
-    saved: Termios,
-}
-
-impl Serial {
-    /// Opens a line, 8 bits without parity.
-    pub fn open(path: &Path, baud: u32) -> io::Result<Self> {
-        let flags = libc::O_NOCTTY | libc::O_NONBLOCK;
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .custom_flags(flags)
-            .open(path)?;
-        let saved = tcgetattr(&file)?;
-        // Root may open what is open for one alone, so it asks too, as other programs do.
-        let locked = Flock::lock(file, FlockArg::LockExclusiveNonblock);
-        let file = locked.map_err(|(_, error)| match error {
-            Errno::EWOULDBLOCK => {
-                io::Error::new(io::ErrorKind::ResourceBusy, "another program has the line")
-            }
-            error => error.into(),
-        })?;
-        // SAFETY: the request takes no argument, and the descriptor is open.
-        unsafe { ioctl::tiocexcl(file.as_raw_fd()) }?;
-        let mut raw = saved.clone();
-        cfmakeraw(&mut raw);
-        raw.input_flags
-            .remove(InputFlags::IXON | InputFlags::IXOFF | InputFlags::IXANY);
-        raw.input_flags.insert(InputFlags::IGNBRK);
-        // Three wires: nothing on the others is waited for.
-        raw.control_flags.remove(ControlFlags::CRTSCTS);
-        raw.control_flags
-            .insert(ControlFlags::CREAD | ControlFlags::CLOCAL);
-        cfsetspeed(&mut raw, rate(baud)?)?;
-        tcsetattr(&*file, SetArg::TCSANOW, &raw)?;
-        // What was said to somebody else.
-        tcflush(&*file, FlushArg::TCIFLUSH)?;
-        Ok(Self { file, saved })
-    }
-}
-
-impl Drop for Serial {
-    fn drop(&mut self) {
-        // Fails only on a line that is gone.
-        let _ = tcsetattr(&*self.file, SetArg::TCSANOW, &self.saved);
-        // SAFETY: the request takes no argument, and the descriptor is open.
-        let _ = unsafe { ioctl::tiocnxcl(self.file.as_raw_fd()) };
-    }
-}
-
-/// Reads a bit rate that a line may have.
-pub fn baud(text: &str) -> Result<u32, String> {
-    let baud = text.parse().map_err(|_| "a rate is a number".to_string())?;
-    rate(baud).map(|_| baud).map_err(|error| error.to_string())
-}
-
-fn rate(baud: u32) -> io::Result<BaudRate> {
-    Ok(match baud {
-        9600 => BaudRate::B9600,
-        19200 => BaudRate::B19200,
-        38400 => BaudRate::B38400,
-        57600 => BaudRate::B57600,
-        115_200 => BaudRate::B115200,
-        230_400 => BaudRate::B230400,
-        460_800 => BaudRate::B460800,
-        921_600 => BaudRate::B921600,
-        1_000_000 => BaudRate::B1000000,
-        1_500_000 => BaudRate::B1500000,
-        _ => {
-            let text = "a rate is one of 9600, 19200, 38400, 57600, 115200, 230400, 460800, \
-                        921600, 1000000 and 1500000 baud";
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
-        }
-    })
-}
-
-impl Port for Serial {
-    fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
-        send(&mut *self.file, bytes)
-    }
-
-    fn receive(&mut self, buffer: &mut [u8], wait: Duration) -> io::Result<usize> {
-        receive(&mut *self.file, buffer, wait)
-    }
 }
 
 impl Port for UnixStream {
@@ -172,7 +107,7 @@ fn send<F: Write + AsFd>(file: &mut F, mut bytes: &[u8]) -> io::Result<()> {
                 if left.is_zero() {
                     return Err(io::ErrorKind::TimedOut.into());
                 }
-                // A signal ends the wait too: half a frame would make the farewell unreadable.
+                // A signal does not end the send: half a frame would make `Leave` unreadable.
                 wait_for(file.as_fd(), PollFlags::POLLOUT, left)?;
             }
             Err(error) => return Err(error),
@@ -190,7 +125,7 @@ fn receive<F: Read + AsFd>(file: &mut F, buffer: &mut [u8], wait: Duration) -> i
         }
         match file.read(buffer) {
             Ok(0) => {
-                let text = "the other end is gone";
+                let text = "the other end has closed the connection";
                 return Err(io::Error::new(io::ErrorKind::UnexpectedEof, text));
             }
             Ok(len) => return Ok(len),
@@ -204,7 +139,7 @@ fn receive<F: Read + AsFd>(file: &mut F, buffer: &mut [u8], wait: Duration) -> i
     }
 }
 
-/// Whether it is ready; a signal ends the wait.
+/// Whether a descriptor becomes ready within `wait`; a signal ends the wait.
 pub fn wait_for(fd: BorrowedFd<'_>, flags: PollFlags, wait: Duration) -> io::Result<bool> {
     let wait = PollTimeout::try_from(wait.as_millis()).unwrap_or(PollTimeout::MAX);
     match poll(&mut [PollFd::new(fd, flags)], wait) {
@@ -214,37 +149,9 @@ pub fn wait_for(fd: BorrowedFd<'_>, flags: PollFlags, wait: Duration) -> io::Res
     }
 }
 
-/// Serial lines that an appliance may hang on, by the kernel's list of terminals with
-/// hardware behind them. Not this machine's own console, where somebody may log in.
-pub fn candidates() -> Vec<PathBuf> {
-    let mut ports = Vec::new();
-    let consoles = fs::read_to_string("/sys/class/tty/console/active").unwrap_or_default();
-    for entry in fs::read_dir("/sys/class/tty")
-        .into_iter()
-        .flatten()
-        .flatten()
-    {
-        let name = entry.file_name();
-        let text = name.to_string_lossy();
-        let usual = ["ttyUSB", "ttyACM", "ttyAMA", "ttyS"]
-            .iter()
-            .any(|kind| text.starts_with(kind));
-        // Most of the ttyS are names without a chip: their type is 0.
-        let kind = fs::read_to_string(entry.path().join("type"));
-        let real = kind.map_or(true, |kind| kind.trim() != "0");
-        let console = consoles
-            .split_ascii_whitespace()
-            .any(|console| console == text);
-        if usual && real && !console && entry.path().join("device").exists() {
-            ports.push(Path::new("/dev").join(name));
-        }
-    }
-    ports.sort();
-    ports
-}
-
 #[cfg(test)]
 mod tests {
+    use nix::libc;
     use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
 
     use super::*;
@@ -252,7 +159,7 @@ mod tests {
     extern "C" fn nothing(_: libc::c_int) {}
 
     #[test]
-    fn a_signal_does_not_end_what_waits_for_room() {
+    fn send_goes_on_after_a_signal() {
         let signal = Signal::SIGUSR1;
         let action = SigAction::new(
             SigHandler::Handler(nothing),

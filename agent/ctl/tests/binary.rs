@@ -5,7 +5,8 @@
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::os::fd::AsFd;
+use std::net::TcpListener;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
@@ -18,8 +19,9 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::termios::{SetArg, cfmakeraw, tcgetattr, tcsetattr};
 use nix::unistd::{Pid, ttyname};
 use nl31_agent::event_loop::{self, Options};
+use nl31_agent::platform::log_ring;
 use nl31_agent::platform::serial::Choice;
-use nl31_ctl::cli::find;
+use nl31_ctl::discovery::find;
 use nl31_wire::limits::SILENCE_MS;
 
 /// A machine under load may take this long for anything; what is longer is a hang.
@@ -247,10 +249,10 @@ fn ctrl_c_gives_the_line_back_and_nobody_else_gets_it_before() {
             monitor = start();
         }
     };
-    check(&busy, 5, "", "another program has the line");
+    check(&busy, 5, "", "another program uses the line");
     let pid = Pid::from_raw(monitor.id() as i32);
     kill(pid, Signal::SIGHUP).unwrap();
-    check(&line.ctl(&["ping"]), 5, "", "another program has the line");
+    check(&line.ctl(&["ping"]), 5, "", "another program uses the line");
     kill(pid, Signal::SIGINT).unwrap();
     let status = monitor.wait().unwrap();
     assert_eq!(status.signal(), Some(Signal::SIGINT as i32), "{status}");
@@ -264,15 +266,20 @@ struct Shell(Child);
 
 impl Shell {
     fn new(line: &Line, terminal: &str, input: Stdio, output: Stdio) -> Self {
+        let standard = [input, output, Stdio::inherit()];
+        Self::on(line.port.to_str().unwrap(), terminal, standard)
+    }
+
+    /// On a line of this name.
+    fn on(serial: &str, terminal: &str, [input, output, errors]: [Stdio; 3]) -> Self {
         let mut command = Command::new("env");
         command
             // Whoever runs the tests in the background.
             .arg("--default-signal=INT,TERM,HUP")
             .arg(format!("TERM={terminal}"))
             .arg(env!("CARGO_BIN_EXE_nl31ctl"))
-            .arg("--serial")
-            .arg(&line.port)
-            .arg("shell");
+            .args(["--serial", serial, "shell"])
+            .stderr(errors);
         Self(command.stdin(input).stdout(output).spawn().unwrap())
     }
 
@@ -320,17 +327,52 @@ fn a_signal_ends_a_shell_that_waits_for_a_pipe() {
         shell.send(signal);
         shell.has_left(&line, signal);
     }
-    // All that is in a pipe is done, and its last line need have no end.
+    // Every line of a pipe is executed, whatever the others are, and its last line need
+    // have no end.
     let file = line.folder.join("lines");
-    std::fs::write(&file, "nonsense\r\n\nhelp").unwrap();
+    std::fs::write(
+        &file,
+        b"\xef\xbb\xbfhelp\thelp\r\ncaf\xe9\nnonsense\r\n\n\x1b[A\nhelp",
+    )
+    .unwrap();
     let file = File::open(file).unwrap();
     let mut shell = Shell::new(&line, "dumb", file.into(), Stdio::piped());
     let mut said = String::new();
     let mut out = shell.0.stdout.take().unwrap();
     out.read_to_string(&mut said).unwrap();
-    assert!(said.ends_with("I200 help\n"), "{said}");
+    let statuses = said.lines().filter(|line| line.starts_with(['I', 'E']));
+    let statuses: Vec<_> = statuses
+        .map(|line| line.split_once(' ').unwrap().0)
+        .collect();
+    assert_eq!(statuses, ["I200", "E400", "E400", "E400", "I200"], "{said}");
+    assert!(said.contains("E400 the line is not UTF-8 text\n"), "{said}");
     assert!(!said.contains("nl31> "), "{said}");
     assert_eq!(shell.0.wait().unwrap().code(), Some(1));
+}
+
+#[test]
+fn monitor_and_shell_end_with_the_reader_of_their_output() {
+    let line = Line::new("reader");
+    for (command, ready) in [("monitor", None), ("shell", Some("help\n"))] {
+        let mut ctl = Command::new(env!("CARGO_BIN_EXE_nl31ctl"));
+        ctl.arg("--serial").arg(&line.port).arg(command);
+        let mut ctl = ctl
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut input = ctl.stdin.take().unwrap();
+        let mut output = ctl.stdout.take().unwrap();
+        if let Some(text) = ready {
+            input.write_all(text.as_bytes()).unwrap();
+            output.read_exact(&mut [0; 1]).unwrap();
+        }
+        // Nothing is printed from now on, and standard input stays open.
+        drop(output);
+        let status = ctl.wait().unwrap();
+        assert_eq!(status.code(), Some(0), "{command}");
+        drop(input);
+    }
 }
 
 #[test]
@@ -424,7 +466,7 @@ fn exit_statuses() {
         (&["nonsense"][..], "unrecognized subcommand"),
         (&["route"], "a command is missing"),
         (&[], "subcommand"),
-        (&["--baud", "1", "ping"], "a rate is one of"),
+        (&["--baud", "1", "ping"], "a bit rate is one of"),
     ] {
         let output = ctl(&[&["--json"], arguments].concat());
         check(&output, 2, "", text);
@@ -448,6 +490,12 @@ fn exit_statuses() {
         6,
         "",
         "/nonexistent: ",
+    );
+    check(
+        &line.ctl(&["load", "/dev/zero"]),
+        6,
+        "",
+        "/dev/zero:1:1: the line is longer",
     );
     check(
         &line.ctl(&["route", "add", "10.0.0.1/8", "dev", "lo"]),
@@ -483,4 +531,229 @@ fn the_one_line_with_an_agent_is_found() {
     ports.push(another.port.clone());
     let error = find(&ports, 115_200).unwrap_err();
     assert!(error.to_string().contains("agents answer on "), "{error}");
+}
+
+#[test]
+fn a_line_is_named_by_the_variable_or_behind_a_tcp_port() {
+    let line = Line::new("named");
+    let ctl = |serial: &str, arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_nl31ctl"));
+        command.env("NL31_SERIAL", serial).args(arguments).output()
+    };
+    let help = ["shell", "help"];
+    let port = line.port.to_str().unwrap();
+    check(&ctl(port, &help).unwrap(), 0, "I200 help\n", "");
+    // An option has precedence over the variable.
+    let other = ctl(port, &["--socket", "/nonexistent", "ping"]).unwrap();
+    check(&other, 5, "", "/nonexistent: ");
+    check(&ctl("tcp://board", &help).unwrap(), 2, "", "NL31_SERIAL: ");
+
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("tcp://{}", listener.local_addr().unwrap());
+    let terminal = line.terminal();
+    let server = std::thread::spawn(move || {
+        let (stream, _) = listener.accept().unwrap();
+        let stream = File::from(OwnedFd::from(stream));
+        copy(&terminal, &stream);
+        copy(&stream, &terminal);
+    });
+    check(&ctl(&address, &help).unwrap(), 0, "I200 help\n", "");
+    server.join().unwrap();
+    check(
+        &ctl(&address, &help).unwrap(),
+        5,
+        "",
+        &format!("{address}: "),
+    );
+}
+
+/// Whether a text is like `2026-01-31T23:59:59.999Z`.
+fn is_time(text: &str) -> bool {
+    let form = "dddd-dd-ddTdd:dd:dd.dddZ";
+    let digit = |(c, form): (char, char)| c == form || form == 'd' && c.is_ascii_digit();
+    text.len() == form.len() && text.chars().zip(form.chars()).all(digit)
+}
+
+/// A console server before a line. It closes its first connection when the client has sent
+/// so many frames, the last of which it keeps.
+fn console_server(line: &Line, frames: usize) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("tcp://{}", listener.local_addr().unwrap());
+    let mut terminal = line.terminal();
+    let mut left = Some(2 * frames);
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut buffer = [0; 4096];
+            loop {
+                let mut fds = [
+                    PollFd::new(stream.as_fd(), PollFlags::POLLIN),
+                    PollFd::new(terminal.as_fd(), PollFlags::POLLIN),
+                ];
+                poll(&mut fds, PollTimeout::NONE).unwrap();
+                let [there, back] = fds.map(|fd| fd.any().unwrap());
+                if there {
+                    let Ok(len @ 1..) = stream.read(&mut buffer) else {
+                        break;
+                    };
+                    let delimiters = buffer[..len].iter().filter(|&&byte| byte == 0).count();
+                    left = left.map(|left| left.saturating_sub(delimiters));
+                    if left == Some(0) {
+                        left = None;
+                        break;
+                    }
+                    terminal.write_all(&buffer[..len]).unwrap();
+                }
+                if back {
+                    let len = terminal.read(&mut buffer).unwrap();
+                    if stream.write_all(&buffer[..len]).is_err() {
+                        break;
+                    }
+                }
+            }
+        }
+    });
+    address
+}
+
+#[test]
+fn a_lost_session_is_opened_again_for_what_was_not_carried_out() {
+    let line = Line::new("reconnect");
+    let log = line.folder.join("log");
+    let ctl = |address: &str, arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_nl31ctl"));
+        command
+            .arg("--serial")
+            .arg(address)
+            .arg("--log")
+            .arg(&log)
+            .args(arguments);
+        command.output().unwrap()
+    };
+    // A look-up changes nothing: it is repeated, and fails as it does on a good line.
+    let lookup = ["route", "get", "192.0.2.1"];
+    let direct = line.ctl(&lookup);
+    let server = console_server(&line, 2);
+    let again = ctl(&server, &lookup);
+    check(&again, direct.status.code().unwrap(), "", "reconnected\n");
+    assert!(
+        text(&again.stderr).ends_with(&text(&direct.stderr)),
+        "{again:?}"
+    );
+    let log = std::fs::read_to_string(&log).unwrap();
+    let sessions = log
+        .lines()
+        .filter(|line| line.contains(" - session on tcp://"));
+    assert_eq!(sessions.count(), 2, "{log}");
+    let stamped = |line: &str| line.split(' ').next().is_some_and(is_time);
+    assert!(log.lines().all(stamped), "{log}");
+    assert_eq!(log.matches(" > Lookup 192.0.2.1/32\n").count(), 2, "{log}");
+    // A line of the console may have been executed: nobody knows.
+    let server = console_server(&line, 2);
+    let unknown = ctl(&server, &["shell", "help"]);
+    check(&unknown, 7, "", "is not known");
+    // Without another session the error is that of the first one.
+    let server = console_server(&line, 2);
+    let lost = ctl(&server, &["--reconnect", "0", "route", "get", "192.0.2.1"]);
+    check(&lost, 5, "", "closed the connection");
+}
+
+#[test]
+fn a_persons_shell_goes_on_after_its_session_was_lost() {
+    let line = Line::new("shell-reconnect");
+    let server = console_server(&line, 2);
+    let pty = openpty(None, None).unwrap();
+    let mut person = File::from(pty.master);
+    let end = || Stdio::from(pty.slave.try_clone().unwrap());
+    let shell = Shell::on(&server, "dumb", [end(), end(), end()]);
+    says(&mut person, b"", "nl31> ", false);
+    let told = "open edits are dropped";
+    says(&mut person, b"help\r", told, false);
+    says(&mut person, b"help\r", "I200 help\r\nnl31> ", false);
+    drop(shell);
+}
+
+#[test]
+fn a_monitor_goes_on_after_its_session_was_lost() {
+    let line = Line::new("monitor-reconnect");
+    let server = console_server(&line, 2);
+    let mut ctl = Command::new(env!("CARGO_BIN_EXE_nl31ctl"));
+    ctl.args(["--json", "--serial", &server, "monitor"]);
+    let mut ctl = ctl
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut first = String::new();
+    let mut output = BufReader::new(ctl.stdout.take().unwrap());
+    output.read_line(&mut first).unwrap();
+    assert_eq!(first, "{\"event\":\"lost\"}\n");
+    // It waits for events until its reader goes.
+    drop(output);
+    assert_eq!(ctl.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn completions_know_commands_lines_and_devices() {
+    let offered = |words: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_nl31ctl"));
+        command
+            .env("COMPLETE", "bash")
+            .env("_CLAP_COMPLETE_INDEX", words.len().to_string());
+        let output = command
+            .args(["--", "nl31ctl"])
+            .args(words)
+            .output()
+            .unwrap();
+        check(&output, 0, "", "");
+        text(&output.stdout)
+    };
+    assert!(offered(&["mon"]).contains("monitor"));
+    assert!(offered(&["--serial", "a"]).contains("auto"));
+    assert!(offered(&["--serial", "/dev/nul"]).contains("/dev/null"));
+    assert_eq!(
+        offered(&["route", "add", "10.0.0.0/8", "dev", "l"]).trim(),
+        "lo"
+    );
+    assert!(offered(&["route", "show", "lon"]).contains("longer"));
+}
+
+#[test]
+fn the_log_and_versions_are_told_without_a_kernel_too() {
+    // The agent's program begins with this.
+    log_ring::init();
+    let line = Line::new("log");
+    let log = line.ctl(&["--json", "log"]);
+    check(&log, 0, "agent 0.1.0 started", "");
+    for line in text(&log.stdout).lines() {
+        let value: serde_json::Value = serde_json::from_str(line).unwrap();
+        assert!(
+            value["uptime"].is_f64() && value["level"].is_string(),
+            "{line}"
+        );
+    }
+    check(&line.ctl(&["log"]), 0, "] INFO agent ", "");
+    let version = line.ctl(&["version"]);
+    assert!(text(&version.stdout).contains("\nagent "), "{version:?}");
+    let reboot = line.ctl(&["--json", "reboot"]);
+    check(&reboot, 1, "", "\"code\":403");
+}
+
+#[test]
+fn ports_are_listed_as_text_and_json() {
+    let list = |option: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_nl31ctl"));
+        let output = command.args([option, "ports"]).output().unwrap();
+        check(&output, 0, "", "");
+        text(&output.stdout)
+            .lines()
+            .map(String::from)
+            .collect::<Vec<_>>()
+    };
+    let (lines, objects) = (list("-q"), list("--json"));
+    assert_eq!(lines.len(), objects.len());
+    for (line, object) in lines.iter().zip(objects) {
+        let value: serde_json::Value = serde_json::from_str(&object).unwrap();
+        assert_eq!(line.split("  ").next(), value["port"].as_str(), "{line}");
+    }
 }

@@ -19,20 +19,21 @@ use nl31_agent::frames::host::Host;
 use nl31_agent::frames::session::Program;
 use nl31_agent::grammar::codes;
 use nl31_agent::platform::devices::Devices;
-use nl31_ctl::apply::{apply, plan};
+use nl31_ctl::commands::apply::{apply, plan};
+use nl31_ctl::commands::file::{NewFile, RouteFile};
+use nl31_ctl::commands::list::{generation, list};
+use nl31_ctl::commands::load::{Mode, load};
+use nl31_ctl::commands::monitor::{Pace, monitor};
+use nl31_ctl::commands::save::{save, save_there, save_to};
+use nl31_ctl::commands::{console, route, shell};
 use nl31_ctl::error::{Error, Refused};
-use nl31_ctl::file::Replacement;
 use nl31_ctl::link::{Event, Link};
-use nl31_ctl::list::{generation, list};
-use nl31_ctl::load::{Mode, load};
-use nl31_ctl::monitor::{Pace, monitor};
+use nl31_ctl::output::Output;
 use nl31_ctl::port::Port;
-use nl31_ctl::save::{save, save_there, save_to};
-use nl31_ctl::{route, shell};
 use nl31_netlink::{Client, FakeKernel, Message, ReceiveError, Transport};
 use nl31_route::{DeviceName, Route, Spec, Syntax};
 use nl31_wire::limits::{FRAME_MAX, VERSION};
-use nl31_wire::{Frame, Heard, ItemsBuffer, Line, Op, Patience, Request, code};
+use nl31_wire::{Frame, Heard, ItemsBuffer, Line, Op, Request, RetryPolicy, code};
 
 /// `lo` is 1, `eth0` is 2.
 struct TestDevices;
@@ -41,7 +42,9 @@ const DEVICES: [&str; 2] = ["lo", "eth0"];
 
 impl Devices for TestDevices {
     fn index(&self, name: &DeviceName) -> Option<u32> {
-        let at = DEVICES.iter().position(|&device| device == name.as_str())?;
+        let at = DEVICES
+            .iter()
+            .position(|&device| device.as_bytes() == name.as_bytes())?;
         Some(at as u32 + 1)
     }
 
@@ -169,8 +172,8 @@ impl Wire {
     fn hear(&mut self, bytes: &[u8]) {
         for &byte in bytes {
             match self.line.byte(byte) {
-                Heard::Nothing | Heard::Program => {}
-                Heard::Text(byte) => self.text.push(byte),
+                Heard::Nothing => {}
+                Heard::Text(typed) => self.text.extend(typed),
                 Heard::Frame(frame) => self.program.frame(Ok(&frame)),
                 Heard::Bad(error) => self.program.frame(Err(error)),
             }
@@ -243,11 +246,11 @@ impl TestPort {
         } else {
             20
         };
-        let patience = Patience {
+        let retry = RetryPolicy {
             timeout_ms,
             attempts: u8::MAX,
         };
-        Link::open(self.clone(), "test", patience, patience).unwrap()
+        Link::open(self.clone(), "test", retry, retry).unwrap()
     }
 
     fn kernel(&self) -> Kernel {
@@ -308,6 +311,11 @@ impl Drop for TestFile {
     fn drop(&mut self) {
         let _ = std::fs::remove_file(&self.0);
     }
+}
+
+/// The routes of a file without a mistake.
+fn routes(file: &TestFile) -> RouteFile {
+    RouteFile::open(&file.0).unwrap()
 }
 
 /// Routes with nothing in common, each by one of four gateways.
@@ -468,7 +476,7 @@ fn ten_thousand_routes_arrive_over_a_bad_line() {
     ] {
         let port = TestPort::new(noise);
         let mut link = port.open();
-        let count = load(&mut link, &file.0, mode, &ProgressBar::hidden()).unwrap();
+        let count = load(&mut link, &mut routes(&file), mode, &ProgressBar::hidden()).unwrap();
         assert_eq!(count, lines.len() as u64);
         assert_eq!(sorted(port.routes()), lines);
         assert!(port.0.borrow().hits > 5, "the line was too good");
@@ -488,7 +496,7 @@ fn a_load_takes_few_bytes_a_route() {
         let port = TestPort::new(0);
         let mut link = port.open();
         let before = link.traffic();
-        load(&mut link, &file.0, mode, &ProgressBar::hidden()).unwrap();
+        load(&mut link, &mut routes(&file), mode, &ProgressBar::hidden()).unwrap();
         let (sent, heard) = link.traffic();
         let routes = lines.len() as f64;
         let (sent, heard) = (
@@ -521,7 +529,13 @@ fn a_load_over_many_next_hops_takes_few_bytes_too() {
     let port = TestPort::new(0);
     let mut link = port.open();
     let before = link.traffic().0;
-    load(&mut link, &file.0, Mode::Add, &ProgressBar::hidden()).unwrap();
+    load(
+        &mut link,
+        &mut routes(&file),
+        Mode::Add,
+        &ProgressBar::hidden(),
+    )
+    .unwrap();
     let sent = (link.traffic().0 - before) as f64 / lines.len() as f64;
     assert!(sent < 6.5, "{sent} bytes a route");
     assert_eq!(
@@ -541,7 +555,13 @@ fn a_transaction_that_fails_changes_nothing() {
     let there = lines[700].clone();
     change(&mut link, Op::Add, &there).unwrap();
     let file = TestFile::new("fails", &lines);
-    let error = load(&mut link, &file.0, Mode::Add, &ProgressBar::hidden()).unwrap_err();
+    let error = load(
+        &mut link,
+        &mut routes(&file),
+        Mode::Add,
+        &ProgressBar::hidden(),
+    )
+    .unwrap_err();
     assert_eq!((error.code(), error.status()), (Some(409), 4));
     assert!(
         error
@@ -551,13 +571,19 @@ fn a_transaction_that_fails_changes_nothing() {
     );
     assert_eq!(port.routes(), std::slice::from_ref(&there));
     // The same as a replacement of the table is none of its business.
-    let count = load(&mut link, &file.0, Mode::Replace, &ProgressBar::hidden()).unwrap();
+    let count = load(
+        &mut link,
+        &mut routes(&file),
+        Mode::Replace,
+        &ProgressBar::hidden(),
+    )
+    .unwrap();
     assert_eq!(count, lines.len() as u64);
     assert_eq!(sorted(port.routes()), lines);
-    // A line that cannot be read: nothing is sent at all.
+    // A line that cannot be read is found before anything is sent.
     lines[2000] = "10.0.0.1/8 dev lo".into();
     let file = TestFile::new("fails-too", &lines);
-    let error = load(&mut link, &file.0, Mode::Replace, &ProgressBar::hidden()).unwrap_err();
+    let error = RouteFile::open(&file.0).unwrap_err();
     assert!(
         error
             .to_string()
@@ -679,7 +705,13 @@ fn a_request_ends_the_list_or_output_of_before() {
     let port = TestPort::new(0);
     let file = TestFile::new("ended-from", &scattered(1000));
     let mut link = port.open();
-    load(&mut link, &file.0, Mode::Add, &ProgressBar::hidden()).unwrap();
+    load(
+        &mut link,
+        &mut routes(&file),
+        Mode::Add,
+        &ProgressBar::hidden(),
+    )
+    .unwrap();
     // Also one that cannot begin.
     let all = ItemsBuffer::default();
     let dump = Request::Dump {
@@ -857,12 +889,12 @@ fn a_save_leaves_nothing_but_its_file_and_touches_no_other_one() {
         "10.0.0.0/8 dev lo\n"
     );
     // What cannot take its place is gone, too, and so is what is begun anew and then given up.
-    let whole = Replacement::create(&file).unwrap();
+    let whole = NewFile::create(&file).unwrap();
     std::fs::remove_file(&file).unwrap();
     std::fs::create_dir(&file).unwrap();
     let error = whole.finish().unwrap_err();
     assert_eq!(error.status(), 6, "{error}");
-    let mut again = Replacement::create(&folder.join("another")).unwrap();
+    let mut again = NewFile::create(&folder.join("another")).unwrap();
     again.restart().unwrap();
     assert_eq!(names().len(), 3);
     drop(again);
@@ -891,7 +923,7 @@ fn the_table_becomes_what_the_file_says() {
         "::/0 dev lo",
     ];
     let file = TestFile::new("apply", &wanted.map(String::from));
-    let planned = plan(&mut link, &file.0).unwrap();
+    let planned = plan(&mut link, &mut routes(&file)).unwrap();
     assert_eq!(port.routes(), before, "planning changes nothing");
     assert_eq!(planned.steps.len(), 3);
     // Only their order differs, which is shown by all of them.
@@ -901,15 +933,20 @@ fn the_table_becomes_what_the_file_says() {
     let other = TestPort::to(port.kernel(), 0);
     change(&mut other.open(), Op::Append, "13.0.0.0/8 dev lo").unwrap();
     let faster = port.routes();
-    let stale = apply(&mut link, &planned, &ProgressBar::hidden());
+    let stale = apply(&mut link, &planned, None, &ProgressBar::hidden());
     assert!(matches!(stale, Err(Error::Changing)), "{stale:?}");
     // With the agent's socket for it the transaction goes.
     port.kernel().0.borrow_mut().hang_up();
     assert_eq!(port.routes(), faster);
-    let again = plan(&mut link, &file.0).unwrap();
-    apply(&mut link, &again, &ProgressBar::hidden()).unwrap();
+    let again = plan(&mut link, &mut routes(&file)).unwrap();
+    apply(&mut link, &again, None, &ProgressBar::hidden()).unwrap();
     assert_eq!(port.routes(), wanted);
-    assert!(plan(&mut link, &file.0).unwrap().steps.is_empty());
+    assert!(
+        plan(&mut link, &mut routes(&file))
+            .unwrap()
+            .steps
+            .is_empty()
+    );
 }
 
 #[test]
@@ -923,22 +960,22 @@ fn a_plan_that_somebody_was_faster_with_is_outdated_and_not_wrong() {
     let file = TestFile::new("outdated", &[wanted.into()]);
     for (op, faster) in [(Op::Delete, there), (Op::Add, wanted)] {
         change(&mut link, Op::Add, there).unwrap();
-        let planned = plan(&mut link, &file.0).unwrap();
+        let planned = plan(&mut link, &mut routes(&file)).unwrap();
         change(&mut other, op, faster).unwrap();
         let left = port.routes();
-        let stale = apply(&mut link, &planned, &ProgressBar::hidden());
+        let stale = apply(&mut link, &planned, None, &ProgressBar::hidden());
         assert!(matches!(stale, Err(Error::Changing)), "{stale:?}");
         assert_eq!(port.routes(), left);
-        let again = plan(&mut link, &file.0).unwrap();
-        apply(&mut link, &again, &ProgressBar::hidden()).unwrap();
+        let again = plan(&mut link, &mut routes(&file)).unwrap();
+        apply(&mut link, &again, None, &ProgressBar::hidden()).unwrap();
         assert_eq!(port.routes(), [wanted]);
         change(&mut link, Op::Delete, wanted).unwrap();
     }
     // A mistake of the file is one, whoever changes the table.
     let file = TestFile::new("outdated-wrong", &["11.0.0.0/8 dev no-such".into()]);
-    let planned = plan(&mut link, &file.0).unwrap();
+    let planned = plan(&mut link, &mut routes(&file)).unwrap();
     change(&mut other, Op::Add, there).unwrap();
-    let error = apply(&mut link, &planned, &ProgressBar::hidden()).unwrap_err();
+    let error = apply(&mut link, &planned, None, &ProgressBar::hidden()).unwrap_err();
     assert_eq!(error.code(), Some(406), "{error}");
 }
 
@@ -948,7 +985,13 @@ fn what_is_saved_is_loaded_again() {
     let file = TestFile::new("saved-from", &lines);
     let port = TestPort::new(3000);
     let mut link = port.open();
-    load(&mut link, &file.0, Mode::Add, &ProgressBar::hidden()).unwrap();
+    load(
+        &mut link,
+        &mut routes(&file),
+        Mode::Add,
+        &ProgressBar::hidden(),
+    )
+    .unwrap();
     let saved = TestFile::new("saved", &[]);
     assert_eq!(
         save(&mut link, &saved.0, &ProgressBar::hidden()).unwrap(),
@@ -959,7 +1002,7 @@ fn what_is_saved_is_loaded_again() {
     let other = TestPort::new(0);
     load(
         &mut other.open(),
-        &saved.0,
+        &mut routes(&saved),
         Mode::Add,
         &ProgressBar::hidden(),
     )
@@ -981,7 +1024,9 @@ fn a_file_of_any_editor_is_read_and_what_is_no_text_is_named() {
         std::fs::write(&file.0, bytes).unwrap();
         let port = TestPort::new(0);
         let mut link = port.open();
-        let result = load(&mut link, &file.0, Mode::Add, &ProgressBar::hidden());
+        let opened = RouteFile::open(&file.0);
+        let result = opened
+            .and_then(|mut file| load(&mut link, &mut file, Mode::Add, &ProgressBar::hidden()));
         let said = result.map_err(|error| {
             assert_eq!(error.status(), 6, "{error}");
             let text = error.to_string();
@@ -994,9 +1039,16 @@ fn a_file_of_any_editor_is_read_and_what_is_no_text_is_named() {
     assert_eq!(read(bytes), (Ok(1), vec![route]));
     assert_eq!(read(b""), (Ok(0), vec![]));
     let no = |bytes| read(bytes).0.unwrap_err();
-    assert!(no(b"\x1f\x8b\x08\0").starts_with(":1:1: this is compressed"));
-    assert!(no(b"10.0.0.0/8 dev lo\nblackhole \xff").starts_with(":2:11: this is no text"));
+    assert!(no(b"\x1f\x8b\x08\0").starts_with(":1:1: the file is compressed"));
+    assert!(no(b"10.0.0.0/8 dev lo\nblackhole \xff").starts_with(":2:11: the line is not UTF-8"));
     assert!(no(b"10.0.0.0/8 dev lo\0\n").starts_with(":1:"));
+    // What only iproute2's lists have is passed over, and told.
+    let listed = TestFile::new("listed", &["10.0.0.0/8 dev lo scope link linkdown".into()]);
+    assert!(!routes(&listed).passed_over().is_empty());
+    // A comment may be in Latin-1, and long.
+    let comment = [b"blackhole ::/0 # caf\xe9 ", &[b'x'; 5000][..], b"\n"].concat();
+    assert_eq!(read(&comment), (Ok(1), vec!["blackhole ::/0".to_string()]));
+    assert!(no(b"blackhole ::/0 caf\xe9 # x").starts_with(":1:19: "));
 }
 
 #[test]
@@ -1005,7 +1057,13 @@ fn a_reader_that_goes_away_ends_a_list() {
     let mut link = port.open();
     let lines = scattered(5000);
     let file = TestFile::new("closed", &lines);
-    load(&mut link, &file.0, Mode::Add, &ProgressBar::hidden()).unwrap();
+    load(
+        &mut link,
+        &mut routes(&file),
+        Mode::Add,
+        &ProgressBar::hidden(),
+    )
+    .unwrap();
     let mut listed = 0;
     let before = link.traffic().1;
     let result = list(&mut link, &Spec::default(), false, &mut |_| {
@@ -1032,7 +1090,13 @@ fn what_is_stopped_in_the_shell_leaves_the_edits_that_wait() {
     let port = TestPort::to(Kernel::with_folder(&folder), 0);
     let file = TestFile::new("stopped-from", &scattered(3000));
     let mut link = port.open();
-    load(&mut link, &file.0, Mode::Add, &ProgressBar::hidden()).unwrap();
+    load(
+        &mut link,
+        &mut routes(&file),
+        Mode::Add,
+        &ProgressBar::hidden(),
+    )
+    .unwrap();
     let line = |link: &mut Link<TestPort>, text: &str| {
         let mut out = Vec::new();
         shell::line(link, text, &mut out).unwrap();
@@ -1067,7 +1131,13 @@ fn the_table_is_saved_as_the_config() {
     for noise in [0, 1000] {
         let port = TestPort::to(Kernel::with_folder(&folder), noise);
         let mut link = port.open();
-        load(&mut link, &file.0, Mode::Add, &ProgressBar::hidden()).unwrap();
+        load(
+            &mut link,
+            &mut routes(&file),
+            Mode::Add,
+            &ProgressBar::hidden(),
+        )
+        .unwrap();
         let count = save_there(&mut link, &ProgressBar::hidden()).unwrap();
         assert_eq!(count, lines.len() as u64);
         assert_eq!(saved(), lines);
@@ -1192,7 +1262,7 @@ fn events_arrive_in_order_and_losses_are_told() {
         if let Event::Change { generation, .. } = event {
             generations.push(generation);
         }
-        heard.push(nl31_ctl::monitor::text(event, false));
+        heard.push(nl31_ctl::commands::monitor::text(event, false));
     }
     let expected = [
         "replaced 10.0.0.0/8 dev eth0",
@@ -1262,7 +1332,7 @@ impl Port for Busy {
 
 #[test]
 fn who_watches_is_heard_of_while_things_happen_and_told_that_the_line_is_locked() {
-    let patience = Patience {
+    let retry = RetryPolicy {
         timeout_ms: 60_000,
         attempts: 1,
     };
@@ -1270,7 +1340,7 @@ fn who_watches_is_heard_of_while_things_happen_and_told_that_the_line_is_locked(
         port: TestPort::new(0),
         events: 200,
     };
-    let mut link = Link::open(busy, "test", patience, patience).unwrap();
+    let mut link = Link::open(busy, "test", retry, retry).unwrap();
     let before = link.traffic().0;
     generation(&mut link).unwrap();
     let request = link.traffic().0 - before;
@@ -1330,7 +1400,13 @@ fn a_link_that_is_lost_in_the_middle_of_a_line_leaves_unknown_what_it_did() {
         ),
     ] {
         let mut link = port.open();
-        load(&mut link, &file.0, Mode::Replace, &ProgressBar::hidden()).unwrap();
+        load(
+            &mut link,
+            &mut routes(&file),
+            Mode::Replace,
+            &ProgressBar::hidden(),
+        )
+        .unwrap();
         link.call(&request, |_| Ok(())).unwrap();
         let other = port.open();
         let error = link.call(&Request::Next {}, |_| Ok(())).unwrap_err();
@@ -1385,13 +1461,11 @@ fn a_line_without_an_agent_is_given_up() {
             Ok(0)
         }
     }
-    let patience = Patience {
+    let retry = RetryPolicy {
         timeout_ms: 5,
         attempts: 3,
     };
-    let error = Link::open(Silent, "silent", patience, patience)
-        .err()
-        .unwrap();
+    let error = Link::open(Silent, "silent", retry, retry).err().unwrap();
     assert_eq!(error.status(), 5, "{error}");
 }
 
@@ -1399,4 +1473,242 @@ fn a_line_without_an_agent_is_given_up() {
 fn the_codes_of_frames_are_none_of_the_console() {
     let console: Vec<_> = codes::ALL.iter().map(|code| code.number).collect();
     assert!(code::ALL.iter().all(|(code, _)| !console.contains(code)));
+}
+
+/// What a line of the console answers.
+fn says(link: &mut Link<TestPort>, line: &str) -> String {
+    let mut out = Vec::new();
+    shell::line(link, line, &mut out).unwrap();
+    String::from_utf8(out).unwrap()
+}
+
+/// A port to an agent with a folder, gone with the test.
+fn with_folder(name: &str) -> (TestPort, TestFolder) {
+    let name = format!("nl31ctl-{}-{name}", std::process::id());
+    let folder = TestFolder(std::env::temp_dir().join(name));
+    (TestPort::to(Kernel::with_folder(&folder.0), 0), folder)
+}
+
+struct TestFolder(PathBuf);
+
+impl Drop for TestFolder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn code_of(result: Result<(), Error>) -> u16 {
+    result.unwrap_err().code().unwrap()
+}
+
+#[test]
+fn a_transaction_to_be_confirmed_is_rolled_back_or_kept() {
+    let (port, folder) = with_folder("confirmed");
+    let mut link = port.open();
+    let before = [
+        "10.0.0.0/8 dev lo",
+        "10.0.0.0/8 dev eth0",
+        "11.0.0.0/8 dev lo",
+    ];
+    for text in before {
+        change(&mut link, Op::Append, text).unwrap();
+    }
+    let commit = |link: &mut Link<TestPort>| {
+        link.done(&Request::BeginConfirmed { seconds: 60 }).unwrap();
+        assert_eq!(change(link, Op::DeletePrefix, "10.0.0.0/8"), Ok(1));
+        // A prefix is recorded once, as it was before the transaction.
+        assert_eq!(change(link, Op::Append, "10.0.0.0/8 dev eth0"), Ok(1));
+        assert_eq!(change(link, Op::Add, "12.0.0.0/8 dev lo"), Ok(1));
+        assert!(port.kernel().1.left().is_none());
+        let count = link.call(&Request::Commit {}, |response| Ok(format!("{response:?}")));
+        assert_eq!(count.unwrap(), "Changed { count: 3 }");
+        assert!(port.kernel().1.left().is_some());
+    };
+    commit(&mut link);
+    let after = [
+        "10.0.0.0/8 dev eth0",
+        "11.0.0.0/8 dev lo",
+        "12.0.0.0/8 dev lo",
+    ];
+    assert_eq!(port.routes(), after);
+    let said = says(&mut link, "rollback");
+    assert!(said.starts_with("I200 "), "{said}");
+    assert_eq!(port.routes(), before);
+    assert!(port.kernel().1.left().is_none());
+
+    commit(&mut link);
+    let said = says(&mut link, "confirm");
+    assert!(
+        said.starts_with("I200 confirmed and saved 3 routes"),
+        "{said}"
+    );
+    let saved = std::fs::read_to_string(folder.0.join("routes.conf")).unwrap();
+    assert!(after.iter().all(|route| saved.contains(route)), "{saved}");
+}
+
+#[test]
+fn a_table_is_not_replaced_while_a_commit_waits() {
+    let (port, _folder) = with_folder("waits");
+    let mut link = port.open();
+    change(&mut link, Op::Add, "10.0.0.0/8 dev lo").unwrap();
+    link.done(&Request::BeginConfirmed { seconds: 60 }).unwrap();
+    change(&mut link, Op::Delete, "10.0.0.0/8").unwrap();
+    link.call(&Request::Commit {}, |_| Ok(())).unwrap();
+    let empty = ItemsBuffer::default();
+    let prefix = ItemsBuffer::filter(&spec("12.0.0.0/8 dev lo"));
+    let refused = [
+        Request::Begin { replace: true },
+        Request::BeginConfirmed { seconds: 60 },
+        Request::Flush {
+            filter: empty.items(),
+            longer: false,
+            all: true,
+        },
+        Request::Flush {
+            filter: prefix.items(),
+            longer: true,
+            all: false,
+        },
+        Request::Save {},
+    ];
+    for request in refused {
+        let refused = code_of(link.call(&request, |_| Ok(())));
+        assert_eq!(refused, 423, "{request:?}");
+        link.done(&Request::Abort {}).unwrap();
+    }
+    for line in ["route flush all", "route flush dev lo", "load", "save"] {
+        let said = says(&mut link, line);
+        assert!(said.starts_with("E423 "), "{line}: {said}");
+    }
+    // What is not the whole table may be changed.
+    change(&mut link, Op::Add, "12.0.0.0/8 dev lo").unwrap();
+    let exactly = Request::Flush {
+        filter: prefix.items(),
+        longer: false,
+        all: false,
+    };
+    link.done(&exactly).unwrap();
+    says(&mut link, "rollback");
+    assert_eq!(port.routes(), ["10.0.0.0/8 dev lo"]);
+    let file = TestFile::new("waits-from", &scattered(10));
+    load(
+        &mut link,
+        &mut routes(&file),
+        Mode::Replace,
+        &ProgressBar::hidden(),
+    )
+    .unwrap();
+}
+
+#[test]
+fn a_transaction_to_be_confirmed_that_fails_leaves_nothing_to_roll_back() {
+    let (port, _folder) = with_folder("confirmed-fails");
+    let mut link = port.open();
+    for seconds in [0, 86_401] {
+        let code = code_of(link.done(&Request::BeginConfirmed { seconds }));
+        assert_eq!(code, 400);
+        link.done(&Request::Abort {}).unwrap();
+    }
+    // One prefix more than a roll-back takes.
+    let lines: Vec<_> = (0..=4096)
+        .map(|number| format!("10.{}.{}.0/24 dev lo", number / 256, number % 256))
+        .collect();
+    link.done(&Request::BeginConfirmed { seconds: 60 }).unwrap();
+    let mut failed = Ok(1);
+    for line in &lines {
+        failed = change(&mut link, Op::Add, line);
+        if failed.is_err() {
+            break;
+        }
+    }
+    assert_eq!(failed, Err(507));
+    assert_eq!(
+        code_of(link.call(&Request::Commit {}, |_| Ok(()))),
+        code::TRANSACTION_FAILED
+    );
+    port.kernel().0.borrow_mut().hang_up();
+    assert!(port.routes().is_empty());
+    assert!(port.kernel().1.left().is_none());
+    // One that the kernel refuses.
+    link.done(&Request::BeginConfirmed { seconds: 60 }).unwrap();
+    assert_eq!(change(&mut link, Op::Delete, "10.0.0.0/8"), Err(404));
+    has_failed_up_to_its_commit(&mut link, &port);
+    assert!(port.kernel().1.left().is_none());
+    // One without a change.
+    link.done(&Request::BeginConfirmed { seconds: 60 }).unwrap();
+    link.call(&Request::Commit {}, |_| Ok(())).unwrap();
+    assert!(port.kernel().1.left().is_none());
+}
+
+/// What a command prints with --json, one value a line.
+fn printed(
+    command: impl FnOnce(&mut Output<'_>) -> Result<(), Error>,
+) -> Result<Vec<serde_json::Value>, Error> {
+    let mut text = Vec::new();
+    command(&mut Output::new(&mut text, true, false))?;
+    let text = String::from_utf8(text).unwrap();
+    let read = |line: &str| serde_json::from_str(line).unwrap();
+    Ok(text.lines().map(read).collect())
+}
+
+#[test]
+fn commands_of_the_console_print_json() {
+    let (port, _folder) = with_folder("console-json");
+    let mut link = port.open();
+    let versions = printed(|out| console::version(&mut link, out)).unwrap();
+    let [version] = &versions[..] else {
+        panic!("{versions:?}");
+    };
+    for name in ["nl31ctl", "agent", "host", "boot", "module", "abi"] {
+        assert!(version[name].is_string(), "{version}");
+    }
+    change(&mut link, Op::Add, "10.0.0.0/8 dev lo").unwrap();
+    save_there(&mut link, &ProgressBar::hidden()).unwrap();
+    change(&mut link, Op::Replace, "10.0.0.0/8 dev eth0").unwrap();
+    let changes = printed(|out| console::show(&mut link, "diff", out)).unwrap();
+    let changes: Vec<_> = changes
+        .iter()
+        .map(|route| (route["change"].as_str(), route["dev"].as_str()))
+        .collect();
+    let expected = [(Some("-"), Some("lo")), (Some("+"), Some("eth0"))];
+    assert_eq!(changes, expected);
+    let done = printed(|out| console::execute(&mut link, "factory-reset", out)).unwrap();
+    assert_eq!(done[0]["code"], 200, "{done:?}");
+    for (command, code) in [("rollback", 412), ("confirm", 412), ("reboot", 403)] {
+        let error = printed(|out| console::execute(&mut link, command, out)).unwrap_err();
+        assert_eq!((error.code(), error.status()), (Some(code), 1), "{error}");
+    }
+}
+
+#[test]
+fn what_is_applied_until_it_is_confirmed_is_kept_by_confirm_alone() {
+    let (port, _folder) = with_folder("apply-confirm");
+    let mut link = port.open();
+    change(&mut link, Op::Add, "10.0.0.0/8 dev lo").unwrap();
+    let file = TestFile::new("apply-confirm-from", &["11.0.0.0/8 dev lo".into()]);
+    for (command, kept) in [
+        ("rollback", "10.0.0.0/8 dev lo"),
+        ("confirm", "11.0.0.0/8 dev lo"),
+    ] {
+        let planned = plan(&mut link, &mut routes(&file)).unwrap();
+        apply(&mut link, &planned, Some(60), &ProgressBar::hidden()).unwrap();
+        assert_eq!(port.routes(), ["11.0.0.0/8 dev lo"]);
+        printed(|out| console::execute(&mut link, command, out)).unwrap();
+        assert_eq!(port.routes(), [kept]);
+        assert!(port.kernel().1.left().is_none());
+    }
+}
+
+#[test]
+fn a_lost_link_leaves_no_doubt_about_a_command_that_reads() {
+    let (port, _folder) = with_folder("reads");
+    for (reads, status) in [(true, 5), (false, 7)] {
+        let mut link = port.open();
+        let _other = port.open();
+        let error = printed(|out| match reads {
+            true => console::show(&mut link, "diff", out),
+            false => console::execute(&mut link, "rollback", out),
+        });
+        assert_eq!(error.unwrap_err().status(), status);
+    }
 }

@@ -28,7 +28,7 @@ impl Devices for TestDevices {
     fn index(&self, name: &DeviceName) -> Option<u32> {
         DEVICES
             .iter()
-            .position(|&device| device == name.as_str())
+            .position(|&device| device.as_bytes() == name.as_bytes())
             .map(|at| at as u32 + 1)
     }
 
@@ -315,7 +315,7 @@ fn a_wrong_line_gets_a_caret_and_changes_nothing() {
         > route add blackhole 10.0.0.0/8 dev eth0
           route add blackhole 10.0.0.0/8 dev eth0
                                              ^^^^
-        E400 column 36: blackhole leads nowhere: remove via and dev, or the word blackhole
+        E400 column 36: a route of kind blackhole has no next hop: remove via and dev, or the word blackhole
         > route get
           route get
                    ^
@@ -983,7 +983,8 @@ fn exit_ends_what_has_an_end_and_locks_what_has_a_pin() {
     let exit = session.types("quit\r");
     assert!(exit.ends_with("I200 locked\r\nPIN: "), "{exit:?}");
     // Neither the history nor the monitor outlive it.
-    assert!(session.types("4711\r\x1b[A").ends_with("nl31> \x07"));
+    assert!(session.types("4711\r").ends_with("nl31> "));
+    assert_eq!(session.types("\x1b[A"), "\x07");
     let route: nl31_netlink::Route<DeviceName> = "10.0.0.0/8 dev eth0".parse().unwrap();
     let client = session.console.client().unwrap();
     client
@@ -1142,6 +1143,24 @@ fn a_confirmation_lets_go_of_what_waits_though_the_agent_was_killed() {
         next.types("confirm\n"),
         "I200 confirmed and saved 0 routes\n"
     );
+}
+
+#[test]
+fn a_table_is_not_flushed_while_a_commit_waits() {
+    let mut session = Session::new(false);
+    session.types("route add 10.0.0.0/8 dev eth0\nroute add 11.0.0.0/8 dev eth0\n");
+    session.types("begin\nroute del 10.0.0.0/8\ncommit confirmed 60\n");
+    for flush in ["all", "dev eth0", "0.0.0.0/0 longer"] {
+        let refused = session.types(format!("route flush {flush}\n"));
+        assert!(
+            refused.starts_with("E423 a commit waits "),
+            "{flush}: {refused}"
+        );
+    }
+    // One prefix is what a roll-back leaves alone, or takes back by itself.
+    assert_eq!(session.types("route flush 11.0.0.0/8\n"), "I200 flushed\n");
+    session.types("rollback\n");
+    assert_eq!(session.types("route flush all\n"), "I200 flushed\n");
 }
 
 #[test]
@@ -1885,6 +1904,17 @@ fn a_line_with_a_pin_hears_nothing_else_before_and_does_not_show_it() {
         std::thread::sleep(Duration::from_millis(50));
     }
     assert!(!session.types("\x1b[A").contains("ping"));
+}
+
+#[test]
+fn what_is_typed_while_a_pin_is_checked_is_no_command() {
+    let mut session = locked();
+    session.types("");
+    assert_eq!(
+        session.types("4711\r4711\rping\r"),
+        "\r\nI200 unlocked until `exit` or Ctrl-D\r\nnl31> "
+    );
+    assert_eq!(session.types("\x1b[A"), "\x07", "nothing in the history");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 //! for whoever wants to know before it is made.
 
 use nix::libc;
-use nl31_route::{Path, Spec};
+use nl31_route::{Path, Spec, append_index};
 
 use crate::client::Add;
 
@@ -48,8 +48,7 @@ impl Paths {
 
     /// Puts a path where it belongs by its metric, behind all of the same.
     pub fn append(&mut self, path: Path<u32>) {
-        let behind = self.0.partition_point(|other| other.metric <= path.metric);
-        self.0.insert(behind, path);
+        self.0.insert(append_index(&self.0, path.metric), path);
     }
 
     /// Adds a path; says whether it took another's place.

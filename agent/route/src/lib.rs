@@ -29,16 +29,23 @@
 extern crate std;
 
 mod device;
+mod iproute2;
+mod keyword;
 mod parse;
+mod parse_error;
+mod paths;
 mod prefix;
 mod protocol;
 mod route;
+mod words;
 
-pub use device::{DEVICE_NAME_MAX, DeviceName, InvalidDeviceName};
-pub use parse::{
-    Keyword, Match, ParseError, ParseErrorKind, Parsed, Part, Syntax, Value, Word, match_word,
-    without_comment, words,
-};
+pub use device::{DEVICE_NAME_MAX, DEVICE_TEXT_MAX, DeviceName, InvalidDeviceName};
+pub use iproute2::PassedOver;
+pub use keyword::{Keyword, Part, Value};
+pub use parse::{Parsed, Syntax};
+pub use parse_error::{ParseError, ParseErrorKind, Possible};
+pub use paths::{append_index, path_diff};
 pub use prefix::{Family, Prefix, PrefixError};
 pub use protocol::Protocol;
 pub use route::{Path, PathKind, Route, Spec};
+pub use words::{Match, Word, match_word, without_comment, words};

@@ -1,211 +1,16 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The text form of routes: words, their columns, and what may stand where.
-//!
-//! Columns are byte offsets from 0 into the whole line, so that a caret can be
-//! drawn under the place.
+//! The text form of routes: what may stand where.
 
-use core::fmt;
 use core::net::IpAddr;
 use core::str::FromStr;
 
-use crate::{DeviceName, Family, InvalidDeviceName, PathKind, Prefix, PrefixError, Route, Spec};
-
-/// A word of a line and where it starts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Word<'a> {
-    /// Column of its first byte.
-    pub column: usize,
-    /// Its text, never empty.
-    pub text: &'a str,
-}
-
-/// The words of `line` from byte `start` on: what ASCII white space separates.
-pub fn words(line: &str, start: usize) -> impl Iterator<Item = Word<'_>> + Clone {
-    line[start..]
-        .split_ascii_whitespace()
-        .map(move |text| Word {
-            // Both are parts of one string, so the difference is the offset.
-            column: text.as_ptr() as usize - line.as_ptr() as usize,
-            text,
-        })
-}
-
-/// A line of a file of routes without its comment, which begins where a `#` begins a word.
-/// The name of a device may begin with one, too.
-pub fn without_comment(line: &str) -> &str {
-    // Few lines have one.
-    if !line.contains('#') {
-        return line;
-    }
-    let mut before = "";
-    for word in words(line, 0) {
-        if word.text.starts_with('#') && before != "dev" {
-            return &line[..word.column];
-        }
-        before = word.text;
-    }
-    line
-}
-
-/// What a word stands for among the words that are possible at its place.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Match {
-    /// None of them.
-    None,
-    /// The one of this index.
-    One(usize),
-    /// More than one of them starts so.
-    Many,
-}
-
-/// Finds `word` in `possible`: the same word, or with `abbreviations` the only
-/// one that starts with it.
-pub fn match_word<'a>(
-    word: &str,
-    possible: impl Iterator<Item = &'a str>,
-    abbreviations: bool,
-) -> Match {
-    let mut found = Match::None;
-    for (index, candidate) in possible.enumerate() {
-        if candidate == word {
-            return Match::One(index);
-        }
-        if abbreviations && !word.is_empty() && candidate.starts_with(word) {
-            found = if found == Match::None {
-                Match::One(index)
-            } else {
-                Match::Many
-            };
-        }
-    }
-    found
-}
-
-/// What follows a keyword.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Value {
-    /// Nothing.
-    None,
-    /// An address.
-    Address,
-    /// The name of a device.
-    Device,
-    /// A number of 32 bits.
-    Number,
-    /// A protocol's name or number.
-    Protocol,
-}
-
-impl Value {
-    /// What to write there, for a person: `an address`.
-    pub fn expected(self) -> &'static str {
-        match self {
-            Self::None => "nothing",
-            Self::Address => "an address like 192.0.2.1 or 2001:db8::1",
-            Self::Device => "the name of a device like eth0",
-            Self::Number => "a number from 0 to 4294967295",
-            Self::Protocol => "a protocol like static or bgp, or a number from 0 to 255",
-        }
-    }
-
-    /// Its placeholder in a synopsis, empty for [`Value::None`].
-    pub fn placeholder(self) -> &'static str {
-        match self {
-            Self::None => "",
-            Self::Address => "ADDRESS",
-            Self::Device => "NAME",
-            Self::Number => "NUMBER",
-            Self::Protocol => "NAME|NUMBER",
-        }
-    }
-}
-
-/// A word with a meaning of its own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Keyword {
-    /// The word.
-    pub word: &'static str,
-    /// What follows it.
-    pub value: Value,
-    /// One line for a person.
-    pub help: &'static str,
-}
-
-/// The parts of a route's text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Part {
-    /// `unicast`, `blackhole`, `unreachable` or `prohibit`
-    Kind,
-    /// The prefix
-    Prefix,
-    /// The address behind `via`
-    Gateway,
-    /// The name behind `dev`
-    Device,
-    /// The number behind `metric`
-    Metric,
-    /// The name or number behind `proto`
-    Protocol,
-}
-
-const KINDS: usize = PathKind::ALL.len();
-
-/// The words of [`Syntax::parse`]: the kinds of [`PathKind::ALL`], then those
-/// that a value follows.
-const KEYWORDS: [Keyword; KINDS + 4] = [
-    Keyword {
-        word: PathKind::Unicast.word(),
-        value: Value::None,
-        help: "send it on (what a route does unless told)",
-    },
-    Keyword {
-        word: PathKind::Blackhole.word(),
-        value: Value::None,
-        help: "drop it silently",
-    },
-    Keyword {
-        word: PathKind::Unreachable.word(),
-        value: Value::None,
-        help: "drop it and answer: host unreachable",
-    },
-    Keyword {
-        word: PathKind::Prohibit.word(),
-        value: Value::None,
-        help: "drop it and answer: prohibited",
-    },
-    Keyword {
-        word: "via",
-        value: Value::Address,
-        help: "the next router",
-    },
-    Keyword {
-        word: "dev",
-        value: Value::Device,
-        help: "the device to send from",
-    },
-    Keyword {
-        word: "metric",
-        value: Value::Number,
-        help: "the lowest is in use; 0 unless told",
-    },
-    Keyword {
-        word: "proto",
-        value: Value::Protocol,
-        help: "who installed it",
-    },
-];
-
-/// The part each of [`KEYWORDS`] gives.
-const PARTS: [Part; KINDS + 4] = [
-    Part::Kind,
-    Part::Kind,
-    Part::Kind,
-    Part::Kind,
-    Part::Gateway,
-    Part::Device,
-    Part::Metric,
-    Part::Protocol,
-];
+use crate::iproute2::{Foreign, LISTED_DEVICE, PassedOver, foreign};
+use crate::keyword::{KEYWORDS, KINDS, PARTS, PROTOCOL, Part};
+use crate::words::{Match, Word, match_word, words};
+use crate::{
+    DeviceName, Family, InvalidDeviceName, Keyword, ParseError, ParseErrorKind, PathKind, Possible,
+    Prefix, PrefixError, Route, Spec,
+};
 
 /// The words that may stand in the arguments of a command on routes.
 #[derive(Debug, PartialEq, Eq)]
@@ -224,6 +29,8 @@ pub struct Parsed {
     pub spec: Spec<DeviceName>,
     /// Bit `i` says that flag `i` of [`Syntax::flags`] was given.
     pub flags: u8,
+    /// Bit `i` says that word `i` of [`LISTED`] was passed over.
+    listed: u8,
     spans: [Option<Span>; 6],
     end: usize,
 }
@@ -233,55 +40,6 @@ pub struct Parsed {
 struct Span {
     column: u32,
     len: u32,
-}
-
-/// What is wrong with a line, and where.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ParseError {
-    /// Byte offset into the line, from 0.
-    pub column: usize,
-    /// Bytes from there on that are wrong; 0 at the end of the line.
-    pub len: usize,
-    /// What is wrong. Its text is for a person and says what to do.
-    pub kind: ParseErrorKind,
-}
-
-/// What is wrong with a line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ParseErrorKind {
-    /// The word is none of those that are possible here.
-    UnknownWord(Possible),
-    /// More than one of the possible words starts so.
-    Ambiguous(Possible),
-    /// The line ends behind a keyword that needs a value.
-    NoValue(Value),
-    /// The value behind a keyword has not its form.
-    BadValue(Value),
-    /// The name behind `dev` cannot be one.
-    BadDevice,
-    /// The word is not a prefix.
-    BadPrefix(PrefixError),
-    /// There is no prefix.
-    NoPrefix,
-    /// The word, or one that excludes it, was there before.
-    Twice(Part),
-    /// The gateway is of this family, the prefix of the other.
-    GatewayFamily(Family),
-    /// This kind of path leads nowhere, so it has neither gateway nor device.
-    NextHopOfKind(PathKind),
-    /// A unicast path without gateway and device.
-    NoNextHop,
-}
-
-/// The words that were possible at a place.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Possible {
-    prefix: bool,
-    /// Bit `i` says that `KEYWORDS[i]` is possible.
-    keywords: u8,
-    flags: &'static [Keyword],
-    /// Bit `i` says that `flags[i]` is possible.
-    unused: u8,
 }
 
 impl Syntax {
@@ -301,6 +59,7 @@ impl Syntax {
         let mut parsed = Parsed {
             spec: Spec::default(),
             flags: 0,
+            listed: 0,
             spans: [None; 6],
             end: line.trim_ascii_end().len().max(start),
         };
@@ -338,7 +97,20 @@ impl Syntax {
                     parsed.spans[Part::Prefix as usize] = Some(word.into());
                     continue;
                 }
-                Match::None => return error(ParseErrorKind::UnknownWord(possible())),
+                Match::None if word.text == "protocol" => PROTOCOL,
+                Match::None => match foreign(word.text) {
+                    Foreign::Listed(listed, has_value) => {
+                        if has_value && words.next().is_none() {
+                            return error(ParseErrorKind::NoListedValue);
+                        }
+                        parsed.listed |= 1 << listed;
+                        continue;
+                    }
+                    Foreign::Refused(why) => return error(ParseErrorKind::Refused(why)),
+                    Foreign::Unknown => {
+                        return error(ParseErrorKind::UnknownWord(possible()));
+                    }
+                },
             };
             if let Some(flag) = index.checked_sub(KEYWORDS.len()) {
                 parsed.flags |= 1 << flag;
@@ -354,7 +126,17 @@ impl Syntax {
                 continue;
             }
             let wanted = KEYWORDS[index].value;
-            let Some(value) = words.next() else {
+            let mut value = words.next();
+            // iproute2 lists a gateway of the other family as `via inet6 ADDRESS`.
+            if part == Part::Gateway
+                && let Some(Word {
+                    text: "inet" | "inet6",
+                    ..
+                }) = value
+            {
+                value = words.next();
+            }
+            let Some(value) = value else {
                 return Err(ParseError {
                     column: parsed.end,
                     len: 0,
@@ -381,6 +163,7 @@ impl Syntax {
             }
             parsed.spans[part as usize] = Some(value.into());
         }
+        parsed.pass_over_listed_device();
         if default {
             // The word does not say its family; a gateway does.
             parsed.spec.prefix = Some(match parsed.spec.gateway {
@@ -409,6 +192,21 @@ impl Syntax {
 }
 
 impl Parsed {
+    /// What the line had that only iproute2's lists have.
+    pub fn passed_over(&self) -> PassedOver {
+        PassedOver(self.listed)
+    }
+
+    /// A route that leads nowhere has no device; iproute2 lists it with the loopback device.
+    fn pass_over_listed_device(&mut self) {
+        let nowhere = !matches!(self.spec.kind, None | Some(PathKind::Unicast));
+        if nowhere && (self.spec.device.as_ref()).is_some_and(|name| name.as_bytes() == b"lo") {
+            self.spec.device = None;
+            self.spans[Part::Device as usize] = None;
+            self.listed |= 1 << LISTED_DEVICE;
+        }
+    }
+
     /// The prefix, which the line must have.
     pub fn prefix(&self) -> Result<Prefix, ParseError> {
         self.spec.prefix.ok_or(ParseError {
@@ -519,116 +317,14 @@ impl From<Word<'_>> for Span {
     }
 }
 
-impl Possible {
-    fn words(&self) -> impl Iterator<Item = &'static str> + Clone {
-        let set = |bits: u8| move |&(index, _): &(usize, &Keyword)| bits & (1 << index) != 0;
-        // The kinds are only named where nothing else was said yet.
-        let first = if self.prefix { 0 } else { KINDS };
-        let keywords = KEYWORDS
-            .iter()
-            .enumerate()
-            .skip(first)
-            .filter(set(self.keywords));
-        let flags = self.flags.iter().enumerate().filter(set(self.unused));
-        let prefix = self.prefix.then_some("a prefix like 10.0.0.0/8");
-        prefix
-            .into_iter()
-            .chain(keywords.chain(flags).map(|(_, keyword)| keyword.word))
-    }
-}
-
-impl fmt::Debug for Possible {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.words()).finish()
-    }
-}
-
-impl fmt::Display for Possible {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut words = self.words().peekable();
-        if words.peek().is_none() {
-            return f.write_str("the end of the line");
-        }
-        let mut first = true;
-        while let Some(word) = words.next() {
-            if !first {
-                f.write_str(if words.peek().is_some() { ", " } else { " or " })?;
-            }
-            f.write_str(word)?;
-            first = false;
-        }
-        Ok(())
-    }
-}
-
-impl fmt::Display for ParseErrorKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::UnknownWord(possible) => write!(f, "expected {possible}"),
-            Self::Ambiguous(possible) => {
-                write!(f, "ambiguous, write more of it: expected {possible}")
-            }
-            Self::NoValue(value) => write!(f, "the line ends here, expected {}", value.expected()),
-            Self::BadValue(value) => write!(f, "expected {}", value.expected()),
-            Self::BadDevice => write!(f, "{InvalidDeviceName}"),
-            Self::BadPrefix(PrefixError::Address) => f.write_str(
-                "expected a prefix like 10.0.0.0/8 or 2001:db8::/32, an address, or default",
-            ),
-            Self::BadPrefix(error) => write!(f, "{error}"),
-            Self::NoPrefix => {
-                f.write_str("a prefix is missing, like 10.0.0.0/8, 2001:db8::/32 or default")
-            }
-            Self::Twice(part) => {
-                let what = match part {
-                    Part::Kind => "the kind of route",
-                    Part::Prefix => "the prefix",
-                    Part::Gateway => "via",
-                    Part::Device => "dev",
-                    Part::Metric => "metric",
-                    Part::Protocol => "proto",
-                };
-                write!(f, "{what} is given twice, remove one")
-            }
-            Self::GatewayFamily(family) => {
-                let (prefix, example) = match family {
-                    Family::V4 => (Family::V6, "2001:db8::1"),
-                    Family::V6 => (Family::V4, "192.0.2.1"),
-                };
-                write!(
-                    f,
-                    "this gateway is {family}, an {prefix} prefix needs one like {example}"
-                )
-            }
-            Self::NextHopOfKind(kind) => {
-                let kind = kind.word();
-                write!(
-                    f,
-                    "{kind} leads nowhere: remove via and dev, or the word {kind}"
-                )
-            }
-            Self::NoNextHop => f.write_str(
-                "where to is missing: via ADDRESS, dev NAME or both (or start with blackhole)",
-            ),
-        }
-    }
-}
-
-impl fmt::Display for ParseError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&self.kind, f)
-    }
-}
-
-impl core::error::Error for ParseError {}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::Path;
-    use crate::Protocol;
+    use crate::{Protocol, Value};
     use proptest::prelude::*;
     use std::string::{String, ToString};
-    use std::{format, vec, vec::Vec};
+    use std::{format, vec};
 
     const CONSOLE: Syntax = Syntax {
         flags: &[Keyword {
@@ -648,28 +344,6 @@ mod tests {
     fn error(text: &str) -> (usize, usize, String) {
         let error = text.parse::<Route<DeviceName>>().unwrap_err();
         (error.column, error.len, error.to_string())
-    }
-
-    #[test]
-    fn a_comment_begins_with_a_word_that_is_no_devices_name() {
-        let cases = [
-            ("10.0.0.0/8 dev lo", "10.0.0.0/8 dev lo"),
-            ("10.0.0.0/8 dev lo # one", "10.0.0.0/8 dev lo "),
-            ("10.0.0.0/8 dev #wan # one", "10.0.0.0/8 dev #wan "),
-            ("10.0.0.0/8 dev a#b", "10.0.0.0/8 dev a#b"),
-            (" #none", " "),
-        ];
-        for (line, route) in cases {
-            assert_eq!(without_comment(line), route);
-        }
-    }
-
-    #[test]
-    fn words_know_their_columns() {
-        let all: Vec<_> = words("x  add\t10/8 ", 1)
-            .map(|word| (word.column, word.text))
-            .collect();
-        assert_eq!(all, [(3, "add"), (7, "10/8")]);
     }
 
     #[test]
@@ -746,7 +420,7 @@ mod tests {
                 "10.0.0.0/8",
                 10,
                 0,
-                "where to is missing: via ADDRESS, dev NAME or both (or start with blackhole)",
+                "the next hop is missing: write via ADDRESS, dev NAME or both (or start with blackhole)",
             ),
             (
                 "10.0.0.0/8 via",
@@ -776,7 +450,7 @@ mod tests {
                 "10.0.0.0/8 dev 1234567890123456",
                 15,
                 16,
-                "a device name has 1 to 15 bytes, without / and :",
+                "a device name has 1 to 15 bytes, without / and :; \\xHH stands for a byte",
             ),
             (
                 "10.0.0.0/8 dev e metric -1",
@@ -824,7 +498,7 @@ mod tests {
                 "blackhole ::/0 dev e",
                 19,
                 1,
-                "blackhole leads nowhere: remove via and dev, or the word blackhole",
+                "a route of kind blackhole has no next hop: remove via and dev, or the word blackhole",
             ),
             (
                 "10.0.0.0/8 vai 192.0.2.1",
@@ -847,6 +521,101 @@ mod tests {
             ),
         ] {
             assert_eq!(error(text), (column, len, message.to_string()), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn lines_that_iproute2_lists_are_taken_without_what_only_lists_have() {
+        for (listed, taken, passed_over) in [
+            (
+                "default via 192.0.2.1 dev eth0 proto dhcp metric 100",
+                "0.0.0.0/0 via 192.0.2.1 dev eth0 metric 100 proto dhcp",
+                "",
+            ),
+            (
+                "203.0.113.0/24 dev eth0 scope link metric 1000",
+                "203.0.113.0/24 dev eth0 metric 1000",
+                "scope",
+            ),
+            (
+                "198.51.100.0/25 dev docker0 protocol kernel scope link linkdown",
+                "198.51.100.0/25 dev docker0 proto kernel",
+                "scope, linkdown",
+            ),
+            (
+                "unreachable 2001:db8:a00::/40 dev lo metric 1024 error -113 pref medium",
+                "unreachable 2001:db8:a00::/40 metric 1024",
+                "pref, error, dev lo",
+            ),
+            (
+                "2001:db8:15:6::/64 dev ppp0 proto ra metric 1024 expires 1209483sec pref medium",
+                "2001:db8:15:6::/64 dev ppp0 metric 1024 proto ra",
+                "pref, expires",
+            ),
+            (
+                "2001:db8::/32 via inet6 fe80::1 dev eth0 onlink",
+                "2001:db8::/32 via fe80::1 dev eth0",
+                "onlink",
+            ),
+        ] {
+            let parsed = Syntax::CONFIG.parse(listed, 0).unwrap();
+            assert_eq!(parsed.route().unwrap().to_string(), taken);
+            assert_eq!(parsed.passed_over().to_string(), passed_over, "{listed}");
+            assert_eq!(parsed.passed_over().is_empty(), passed_over.is_empty());
+        }
+    }
+
+    #[test]
+    fn what_iproute2_means_and_nl31_has_not_is_refused_with_the_way_out() {
+        for (line, column, len, why) in [
+            (
+                "192.0.2.0/24 dev eth0 scope link src 192.0.2.12",
+                33,
+                3,
+                "nl31 does not choose source addresses",
+            ),
+            (
+                "broadcast 192.0.2.255 dev eth0 table local",
+                0,
+                9,
+                "Linux keeps the broadcast routes itself",
+            ),
+            ("10.0.0.0/8 dev eth0 table 100", 20, 5, "nl31 has one table"),
+            (
+                "2001:db8::/48 nexthop via fe80::1 dev e",
+                14,
+                7,
+                "write a line for each path",
+            ),
+            (
+                "default via fe80::1 dev e mtu 1492",
+                26,
+                3,
+                "nl31 has no MTU of a route",
+            ),
+            (
+                "10.0.0.0/8 via inet6 fe80::1 dev e",
+                21,
+                7,
+                "this gateway is IPv6",
+            ),
+            (
+                "10.0.0.0/8 dev e scope",
+                17,
+                5,
+                "the value of this word is missing",
+            ),
+            ("10.0.0.0/8 via inet", 19, 0, "the line ends here"),
+            (
+                "unreachable 10.0.0.0/8 dev eth0",
+                27,
+                4,
+                "a route of kind unreachable has no next hop",
+            ),
+        ] {
+            let (at, bytes, text) = error(line);
+            assert_eq!((at, bytes), (column, len), "{line}: {text}");
+            assert!(text.starts_with(why), "{line}: {text}");
         }
     }
 

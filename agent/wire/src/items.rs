@@ -308,10 +308,7 @@ impl Iter<'_> {
             .get(self.at..self.at + len)
             .ok_or("more bytes were expected")?;
         self.at += len;
-        let name = core::str::from_utf8(name)
-            .ok()
-            .and_then(|name| name.parse().ok());
-        name.ok_or("not the name of a device")
+        DeviceName::from_bytes(name).map_err(|_| "not the name of a device")
     }
 
     fn number(&mut self) -> Result<u32, &'static str> {
@@ -445,7 +442,7 @@ fn put_path(out: &mut Scratch, path: &Spec<DeviceName>) {
         put(out, &octets[..len]);
     }
     if let Some(device) = &path.device {
-        let name = device.as_str().as_bytes();
+        let name = device.as_bytes();
         put(out, &[name.len() as u8]);
         put(out, name);
     }

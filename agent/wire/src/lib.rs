@@ -14,9 +14,9 @@ mod line;
 mod message;
 mod server;
 
-pub use client::{Client, News, Patience, Task};
+pub use client::{Client, News, RetryPolicy, Task};
 pub use frame::{DELIMITER, Deframer, Frame, FrameError, Full};
 pub use items::{BadItems, ITEMS_BYTES, Item, Items, ItemsBuffer, Iter, Op};
-pub use line::{Heard, Line};
+pub use line::{Heard, Line, Silence};
 pub use message::{BadMessage, RESPONSE, Reason, Request, Response, SCHEMA, UNASKED};
 pub use server::{Server, Verdict};

@@ -4,8 +4,8 @@
 
 use nl31_wire::limits::{FRAME_MAX, RAW_MAX, SILENCE_MS, WINDOW};
 use nl31_wire::{
-    Client, Deframer, Heard, ItemsBuffer, Line, News, Op, Patience, Request, Response, SCHEMA,
-    Server, Task, Verdict,
+    Client, Deframer, Heard, ItemsBuffer, Line, News, Op, Request, Response, RetryPolicy, SCHEMA,
+    Server, Silence, Task, Verdict,
 };
 
 const FRAMES: u32 = 200_000;
@@ -150,6 +150,11 @@ fn noise_is_never_typed_text() {
     let mut line = Line::new();
     let mut persons = 0;
     for number in 0..FRAMES / 4 {
+        while !line.frames() {
+            for byte in frame(number, &mut random) {
+                line.byte(byte);
+            }
+        }
         line.byte(0);
         let mut bytes = frame(number, &mut random);
         if random.below(10) < 3 {
@@ -157,9 +162,10 @@ fn noise_is_never_typed_text() {
         }
         let pause = random.below(bytes.len() + 1);
         for (at, &byte) in bytes.iter().enumerate() {
+            let taken = line.frames();
             let text = matches!(line.byte(byte), Heard::Text(_));
-            assert!(!text || !line.frames());
-            if at == pause && line.silence() {
+            assert!(!text || !taken);
+            if at == pause && line.silence() == Silence::Person {
                 persons += 1;
                 let typed = bytes[..=at].rsplit(|&byte| byte == 0).next().unwrap();
                 assert!(
@@ -186,10 +192,10 @@ impl Agent {
         let mut said = Vec::new();
         for &byte in bytes {
             let reason = match self.line.byte(byte) {
-                Heard::Nothing | Heard::Program => continue,
+                Heard::Nothing => continue,
                 // A hello whose delimiter is lost; whatever is typed is no command's line.
-                Heard::Text(byte) => {
-                    assert_eq!(self.executed, 0, "{byte:#x} was taken for text");
+                Heard::Text(typed) => {
+                    assert_eq!(self.executed, 0, "{typed:x?} was taken for text");
                     continue;
                 }
                 Heard::Bad(_) => nl31_wire::Reason::DAMAGED,
@@ -262,12 +268,12 @@ fn a_session_over_a_bad_line_does_each_thing_once() {
             server: Server::new(),
             executed: 0,
         };
-        let patience = Patience {
+        let retry = RetryPolicy {
             timeout_ms: 1000,
             attempts: 20,
         };
         let (session, first) = (random.next() as u32, random.next() as u16);
-        let mut client = Client::new(session, first, patience);
+        let mut client = Client::new(session, first, retry);
         let mut deframer = Deframer::new();
         // On their way to the client, behind each other.
         let mut coming = std::collections::VecDeque::<Vec<u8>>::new();
@@ -299,7 +305,8 @@ fn a_session_over_a_bad_line_does_each_thing_once() {
                 Task::Wait(wait) if coming.is_empty() => {
                     now = now.wrapping_add(wait);
                     if wait >= SILENCE_MS {
-                        assert!(!agent.line.silence(), "noise was taken for a person");
+                        let ended = agent.line.silence();
+                        assert_ne!(ended, Silence::Person, "noise was taken for a person");
                     }
                     continue;
                 }

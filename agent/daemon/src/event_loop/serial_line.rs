@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The serial line: opened again when it is gone, shared by a person and a program.
 
+use std::io;
 use std::time::{Duration, Instant};
 
 use nl31_wire::limits::SILENCE_MS;
-use nl31_wire::{Heard, Line};
+use nl31_wire::{Heard, Line, Silence};
 
 use super::agent::Agent;
 use super::retry::Retry;
@@ -27,8 +28,14 @@ impl Agent {
     pub(super) fn give_line_back(&mut self) {
         if self.leaving && !self.program.pending() {
             self.line.leave();
-        } else if !self.line.begun() || self.heard.elapsed() < SILENCE || !self.line.silence() {
+        } else if !self.line.begun() || self.heard.elapsed() < SILENCE {
             return;
+        } else {
+            match self.line.silence() {
+                Silence::Nothing => return,
+                Silence::Text(byte) => return self.console.feed(&[byte]),
+                Silence::Person => {}
+            }
         }
         self.leaving = false;
         self.program.reset();
@@ -46,6 +53,12 @@ impl Agent {
                 self.console.restart();
             }
             Err(error) => {
+                if error.kind() == io::ErrorKind::PermissionDenied && self.confined {
+                    // A device that has just come is root's: the next agent opens it before
+                    // it becomes its user.
+                    log::warn!("serial line: {error}: starting over as root");
+                    self.terminated = true;
+                }
                 if self.serial_retry.pause == Retry::FIRST {
                     log::error!("serial line: {error}");
                 }
@@ -122,11 +135,17 @@ impl Agent {
             return self.console.feed(bytes);
         }
         for &byte in bytes {
+            let text = !self.line.frames();
             match self.line.byte(byte) {
                 Heard::Nothing => {}
-                Heard::Text(byte) => self.console.feed(&[byte]),
-                Heard::Program => self.console.suspend(),
-                Heard::Frame(frame) => self.program.frame(Ok(&frame)),
+                Heard::Text(typed) => self.console.feed(typed),
+                Heard::Frame(frame) => {
+                    if text {
+                        // A program begins to talk: no echo, no prompt, no text from now on.
+                        self.console.suspend();
+                    }
+                    self.program.frame(Ok(&frame));
+                }
                 Heard::Bad(error) => self.program.frame(Err(error)),
             }
             self.leaving |= self.program.left();

@@ -11,7 +11,7 @@ pub trait Devices {
     fn index(&self, name: &DeviceName) -> Option<u32>;
     /// Name of the device of this index.
     fn name(&self, index: u32) -> Option<DeviceName>;
-    /// Calls `each` with the name of every device.
+    /// Calls `each` with the text form of every device's name.
     fn names(&self, each: &mut dyn FnMut(&str));
 }
 
@@ -21,11 +21,11 @@ pub struct SystemDevices;
 
 impl Devices for SystemDevices {
     fn index(&self, name: &DeviceName) -> Option<u32> {
-        if_nametoindex(name.as_str()).ok()
+        if_nametoindex(name.as_bytes()).ok()
     }
 
     fn name(&self, index: u32) -> Option<DeviceName> {
-        if_indextoname(index).ok()?.to_str().ok()?.parse().ok()
+        DeviceName::from_bytes(if_indextoname(index).ok()?.to_bytes()).ok()
     }
 
     fn names(&self, each: &mut dyn FnMut(&str)) {
@@ -33,8 +33,8 @@ impl Devices for SystemDevices {
             return;
         };
         for interface in &interfaces {
-            if let Ok(name) = interface.name().to_str() {
-                each(name);
+            if let Ok(name) = DeviceName::from_bytes(interface.name().to_bytes()) {
+                each(&name.to_string());
             }
         }
     }
@@ -122,7 +122,7 @@ pub(crate) mod tests {
             self.asked.set(self.asked.get() + 1);
             DEVICES
                 .iter()
-                .position(|&device| device == name.as_str())
+                .position(|&device| device.as_bytes() == name.as_bytes())
                 .map(|at| at as u32 + 1)
         }
 
@@ -144,8 +144,8 @@ pub(crate) mod tests {
         let mut cached = Cached::new(&devices);
         for _ in 0..3 {
             assert_eq!(cached.index(&"eth0".parse().unwrap()), Some(2));
-            assert_eq!(cached.name(2).as_str(), "eth0");
-            assert_eq!(cached.name(7).as_str(), "if7");
+            assert_eq!(cached.name(2).to_string(), "eth0");
+            assert_eq!(cached.name(7).to_string(), "if7");
         }
         assert_eq!(devices.asked.get(), 2);
     }
@@ -153,7 +153,7 @@ pub(crate) mod tests {
     #[test]
     fn knows_the_loopback_device_of_this_machine() {
         let index = SystemDevices.index(&"lo".parse().unwrap()).unwrap();
-        assert_eq!(SystemDevices.name(index).unwrap().as_str(), "lo");
+        assert_eq!(SystemDevices.name(index).unwrap().to_string(), "lo");
         assert_eq!(
             SystemDevices.index(&"no-such-device".parse().unwrap()),
             None

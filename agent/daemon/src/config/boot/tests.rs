@@ -127,8 +127,8 @@ struct MoreDevices;
 
 impl Devices for MoreDevices {
     fn index(&self, name: &DeviceName) -> Option<u32> {
-        match name.as_str() {
-            "usb0" => Some(1),
+        match name.as_bytes() {
+            b"usb0" => Some(1),
             _ => TestDevices::default().index(name),
         }
     }

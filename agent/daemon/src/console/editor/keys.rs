@@ -64,6 +64,8 @@ enum State {
     Ss3,
     /// Behind ESC and a byte from space to `/`: one more byte follows
     Intermediate,
+    /// In a key or a mouse report whose length is fixed: so many bytes follow
+    Fixed(u8),
     /// In a string that ends with BEL or ESC `\`
     String { escape: bool, len: usize },
 }
@@ -103,6 +105,18 @@ impl KeyDecoder {
             State::Intermediate => {
                 self.state = State::Ground;
                 if byte < 0x20 { self.byte(byte) } else { None }
+            }
+            // A control byte is none of it.
+            State::Fixed(_) if byte < 0x20 => {
+                self.state = State::Ground;
+                self.byte(byte)
+            }
+            State::Fixed(left) => {
+                self.state = match left {
+                    0..=1 => State::Ground,
+                    _ => State::Fixed(left - 1),
+                };
+                None
             }
             State::String { escape, len } => {
                 let ended = byte == 0x07 || (escape && byte == b'\\');
@@ -227,6 +241,16 @@ impl KeyDecoder {
                     .saturating_add(u16::from(byte - b'0'));
             }
             b';' => parameters = parameters.saturating_add(1),
+            // A function key of the Linux console: `ESC [ [ A` is F1.
+            b'[' if len == 0 => {
+                self.state = State::Fixed(1);
+                return None;
+            }
+            // A mouse report of X10: button, column and row, a byte each.
+            b'M' if len == 0 => {
+                self.state = State::Fixed(3);
+                return None;
+            }
             0x20..=0x3f => {}
             0x40..=0x7e => {
                 self.state = State::Ground;
@@ -336,6 +360,11 @@ mod tests {
             b"\x1b#8",
             b"\x1b[99999999999999999999z",
             b"\0\x1c\x1f",
+            b"\x1b[[A",
+            b"\x1b[[E",
+            b"\x1b[M !!",
+            b"\x1b[M\x23\xff\xff",
+            b"\x1b[<0;12;7M",
         ] {
             assert_eq!(keys(soup), [], "{soup:?}");
             assert_eq!(text(&[soup, b"x"].concat()), "x", "{soup:?}");
@@ -348,6 +377,8 @@ mod tests {
         assert_eq!(keys(b"\x1b\r"), [Key::Enter]);
         assert_eq!(keys(b"\x1b]never ended\r"), [Key::Enter]);
         assert_eq!(keys(b"\x1b[12\x03"), [Key::Ctrl('C')]);
+        assert_eq!(keys(b"\x1b[[\r"), [Key::Enter]);
+        assert_eq!(keys(b"\x1b[M!\x03"), [Key::Ctrl('C')]);
         let long = [b"\x1b[".as_slice(), &[b'1'; 200]].concat();
         assert!(text(&long).len() < 200);
         let endless = [b"\x1b]".as_slice(), &[b'x'; STRING_MAX + 10]].concat();

@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The command line.
+
+use std::convert::Infallible;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use clap::{Args, Parser, Subcommand};
+use clap_complete::engine::ArgValueCompleter;
+use nl31_wire::limits::CONFIRM_MAX;
+
+use crate::completion;
+use crate::manual;
+use crate::port::{self, Address};
+
+/// Drives an nl31 appliance over its serial line or its local socket.
+///
+/// The way to the appliance is the one that --serial or --socket names, else the line in
+/// the variable NL31_SERIAL, which takes what --serial takes, else the local socket
+/// /run/nl31.sock. No other line is opened, unless `--serial auto` asks for it.
+#[derive(Clone, Debug, Parser)]
+#[command(version, name = "nl31ctl", after_help = manual::after_help())]
+pub struct Arguments {
+    /// Serial line: its device; `tcp://HOST:PORT`, the raw port of a console server or of
+    /// QEMU; or `auto`, which says hello on every serial line of this machine, modems
+    /// included, and takes the one on which an agent answers.
+    #[arg(long, value_name = "LINE", conflicts_with = "socket", global = true,
+          add = ArgValueCompleter::new(completion::serial))]
+    pub serial: Option<SerialLine>,
+
+    /// Socket of the agent on this machine.
+    #[arg(long, value_name = "PATH", global = true)]
+    pub socket: Option<PathBuf>,
+
+    /// Bit rate of the serial line.
+    #[arg(long, value_name = "BAUD", value_parser = port::baud, default_value_t = 115_200,
+          global = true)]
+    pub baud: u32,
+
+    /// File with the PIN of a serial line that has one. Without this option the PIN is
+    /// that of the variable NL31_PIN.
+    #[arg(long, value_name = "PATH", global = true)]
+    pub pin_file: Option<PathBuf>,
+
+    /// Seconds for which a session that was lost is tried to get back, as when a cable was
+    /// pulled or the board restarts; 0 for not at all. Only what the agent cannot have
+    /// carried out is repeated.
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, global = true)]
+    pub reconnect: u32,
+
+    /// Append what is sent and received to this file, with time stamps.
+    #[arg(long, value_name = "FILE", global = true)]
+    pub log: Option<PathBuf>,
+
+    /// Print JSON, one object a line: see the end of this page.
+    #[arg(long, global = true)]
+    pub json: bool,
+
+    /// Print no progress bar and no confirmation, only what was asked for.
+    #[arg(long, short, global = true)]
+    pub quiet: bool,
+
+    /// What is to be done.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What `--serial` names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SerialLine {
+    /// The line on which an agent answers.
+    Auto,
+    /// A device of this machine.
+    Device(PathBuf),
+    /// A line behind a TCP port.
+    Tcp(Address),
+}
+
+impl FromStr for SerialLine {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "" => Err("the name of the line is empty".into()),
+            "auto" => Ok(Self::Auto),
+            text if text.contains("://") => text.parse().map(Self::Tcp),
+            text => {
+                let path: Result<PathBuf, Infallible> = text.parse();
+                Ok(Self::Device(path.unwrap_or_else(|never| match never {})))
+            }
+        }
+    }
+}
+
+/// The commands.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Command {
+    /// Say hello to the kernel; it answers and names the agent's socket.
+    Greet {
+        /// Up to 255 bytes.
+        text: Option<String>,
+    },
+    /// Ask whether the agent and the kernel's side answer.
+    Ping,
+    /// Read and change routes, in the words of `ip route`.
+    #[command(subcommand)]
+    Route(RouteCommand),
+    /// Show the table's counters.
+    Stats,
+    /// Show changes of the table as they happen, until Ctrl-C.
+    Monitor,
+    /// Add the routes of a file, all or none of them.
+    Load {
+        /// Lines with the arguments of `route add`; `-` is standard input.
+        file: PathBuf,
+        /// Replace the whole table by them, at once.
+        #[arg(long)]
+        replace: bool,
+        /// Add them frame by frame: what was added before an error stays.
+        #[arg(long, conflicts_with = "replace")]
+        frames: bool,
+    },
+    /// Save the table as the appliance's config, or write it to a file here, as it is at
+    /// one moment.
+    Save {
+        /// A file that `load` and `apply` read; `-` is standard output. Without this
+        /// argument the appliance saves the table as the config of its next boot.
+        file: Option<PathBuf>,
+    },
+    /// Make the table equal to a file, with the fewest changes, all at once.
+    Apply {
+        /// Lines with the arguments of `route add`; `-` is standard input.
+        file: PathBuf,
+        /// Only show what would be changed.
+        #[arg(long)]
+        dry_run: bool,
+        /// Roll the changes back after so many seconds, unless `confirm` keeps them; at
+        /// most 4096 prefixes.
+        #[arg(long, value_name = "SECONDS", conflicts_with = "dry_run",
+              value_parser = clap::value_parser!(u32).range(1..=CONFIRM_MAX as i64))]
+        confirm: Option<u32>,
+    },
+    /// Show how the table differs from the appliance's saved config.
+    Diff,
+    /// Keep what `apply --confirm` or the console's `commit confirmed` did, and save the
+    /// table as the config.
+    Confirm,
+    /// Roll back what waits for `confirm`, at once.
+    Rollback,
+    /// Talk to the agent's console.
+    Shell {
+        /// Execute this line alone.
+        line: Vec<String>,
+    },
+    /// Show the versions of nl31ctl, the agent, the image and the kernel module, and the
+    /// appliance's name and boot.
+    Version,
+    /// Show the last lines of the agent's log.
+    Log,
+    /// Restart the appliance; what was not saved is lost.
+    Reboot,
+    /// Delete the saved config, so that the next boot begins with the factory's.
+    FactoryReset,
+    /// List the serial lines of this machine that `--serial auto` would try. None of
+    /// them is opened.
+    Ports,
+    /// Print shell completions or the manual page.
+    #[command(subcommand, hide = true)]
+    Generate(Generate),
+}
+
+/// The commands of `route`.
+#[derive(Clone, Debug, Subcommand)]
+pub enum RouteCommand {
+    /// Add a route; fails if the prefix has one of this metric.
+    Add(Words),
+    /// Put a route in place of the one of this metric, or add it.
+    Replace(Words),
+    /// Put a route in place of the one of this metric, which must be there.
+    Change(Words),
+    /// Add a further path behind those of this metric.
+    Append(Words),
+    /// Delete a route; name the path if the prefix has several.
+    Del(Words),
+    /// Show the route in use for an address.
+    Get {
+        /// An address or prefix.
+        address: String,
+    },
+    /// List routes: all, or those that match the filter.
+    Show(Filter),
+    /// Delete all routes that match the filter, or `all`.
+    Flush(Filter),
+}
+
+/// The arguments of a command that changes a route.
+#[derive(Args, Clone, Debug)]
+pub struct Words {
+    /// [KIND] PREFIX [via ADDRESS] [dev NAME] [metric NUMBER] [proto NAME|NUMBER]
+    #[arg(value_name = "ROUTE", add = ArgValueCompleter::new(completion::route))]
+    pub words: Vec<String>,
+}
+
+/// The arguments of a command that selects routes.
+#[derive(Args, Clone, Debug)]
+pub struct Filter {
+    /// [KIND] [PREFIX [longer]] [via ADDRESS] [dev NAME] [metric NUMBER] [proto NAME|NUMBER]; or, to
+    /// flush every route, `all`
+    #[arg(value_name = "FILTER", add = ArgValueCompleter::new(completion::filter))]
+    pub words: Vec<String>,
+}
+
+/// The commands of `generate`.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Generate {
+    /// Completions for a shell. They ask this program for what fits, so they are to be
+    /// generated anew with another version of it.
+    Completions {
+        /// bash, elvish, fish, powershell or zsh
+        shell: clap_complete::Shell,
+    },
+    /// The manual page.
+    Man,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_arguments_are_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn a_line_is_a_device_or_a_tcp_port_or_auto() {
+        let read = |text: &str| text.parse::<SerialLine>();
+        assert_eq!(read("auto"), Ok(SerialLine::Auto));
+        let device = SerialLine::Device("/dev/ttyUSB0".into());
+        assert_eq!(read("/dev/ttyUSB0"), Ok(device));
+        assert!(matches!(read("tcp://board:1"), Ok(SerialLine::Tcp(_))));
+        for wrong in ["", "tcp://board", "telnet://board:23"] {
+            assert!(read(wrong).is_err(), "{wrong}");
+        }
+    }
+}

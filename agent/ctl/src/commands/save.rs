@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! `save`: the table into a file, here or as the appliance's config.
+
+use std::io::Write;
+use std::path::Path;
+
+use indicatif::ProgressBar;
+use nl31_route::Spec;
+use nl31_wire::{Request, Response};
+
+use super::apply::ATTEMPTS;
+use super::file::NewFile;
+use super::list::list;
+use crate::error::{Error, output};
+use crate::link::{Link, PAUSE};
+use crate::port::Port;
+
+/// Saves the table, as it was at one moment; gives the number of routes.
+pub fn save<P: Port>(link: &mut Link<P>, path: &Path, bar: &ProgressBar) -> Result<u64, Error> {
+    let mut file = NewFile::create(path)?;
+    for _ in 0..ATTEMPTS {
+        bar.set_position(0);
+        let mut count = 0;
+        let result = list(link, &Spec::default(), false, &mut |route| {
+            count += 1;
+            bar.inc(1);
+            file.line(&route)
+        });
+        match result? {
+            false => return file.finish().map(|()| count),
+            true => file.restart()?,
+        }
+    }
+    Err(Error::Changing)
+}
+
+/// The same to `out`, once it is whole.
+pub fn save_to<P: Port>(
+    link: &mut Link<P>,
+    out: &mut dyn Write,
+    bar: &ProgressBar,
+) -> Result<(), Error> {
+    for _ in 0..ATTEMPTS {
+        bar.set_position(0);
+        let mut text = String::new();
+        let changed = list(link, &Spec::default(), false, &mut |route| {
+            bar.inc(1);
+            text += &format!("{route}\n");
+            Ok(())
+        })?;
+        if !changed {
+            bar.finish_and_clear();
+            return out.write_all(text.as_bytes()).map_err(output);
+        }
+    }
+    Err(Error::Changing)
+}
+
+/// Has the agent save the table as its config; gives the number of routes.
+pub fn save_there<P: Port>(link: &mut Link<P>, bar: &ProgressBar) -> Result<u64, Error> {
+    let mut request = Request::Save {};
+    loop {
+        let before = bar.position();
+        let (routes, last) = link.call(&request, |response| match response {
+            Response::Saving { routes, last } => Ok((routes, last)),
+            _ => Err(Error::Unexpected),
+        })?;
+        if last {
+            return Ok(routes);
+        }
+        if routes == before {
+            std::thread::sleep(PAUSE);
+        }
+        bar.set_position(routes);
+        request = Request::Next {};
+    }
+}

@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Carries one command out, in a session of its own, or in several where sessions are
+//! lost.
+
+use std::io::Write;
+use std::path::Path;
+
+use nl31_wire::limits::GREETING_MAX;
+use nl31_wire::{Request, Response};
+
+use crate::arguments::{Arguments, Command};
+use crate::commands::file::RouteFile;
+use crate::commands::lines::Lines;
+use crate::commands::load::{Mode, load};
+use crate::commands::monitor::{PACE, monitor, text};
+use crate::commands::save::{save, save_there, save_to};
+use crate::commands::{apply, console, info, route, shell};
+use crate::connect::Connector;
+use crate::error::Error;
+use crate::interrupt;
+use crate::link::{Event, Link};
+use crate::manual::generate;
+use crate::output::Output;
+use crate::port::Port;
+
+/// Carries a command out; `out` is standard output.
+pub fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Error> {
+    let mut out = Output::new(out, arguments.json, arguments.quiet);
+    match &arguments.command {
+        Command::Generate(what) => return generate(what, &mut out),
+        Command::Ports => return info::ports(&mut out),
+        // Checked before a port is opened, so that a mistake costs no time.
+        Command::Greet { text: Some(text) } if text.len() > GREETING_MAX => {
+            let text = format!("a greeting has at most {GREETING_MAX} bytes");
+            return Err(Error::Usage(text));
+        }
+        _ => {}
+    }
+    interrupt::catch();
+    if matches!(arguments.command, Command::Monitor | Command::Shell { .. }) {
+        interrupt::watch_output();
+    }
+    let mut connector = Connector::new(arguments)?;
+    let mut lines = match &arguments.command {
+        Command::Shell { line } if line.is_empty() => Some(Lines::new()?),
+        _ => None,
+    };
+    let mut link = connector.open()?;
+    if let Some(text) = link.agent().warning() {
+        out.warn(&text);
+    }
+    let mut result = connector.unlock(&mut link);
+    loop {
+        result = result.and_then(|()| match &mut lines {
+            Some(lines) => said(shell::shell(&mut link, lines, &mut out)),
+            None => execute(&arguments.command, &mut link, &mut out),
+        });
+        match result {
+            Err(error) if may_repeat(&arguments.command, &error, lines.as_ref(), &out) => {
+                // Its serial line is locked.
+                drop(link);
+                link = connector.reopen(error, &out)?;
+                result = resume(&arguments.command, lines.as_ref(), &mut out);
+            }
+            // The agent answers nothing more once it restarts the appliance.
+            Ok(()) if matches!(arguments.command, Command::Reboot) => return Ok(()),
+            result => return end(link, result),
+        }
+    }
+}
+
+/// Whether a command whose session was lost may be carried out anew. The agent carries a
+/// request out at most once in a session; in another session only a request may be sent
+/// again that the agent cannot have carried out. [`Error::Unknown`] tells of one that it
+/// may have.
+fn may_repeat(command: &Command, error: &Error, lines: Option<&Lines>, out: &Output<'_>) -> bool {
+    match (command, lines) {
+        // A person reads what became of the last line. In a script the next line may rely
+        // on edits that went with the session.
+        (_, Some(lines)) => {
+            let lost = match error {
+                Error::Unknown(error) => error,
+                error => error,
+            };
+            lines.is_person() && lost.is_link_lost()
+        }
+        (Command::Monitor, _) => error.is_link_lost(),
+        // Frames before the last one were carried out.
+        (Command::Load { frames: true, .. }, _) => false,
+        // What was printed cannot be taken back.
+        _ => error.is_link_lost() && !out.has_begun(),
+    }
+}
+
+/// Tells what the time without a session has cost.
+fn resume(command: &Command, lines: Option<&Lines>, out: &mut Output<'_>) -> Result<(), Error> {
+    if let Some(lines) = lines {
+        lines.discard_typed();
+        out.warn("open edits are dropped, and `monitor` is off");
+    }
+    match command {
+        Command::Monitor => {
+            let text = text(Event::Lost, out.is_json());
+            out.line(format_args!("{text}"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Ends the session, so that the line returns to its console.
+fn end<P: Port>(link: Link<P>, result: Result<(), Error>) -> Result<(), Error> {
+    match result {
+        Err(error) if error.is_session_lost() => {
+            link.give_back();
+            Err(error)
+        }
+        // There is no line or no agent to say it to.
+        Err(
+            error @ (Error::Port(..) | Error::NoAnswer | Error::Unknown(_) | Error::Version(_)),
+        ) => Err(error),
+        result => {
+            let left = link.leave();
+            match result {
+                Err(Error::Closed) => left,
+                result => result.and(left),
+            }
+        }
+    }
+}
+
+fn execute<P: Port>(
+    command: &Command,
+    link: &mut Link<P>,
+    out: &mut Output<'_>,
+) -> Result<(), Error> {
+    match command {
+        Command::Greet { text } => info::greet(link, text.as_deref().unwrap_or_default(), out),
+        Command::Ping => info::ping(link, out),
+        Command::Route(command) => route::execute(link, command, out),
+        Command::Stats => info::stats(link, out),
+        Command::Monitor => {
+            let json = out.is_json();
+            monitor(link, PACE, json, out)
+        }
+        Command::Load {
+            file,
+            replace,
+            frames,
+        } => {
+            let mode = match (replace, frames) {
+                (true, _) => Mode::Replace,
+                (_, true) => Mode::Frames,
+                _ => Mode::Add,
+            };
+            let mut routes = RouteFile::open(file)?;
+            out.passed_over(routes.passed_over());
+            let bar = out.bar("load");
+            let count = load(link, &mut routes, mode, &bar);
+            bar.finish_and_clear();
+            out.count("loaded", count?, &format_args!("from {}", file.display()))
+        }
+        Command::Save { file } => {
+            let bar = out.bar("save");
+            if let Some(count) = paths(link)? {
+                bar.set_length(count);
+            }
+            let (count, place) = match file {
+                // The text is the output: no count beside it.
+                Some(file) if file == Path::new("-") => return save_to(link, out, &bar),
+                Some(file) => (save(link, file, &bar), file.display().to_string()),
+                None => (save_there(link, &bar), "the appliance's config".into()),
+            };
+            bar.finish_and_clear();
+            out.count("saved", count?, &format_args!("to {place}"))
+        }
+        Command::Apply {
+            file,
+            dry_run,
+            confirm,
+        } => apply::execute(link, file, *dry_run, *confirm, out),
+        Command::Diff => console::show(link, "diff", out),
+        Command::Log => console::show(link, "log", out),
+        Command::Version => console::version(link, out),
+        Command::Confirm => console::execute(link, "confirm", out),
+        Command::Rollback => console::execute(link, "rollback", out),
+        Command::Reboot => console::execute(link, "reboot", out),
+        Command::FactoryReset => console::execute(link, "factory-reset", out),
+        Command::Shell { line } => said(shell::line(link, &line.join(" "), out)),
+        Command::Ports | Command::Generate(_) => unreachable!("carried out without a session"),
+    }
+}
+
+/// The error of a line of the console, which has printed why.
+fn said(failed: Result<shell::Failed, Error>) -> Result<(), Error> {
+    failed?.map_or(Ok(()), |code| Err(Error::Said(code)))
+}
+
+fn paths<P: Port>(link: &mut Link<P>) -> Result<Option<u64>, Error> {
+    link.call(&Request::Table {}, |response| match response {
+        Response::Counters { paths4, paths6, .. } => {
+            Ok(Some(u64::from(paths4) + u64::from(paths6)))
+        }
+        _ => Ok(None),
+    })
+}

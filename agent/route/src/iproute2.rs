@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Words of iproute2 that nl31 has not: those of its lists, which are passed over, and
+//! those that change what a route means, which are refused.
+
+use core::fmt;
+
+/// Words of iproute2's lists that only tell of a route: [`Syntax::parse`] passes over them,
+/// with the word behind those that have a value.
+pub(crate) const LISTED: [(&str, bool); 6] = [
+    ("scope", true),
+    ("pref", true),
+    ("expires", true),
+    ("error", true),
+    ("linkdown", false),
+    ("onlink", false),
+];
+
+/// The device that iproute2 lists for a route that leads nowhere.
+pub(crate) const LISTED_DEVICE: usize = LISTED.len();
+
+/// Words of iproute2 that change what a route means, in ways nl31 has not; and why a
+/// line with one is refused.
+pub(crate) const REFUSED: [(&str, &str); 17] = [
+    (
+        "table",
+        "nl31 has one table; leave out routes of others, and the words table NAME",
+    ),
+    (
+        "src",
+        "nl31 does not choose source addresses; remove src and the address",
+    ),
+    (
+        "from",
+        "nl31 does not choose routes by source; leave this route out",
+    ),
+    (
+        "tos",
+        "nl31 does not choose routes by type of service; leave this route out",
+    ),
+    (
+        "dsfield",
+        "nl31 does not choose routes by type of service; leave this route out",
+    ),
+    (
+        "nexthop",
+        "write a line for each path: the first with add, the others with append",
+    ),
+    (
+        "weight",
+        "nl31 does not share load among paths by weight; remove it",
+    ),
+    (
+        "nhid",
+        "nl31 has no next hop objects; write via ADDRESS and dev NAME",
+    ),
+    (
+        "encap",
+        "nl31 does not encapsulate packets; leave this route out",
+    ),
+    (
+        "mtu",
+        "nl31 has no MTU of a route; set it on the link, and remove mtu",
+    ),
+    ("advmss", "nl31 has no MSS of a route; remove it"),
+    ("hoplimit", "nl31 has no hop limit of a route; remove it"),
+    (
+        "local",
+        "Linux keeps the local routes itself; leave this line out",
+    ),
+    (
+        "broadcast",
+        "Linux keeps the broadcast routes itself; leave this line out",
+    ),
+    (
+        "anycast",
+        "Linux keeps the anycast routes itself; leave this line out",
+    ),
+    (
+        "multicast",
+        "nl31 does not route multicast; leave this line out",
+    ),
+    (
+        "throw",
+        "nl31 has one table, and no other to go on with; leave this line out",
+    ),
+];
+
+/// Words of iproute2's lists that a line had and that say nothing to nl31. Empty for most
+/// lines; displayed with commas between the words.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PassedOver(pub(crate) u8);
+
+impl PassedOver {
+    /// Whether there was none.
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// The words of both.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+}
+
+impl fmt::Display for PassedOver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let words = LISTED.iter().map(|&(word, _)| word).chain(["dev lo"]);
+        let mut separator = "";
+        for (index, word) in words.enumerate() {
+            if self.0 & 1 << index != 0 {
+                write!(f, "{separator}{word}")?;
+                separator = ", ";
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A word of iproute2 that nl31 has not.
+pub(crate) enum Foreign {
+    /// Of [`LISTED`], and whether a value follows.
+    Listed(usize, bool),
+    /// Of [`REFUSED`], and why.
+    Refused(&'static str),
+    Unknown,
+}
+
+pub(crate) fn foreign(word: &str) -> Foreign {
+    if let Some(index) = LISTED.iter().position(|&(listed, _)| listed == word) {
+        return Foreign::Listed(index, LISTED[index].1);
+    }
+    match REFUSED.iter().find(|&&(refused, _)| refused == word) {
+        Some(&(_, why)) => Foreign::Refused(why),
+        None => Foreign::Unknown,
+    }
+}

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The words of a route's text, and what follows each.
+
+use crate::PathKind;
+
+/// What follows a keyword.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Value {
+    /// Nothing.
+    None,
+    /// An address.
+    Address,
+    /// The name of a device.
+    Device,
+    /// A number of 32 bits.
+    Number,
+    /// A protocol's name or number.
+    Protocol,
+}
+
+impl Value {
+    /// What to write there, for a person: `an address`.
+    pub fn expected(self) -> &'static str {
+        match self {
+            Self::None => "nothing",
+            Self::Address => "an address like 192.0.2.1 or 2001:db8::1",
+            Self::Device => "the name of a device like eth0",
+            Self::Number => "a number from 0 to 4294967295",
+            Self::Protocol => "a protocol like static or bgp, or a number from 0 to 255",
+        }
+    }
+
+    /// Its placeholder in a synopsis, empty for [`Value::None`].
+    pub fn placeholder(self) -> &'static str {
+        match self {
+            Self::None => "",
+            Self::Address => "ADDRESS",
+            Self::Device => "NAME",
+            Self::Number => "NUMBER",
+            Self::Protocol => "NAME|NUMBER",
+        }
+    }
+}
+
+/// A word with a meaning of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Keyword {
+    /// The word.
+    pub word: &'static str,
+    /// What follows it.
+    pub value: Value,
+    /// One line for a person.
+    pub help: &'static str,
+}
+
+/// The parts of a route's text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// `unicast`, `blackhole`, `unreachable` or `prohibit`
+    Kind,
+    /// The prefix
+    Prefix,
+    /// The address behind `via`
+    Gateway,
+    /// The name behind `dev`
+    Device,
+    /// The number behind `metric`
+    Metric,
+    /// The name or number behind `proto`
+    Protocol,
+}
+
+pub(crate) const KINDS: usize = PathKind::ALL.len();
+
+/// The words of [`Syntax::parse`]: the kinds of [`PathKind::ALL`], then those
+/// that a value follows.
+pub(crate) const KEYWORDS: [Keyword; KINDS + 4] = [
+    Keyword {
+        word: PathKind::Unicast.word(),
+        value: Value::None,
+        help: "send it on (what a route does unless told)",
+    },
+    Keyword {
+        word: PathKind::Blackhole.word(),
+        value: Value::None,
+        help: "drop it silently",
+    },
+    Keyword {
+        word: PathKind::Unreachable.word(),
+        value: Value::None,
+        help: "drop it and answer: host unreachable",
+    },
+    Keyword {
+        word: PathKind::Prohibit.word(),
+        value: Value::None,
+        help: "drop it and answer: prohibited",
+    },
+    Keyword {
+        word: "via",
+        value: Value::Address,
+        help: "the next router",
+    },
+    Keyword {
+        word: "dev",
+        value: Value::Device,
+        help: "the device to send from",
+    },
+    Keyword {
+        word: "metric",
+        value: Value::Number,
+        help: "the lowest is in use; 0 unless told",
+    },
+    Keyword {
+        word: "proto",
+        value: Value::Protocol,
+        help: "who installed it",
+    },
+];
+
+/// The last of [`KEYWORDS`], which iproute2 also knows as `protocol`.
+pub(crate) const PROTOCOL: usize = KINDS + 3;
+
+/// The part each of [`KEYWORDS`] gives.
+pub(crate) const PARTS: [Part; KINDS + 4] = [
+    Part::Kind,
+    Part::Kind,
+    Part::Kind,
+    Part::Kind,
+    Part::Gateway,
+    Part::Device,
+    Part::Metric,
+    Part::Protocol,
+];

@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What is wrong with the text of a route, where, and what to do.
+
+use core::fmt;
+
+use crate::keyword::{KEYWORDS, KINDS, Part, Value};
+use crate::{Family, InvalidDeviceName, Keyword, PathKind, PrefixError};
+
+/// What is wrong with a line, and where.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ParseError {
+    /// Byte offset into the line, from 0.
+    pub column: usize,
+    /// Bytes from there on that are wrong; 0 at the end of the line.
+    pub len: usize,
+    /// What is wrong. Its text is for a person and says what to do.
+    pub kind: ParseErrorKind,
+}
+
+/// What is wrong with a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ParseErrorKind {
+    /// The word is none of those that are possible here.
+    UnknownWord(Possible),
+    /// More than one of the possible words starts so.
+    Ambiguous(Possible),
+    /// The line ends behind a keyword that needs a value.
+    NoValue(Value),
+    /// The value behind a keyword has not its form.
+    BadValue(Value),
+    /// The name behind `dev` cannot be one.
+    BadDevice,
+    /// The word is not a prefix.
+    BadPrefix(PrefixError),
+    /// There is no prefix.
+    NoPrefix,
+    /// The word, or one that excludes it, was there before.
+    Twice(Part),
+    /// The gateway is of this family, the prefix of the other.
+    GatewayFamily(Family),
+    /// This kind of path leads nowhere, so it has neither gateway nor device.
+    NextHopOfKind(PathKind),
+    /// A unicast path without gateway and device.
+    NoNextHop,
+    /// A word of iproute2 for what nl31 has not; the text says what to do.
+    Refused(&'static str),
+    /// A word of iproute2's lists without the value that belongs to it.
+    NoListedValue,
+}
+
+/// The words that were possible at a place.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Possible {
+    pub(crate) prefix: bool,
+    /// Bit `i` says that `KEYWORDS[i]` is possible.
+    pub(crate) keywords: u8,
+    pub(crate) flags: &'static [Keyword],
+    /// Bit `i` says that `flags[i]` is possible.
+    pub(crate) unused: u8,
+}
+
+impl Possible {
+    fn words(&self) -> impl Iterator<Item = &'static str> + Clone {
+        let set = |bits: u8| move |&(index, _): &(usize, &Keyword)| bits & (1 << index) != 0;
+        // The kinds are only named where nothing else was said yet.
+        let first = if self.prefix { 0 } else { KINDS };
+        let keywords = KEYWORDS
+            .iter()
+            .enumerate()
+            .skip(first)
+            .filter(set(self.keywords));
+        let flags = self.flags.iter().enumerate().filter(set(self.unused));
+        let prefix = self.prefix.then_some("a prefix like 10.0.0.0/8");
+        prefix
+            .into_iter()
+            .chain(keywords.chain(flags).map(|(_, keyword)| keyword.word))
+    }
+}
+
+impl fmt::Debug for Possible {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.words()).finish()
+    }
+}
+
+impl fmt::Display for Possible {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut words = self.words().peekable();
+        if words.peek().is_none() {
+            return f.write_str("the end of the line");
+        }
+        let mut first = true;
+        while let Some(word) = words.next() {
+            if !first {
+                f.write_str(if words.peek().is_some() { ", " } else { " or " })?;
+            }
+            f.write_str(word)?;
+            first = false;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for ParseErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::UnknownWord(possible) => write!(f, "expected {possible}"),
+            Self::Ambiguous(possible) => {
+                write!(f, "ambiguous, write more of it: expected {possible}")
+            }
+            Self::NoValue(value) => write!(f, "the line ends here, expected {}", value.expected()),
+            Self::BadValue(value) => write!(f, "expected {}", value.expected()),
+            Self::BadDevice => write!(f, "{InvalidDeviceName}"),
+            Self::BadPrefix(PrefixError::Address) => f.write_str(
+                "expected a prefix like 10.0.0.0/8 or 2001:db8::/32, an address, or default",
+            ),
+            Self::BadPrefix(error) => write!(f, "{error}"),
+            Self::NoPrefix => {
+                f.write_str("a prefix is missing, like 10.0.0.0/8, 2001:db8::/32 or default")
+            }
+            Self::Twice(part) => {
+                let what = match part {
+                    Part::Kind => "the kind of route",
+                    Part::Prefix => "the prefix",
+                    Part::Gateway => "via",
+                    Part::Device => "dev",
+                    Part::Metric => "metric",
+                    Part::Protocol => "proto",
+                };
+                write!(f, "{what} is given twice, remove one")
+            }
+            Self::GatewayFamily(family) => {
+                let (prefix, example) = match family {
+                    Family::V4 => (Family::V6, "2001:db8::1"),
+                    Family::V6 => (Family::V4, "192.0.2.1"),
+                };
+                write!(
+                    f,
+                    "this gateway is {family}, an {prefix} prefix needs one like {example}"
+                )
+            }
+            Self::NextHopOfKind(kind) => {
+                let kind = kind.word();
+                write!(
+                    f,
+                    "a route of kind {kind} has no next hop: remove via and dev, or the word {kind}"
+                )
+            }
+            Self::NoNextHop => f.write_str(
+                "the next hop is missing: write via ADDRESS, dev NAME or both (or start with blackhole)",
+            ),
+            Self::Refused(why) => f.write_str(why),
+            Self::NoListedValue => f.write_str("the value of this word is missing; remove the word"),
+        }
+    }
+}
+
+impl fmt::Display for ParseError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.kind, f)
+    }
+}
+
+impl core::error::Error for ParseError {}
