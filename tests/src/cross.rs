@@ -8,13 +8,14 @@ use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 use nix::fcntl::Flock;
 
 use crate::arch::Arch;
 use crate::progress::Step;
-use crate::{cache, debian};
+use crate::{cache, cost, debian};
 
 /// Builds the binary of one of the project's packages for the guest.
 pub fn static_binary(arch: Arch, package: &'static str) -> Result<PathBuf> {
@@ -46,6 +47,7 @@ fn static_executable(mut build: Command, arch: Arch, package: &'static str) -> R
     if !require_std(target, &step)? {
         with_std(&mut build, arch, &step)?;
     }
+    let started = Instant::now();
     let mut child = build
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -64,10 +66,16 @@ fn static_executable(mut build: Command, arch: Arch, package: &'static str) -> R
             binary = Some(PathBuf::from(path));
         }
     }
-    let status = child.wait()?;
+    let (status, taken) = cost::wait(&mut child)?;
     if !status.success() {
         bail!("{package} does not build ({status}); the compiler's messages are above");
     }
+    cost::record(
+        "program",
+        &format!("{package}-{}", arch.name()),
+        started.elapsed(),
+        taken,
+    );
     step.done("built");
     binary.with_context(|| format!("cargo built no binary for {package}"))
 }
@@ -190,6 +198,10 @@ fn with_std(build: &mut Command, arch: Arch, step: &Step) -> Result<()> {
     ];
     build
         .args(["-Zbuild-std=std,panic_abort"])
+        // RUSTC_BOOTSTRAP differs from other builds, and wherever it differs cargo runs build
+        // scripts again, and builds anew all that depends on one
+        .arg("--target-dir")
+        .arg(cache::local()?.join("with-std"))
         .env("RUSTC_BOOTSTRAP", "1")
         .env(format!("CARGO_TARGET_{name}_LINKER"), gcc)
         .env("CARGO_ENCODED_RUSTFLAGS", flags.join("\u{1f}"));
