@@ -378,11 +378,12 @@ int nl31_edit_set(struct nl31_table *t, enum nl31_family family,
 	}
 	if (new != old)
 		err = edit_set_trie(t, family, key, old, new);
-	if (err) {
+	if (err && new) {
 		nl31_path_list_put(&t->path_lists, new);
 		nl31_path_list_forget(&t->path_lists, new);
-		return err;
 	}
+	if (err)
+		return err;
 
 	if (old)
 		nl31_path_list_put(&t->path_lists, old);

@@ -432,11 +432,11 @@ fn test(dir: &Path) -> Result<ExitCode> {
     tests
         .current_dir(nl31_lab::project())
         .env(image::VARIABLE, &dir)
-        .args(["test", "--locked", "--package", "nl31-lab"]);
+        .args(["test", "--locked", "--package", "nl31-lab"])
+        .args(["--test", "system", "--"]);
     for suite in ["boot", "console", "program", "protocol"] {
-        tests.args(["--test", suite]);
+        tests.arg(format!("{suite}::{}::", image.arch().name()));
     }
-    tests.arg("--").arg(format!("{}::", image.arch().name()));
     for name in LAB_KERNEL_ONLY {
         tests.args(["--skip", name]);
     }

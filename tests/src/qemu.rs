@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 use crate::arch::Arch;
 use crate::cache;
 use crate::channel::Channel;
+use crate::cost;
 use crate::qmp::{self, Qmp};
 
 /// What the image promises to run in.
@@ -205,6 +206,7 @@ impl LabChannels {
 impl Qemu {
     /// Starts `machine`, waiting while too many others run.
     pub fn start(machine: &Machine) -> Result<Self> {
+        cost::begin();
         let slot = slot()?;
         let mut messages = tempfile::tempfile().context("cannot make a temporary file")?;
         let mut board = Board::new(
@@ -315,7 +317,7 @@ impl Drop for Reaper {
 fn end(child: &mut Child) {
     // fails only if it has ended already
     let _ = child.kill();
-    let _ = child.wait();
+    let _ = cost::wait(child);
 }
 
 fn said(messages: &mut File) -> String {

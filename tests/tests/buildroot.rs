@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 
 use nl31_lab::buildroot::{self, tree};
 use nl31_lab::progress::Step;
-use nl31_lab::{Arch, cache, device_tree, disk, host, kernel, project};
+use nl31_lab::{Arch, cache, cost, device_tree, disk, host, kernel, project};
 use sha2::{Digest, Sha256};
 
 /// Names of all of Buildroot's options, to find misspelt ones without it:
@@ -93,7 +93,7 @@ fn fragments(board: &str) -> Vec<PathBuf> {
 
 /// Runs `command`; what it said, and whether it succeeded.
 fn run(command: &mut Command) -> (bool, String) {
-    let output = command.stdin(Stdio::null()).output();
+    let output = cost::output(command.stdin(Stdio::null()));
     let output = output.unwrap_or_else(|error| panic!("{command:?}: {error}"));
     let said = [output.stdout, output.stderr].concat();
     (

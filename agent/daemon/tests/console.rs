@@ -983,7 +983,8 @@ fn exit_ends_what_has_an_end_and_locks_what_has_a_pin() {
     let exit = session.types("quit\r");
     assert!(exit.ends_with("I200 locked\r\nPIN: "), "{exit:?}");
     // Neither the history nor the monitor outlive it.
-    assert!(session.types("4711\r\x1b[A").ends_with("nl31> \x07"));
+    assert!(session.types("4711\r").ends_with("nl31> "));
+    assert_eq!(session.types("\x1b[A"), "\x07");
     let route: nl31_netlink::Route<DeviceName> = "10.0.0.0/8 dev eth0".parse().unwrap();
     let client = session.console.client().unwrap();
     client
@@ -1903,6 +1904,17 @@ fn a_line_with_a_pin_hears_nothing_else_before_and_does_not_show_it() {
         std::thread::sleep(Duration::from_millis(50));
     }
     assert!(!session.types("\x1b[A").contains("ping"));
+}
+
+#[test]
+fn what_is_typed_while_a_pin_is_checked_is_no_command() {
+    let mut session = locked();
+    session.types("");
+    assert_eq!(
+        session.types("4711\r4711\rping\r"),
+        "\r\nI200 unlocked until `exit` or Ctrl-D\r\nnl31> "
+    );
+    assert_eq!(session.types("\x1b[A"), "\x07", "nothing in the history");
 }
 
 #[test]

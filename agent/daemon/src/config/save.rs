@@ -140,6 +140,7 @@ impl Saving {
         for _ in 0..ROUTES_PER_STEP {
             if self.dumped {
                 if !self.config.advance().map_err(|(_, kind)| kind)? {
+                    state.files.cancel_reset()?;
                     self.file.take().map_or(Ok(()), Replacement::finish)?;
                     return Ok(Progress::Saved(self.paths));
                 }

@@ -44,7 +44,6 @@ impl ConfigState {
             }));
         }
         log::info!("saved {paths} routes to {}", self.files.config.display());
-        self.files.keep();
     }
 
     /// The routes of the config that wait for a device, and so are in no table.

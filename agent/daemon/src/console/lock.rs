@@ -6,7 +6,7 @@ use std::rc::Rc;
 use nl31_netlink::Transport;
 
 use super::session::Console;
-use crate::console::access::{Attempt, Gate, NotThePin, PIN_MAX};
+use crate::console::access::{Attempt, Gate, PIN_MAX};
 use crate::grammar::codes;
 
 /// Where the PIN is typed, unseen.
@@ -18,6 +18,8 @@ pub(super) struct Lock {
     pub(super) gate: Rc<Gate>,
     typed: heapless::Vec<u8, PIN_MAX>,
     too_long: bool,
+    /// A PIN was tried.
+    tried: bool,
 }
 
 impl Lock {
@@ -49,6 +51,12 @@ impl<T: Transport> Console<T> {
     /// Whether a PIN is to be typed first.
     pub fn is_locked(&self) -> bool {
         self.lock.gate.is_locked()
+    }
+
+    /// Whether a PIN was tried since this was last asked: what was typed while it was
+    /// checked is to be discarded.
+    pub fn pin_tried(&mut self) -> bool {
+        std::mem::take(&mut self.lock.tried)
     }
 
     /// Whether there is a PIN, and it was typed.
@@ -86,14 +94,18 @@ impl<T: Transport> Console<T> {
         let too_long = std::mem::take(&mut self.lock.too_long);
         self.data(format_args!(""));
         let pin: &[u8] = if too_long { b"" } else { &typed };
-        match self.lock.gate.attempt(pin) {
+        let attempt = self.lock.gate.attempt(pin);
+        // The check takes its time, and shows nothing meanwhile: who types the PIN once more
+        // does not give it as a command, which would be shown and kept.
+        self.input.clear();
+        self.lock.tried = true;
+        let code = match attempt {
             Attempt::Right => {
                 log::info!("the PIN was typed on the serial line");
-                self.status(codes::DONE, format_args!("unlocked until `exit` or Ctrl-D"));
+                codes::DONE
             }
-            Attempt::Wrong(pause) => {
-                self.status(codes::LOCKED_OUT, format_args!("{}", NotThePin(pause)));
-            }
-        }
+            _ => codes::LOCKED_OUT,
+        };
+        self.status(code, format_args!("{attempt}"));
     }
 }

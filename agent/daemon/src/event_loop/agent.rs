@@ -26,11 +26,14 @@ use crate::console::{Console, Peer};
 use crate::frames::control_socket::{Control, PROGRAMS_MAX};
 use crate::frames::host::{Host, System};
 use crate::frames::session::Program;
+use crate::platform::atomic_file::folder;
 use crate::platform::devices::SystemDevices;
+use crate::platform::instance::Instance;
 use crate::platform::receiver::{Events, Receiver};
+use crate::platform::sandbox::{User, Writable};
 use crate::platform::serial::{Choice, Input, Serial};
 use crate::platform::watchdog::Watchdog;
-use crate::platform::{exit_reason, sandbox, system};
+use crate::platform::{exit_reason, reboot, sandbox};
 
 /// What the agent is started with.
 #[derive(Clone, Debug)]
@@ -44,7 +47,7 @@ pub struct Options {
     /// Folder for what lasts until the next boot. The control socket lies beside it,
     /// under its name and `.sock`.
     pub run: PathBuf,
-    /// The board's watchdog, if it is to be fed.
+    /// The board's watchdog, if it is to be pinged.
     pub watchdog: Option<PathBuf>,
 }
 
@@ -93,6 +96,9 @@ struct Agent {
     console: Console<Box<dyn Transport>>,
     serial: Option<Serial>,
     serial_retry: Retry,
+    /// Init started this agent as root, which could open a terminal that the agent's user
+    /// cannot.
+    confined: bool,
     /// Tells who talks on the serial line.
     line: Line,
     /// When something was last heard there.
@@ -134,10 +140,18 @@ pub fn run(options: Options) -> io::Result<bool> {
 
     let files = Files::new(options.config.as_deref(), &options.run);
     let standard = options.serial.is_standard();
+    let _instance = match standard {
+        true => None,
+        false => Some(Instance::claim(&options.run)?),
+    };
+    if !standard && let Err(error) = reboot::pass_on(&options.run) {
+        log::error!("reboot: {error}");
+    }
     // An agent for standard input is a guest beside the resident one, whose work the
     // boot is: another one would begin it over, or get in its way.
     let boot = (!standard).then(|| Boot::new(&files));
-    let appliance = matches!(options.serial, Choice::Auto);
+    let under_init = reboot::is_run_by_init();
+    let appliance = matches!(options.serial, Choice::Auto) && under_init;
     let shared = Rc::new(Shared::new(files, !standard, appliance));
     if !standard {
         // The only way to reach the appliance is the last to be killed when memory is
@@ -149,19 +163,25 @@ pub fn run(options: Options) -> io::Result<bool> {
             Err(error) => log::warn!("{}: {error}", options.run.display()),
         }
     }
-    if let Err(error) = sandbox::restrict() {
-        // The only way to reach the appliance stays open all the same.
-        log::error!("cannot give up privileges: {error}");
-    }
+    let mut serial_denied = false;
     let serial = match Serial::open(&options.serial) {
         Ok(serial) => Some(serial),
         // Nobody would come and plug standard input in.
         Err(error) if standard => return Err(error),
         Err(error) => {
             log::error!("serial line: {error}");
+            serial_denied = error.kind() == io::ErrorKind::PermissionDenied;
             None
         }
     };
+    let user = User::of(&options.run);
+    // Where root is refused, the next agent would be too.
+    let confined = user.is_some() && under_init && !serial_denied;
+    if let (Some(user), Some(serial)) = (user, &serial)
+        && let Err(error) = serial.give_to(user)
+    {
+        log::error!("serial line: it cannot be opened again after a hangup: {error}");
+    }
     let peer = match &serial {
         Some(serial) if standard && !serial.is_terminal() => Peer::Script,
         _ if standard => Peer::Shell,
@@ -181,11 +201,25 @@ pub fn run(options: Options) -> io::Result<bool> {
             None
         })
     });
+    let gate = (!standard).then(|| {
+        let gate = Gate::new(Access::read(&options.access));
+        Rc::new(gate.with_memory(options.run.join("wrong-pins")))
+    });
+    // All that only root may open is open now.
+    let writable = Writable {
+        folders: &[&options.run, folder(&shared.config.files.config)],
+        terminal: serial.as_ref().and_then(Serial::device),
+    };
+    if let Err(error) = sandbox::enter(user, writable) {
+        // The only way to reach the appliance stays open all the same.
+        log::error!("cannot give up privileges: {error}");
+    }
     let mut agent = Agent {
         console: Console::new(Box::new(SystemDevices), boot, peer, Rc::clone(&shared)),
         options,
         serial,
         serial_retry: Retry::now(),
+        confined,
         line: Line::new(),
         heard: Instant::now(),
         worked: Instant::now(),
@@ -207,9 +241,7 @@ pub fn run(options: Options) -> io::Result<bool> {
         let (columns, rows) = serial.size();
         agent.console.set_size(columns, rows);
     }
-    if !standard {
-        let gate = Gate::new(Access::read(&agent.options.access));
-        let gate = Rc::new(gate.with_memory(agent.options.run.join("wrong-pins")));
+    if let Some(gate) = gate {
         agent.program.set_gate(Rc::clone(&gate));
         agent.console.set_gate(gate);
     }
@@ -217,11 +249,16 @@ pub fn run(options: Options) -> io::Result<bool> {
     agent.open_kernel();
     agent.serve()?;
     exit_reason::end();
-    if let Some(watchdog) = agent.watchdog.take() {
+    if let Some(watchdog) = agent.watchdog.take()
+        && !under_init
+    {
+        // Under init it runs on: the next agent takes it over, and a shutdown that hangs
+        // ends in a reset.
         watchdog.stop();
     }
-    // A script that was cut short did not succeed.
-    Ok(agent.console.failures() == 0 && !(standard && agent.terminated))
+    // The exit status is a script's: it tells whether every command succeeded. A script
+    // that was cut short did not. The resident agent serves many users; it ends in order.
+    Ok(!standard || (agent.console.failures() == 0 && !agent.terminated))
 }
 
 impl Agent {
@@ -243,7 +280,7 @@ impl Agent {
 
     /// Does what there is to do; says whether there is more.
     fn work(&mut self) -> bool {
-        self.feed_watchdog();
+        self.ping_watchdog();
         if self.serial.is_none() && self.serial_retry.due() {
             self.open_serial();
         }
@@ -279,7 +316,13 @@ impl Agent {
             self.console.look_for_devices();
         }
         let more = self.take_events();
-        self.console.work() || more
+        let more = self.console.work() || more;
+        if self.console.pin_tried()
+            && let Some(serial) = &self.serial
+        {
+            serial.discard_input();
+        }
+        more
     }
 
     /// Time until an unlocked line is locked again because nobody uses it.
@@ -348,22 +391,25 @@ impl Agent {
     fn reboot(&mut self) {
         let answered = self.console.out().pending().is_empty() && !self.program.pending();
         if answered && self.shared.reboot.take() {
-            log::warn!("restarting");
-            if let Err(error) = system::reboot() {
-                self.console.notice(format_args!("cannot restart: {error}"));
+            if let Err(error) = reboot::request(&self.options.run) {
+                return self.console.notice(format_args!("cannot restart: {error}"));
             }
+            if let Some(watchdog) = &mut self.watchdog {
+                watchdog.allow_shutdown();
+            }
+            self.terminated = true;
         }
     }
 
-    fn feed_watchdog(&mut self) {
+    fn ping_watchdog(&mut self) {
         let Some(watchdog) = &mut self.watchdog else {
             return;
         };
-        if watchdog.feed(self.events.as_ref().map(Events::beat))
+        if watchdog.ping(self.events.as_ref().map(Events::heartbeat))
             && let Some(events) = &self.events
         {
-            // So that it has turned by the next time.
-            events.prod();
+            // So that it has made a round by the next ping.
+            events.wake();
         }
     }
 
@@ -465,6 +511,12 @@ impl Agent {
                 self.console.restart();
             }
             Err(error) => {
+                if error.kind() == io::ErrorKind::PermissionDenied && self.confined {
+                    // A device that has just come is root's: the next agent opens it before
+                    // it becomes its user.
+                    log::warn!("serial line: {error}: starting over as root");
+                    self.terminated = true;
+                }
                 if self.serial_retry.pause == Retry::FIRST {
                     log::error!("serial line: {error}");
                 }
