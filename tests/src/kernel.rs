@@ -233,7 +233,7 @@ pub const IN_TESTS: &[Spec] = &[
     Arch::X86_64.lab_kernel(),
     PC,
     PC_LAB,
-    UML_KCOV,
+    UML,
 ];
 
 /// What .ci/run boots.
@@ -242,12 +242,13 @@ pub const IN_CI: &[Spec] = &[
     Arch::X86_64.lab_kernel(),
     PC,
     PC_LAB,
-    UML_KCOV,
+    UML,
     Arch::Aarch64.shipped_kernel(),
     Arch::Aarch64.lab_kernel(),
     Arch::Armv7.shipped_kernel(),
     Arch::Armv7.lab_kernel(),
     DEBUG,
+    UML_KCOV,
 ];
 
 /// What a module is in its folder, and how it is kept.
@@ -478,13 +479,23 @@ fn compiler_version(cross: &str) -> Result<String> {
 /// The unpacked source.
 pub fn unpacked_source(step: &Step) -> Result<PathBuf> {
     let cache = cache::shared()?;
+    let version = source_version()?;
+    let dir = source_dir(&cache, &version);
+    if dir.is_dir() {
+        // no need to wait for a kernel that is built from it
+        return Ok(dir);
+    }
     let _lock = cache::lock(&cache.join("kernel.lock"), step)?;
-    source(&cache, &source_version()?, step)
+    source(&cache, &version, step)
+}
+
+fn source_dir(cache: &Path, version: &str) -> PathBuf {
+    cache.join(format!("linux-{}", version.replace(['/', ':'], "_")))
 }
 
 /// The unpacked source, with nothing of ours in it yet or an older kmod/.
 fn source(cache: &Path, version: &str, step: &Step) -> Result<PathBuf> {
-    let dir = cache.join(format!("linux-{}", version.replace(['/', ':'], "_")));
+    let dir = source_dir(cache, version);
     if dir.is_dir() {
         cache::touch(&dir);
         return Ok(dir);

@@ -25,11 +25,9 @@ pub struct Options {
     pub prefixes: Option<PathBuf>,
     /// Suites, or cases as `SUITE.CASE`, by a glob.
     pub filter: Option<String>,
-    /// Malformed datagrams to send to the debug kernel; `None`: only the suites.
+    /// Malformed datagrams to send to the debug kernel; `None`: only the suites, on a kernel
+    /// of normal speed.
     pub debug: Option<u32>,
-    /// On the kernel in which `lab fuzz` runs, whose checks cost little, instead of one of normal
-    /// speed.
-    pub checked: bool,
     /// What the random numbers of the tests come from, instead of what they always do.
     pub seed: Option<u32>,
 }
@@ -40,7 +38,6 @@ pub fn run(options: &Options) -> Result<Results> {
     host::require(host::KERNEL)?;
     let spec = match options.debug {
         Some(_) => kernel::UML_DEBUG,
-        None if options.checked => kernel::UML_KCOV,
         None => kernel::UML,
     };
     let linux = spec.build()?.image();

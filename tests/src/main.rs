@@ -271,7 +271,6 @@ fn run(subject: Subject) -> Result<ExitCode> {
             prefixes,
             filter,
             debug: debug.then_some(datagrams),
-            checked: false,
             seed,
         }),
         Subject::Fuzz {
@@ -447,6 +446,7 @@ fn test(dir: &Path) -> Result<ExitCode> {
     for suite in ["boot", "console", "program", "protocol"] {
         tests.arg(format!("{suite}::{}::", image.arch().name()));
     }
+    tests.arg("--include-ignored");
     for name in LAB_KERNEL_ONLY {
         tests.args(["--skip", name]);
     }

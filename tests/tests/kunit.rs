@@ -5,11 +5,7 @@ use nl31_lab::kunit;
 
 #[test]
 fn the_suites_in_the_kernel_pass() {
-    let options = kunit::Options {
-        checked: true,
-        ..kunit::Options::default()
-    };
-    let results = kunit::run(&options).expect("a run to its end");
+    let results = kunit::run(&kunit::Options::default()).expect("a run to its end");
     assert_eq!(results.failed, Vec::<String>::new());
     // those that want a real table
     assert!(

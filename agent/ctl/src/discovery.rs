@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::Error;
 use crate::interrupt;
-use crate::link::{LOOKING, Link, PATIENCE};
+use crate::link::{LOOKING, Link, SESSION};
 use crate::port::Place;
 
 const TTYS: &str = "/sys/class/tty";
@@ -89,7 +89,7 @@ pub fn find(ports: &[PathBuf], baud: u32) -> Result<PathBuf, Error> {
         let place = Place::Serial(path.into());
         let port = place.open(baud);
         let port = port.map_err(|error| Error::Port(place.to_string(), error))?;
-        Link::open(port, &place.to_string(), LOOKING, PATIENCE).and_then(Link::leave)
+        Link::open(port, &place.to_string(), LOOKING, SESSION).and_then(Link::leave)
     };
     std::thread::scope(|scope| {
         let tries: Vec<_> = ports

@@ -1146,6 +1146,24 @@ fn a_confirmation_lets_go_of_what_waits_though_the_agent_was_killed() {
 }
 
 #[test]
+fn a_table_is_not_flushed_while_a_commit_waits() {
+    let mut session = Session::new(false);
+    session.types("route add 10.0.0.0/8 dev eth0\nroute add 11.0.0.0/8 dev eth0\n");
+    session.types("begin\nroute del 10.0.0.0/8\ncommit confirmed 60\n");
+    for flush in ["all", "dev eth0", "0.0.0.0/0 longer"] {
+        let refused = session.types(format!("route flush {flush}\n"));
+        assert!(
+            refused.starts_with("E423 a commit waits "),
+            "{flush}: {refused}"
+        );
+    }
+    // One prefix is what a roll-back leaves alone, or takes back by itself.
+    assert_eq!(session.types("route flush 11.0.0.0/8\n"), "I200 flushed\n");
+    session.types("rollback\n");
+    assert_eq!(session.types("route flush all\n"), "I200 flushed\n");
+}
+
+#[test]
 fn a_page_that_is_left_keeps_no_device_waiting() {
     let mut session = Session::boots("11.0.0.0/8 dev usb0\n");
     session.types("");

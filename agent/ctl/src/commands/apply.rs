@@ -6,7 +6,7 @@ use std::path::Path as FilePath;
 
 use indicatif::ProgressBar;
 use nl31_route::{DeviceName, Path, Prefix, Route, Spec, append_index, path_diff};
-use nl31_wire::Op;
+use nl31_wire::{Op, Request};
 use serde_json::json;
 
 use super::file::RouteFile;
@@ -140,8 +140,14 @@ pub fn plan<P: Port>(link: &mut Link<P>, file: &mut RouteFile) -> Result<Plan, E
     })
 }
 
-/// Does it, all at once, unless somebody has changed the table since it was planned.
-pub fn apply<P: Port>(link: &mut Link<P>, plan: &Plan, bar: &ProgressBar) -> Result<(), Error> {
+/// Carries a plan out, all at once, unless others have changed the table meanwhile. With
+/// `confirm`, the agent rolls it back unless it is confirmed within so many seconds.
+pub fn apply<P: Port>(
+    link: &mut Link<P>,
+    plan: &Plan,
+    confirm: Option<u32>,
+    bar: &ProgressBar,
+) -> Result<(), Error> {
     let steps = &plan.steps;
     if steps.is_empty() {
         return Ok(());
@@ -167,9 +173,13 @@ pub fn apply<P: Port>(link: &mut Link<P>, plan: &Plan, bar: &ProgressBar) -> Res
         }
         Ok(())
     };
-    match transaction(link, false, Some(plan.generation), bar, push) {
+    let begin = match confirm {
+        Some(seconds) => Request::BeginConfirmed { seconds },
+        None => Request::Begin { replace: false },
+    };
+    match transaction(link, &begin, Some(plan.generation), bar, push) {
         Ok(_) => Ok(()),
-        // Somebody else was there before the first change.
+        // Others have changed the table before the first change.
         Err((_, Error::Refused(refused)))
             if OUTDATED.contains(&refused.code)
                 && generation(link).is_ok_and(|now| now != plan.generation) =>
@@ -189,11 +199,12 @@ pub fn execute<P: Port>(
     link: &mut Link<P>,
     file: &FilePath,
     dry_run: bool,
+    confirm: Option<u32>,
     out: &mut Output<'_>,
 ) -> Result<(), Error> {
     let mut file = RouteFile::open(file)?;
     out.passed_over(file.passed_over());
-    let steps = attempt(link, &mut file, dry_run, out)?.steps;
+    let steps = attempt(link, &mut file, dry_run, confirm, out)?.steps;
     if dry_run || out.is_json() {
         print(&steps, out)?;
     }
@@ -207,7 +218,13 @@ pub fn execute<P: Port>(
     let new = counted(new as u64, "route", "routes");
     out.say(format_args!(
         "{would}changed: {prefixes}, {new} new, {gone} gone"
-    ))
+    ))?;
+    match confirm.filter(|_| !dry_run) {
+        Some(seconds) => out.say(format_args!(
+            "rolled back in {seconds} s unless `nl31ctl confirm` keeps and saves it"
+        )),
+        None => Ok(()),
+    }
 }
 
 /// Plans, and does it; plans again if the table has changed meanwhile.
@@ -215,6 +232,7 @@ fn attempt<P: Port>(
     link: &mut Link<P>,
     file: &mut RouteFile,
     dry_run: bool,
+    confirm: Option<u32>,
     out: &Output<'_>,
 ) -> Result<Plan, Error> {
     for _ in 0..ATTEMPTS {
@@ -223,7 +241,7 @@ fn attempt<P: Port>(
             return Ok(plan);
         }
         let bar = out.bar("apply");
-        let applied = apply(link, &plan, &bar);
+        let applied = apply(link, &plan, confirm, &bar);
         bar.finish_and_clear();
         match applied {
             Err(Error::Changing) => {}

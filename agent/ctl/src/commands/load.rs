@@ -129,19 +129,18 @@ impl<'a, P: Port> Batches<'a, P> {
     }
 }
 
-/// Makes changes as one transaction; gives their number. With `unchanged`, only if that
-/// is still the number of the table's last change.
+/// Makes changes as one transaction that `begin` opens; gives their number. With
+/// `unchanged`, only if that is still the number of the table's last change.
 pub fn transaction<P: Port>(
     link: &mut Link<P>,
-    replace: bool,
+    begin: &Request<'_>,
     unchanged: Option<u64>,
     bar: &ProgressBar,
     push: impl FnOnce(&mut Batches<'_, P>) -> Result<(), Failed>,
 ) -> Result<u64, Failed> {
-    link.done(&Request::Begin { replace })
-        .map_err(|error| (None, error))?;
+    link.done(begin).map_err(|error| (None, error))?;
     let result = batches(link, bar, push).and_then(|count| {
-        // Nobody else can change it any more.
+        // From the first change on nobody else can change the table.
         let now = unchanged.map(|_| generation(link)).transpose();
         match now.map_err(|error| (None, error))? == unchanged {
             true => Ok(count),
@@ -151,13 +150,13 @@ pub fn transaction<P: Port>(
     match result {
         Ok(count) => link
             .call(&Request::Commit {}, |response| match response {
-                // That replacing the table is a change too does not matter here.
+                // The agent counts the replacement of the table as one change more.
                 Response::Changed { .. } => Ok(count),
                 _ => Err(Error::Unexpected),
             })
             .map_err(|error| (None, error)),
         Err(failed) => {
-            // What failed first is what matters.
+            // The first error is the one that is told.
             let _ = link.done(&Request::Abort {});
             Err(failed)
         }
@@ -241,8 +240,8 @@ pub fn load<P: Port>(
     bar.set_length(file.routes());
     let push = |batches: &mut Batches<'_, P>| push_file(file, batches);
     let result = match mode {
-        Mode::Add => transaction(link, false, None, bar, push),
-        Mode::Replace => transaction(link, true, None, bar, push),
+        Mode::Add => transaction(link, &Request::Begin { replace: false }, None, bar, push),
+        Mode::Replace => transaction(link, &Request::Begin { replace: true }, None, bar, push),
         Mode::Frames => batches(link, bar, push),
     };
     result.map_err(|(line, error)| match (line, error) {

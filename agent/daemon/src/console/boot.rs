@@ -25,7 +25,7 @@ impl<T: Transport> Console<T> {
             // Somebody may be away; and whose list has a client of its own loses nothing.
             Running::Paused(inner) => match &**inner {
                 Running::Show(show) => show.has_own(),
-                inner => matches!(inner, Running::Log(_) | Running::Help(..)),
+                inner => matches!(inner, Running::Log(..) | Running::Help(..)),
             },
             _ => false,
         };

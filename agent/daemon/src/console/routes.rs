@@ -121,6 +121,10 @@ impl<T: Transport> Console<T> {
             Err(fault) => return self.faulty(line, &fault),
         };
         let longer = parsed.flags & LONGER != 0;
+        // Its roll-back would put old routes into the table that is left.
+        if (longer || spec.prefix.is_none()) && self.is_unconfirmed() {
+            return;
+        }
         let before = self.ask(Client::table).map(|table| table.generation);
         let result = self.ask(|client| flush(client, &spec, longer));
         match result {

@@ -44,7 +44,7 @@ pub(super) const REPLY_MAX: usize = 6 * 1024;
 const _: () = assert!(REPLY_MAX > DRAWN_MAX);
 
 /// A route with its line's end, as text or JSON, is shorter.
-const ROUTE_MAX: usize = 256;
+const ROUTE_MAX: usize = 288;
 
 /// Lines of a long reply before the serial line is looked after again: those that the
 /// output has room for, with a status line.
@@ -70,8 +70,8 @@ pub(super) enum Running {
     /// A page is full, and a key is waited for.
     Paused(Box<Running>),
     Show(Box<Show>),
-    /// The log, from this line on.
-    Log(u64),
+    /// The log, from this line on; as JSON or not.
+    Log(u64, bool),
     /// Help on this, from this line on.
     Help(Topic, usize),
     Commit(Box<Commit>),
@@ -240,7 +240,7 @@ impl<T: Transport> Console<T> {
         self.client = None;
         if !matches!(
             self.running,
-            Running::Nothing | Running::Log(_) | Running::Help(..)
+            Running::Nothing | Running::Log(..) | Running::Help(..)
         ) {
             if matches!(self.running, Running::Paused(_)) {
                 self.erase_more();
@@ -388,7 +388,7 @@ impl<T: Transport> Console<T> {
                         false => Running::Paused(inner),
                     };
                 }
-                Running::Log(next) => self.log(next),
+                Running::Log(next, json) => self.log(next, json),
                 Running::Help(topic, next) => self.help_on(topic, next),
                 running => {
                     let more = match running {

@@ -288,6 +288,7 @@ impl<H: Host> Program<H> {
             Request::Change { .. }
                 | Request::Flush { .. }
                 | Request::Begin { .. }
+                | Request::BeginConfirmed { .. }
                 | Request::Commit {}
                 | Request::Save {}
         );
@@ -339,7 +340,8 @@ impl<H: Host> Program<H> {
                 self.answer(&Response::Done {});
             }
             Request::Table {} => self.table()?,
-            Request::Begin { replace } => self.begin(replace)?,
+            Request::Begin { replace } => self.begin(replace, None)?,
+            Request::BeginConfirmed { seconds } => self.begin(false, Some(seconds))?,
             Request::Commit {} => self.commit()?,
             Request::Abort {} => {
                 // With its socket the kernel drops it.
