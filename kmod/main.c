@@ -80,10 +80,12 @@ static int __init nl31_init(void)
 {
 	int err;
 
-	nl31_lpm_init_tables();
-	err = nl31_table_workqueue_init();
+	err = nl31_lpm_init();
 	if (err)
 		return err;
+	err = nl31_table_workqueue_init();
+	if (err)
+		goto err_lpm;
 	err = register_pernet_subsys(&nl31_net_ops);
 	if (err)
 		goto err_workqueue;
@@ -101,6 +103,8 @@ err_pernet:
 	unregister_pernet_subsys(&nl31_net_ops);
 err_workqueue:
 	nl31_table_workqueue_exit();
+err_lpm:
+	nl31_lpm_exit();
 	return err;
 }
 
@@ -111,6 +115,7 @@ static void __exit nl31_exit(void)
 	unregister_pernet_subsys(&nl31_net_ops);
 	rcu_barrier();
 	nl31_table_workqueue_exit();
+	nl31_lpm_exit();
 }
 
 module_init(nl31_init);

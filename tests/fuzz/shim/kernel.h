@@ -50,6 +50,9 @@ typedef int64_t s64;
 #define __read_mostly
 #define __ro_after_init
 #define noinline	__attribute__((noinline))
+#ifndef __always_inline
+#define __always_inline	inline __attribute__((always_inline))
+#endif
 #define noinline_for_stack noinline
 #define __aligned(n)	__attribute__((aligned(n)))
 #define likely(x)	__builtin_expect(!!(x), 1)
@@ -74,6 +77,7 @@ typedef int64_t s64;
 #define min(a, b)	({ typeof(a) _a = (a); typeof(b) _b = (b); _a < _b ? _a : _b; })
 #define max(a, b)	({ typeof(a) _a = (a); typeof(b) _b = (b); _a > _b ? _a : _b; })
 #define min_t(t, a, b)	min((t)(a), (t)(b))
+#define max_t(t, a, b)	max((t)(a), (t)(b))
 #define ALIGN(x, a)	(((x) + (a) - 1) & ~((typeof(x))(a) - 1))
 #define DIV_ROUND_UP(n, d) (((n) + (d) - 1) / (d))
 
@@ -136,6 +140,14 @@ typedef unsigned int gfp_t;
 void *kmalloc(size_t size, gfp_t gfp);
 void kfree(const void *p);
 size_t kmalloc_size_roundup(size_t size);
+
+#define SLAB_ACCOUNT	1U
+struct kmem_cache *kmem_cache_create(const char *name, unsigned int size,
+				     unsigned int align, unsigned int flags,
+				     void (*constructor)(void *));
+void kmem_cache_destroy(struct kmem_cache *cache);
+void *kmem_cache_alloc(struct kmem_cache *cache, gfp_t gfp);
+void kmem_cache_free(struct kmem_cache *cache, void *p);
 
 static inline void *kzalloc(size_t size, gfp_t gfp)
 {

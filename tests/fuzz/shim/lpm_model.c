@@ -284,7 +284,7 @@ void shim_lpm(const u8 *data, size_t size)
 	input = data;
 	left = size;
 	bits_max = byte() & 1 ? 128 : 32;
-	nl31_lpm_init_tables();
+	BUG_ON(nl31_lpm_init());
 	model.count = 0;
 	base.count = 0;
 	nl31_lpm_edit_begin(&edit, &current, ++id);
@@ -381,4 +381,5 @@ void shim_lpm(const u8 *data, size_t size)
 	nl31_lpm_garbage_free(&garbage);
 	nl31_lpm_free(&current);
 	BUG_ON(shim_allocations());
+	nl31_lpm_exit();
 }
