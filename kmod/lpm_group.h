@@ -68,4 +68,31 @@ static inline bool lpm_needs_leaf(const struct lpm_key *key, unsigned int depth)
 	return key->len > depth * LPM_STRIDE + LPM_INLINE_BITS;
 }
 
+/* lpm_edit.c */
+u64 nl31_lpm_copy(struct lpm_edit *edit, u64 *ref);
+u32 nl31_lpm_get_entry(u64 slot, const struct lpm_key *key, unsigned int depth);
+
+/* The block in @ref, on the way to a change below it, made changeable; 0 on ENOMEM. */
+static __always_inline u64 lpm_pass(struct lpm_edit *edit, u64 *ref)
+{
+	if (edit->in_place || lpm_is_private(edit, *ref))
+		return *ref;
+	return nl31_lpm_copy(edit, ref);
+}
+
+/* The slot in the block in @ref, @depth bytes down, that leads to @key. */
+static __always_inline u64 *lpm_step_down(u64 *ref, const struct lpm_key *key, unsigned int depth)
+{
+	if (lpm_tag(*ref) == LPM_SKIP)
+		return &((struct lpm_skip *)lpm_pointer(*ref))->slot;
+	return lpm_child(lpm_pointer(*ref), lpm_key_byte(key->word, depth));
+}
+
+/* Number of a prefix that is one of the own ones of a node @depth bytes down. */
+static inline unsigned int lpm_own_number(const struct lpm_key *key, unsigned int depth)
+{
+	return lpm_prefix_number(lpm_key_byte(key->word, depth),
+				 key->len - depth * LPM_STRIDE);
+}
+
 #endif /* _NL31_LPM_GROUP_H */

@@ -9,11 +9,11 @@
 /* Begin to load the lines of the block behind @slot that a lookup reads first. */
 static __always_inline void lpm_prefetch(u64 slot)
 {
-	const struct lpm_node *node = lpm_pointer(slot);
+	const char *block = lpm_pointer(slot);
 
-	prefetch(node);
+	prefetch(block);
 	if (lpm_tag(slot) == LPM_NODE)
-		prefetch(&node->slot[0]);
+		prefetch(block + LPM_UNIT);
 }
 
 /*

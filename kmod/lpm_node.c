@@ -8,9 +8,9 @@
 
 /*
  * Nodes or lists below a node from which it becomes an array when it grows, and
- * children below which an array becomes a node again. An array takes 2.1 KB or more: at these numbers a
- * KB more than the node, for nodes below that stand for several routes each. A
- * test of few prefixes brings lower numbers.
+ * children below which an array becomes a node again. An array takes 2.1 KB or
+ * more: at these numbers a KB more than the node, for nodes below that stand for
+ * several routes each. A test of few prefixes brings lower numbers.
  */
 #ifndef LPM_ARRAY_MIN
 #define LPM_ARRAY_MIN	128
