@@ -172,6 +172,25 @@ impl Session {
         }
     }
 
+    /// Types keys as a person does, one after the other.
+    fn presses(&mut self, keys: &str) -> String {
+        keys.chars()
+            .map(|key| self.types(key.encode_utf8(&mut [0; 4])))
+            .collect()
+    }
+
+    /// Sends what comes back to the console again, changed by `echo`, until it is silent.
+    /// Gives how many bytes that were.
+    fn loops(&mut self, bytes: &str, echo: impl Fn(&str) -> String) -> usize {
+        let (mut circulates, mut total) = (self.types(bytes), 0);
+        while !circulates.is_empty() {
+            total += circulates.len();
+            assert!(total < 100_000, "{circulates:?}");
+            circulates = self.types(echo(&circulates));
+        }
+        total
+    }
+
     /// Delivers the events of the fake kernel.
     fn hears(&mut self) -> String {
         while let Some(event) = self.kernel().event() {
@@ -747,7 +766,7 @@ fn screen(bytes: &str) -> Vec<String> {
 
 #[track_caller]
 fn shows(session: &mut Session, keys: &str, expected: &[&str]) {
-    let typed = session.types(keys);
+    let typed = session.presses(keys);
     assert_eq!(screen(&format!("{PROMPT}{typed}")), expected, "{keys:?}");
 }
 
@@ -783,6 +802,92 @@ fn a_person_gets_echo_prompt_and_crlf() {
             "nl31>",
         ]
     );
+}
+
+/// A terminal that echoes shows control characters with a caret.
+fn cooked(bytes: &str) -> String {
+    let mut echo = String::new();
+    for c in bytes.chars() {
+        match c {
+            '\r' | '\n' => echo += "\r\n",
+            '\x00'..' ' => echo.extend(['^', char::from(c as u8 + 0x40)]),
+            c => echo.push(c),
+        }
+    }
+    echo
+}
+
+#[test]
+fn a_line_that_returns_the_output_falls_silent() {
+    for echo in [|bytes: &str| bytes.to_owned(), cooked] {
+        for typed in [
+            "\r",
+            "x",
+            "x\r",
+            "ping\r",
+            "help\r",
+            "\x08",
+            &"y".repeat(600),
+        ] {
+            let mut session = Session::new(true);
+            session.loops(typed, echo);
+            // And again, without another word of it.
+            let pause = std::time::Instant::now() + Duration::from_secs(2);
+            session.console.feed_at(b"\r", pause);
+            let said = session.types("");
+            assert!(!said.contains("ignored"), "{said:?}");
+            session.loops(&echo(&said), echo);
+        }
+    }
+    let mut session = locked();
+    session.loops("", str::to_owned);
+    session.loops("x\r", cooked);
+}
+
+#[test]
+fn a_pasted_transcript_is_ignored_and_a_person_goes_on_after_a_pause() {
+    let mut session = Session::new(true);
+    let said = session.types("nl31> route add 10.0.0.0/8 dev eth0\r\nI200 added 10.0.0.0/8\r\n");
+    let notice =
+        "* ignored until the line is quiet for 1 s: it sends back what this console prints";
+    assert_eq!(screen(&format!("{PROMPT}{said}")), [notice, "nl31>"]);
+    assert!(session.table().is_empty());
+    let pause = std::time::Instant::now() + Duration::from_secs(1);
+    session.console.feed_at(b"ping\r", pause);
+    assert!(session.types("").contains("I200 the kernel is alive"));
+}
+
+#[test]
+fn a_full_line_rings_once() {
+    let mut session = Session::new(true);
+    let said = session.presses(&"y".repeat(520));
+    assert_eq!(said.matches('\x07').count(), 1);
+    assert!(session.types("\r").contains("E414 "));
+}
+
+#[test]
+fn a_line_feed_long_after_a_carriage_return_is_enter() {
+    let mut session = Session::new(true);
+    let now = std::time::Instant::now();
+    for (bytes, seconds, prompts) in [(b"\r", 0, 1), (b"\n", 0, 0), (b"\r", 1, 1), (b"\n", 3, 1)] {
+        session
+            .console
+            .feed_at(bytes, now + Duration::from_secs(seconds));
+        assert_eq!(
+            session.types("").matches(PROMPT).count(),
+            prompts,
+            "{seconds}"
+        );
+    }
+}
+
+#[test]
+fn a_tab_of_a_paste_separates_words() {
+    let mut session = Session::new(true);
+    let said = session.types("route add 10.2.0.0/16\tvia 192.0.2.1\r");
+    assert!(said.contains("I200 added 10.2.0.0/16"), "{said:?}");
+    let mut session = Session::new(false);
+    session.plays("> route\tadd 10.2.0.0/16\tvia 192.0.2.1\nI200 added 10.2.0.0/16");
 }
 
 #[test]
@@ -1904,6 +2009,27 @@ fn a_line_with_a_pin_hears_nothing_else_before_and_does_not_show_it() {
         std::thread::sleep(Duration::from_millis(50));
     }
     assert!(!session.types("\x1b[A").contains("ping"));
+}
+
+#[test]
+fn a_pin_is_read_as_keys() {
+    for typed in [
+        "\x1b[200~4711\x1b[201~\r",
+        "4711\r\n",
+        "4\x1b[D711\r",
+        "47\u{e9}\x7f11\n",
+    ] {
+        let mut session = locked();
+        session.types("");
+        assert_eq!(
+            session.types(typed),
+            "\r\nI200 unlocked until `exit` or Ctrl-D\r\nnl31> ",
+            "{typed:?}"
+        );
+    }
+    let mut session = locked();
+    session.types("");
+    assert!(session.types(b"4711\xff\r").contains("E401 "));
 }
 
 #[test]

@@ -80,6 +80,8 @@ impl<T: Transport> Console<T> {
     pub(super) fn status(&mut self, code: Code, text: fmt::Arguments<'_>) {
         if code.severity == codes::Severity::Error {
             self.failures += 1;
+        } else {
+            self.intake.succeeded();
         }
         self.data(format_args!("{code} {text}"));
         self.ready();
