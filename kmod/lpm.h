@@ -45,7 +45,7 @@ struct lpm {
 	u32 entries;
 };
 
-/* Part of everything that is allocated for a trie. */
+/* Heads everything that is allocated for a trie. */
 struct lpm_block {
 	union {
 		u64 edit;	/* in a trie: the edit that made it */
@@ -119,10 +119,10 @@ struct lpm_node;
  * @path: the address of the current frame; bytes behind its depth mean nothing
  * @frame: the way down, one frame for each node or list
  *
- * In a frame, @node is NULL for a list. @slot are the slots, @step words apart.
- * @prefix and @child are the next prefix and child of a node, @value_at and
- * @slot_at their places; in a list @slot_at is the next slot and @child their
- * number. @depth counts the bytes of the address above the node.
+ * In a frame, @node is NULL for a list. @slot are the slots. @prefix and @child
+ * are the next prefix and child of a node, @value_at and @slot_at their places;
+ * in a list @slot_at is the next slot and @child their number. @depth counts the
+ * bytes of the address above the node.
  */
 struct lpm_iter {
 	struct lpm_key key;
@@ -139,7 +139,6 @@ struct lpm_iter {
 		u16 value_at;
 		u16 slot_at;
 		u8 depth;
-		u8 step;
 	} frame[LPM_MAX_DEPTH];
 };
 

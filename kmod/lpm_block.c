@@ -14,32 +14,28 @@
 /* A table that grows too large is refused; no process is killed for it. */
 #define GFP_LPM		(GFP_KERNEL_ACCOUNT | __GFP_RETRY_MAYFAIL | __GFP_NOWARN)
 
-#define LPM_UNIT	64	/* node sizes are multiples of a cache line */
-
 /*
  * Sizes of blocks. The first is for leaves, skips and short lists, the second
- * for long lists, the last two for arrays, with up to 124 and all of their own
- * prefixes; seven of the smaller kind fit into eight pages.
+ * for long lists, the others are for nodes; arrays begin at 2176.
  */
 static const u16 lpm_sizes[] = {
 	32, 64,
-	128, 192, 256, 320, 384, 448, 512,
-	640, 768, 896, 1024, 1280, 1536, 1792, 2048, 2560, 3200,
-	4672, 5248,
+	128, 192, 256, 384, 512,
+	640, 768, 896, 1024, 1280, 1536, 1792, 2048,
+	2176, 2304, 2560, 3200,
 };
 
 static const char *const lpm_cache_names[] = {
 	"nl31_lpm_32", "nl31_lpm_64",
-	"nl31_lpm_128", "nl31_lpm_192", "nl31_lpm_256", "nl31_lpm_320",
-	"nl31_lpm_384", "nl31_lpm_448", "nl31_lpm_512",
+	"nl31_lpm_128", "nl31_lpm_192", "nl31_lpm_256",
+	"nl31_lpm_384", "nl31_lpm_512",
 	"nl31_lpm_640", "nl31_lpm_768", "nl31_lpm_896", "nl31_lpm_1024",
 	"nl31_lpm_1280", "nl31_lpm_1536", "nl31_lpm_1792", "nl31_lpm_2048",
-	"nl31_lpm_2560", "nl31_lpm_3200",
-	"nl31_lpm_4672", "nl31_lpm_5248",
+	"nl31_lpm_2176", "nl31_lpm_2304", "nl31_lpm_2560", "nl31_lpm_3200",
 };
 
 #define LPM_SIZES	ARRAY_SIZE(lpm_sizes)
-#define LPM_SIZE_MAX	5248
+#define LPM_SIZE_MAX	3200
 
 static struct kmem_cache *lpm_cache[LPM_SIZES] __ro_after_init;
 
@@ -108,7 +104,7 @@ static size_t lpm_size(u64 slot)
 	switch (lpm_tag(slot)) {
 	case LPM_NODE:
 	case LPM_ARRAY:
-		return ((struct lpm_node *)lpm_pointer(slot))->size;
+		return ((struct lpm_node *)lpm_pointer(slot))->units * LPM_UNIT;
 	case LPM_LIST7:
 		return 64;
 	default:
@@ -185,9 +181,8 @@ static u64 lpm_slot_at(u64 slot, unsigned int i)
 {
 	switch (lpm_tag(slot)) {
 	case LPM_NODE:
-		return ((struct lpm_node *)lpm_pointer(slot))->slot[i];
 	case LPM_ARRAY:
-		return lpm_steps(lpm_pointer(slot))[i].slot;
+		return ((struct lpm_node *)lpm_pointer(slot))->slot[i];
 	case LPM_SKIP:
 		return ((struct lpm_skip *)lpm_pointer(slot))->slot;
 	default:

@@ -60,14 +60,23 @@ static u32 lpm_get_entry(u64 slot, const struct lpm_key *key, unsigned int depth
 {
 	const struct lpm_list *list = lpm_pointer(slot);
 	unsigned int i;
+	u64 entry;
 
 	if (!slot)
 		return LPM_NO_VALUE;
 	if (lpm_is_entry(slot))
 		return lpm_entry_is(slot, key, depth) ? lpm_slot_value(slot) :
 							LPM_NO_VALUE;
+	if (lpm_needs_leaf(key, depth)) {
+		for (i = 0; i < lpm_list_room(slot); i++)
+			if (lpm_entry_is(list->slot[i], key, depth))
+				return lpm_slot_value(list->slot[i]);
+		return LPM_NO_VALUE;
+	}
+	/* a leaf in this list is longer than @key */
+	entry = nl31_lpm_make_entry(key, depth, 0);
 	for (i = 0; i < lpm_list_room(slot); i++)
-		if (lpm_entry_is(list->slot[i], key, depth))
+		if (!((list->slot[i] ^ entry) & ~LPM_VALUE_MASK))
 			return lpm_slot_value(list->slot[i]);
 	return LPM_NO_VALUE;
 }
@@ -184,7 +193,7 @@ static int lpm_list_set(struct lpm_edit *edit, u64 *ref, unsigned int depth,
 	return 0;
 }
 
-/* Set an entry among those in @ref: a list, one entry, or none. */
+/* Set an entry among those in @ref: a list below a node, one entry, or none. */
 static int lpm_set_entry(struct lpm_edit *edit, u64 *ref, unsigned int depth,
 			 const struct lpm_key *key, u32 value)
 {
@@ -192,15 +201,10 @@ static int lpm_set_entry(struct lpm_edit *edit, u64 *ref, unsigned int depth,
 	struct lpm_group group;
 	bool is_new;
 	u64 slot;
-	int err;
 
-	if (lpm_is_list(old)) {
-		err = lpm_list_set(edit, ref, depth, key, value);
-		if (err <= 0)
-			return err;
-	} else if (lpm_tag(old) == LPM_LEAF &&
-		   (edit->in_place || lpm_is_private(edit, old)) &&
-		   lpm_entry_is(old, key, depth)) {
+	if (lpm_tag(old) == LPM_LEAF &&
+	    (edit->in_place || lpm_is_private(edit, old)) &&
+	    lpm_entry_is(old, key, depth)) {
 		WRITE_ONCE(((struct lpm_leaf *)lpm_pointer(old))->value, value);
 		return 0;
 	}
@@ -227,7 +231,7 @@ static int lpm_set_prefix(struct lpm_edit *edit, u64 *ref, unsigned int nr,
 	const bool exists = lpm_test_nr(node->prefix, nr);
 	u64 slot;
 
-	if (exists && edit->in_place && !lpm_is_array(node)) {
+	if (exists && edit->in_place) {
 		/* a reader that sees the value sees what it stands for */
 		smp_store_release(lpm_value_at(node, nr), value);
 		return 0;
@@ -265,7 +269,10 @@ static int lpm_add_child(struct lpm_edit *edit, u64 *ref, unsigned int depth,
 	return 0;
 }
 
-/* Set an entry that does not go down the skip in @ref to a list. */
+/*
+ * Set an entry that is to join those in the list that the skip in @ref leads to.
+ * Their new form may begin anywhere.
+ */
 static int lpm_join_list(struct lpm_edit *edit, u64 *ref, unsigned int depth,
 			 const struct lpm_key *key, u32 value)
 {
@@ -273,11 +280,12 @@ static int lpm_join_list(struct lpm_edit *edit, u64 *ref, unsigned int depth,
 	const struct lpm_skip *skip = lpm_pointer(old);
 	const u64 list = skip->slot;
 	struct lpm_group group;
+	bool is_new;
 	u64 slot;
 
 	lpm_group_init(&group);
 	nl31_lpm_group_add(&group, list, skip->word, lpm_skip_depth(skip));
-	nl31_lpm_group_set(&group, key, value);
+	is_new = nl31_lpm_group_set(&group, key, value);
 	slot = nl31_lpm_group_build(edit, &group, depth);
 	if (!slot)
 		return -ENOMEM;
@@ -285,7 +293,7 @@ static int lpm_join_list(struct lpm_edit *edit, u64 *ref, unsigned int depth,
 	nl31_lpm_drop(edit, list);
 	nl31_lpm_drop(edit, old);
 	nl31_lpm_group_drop(edit, &group);
-	edit->lpm.entries++;
+	edit->lpm.entries += is_new;
 	return 0;
 }
 
@@ -351,15 +359,16 @@ free_entry:
  */
 int nl31_lpm_set(struct lpm_edit *edit, const struct lpm_key *key, u32 value)
 {
-	const struct lpm_cursor place = edit->place;
-	u64 *ref = &edit->lpm.root;
-	unsigned int depth = 0;
+	struct lpm_cursor *place = &edit->place;
+	u64 *ref = &edit->lpm.root, *above = NULL;
+	unsigned int depth = 0, above_depth = 0;
+	int err;
 
-	edit->place.ref = NULL;
-	if (place.ref && !nl31_lpm_key_cmp(&place.key, key)) {
-		ref = place.ref;
-		depth = place.depth;
+	if (place->ref && !nl31_lpm_key_cmp(&place->key, key)) {
+		ref = place->ref;
+		depth = place->depth;
 	}
+	place->ref = NULL;
 	for (;;) {
 		const u64 slot = *ref;
 		const unsigned int left = key->len - depth * LPM_STRIDE;
@@ -369,6 +378,14 @@ int nl31_lpm_set(struct lpm_edit *edit, const struct lpm_key *key, u32 value)
 		if (lpm_tag(slot) == LPM_SKIP) {
 			if (!lpm_skip_leads_to(skip, key))
 				return lpm_split_skip(edit, ref, depth, key, value);
+		} else if (lpm_is_list(slot)) {
+			err = lpm_list_set(edit, ref, depth, key, value);
+			if (err <= 0)
+				return err;
+			if (above && lpm_tag(*above) == LPM_SKIP)
+				return lpm_join_list(edit, above, above_depth, key,
+						     value);
+			return lpm_set_entry(edit, ref, depth, key, value);
 		} else if (!lpm_is_node(slot)) {
 			return lpm_set_entry(edit, ref, depth, key, value);
 		} else if (left < LPM_STRIDE) {
@@ -379,6 +396,8 @@ int nl31_lpm_set(struct lpm_edit *edit, const struct lpm_key *key, u32 value)
 		}
 		if (!lpm_pass(edit, ref))
 			return -ENOMEM;
+		above = ref;
+		above_depth = depth;
 		ref = lpm_step_down(ref, key, depth);
 		depth = lpm_tag(slot) == LPM_SKIP ? lpm_skip_depth(skip) : depth + 1;
 	}
@@ -567,6 +586,40 @@ static int lpm_remove_prefix(struct lpm_edit *edit, const struct lpm_key *key,
 	return lpm_remove_from_node(edit, key, way, at, LPM_FANOUT, way->nr);
 }
 
+/* Does a node stay one without one of its entries? */
+static bool lpm_has_many(u64 slot)
+{
+	const struct lpm_node *node = lpm_pointer(slot);
+
+	return lpm_children(node) + lpm_prefixes(node) > LPM_COLLAPSE + 1;
+}
+
+/*
+ * Remove an entry from a list that only the edit knows and that stays one. False
+ * where the list is not like that.
+ */
+static bool lpm_list_remove(struct lpm_edit *edit, u64 slot,
+			    const struct lpm_key *key, unsigned int depth)
+{
+	struct lpm_list *list = lpm_pointer(slot);
+	unsigned int count, at = 0;
+	u64 entry;
+
+	if (edit->in_place || !lpm_is_private(edit, slot) || lpm_needs_leaf(key, depth))
+		return false;
+	entry = nl31_lpm_make_entry(key, depth, 0);
+	for (count = 0; count < lpm_list_room(slot) && list->slot[count]; count++)
+		if (!((list->slot[count] ^ entry) & ~LPM_VALUE_MASK))
+			at = count;
+	if (count < LPM_SHORT_LIST || (lpm_tag(slot) == LPM_LIST7 &&
+				       count <= LPM_SHORT_LIST + 1))
+		return false;
+	count--;
+	memmove(&list->slot[at], &list->slot[at + 1], (count - at) * sizeof(u64));
+	list->slot[count] = 0;
+	return true;
+}
+
 /* Remove a prefix that is in a slot or in a list. */
 static int lpm_remove_entry(struct lpm_edit *edit, const struct lpm_key *key,
 			    struct lpm_way *way)
@@ -577,6 +630,12 @@ static int lpm_remove_entry(struct lpm_edit *edit, const struct lpm_key *key,
 	struct lpm_group group, joined;
 	u8 byte;
 
+	if (lpm_is_list(slot) && lpm_list_remove(edit, slot, key, way->depth[at]))
+		return 0;
+	if (lpm_is_entry(slot) && at && lpm_has_many(*way->ref[above])) {
+		byte = lpm_key_byte(key->word, way->depth[above]);
+		return lpm_remove_from_node(edit, key, way, above, byte, LPM_FANOUT);
+	}
 	lpm_group_init(&group);
 	nl31_lpm_group_add(&group, slot, key->word, way->depth[at]);
 	nl31_lpm_group_remove(&group, key);

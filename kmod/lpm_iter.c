@@ -24,7 +24,6 @@ static void lpm_iter_push(struct lpm_iter *it, u64 slot, unsigned int depth)
 	frame->depth = depth;
 	frame->value_at = 0;
 	frame->slot_at = 0;
-	frame->step = 1;
 	if (lpm_is_node(slot)) {
 		const struct lpm_node *node = lpm_pointer(slot);
 
@@ -32,10 +31,8 @@ static void lpm_iter_push(struct lpm_iter *it, u64 slot, unsigned int depth)
 		frame->slot = node->slot;
 		frame->prefix = lpm_next_nr(node->prefix, 0);
 		frame->child = lpm_next_nr(node->child, 0);
-		if (lpm_tag(slot) == LPM_ARRAY) {
-			frame->step = LPM_STEP_WORDS;
+		if (node->is_array)
 			frame->slot_at = frame->child;
-		}
 		return;
 	}
 	frame->node = NULL;
@@ -55,7 +52,7 @@ static void lpm_frame_seek(struct lpm_iter_frame *frame, unsigned int prefix,
 	frame->value_at = frame->prefix == LPM_FANOUT ? 0 :
 			  lpm_rank(node->prefix, node->prefix_rank,
 				   frame->prefix);
-	if (frame->step > 1)
+	if (node->is_array)
 		frame->slot_at = frame->child;
 	else
 		frame->slot_at = frame->child == LPM_FANOUT ? 0 :
@@ -70,7 +67,7 @@ static void lpm_frame_next_child(struct lpm_iter_frame *frame)
 	if (!frame->node)
 		return;
 	frame->child = lpm_next_nr(frame->node->child, frame->child + 1);
-	if (frame->step > 1)
+	if (frame->node->is_array)
 		frame->slot_at = frame->child;
 }
 
@@ -90,7 +87,7 @@ static u64 lpm_frame_slot(struct lpm_iter_frame *frame)
 		return frame->slot_at < frame->child ?
 		       READ_ONCE(frame->slot[frame->slot_at]) : 0;
 	while (frame->child < LPM_FANOUT) {
-		slot = READ_ONCE(frame->slot[frame->slot_at * frame->step]);
+		slot = READ_ONCE(frame->slot[frame->slot_at]);
 		if (slot)
 			return slot;
 		/* removed from an array in place */
@@ -189,7 +186,6 @@ static void lpm_iter_push_root(struct lpm_iter *it)
 	it->depth = 0;
 	it->frame[0] = (struct lpm_iter_frame) {
 		.slot = &it->root,
-		.step = 1,
 		.prefix = LPM_FANOUT,
 		.child = 1,
 	};
@@ -345,7 +341,7 @@ static unsigned int lpm_fill_from_node(struct lpm_iter *it,
 	const unsigned int shift = 56 - depth % 8 * 8;
 	const u32 *const values = lpm_values(node);
 	const u32 *value = values + frame->value_at;
-	const bool is_array = frame->step > 1;
+	const bool is_array = node->is_array;
 	const u64 *packed = frame->slot + frame->slot_at;
 	struct lpm_bit_walk prefix, child;
 	unsigned int filled = 0;
@@ -371,9 +367,7 @@ static unsigned int lpm_fill_from_node(struct lpm_iter *it,
 		if (child.nr == LPM_FANOUT)
 			break;
 		it->path[depth / 8] = base | (u64)child.nr << shift;
-		slot = READ_ONCE(*(is_array ?
-				   &frame->slot[child.nr * LPM_STEP_WORDS] :
-				   packed++));
+		slot = READ_ONCE(*(is_array ? &frame->slot[child.nr] : packed++));
 		lpm_walk_on(&child);
 		if (unlikely(!slot))
 			continue;

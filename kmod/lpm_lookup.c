@@ -13,7 +13,7 @@ static __always_inline void lpm_prefetch(u64 slot)
 
 	prefetch(node);
 	if (lpm_tag(slot) == LPM_NODE)
-		prefetch(&node->block);
+		prefetch(&node->slot[0]);
 }
 
 /*
@@ -79,40 +79,34 @@ static __always_inline u32 lpm_match_entries(u64 slot, const struct lpm_key *key
  */
 u32 nl31_lpm_lookup(const struct lpm *lpm, const struct lpm_key *key, u8 *len)
 {
-	/* the longest match so far: number @nr of @best, or @value if there is no @best */
 	const struct lpm_node *best = NULL;
-	unsigned int depth = 0, best_depth = 0, value_len = 0;
+	unsigned int depth = 0, best_depth = 0;
 	u64 slot = READ_ONCE(lpm->root);
-	u32 value = LPM_NO_VALUE, found;
-	int nr = 0, match;
+	int best_nr = 0, nr;
+	u32 found;
+	u8 byte;
 
 	while (slot) {
 		const unsigned int left = key->len - depth * LPM_STRIDE;
 		const struct lpm_node *node = lpm_pointer(slot);
 		const struct lpm_skip *skip = lpm_pointer(slot);
-		u8 byte;
 
-		if (lpm_tag(slot) == LPM_ARRAY && likely(left >= LPM_STRIDE)) {
-			const struct lpm_step *step;
-
-			step = &lpm_steps(node)[lpm_key_byte(key->word, depth)];
-			slot = READ_ONCE(step->slot);
-			lpm_prefetch(slot);
-			/* now: how far to go back could not be predicted */
-			best = step->len ? NULL : best;
-			value = step->len ? step->value : value;
-			value_len = step->len ? depth * LPM_STRIDE + step->len - 1 :
-						value_len;
-			depth++;
-		} else if (lpm_tag(slot) <= LPM_ARRAY) {
+		if (lpm_tag(slot) <= LPM_ARRAY) {
 			byte = lpm_key_byte(key->word, depth);
-			match = lpm_node_match(node, byte, left);
-			best = match >= 0 ? node : best;
-			best_depth = match >= 0 ? depth : best_depth;
-			nr = match >= 0 ? match : nr;
-			if (left < LPM_STRIDE || !lpm_test_nr(node->child, byte))
+			nr = lpm_node_match(node, byte, left);
+			/* now: how far to go back could not be predicted */
+			best = nr >= 0 ? node : best;
+			best_depth = nr >= 0 ? depth : best_depth;
+			best_nr = nr >= 0 ? nr : best_nr;
+			if (left < LPM_STRIDE)
 				break;
-			slot = READ_ONCE(*lpm_packed_child(node, byte));
+			if (lpm_tag(slot) == LPM_ARRAY) {
+				slot = READ_ONCE(node->slot[byte]);
+			} else {
+				if (!lpm_test_nr(node->child, byte))
+					break;
+				slot = READ_ONCE(*lpm_packed_child(node, byte));
+			}
 			lpm_prefetch(slot);
 			depth++;
 		} else if (lpm_tag(slot) == LPM_SKIP) {
@@ -128,10 +122,8 @@ u32 nl31_lpm_lookup(const struct lpm *lpm, const struct lpm_key *key, u8 *len)
 			break;
 		}
 	}
-	if (!best) {
-		*len = value_len;
-		return value;
-	}
-	*len = best_depth * LPM_STRIDE + nl31_lpm_prefix[nr].len;
-	return READ_ONCE(*lpm_value_at(best, nr));
+	if (!best)
+		return LPM_NO_VALUE;
+	*len = best_depth * LPM_STRIDE + nl31_lpm_prefix[best_nr].len;
+	return READ_ONCE(*lpm_value_at(best, best_nr));
 }

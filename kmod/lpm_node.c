@@ -7,22 +7,19 @@
 #include "lpm_node.h"
 
 /*
- * Nodes or lists below a node from which it becomes an array, and below which an
- * array becomes a node again. An array takes 4.6 KB: at these numbers some tens
- * of bytes for each node below, which stands for several routes.
+ * Nodes or lists below a node from which it becomes an array when it grows, and
+ * children below which an array becomes a node again. An array takes 2.1 KB or more: at these numbers a
+ * KB more than the node, for nodes below that stand for several routes each. A
+ * test of few prefixes brings lower numbers.
  */
+#ifndef LPM_ARRAY_MIN
 #define LPM_ARRAY_MIN	128
 #define LPM_ARRAY_KEEP	64
+#endif
 
 static size_t lpm_node_bytes(unsigned int children, unsigned int prefixes)
 {
 	return sizeof(struct lpm_node) + children * sizeof(u64) +
-	       prefixes * sizeof(u32);
-}
-
-static size_t lpm_array_bytes(unsigned int prefixes)
-{
-	return sizeof(struct lpm_node) + LPM_ARRAY_WORDS * sizeof(u64) +
 	       prefixes * sizeof(u32);
 }
 
@@ -31,11 +28,8 @@ static struct lpm_node *lpm_node_alloc(struct lpm_edit *edit, size_t bytes)
 	const size_t size = nl31_lpm_node_size(bytes);
 	struct lpm_node *node = nl31_lpm_alloc(edit, size);
 
-	if (!node)
-		return NULL;
-	memset(node, 0, sizeof(*node));
-	node->block.edit = edit->id;
-	node->size = size;
+	if (node)
+		node->units = size / LPM_UNIT;
 	return node;
 }
 
@@ -43,7 +37,17 @@ static struct lpm_node *lpm_node_alloc(struct lpm_edit *edit, size_t bytes)
 struct lpm_node *nl31_lpm_node_new(struct lpm_edit *edit, unsigned int children,
 				   unsigned int prefixes)
 {
-	return lpm_node_alloc(edit, lpm_node_bytes(children, prefixes));
+	struct lpm_node *node;
+	u8 units;
+
+	node = lpm_node_alloc(edit, lpm_node_bytes(children, prefixes));
+	if (!node)
+		return NULL;
+	units = node->units;
+	memset(node, 0, sizeof(*node));
+	node->block.edit = edit->id;
+	node->units = units;
+	return node;
 }
 
 static void lpm_set_nr(u64 map[LPM_WORDS], u8 rank[LPM_WORDS - 1],
@@ -83,7 +87,7 @@ void nl31_lpm_node_add_child(struct lpm_node *node, unsigned int byte, u64 slot)
 	unsigned int at;
 	size_t tail;
 
-	if (lpm_is_array(node)) {
+	if (node->is_array) {
 		nl31_lpm_slot_store(lpm_child(node, byte), slot);
 	} else {
 		at = lpm_rank(node->child, node->child_rank, byte);
@@ -101,7 +105,7 @@ void nl31_lpm_node_del_child(struct lpm_node *node, unsigned int byte)
 	unsigned int at;
 	size_t tail;
 
-	if (lpm_is_array(node)) {
+	if (node->is_array) {
 		nl31_lpm_slot_store(lpm_child(node, byte), 0);
 	} else {
 		at = lpm_rank(node->child, node->child_rank, byte);
@@ -110,39 +114,6 @@ void nl31_lpm_node_del_child(struct lpm_node *node, unsigned int byte)
 		memmove(&node->slot[at], &node->slot[at + 1], tail);
 	}
 	lpm_clear_nr(node->child, node->child_rank, byte);
-}
-
-/* Let prefix @nr, of this value, be the match where no longer one is. */
-static void lpm_array_cover(struct lpm_node *array, unsigned int nr, u32 value)
-{
-	const struct lpm_prefix *prefix = &nl31_lpm_prefix[nr];
-	struct lpm_step *step = &lpm_steps(array)[prefix->byte];
-	struct lpm_step *end = step + (LPM_FANOUT >> prefix->len);
-
-	for (; step < end; step++) {
-		if (step->len > prefix->len + 1)
-			continue;
-		step->value = value;
-		step->len = prefix->len + 1;
-	}
-}
-
-/* Where prefix @nr, no longer there, was the match, take the next shorter one. */
-static void lpm_array_uncover(struct lpm_node *array, unsigned int nr)
-{
-	const struct lpm_prefix *prefix = &nl31_lpm_prefix[nr];
-	struct lpm_step *step = &lpm_steps(array)[prefix->byte];
-	struct lpm_step *end = step + (LPM_FANOUT >> prefix->len);
-	const int match = lpm_node_match(array, prefix->byte, prefix->len);
-	const u32 value = match < 0 ? 0 : *lpm_value_at(array, match);
-	const u32 len = match < 0 ? 0 : nl31_lpm_prefix[match].len + 1;
-
-	for (; step < end; step++) {
-		if (step->len != prefix->len + 1)
-			continue;
-		step->value = value;
-		step->len = len;
-	}
 }
 
 /* Add a prefix, or change its value; nl31_lpm_node_prepare() has made room. */
@@ -156,8 +127,6 @@ void nl31_lpm_node_set_prefix(struct lpm_node *node, unsigned int nr, u32 value)
 		lpm_set_nr(node->prefix, node->prefix_rank, nr);
 	}
 	*at = value;
-	if (lpm_is_array(node))
-		lpm_array_cover(node, nr, value);
 }
 
 /* Remove a prefix that exists. */
@@ -168,63 +137,37 @@ void nl31_lpm_node_del_prefix(struct lpm_node *node, unsigned int nr)
 
 	memmove(at, at + 1, (end - at - 1) * sizeof(*at));
 	lpm_clear_nr(node->prefix, node->prefix_rank, nr);
-	if (lpm_is_array(node))
-		lpm_array_uncover(node, nr);
 }
 
-/* Are there enough nodes and lists below for an array? */
-static bool lpm_wants_array(const struct lpm_node *node)
+/* Shall a copy of the node, with room for @more children, be an array? */
+static bool lpm_wants_array(const struct lpm_node *node, unsigned int more)
 {
-	const bool is_array = lpm_is_array(node);
-	const unsigned int enough = is_array ? LPM_ARRAY_KEEP : LPM_ARRAY_MIN;
-	const unsigned int step = is_array ? LPM_STEP_WORDS : 1;
-	const unsigned int slots = is_array ? LPM_FANOUT : lpm_children(node);
 	unsigned int i, below = 0;
 
-	if (lpm_children(node) < enough)
+	if (node->is_array)
+		return lpm_children(node) >= LPM_ARRAY_KEEP;
+	if (!more || lpm_children(node) < LPM_ARRAY_MIN)
 		return false;
-	for (i = 0; i < slots; i++) {
-		u64 slot = node->slot[i * step];
-
-		below += slot && !lpm_is_entry(slot);
-	}
-	return below >= enough;
+	for (i = 0; i < lpm_children(node); i++)
+		below += !lpm_is_entry(node->slot[i]);
+	return below >= LPM_ARRAY_MIN;
 }
 
-/* Fill an array from a node or from another array. */
-static void lpm_fill_array(struct lpm_node *new, const struct lpm_node *old)
+/* Copy the slots of a node into an array, or those of an array into a node. */
+static void lpm_convert_slots(struct lpm_node *new, const struct lpm_node *old)
 {
-	struct lpm_step *step = lpm_steps(new);
-	const u32 *value = lpm_values(old);
-	const u64 *slot = old->slot;
-	unsigned int nr;
+	unsigned int byte, i = 0;
 
-	if (lpm_is_array(old)) {
-		memcpy(step, lpm_steps(old), LPM_FANOUT * sizeof(*step));
-		return;
+	if (new->is_array)
+		memset(new->slot, 0, LPM_FANOUT * sizeof(u64));
+	for (byte = lpm_next_nr(old->child, 0); byte < LPM_FANOUT;
+	     byte = lpm_next_nr(old->child, byte + 1), i++) {
+		if (new->is_array)
+			new->slot[byte] = old->slot[i];
+		else
+			new->slot[i] = old->slot[byte];
 	}
-	memset(step, 0, LPM_FANOUT * sizeof(*step));
-	for (nr = lpm_next_nr(old->child, 0); nr < LPM_FANOUT;
-	     nr = lpm_next_nr(old->child, nr + 1))
-		step[nr].slot = *slot++;
-	for (nr = lpm_next_nr(old->prefix, 0); nr < LPM_FANOUT;
-	     nr = lpm_next_nr(old->prefix, nr + 1))
-		lpm_array_cover(new, nr, *value++);
-}
-
-/* Fill the slots of a node from another node or from an array. */
-static void lpm_fill_packed(struct lpm_node *new, const struct lpm_node *old)
-{
-	u64 *slot = new->slot;
-	unsigned int nr;
-
-	if (!lpm_is_array(old)) {
-		memcpy(slot, old->slot, lpm_children(old) * sizeof(*slot));
-		return;
-	}
-	for (nr = lpm_next_nr(old->child, 0); nr < LPM_FANOUT;
-	     nr = lpm_next_nr(old->child, nr + 1))
-		*slot++ = lpm_steps(old)[nr].slot;
+	memcpy(lpm_values(new), lpm_values(old), lpm_prefixes(old) * sizeof(u32));
 }
 
 /**
@@ -241,33 +184,35 @@ u64 nl31_lpm_node_prepare(struct lpm_edit *edit, u64 slot, unsigned int children
 			  unsigned int prefixes)
 {
 	struct lpm_node *old = lpm_pointer(slot), *new;
-	const bool is_array = lpm_is_array(old);
-	bool to_array;
-	size_t bytes;
+	const unsigned int old_children = lpm_children(old);
+	const unsigned int old_prefixes = lpm_prefixes(old);
+	size_t used, need;
+	bool is_array;
+	u8 units;
 
-	children += lpm_children(old);
-	prefixes += lpm_prefixes(old);
-	bytes = is_array ? lpm_array_bytes(prefixes) :
-			   lpm_node_bytes(children, prefixes);
-	if (lpm_is_private(edit, slot) && bytes <= old->size &&
-	    !(is_array && lpm_children(old) < LPM_ARRAY_KEEP))
+	used = lpm_node_bytes(old->is_array ? LPM_FANOUT : old_children,
+			      old_prefixes);
+	need = used + (old->is_array ? 0 : children * sizeof(u64)) +
+	       prefixes * sizeof(u32);
+	if (lpm_is_private(edit, slot) && need <= old->units * LPM_UNIT &&
+	    !(old->is_array && old_children < LPM_ARRAY_KEEP))
 		return slot;
 
-	to_array = lpm_wants_array(old);
-	new = lpm_node_alloc(edit, to_array ? lpm_array_bytes(prefixes) :
-					      lpm_node_bytes(children, prefixes));
+	is_array = lpm_wants_array(old, children);
+	if (is_array != old->is_array)
+		need = lpm_node_bytes(is_array ? LPM_FANOUT : old_children + children,
+				      old_prefixes + prefixes);
+	new = lpm_node_alloc(edit, need);
 	if (!new)
 		return 0;
-	memcpy(new->child_rank, old->child_rank, sizeof(new->child_rank));
-	memcpy(new->prefix_rank, old->prefix_rank, sizeof(new->prefix_rank));
-	memcpy(new->child, old->child, sizeof(new->child));
-	memcpy(new->prefix, old->prefix, sizeof(new->prefix));
-	memcpy(lpm_values(new), lpm_values(old), lpm_prefixes(old) * sizeof(u32));
-	if (to_array)
-		lpm_fill_array(new, old);
-	else
-		lpm_fill_packed(new, old);
-	return lpm_slot(new, to_array ? LPM_ARRAY : LPM_NODE);
+	units = new->units;
+	memcpy(new, old, is_array == old->is_array ? used : sizeof(*old));
+	new->block.edit = edit->id;
+	new->units = units;
+	new->is_array = is_array;
+	if (is_array != old->is_array)
+		lpm_convert_slots(new, old);
+	return lpm_slot(new, is_array ? LPM_ARRAY : LPM_NODE);
 }
 
 /* Put what nl31_lpm_node_prepare() made, finished, in the place of the old one. */

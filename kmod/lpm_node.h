@@ -24,9 +24,8 @@
  *		bitmaps say which of 256 children and of 255 prefixes shorter than
  *		eight bits exist; slots and values stand behind them without gaps,
  *		and a population count finds their places
- *	array	pointer to a node with many nodes below it, where the slots are an
- *		array indexed by the byte, each beside the longest match among the
- *		node's own prefixes: a step takes one cache line
+ *	array	pointer to a node with many nodes below it, whose slots are an array
+ *		indexed by the byte: a step needs no population count
  *	list	pointer to a struct lpm_list: up to 3 (short) or 7 (long) entries
  *	skip	pointer to a struct lpm_skip: bytes that all prefixes below share
  *	entry	bits 40..63 address, 8..39 value, 3..7 length: a prefix that ends
@@ -57,6 +56,7 @@
 
 #include <linux/bitops.h>
 #include <linux/compiler.h>
+#include <linux/limits.h>
 #include <linux/minmax.h>
 
 #include "lpm.h"
@@ -68,6 +68,8 @@
 
 #define LPM_SHORT_LIST	3
 #define LPM_LONG_LIST	7
+
+#define LPM_UNIT	64	/* sizes of nodes are multiples of this */
 
 /* Steps of long work between two calls of cond_resched(). */
 #define LPM_CHUNK	256
@@ -91,6 +93,7 @@ enum lpm_tag {
 };
 
 #define LPM_TAG_MASK	7
+#define LPM_VALUE_MASK	((u64)U32_MAX << 8)	/* in an entry */
 
 struct lpm_leaf {
 	struct lpm_block block;
@@ -126,41 +129,28 @@ struct lpm_skip {
 
 /**
  * struct lpm_node - eight bits of the address
- * @child: which children exist, by the byte of the address
- * @prefix: which prefixes exist, by lpm_prefix_number()
  * @block: see there
  * @child_rank: children in the words of @child before word 1, 2 and 3
  * @prefix_rank: the same for @prefix
- * @size: of the memory
- * @slot: the children, then the values of the prefixes, a u32 each. In an array:
- *	LPM_FANOUT of struct lpm_step, then the values
+ * @units: size of the memory in units of LPM_UNIT bytes
+ * @is_array: the node is an array
+ * @child: which children exist, by the byte of the address
+ * @prefix: which prefixes exist, by lpm_prefix_number()
+ * @slot: the children, in an array LPM_FANOUT slots; then the values of the
+ *	prefixes, a u32 each
  *
- * The bitmaps fill one cache line.
+ * Whatever leads to a child's slot is in the first cache line.
  */
 struct lpm_node {
-	u64 child[LPM_WORDS];
-	u64 prefix[LPM_WORDS];
 	struct lpm_block block;
 	u8 child_rank[LPM_WORDS - 1];
 	u8 prefix_rank[LPM_WORDS - 1];
-	u16 size;
+	u8 units;
+	bool is_array;
+	u64 child[LPM_WORDS];
+	u64 prefix[LPM_WORDS];
 	u64 slot[];
 };
-
-/**
- * struct lpm_step - an array's element
- * @slot: the child, or 0
- * @value: of the longest of the array's own prefixes that covers the byte
- * @len: its length within the byte, plus 1; 0: no prefix covers the byte
- */
-struct lpm_step {
-	u64 slot;
-	u32 value;
-	u32 len;
-};
-
-#define LPM_STEP_WORDS	(sizeof(struct lpm_step) / sizeof(u64))
-#define LPM_ARRAY_WORDS	(LPM_FANOUT * LPM_STEP_WORDS)
 
 /* By the upper seven bits of a byte: the prefixes that cover it. */
 extern u64 nl31_lpm_covering[LPM_FANOUT / 2][LPM_WORDS];
@@ -313,15 +303,14 @@ static inline bool lpm_entry_is(u64 slot, const struct lpm_key *key,
 	       lpm_entry_covers(slot, lpm_key_tail(key->word, bits));
 }
 
-static __always_inline struct lpm_block *lpm_block(u64 slot)
+/* Not for an LPM_ENTRY. */
+static inline struct lpm_block *lpm_block(u64 slot)
 {
-	if (lpm_is_node(slot))
-		return &((struct lpm_node *)lpm_pointer(slot))->block;
 	return lpm_pointer(slot);
 }
 
 /* Does only this edit know what @slot points to? Not for an LPM_ENTRY. */
-static __always_inline bool lpm_is_private(const struct lpm_edit *edit, u64 slot)
+static inline bool lpm_is_private(const struct lpm_edit *edit, u64 slot)
 {
 	return lpm_block(slot)->edit == edit->id;
 }
@@ -373,27 +362,9 @@ static inline unsigned int lpm_prefixes(const struct lpm_node *node)
 	       lpm_popcount(node->prefix[LPM_WORDS - 1]);
 }
 
-static inline bool lpm_is_array(const struct lpm_node *node)
-{
-	return node->size > LPM_ARRAY_WORDS * sizeof(u64);
-}
-
-static inline struct lpm_step *lpm_steps(const struct lpm_node *array)
-{
-	return (struct lpm_step *)array->slot;
-}
-
-/* The values of a node that is no array. */
-static inline u32 *lpm_packed_values(const struct lpm_node *node)
-{
-	return (u32 *)&node->slot[lpm_children(node)];
-}
-
 static inline u32 *lpm_values(const struct lpm_node *node)
 {
-	if (lpm_is_array(node))
-		return (u32 *)&node->slot[LPM_ARRAY_WORDS];
-	return lpm_packed_values(node);
+	return (u32 *)&node->slot[node->is_array ? LPM_FANOUT : lpm_children(node)];
 }
 
 static inline u32 *lpm_value_at(const struct lpm_node *node, unsigned int nr)
@@ -401,17 +372,18 @@ static inline u32 *lpm_value_at(const struct lpm_node *node, unsigned int nr)
 	return &lpm_values(node)[lpm_rank(node->prefix, node->prefix_rank, nr)];
 }
 
-static inline u64 *lpm_packed_child(const struct lpm_node *node,
-				    unsigned int byte)
+static __always_inline u64 *lpm_packed_child(const struct lpm_node *node,
+					     unsigned int byte)
 {
 	return (u64 *)&node->slot[lpm_rank(node->child, node->child_rank, byte)];
 }
 
 /* The slot of a child that exists; in an array, of any. */
-static inline u64 *lpm_child(const struct lpm_node *node, unsigned int byte)
+static __always_inline u64 *lpm_child(const struct lpm_node *node,
+				      unsigned int byte)
 {
-	if (lpm_is_array(node))
-		return &lpm_steps(node)[byte].slot;
+	if (node->is_array)
+		return (u64 *)&node->slot[byte];
 	return lpm_packed_child(node, byte);
 }
 

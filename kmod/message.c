@@ -33,7 +33,7 @@ static int fill_device(struct sk_buff *skb, struct nlmsghdr *nlh,
  * Return: 0, or -EMSGSIZE with nothing appended
  */
 int nl31_fill_route(struct sk_buff *skb, const struct nlmsghdr *header,
-		   enum nl31_family family, const struct lpm_key *key,
+		    enum nl31_family family, const struct lpm_key *key,
 		   const struct nl31_path *path)
 {
 	const unsigned int address = nla_total_size(family == NL31_IPV4 ? 4 :
@@ -146,7 +146,7 @@ int nl31_fill_generation(struct sk_buff *skb, struct nlmsghdr *nlh,
  * Return: 0, or -EMSGSIZE with nothing appended
  */
 int nl31_fill_table(struct sk_buff *skb, u32 portid, u32 seq,
-		   struct nl31_table *t)
+		    struct nl31_table *t)
 {
 	const struct nl31_version *v = nl31_table_current(t);
 	u64 hits = nl31_table_counted(t, NL31_COUNT_HIT);

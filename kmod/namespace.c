@@ -21,6 +21,7 @@ struct nl31_pernet *nl31_pernet(const struct net *net)
  */
 struct nl31_ns *nl31_ns_find(const struct net *net)
 {
+	/* pairs with cmpxchg() in nl31_ns_get(): what it points to is set up */
 	return smp_load_acquire(&nl31_pernet(net)->ns);
 }
 

@@ -131,7 +131,7 @@ static bool nl31_is_last(const struct nl31_request *req)
 	return NLMSG_ALIGN(req->nlh->nlmsg_len) >= req->skb->len;
 }
 
-static int nl31_begin_change(struct datagram *d, struct nl31_request *req)
+static int nl31_begin_change(struct nl31_request *req)
 {
 	struct nl31_table *t = req->table;
 
@@ -164,7 +164,7 @@ static int nl31_handle_change(struct datagram *d, struct nl31_request *req)
 	/* nor in an edit that is echoed */
 	if (is_alone || echo)
 		nl31_publish_pending(d);
-	err = nl31_begin_change(d, req);
+	err = nl31_begin_change(req);
 	if (err)
 		return err;
 	err = nl31_apply_change(req);

@@ -190,7 +190,7 @@ static u64 edit_weight(struct nl31_table *t, bool is_wanted)
 }
 
 /* Make the edit the current version. Returns whether readers see a difference. */
-static bool publish(struct nl31_table *t, u64 weight)
+static bool publish_edit(struct nl31_table *t, u64 weight)
 {
 	if (weight) {
 		nl31_edit_publish(t, nl31_table_current(t)->generation + weight);
@@ -222,7 +222,7 @@ void nl31_notify_publish(struct nl31_table *t, const struct nl31_notify *notify)
 	bool is_published;
 	enum receiver to;
 
-	is_published = publish(t, edit_weight(t, was_wanted));
+	is_published = publish_edit(t, edit_weight(t, was_wanted));
 	/*
 	 * Whoever joins later dumps the new version; whoever has joined and dumped
 	 * the old one is seen here.

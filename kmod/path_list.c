@@ -70,8 +70,8 @@ void nl31_path_seal(struct nl31_path *path)
 	path->attrs_len = 0;
 }
 
-static void put_attr(struct nl31_path *path, u16 type, const void *data,
-		     u16 len)
+static void path_put_attr(struct nl31_path *path, u16 type, const void *data,
+			  u16 len)
 {
 	struct nlattr attr = {
 		.nla_len = nla_attr_size(len),
@@ -88,20 +88,20 @@ static void put_attr(struct nl31_path *path, u16 type, const void *data,
 static void encode_path(struct nl31_path *path)
 {
 	path->attrs_len = 0;
-	put_attr(path, NL31_ROUTE_TYPE, &path->type, sizeof(path->type));
+	path_put_attr(path, NL31_ROUTE_TYPE, &path->type, sizeof(path->type));
 	if (path->gateway_len)
-		put_attr(path, NL31_ROUTE_GATEWAY, path->gateway,
-			 path->gateway_len);
+		path_put_attr(path, NL31_ROUTE_GATEWAY, path->gateway,
+			      path->gateway_len);
 	/* the index of a device by name changes, and is told by each message */
 	if (path->device && path->device->name[0])
-		put_attr(path, NL31_ROUTE_OIF_NAME, path->device->name,
-			 strlen(path->device->name) + 1);
+		path_put_attr(path, NL31_ROUTE_OIF_NAME, path->device->name,
+			      strlen(path->device->name) + 1);
 	else if (path->device)
-		put_attr(path, NL31_ROUTE_OIF, &path->device->ifindex,
-			 sizeof(path->device->ifindex));
-	put_attr(path, NL31_ROUTE_METRIC, &path->metric, sizeof(path->metric));
-	put_attr(path, NL31_ROUTE_PROTOCOL, &path->protocol,
-		 sizeof(path->protocol));
+		path_put_attr(path, NL31_ROUTE_OIF, &path->device->ifindex,
+			      sizeof(path->device->ifindex));
+	path_put_attr(path, NL31_ROUTE_METRIC, &path->metric, sizeof(path->metric));
+	path_put_attr(path, NL31_ROUTE_PROTOCOL, &path->protocol,
+		      sizeof(path->protocol));
 }
 
 /*
@@ -126,7 +126,7 @@ static struct nl31_path_list_ids *ids_of(struct nl31_path_lists *lists)
 }
 
 /* Twice the ids. Context: the table's lock */
-static int grow_ids(struct nl31_path_lists *lists)
+static int path_list_grow_ids(struct nl31_path_lists *lists)
 {
 	struct nl31_path_list_ids *old = ids_of(lists), *new;
 	u32 from = old ? old->size : 0, size = from ? 2 * from : IDS_MIN, id;
@@ -155,11 +155,11 @@ static int grow_ids(struct nl31_path_lists *lists)
 }
 
 /* Context: the table's lock */
-static int take_id(struct nl31_path_lists *lists, struct nl31_path_list *list)
+static int path_list_take_id(struct nl31_path_lists *lists, struct nl31_path_list *list)
 {
 	struct nl31_path_list_ids *ids;
 
-	if (READ_ONCE(lists->free_id) == NL31_NO_ID && grow_ids(lists))
+	if (READ_ONCE(lists->free_id) == NL31_NO_ID && path_list_grow_ids(lists))
 		return -ENOMEM;
 	mutex_lock(&lists->ids_lock);
 	ids = ids_of(lists);
@@ -170,7 +170,7 @@ static int take_id(struct nl31_path_lists *lists, struct nl31_path_list *list)
 	return 0;
 }
 
-static void give_id(struct nl31_path_lists *lists, u32 id)
+static void path_list_give_id(struct nl31_path_lists *lists, u32 id)
 {
 	mutex_lock(&lists->ids_lock);
 	WRITE_ONCE(ids_of(lists)->list[id], free_id(lists->free_id));
@@ -185,16 +185,16 @@ static size_t list_size(unsigned int count)
 	return kmalloc_size_roundup(struct_size(list, path, count));
 }
 
-static void touch(struct nl31_path_lists *lists, struct nl31_path_list *list,
-		  int routes)
+static void path_list_touch(struct nl31_path_lists *lists, struct nl31_path_list *list,
+			    int routes)
 {
 	list->pending += routes;
 	if (list_empty(&list->list))
 		list_add_tail(&list->list, &lists->touched);
 }
 
-static void hold_devices(struct nl31_path_lists *lists,
-			 const struct nl31_path_list *list)
+static void path_list_hold_devices(struct nl31_path_lists *lists,
+				   const struct nl31_path_list *list)
 {
 	unsigned int i;
 
@@ -205,8 +205,8 @@ static void hold_devices(struct nl31_path_lists *lists,
 	spin_unlock(&lists->devices.lock);
 }
 
-static void put_devices(struct nl31_path_lists *lists,
-			const struct nl31_path_list *list)
+static void path_list_put_devices(struct nl31_path_lists *lists,
+				  const struct nl31_path_list *list)
 {
 	unsigned int i;
 
@@ -252,27 +252,27 @@ struct nl31_path_list *nl31_path_list_get(struct nl31_path_lists *lists,
 
 	list = rhashtable_lookup_fast(&lists->hash, key, path_list_params);
 	if (list) {
-		touch(lists, list, 1);
+		path_list_touch(lists, list, 1);
 		return list;
 	}
 
 	list = list_alloc(key);
 	if (!list)
 		return NULL;
-	if (take_id(lists, list))
+	if (path_list_take_id(lists, list))
 		goto err_free;
 	if (rhashtable_insert_fast(&lists->hash, &list->node,
 				   path_list_params))
 		goto err_id;
-	hold_devices(lists, list);
+	path_list_hold_devices(lists, list);
 	list_add_tail(&list->in_use, &lists->in_use);
 	lists->count++;
 	lists->bytes += list_size(key->count);
-	touch(lists, list, 1);
+	path_list_touch(lists, list, 1);
 	return list;
 
 err_id:
-	give_id(lists, list->id);
+	path_list_give_id(lists, list->id);
 err_free:
 	kfree(list);
 	return NULL;
@@ -287,10 +287,10 @@ err_free:
  */
 void nl31_path_list_put(struct nl31_path_lists *lists, struct nl31_path_list *list)
 {
-	touch(lists, list, -1);
+	path_list_touch(lists, list, -1);
 }
 
-static void end_use(struct nl31_path_lists *lists, struct nl31_path_list *list)
+static void path_list_end_use(struct nl31_path_lists *lists, struct nl31_path_list *list)
 {
 	rhashtable_remove_fast(&lists->hash, &list->node, path_list_params);
 	list_del(&list->in_use);
@@ -312,7 +312,7 @@ void nl31_path_list_forget(struct nl31_path_lists *lists, struct nl31_path_list 
 	if (list->routes || list->pending)
 		return;
 	list_del(&list->list);
-	end_use(lists, list);
+	path_list_end_use(lists, list);
 	nl31_path_list_free(lists, list);
 }
 
@@ -328,7 +328,7 @@ void nl31_path_lists_put_all(struct nl31_path_lists *lists)
 
 	list_for_each_entry_safe(list, next, &lists->in_use, in_use) {
 		if (list->routes + list->pending)
-			touch(lists, list, -(int)(list->routes + list->pending));
+			path_list_touch(lists, list, -(int)(list->routes + list->pending));
 		nl31_path_list_forget(lists, list);
 		cond_resched();
 	}
@@ -354,7 +354,7 @@ size_t nl31_path_lists_commit(struct nl31_path_lists *lists, struct list_head *u
 		if (list->routes) {
 			list_del_init(&list->list);
 		} else {
-			end_use(lists, list);
+			path_list_end_use(lists, list);
 			list_move_tail(&list->list, unused);
 			bytes += list_size(list->count);
 		}
@@ -390,8 +390,8 @@ void nl31_path_lists_abort(struct nl31_path_lists *lists)
  */
 void nl31_path_list_free(struct nl31_path_lists *lists, struct nl31_path_list *list)
 {
-	put_devices(lists, list);
-	give_id(lists, list->id);
+	path_list_put_devices(lists, list);
+	path_list_give_id(lists, list->id);
 	kfree(list);
 }
 
@@ -545,7 +545,7 @@ void nl31_path_lists_exit(struct nl31_path_lists *lists)
 	rhashtable_destroy(&lists->hash);
 	for (id = 0; ids && id < ids->size; id++) {
 		if (!is_free_id(ids->list[id])) {
-			put_devices(lists, ids->list[id]);
+			path_list_put_devices(lists, ids->list[id]);
 			kfree(ids->list[id]);
 		}
 		cond_resched();

@@ -92,7 +92,7 @@ int nl31_table_get(struct nl31_request *req)
 		return -ENOMEM;
 	mutex_lock(&req->table->lock);
 	err = nl31_fill_table(skb, NETLINK_CB(req->skb).portid,
-			     req->nlh->nlmsg_seq, req->table);
+			      req->nlh->nlmsg_seq, req->table);
 	mutex_unlock(&req->table->lock);
 	if (WARN_ON_ONCE(err)) {
 		kfree_skb(skb);

@@ -122,7 +122,7 @@ void nl31_transaction_forget(struct nl31_transactions *txns,
 		forget_failed(txns, failed);
 }
 
-static int begin(struct nl31_transactions *txns, struct nl31_request *req)
+static int transaction_begin(struct nl31_transactions *txns, struct nl31_request *req)
 {
 	struct nl31_transaction *open = &txns->open;
 	int err;
@@ -162,7 +162,7 @@ int nl31_transaction_add(struct nl31_transactions *txns,
 	int err;
 
 	if (!nl31_transaction_is_of(txns, NETLINK_CB(req->skb).sk)) {
-		err = begin(txns, req);
+		err = transaction_begin(txns, req);
 		if (err)
 			return err;
 	}

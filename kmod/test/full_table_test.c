@@ -267,14 +267,41 @@ static void real_ipv4(struct kunit *test)
 {
 	unsigned int bytes = full_table(test, prefixes_read(test, NL31_IPV4));
 
-	KUNIT_EXPECT_LE(test, bytes, 1600);
+	KUNIT_EXPECT_LE(test, bytes, 1050);
 }
 
 static void real_ipv6(struct kunit *test)
 {
 	unsigned int bytes = full_table(test, prefixes_read(test, NL31_IPV6));
 
-	KUNIT_EXPECT_LE(test, bytes, 3200);
+	KUNIT_EXPECT_LE(test, bytes, 1500);
+}
+
+/* The most bytes a route that a table may take, times 100, whose nets are hosts'. */
+#define ACCESS_BYTES	6400
+
+/* Hosts ::1 and ::2 in each /64. */
+static void two_hosts_a_net(struct kunit *test)
+{
+	unsigned int bytes = full_table(test, prefixes_access(test, 2, false, false));
+
+	KUNIT_EXPECT_LE(test, bytes, ACCESS_BYTES);
+}
+
+/* Each /64 with its host ::1. */
+static void net_with_one_host(struct kunit *test)
+{
+	unsigned int bytes = full_table(test, prefixes_access(test, 1, true, false));
+
+	KUNIT_EXPECT_LE(test, bytes, ACCESS_BYTES);
+}
+
+/* More hosts in each /64 than a list holds, with addresses that share nothing. */
+static void nets_with_random_hosts(struct kunit *test)
+{
+	unsigned int bytes = full_table(test, prefixes_access(test, 9, true, true));
+
+	KUNIT_EXPECT_LE(test, bytes, ACCESS_BYTES);
 }
 
 static struct kunit_case full_table_cases[] = {
@@ -282,6 +309,9 @@ static struct kunit_case full_table_cases[] = {
 	KUNIT_CASE_SLOW(made_ipv6),
 	KUNIT_CASE_SLOW(hosts_ipv4),
 	KUNIT_CASE_SLOW(hosts_ipv6),
+	KUNIT_CASE_SLOW(two_hosts_a_net),
+	KUNIT_CASE_SLOW(net_with_one_host),
+	KUNIT_CASE_SLOW(nets_with_random_hosts),
 	KUNIT_CASE_SLOW(real_ipv4),
 	KUNIT_CASE_SLOW(real_ipv6),
 	{}

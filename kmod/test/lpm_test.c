@@ -836,6 +836,120 @@ static void lpm_ends(struct kunit *test)
 	build_and_remove_both(f, list + 1, 4);
 }
 
+/*
+ * A node with nodes below most of its bytes, which becomes an array and a node
+ * again; with entries beside them, and with prefixes of its own.
+ */
+static void lpm_array(struct kunit *test)
+{
+	const unsigned int bits = *(const unsigned int *)test->param_value;
+	struct fixture *f = new_fixture(test, bits);
+	struct entry *list = new_list(test);
+	unsigned int i, count = 0;
+
+	for (i = 0; i < 140; i++) {
+		list[count].address[1] = i;
+		list[count++].len = 17;
+		list[count].address[1] = i;
+		list[count].address[2] = 128 + i;
+		list[count++].len = 24;
+	}
+	for (i = 0; i < 20; i++) {
+		list[count].address[1] = 200 + i;
+		list[count++].len = i % 2 ? 16 : bits;
+	}
+	for (i = 8; i < 16; i++)
+		list[count++].len = i;
+	for (i = 0; i < count; i++)
+		list[i].value = i;
+	build_and_remove_both(f, list, count);
+}
+
+/* Ways on which nothing branches, split at each byte and joined again. */
+static void lpm_skip(struct kunit *test)
+{
+	const unsigned int bits = *(const unsigned int *)test->param_value;
+	struct fixture *f = new_fixture(test, bits);
+	struct entry *list = new_list(test);
+	unsigned int i, at, count;
+
+	/* below it a list, then a node */
+	for (i = 2; i <= 12; i += 10) {
+		for (count = 0; count < i; count++) {
+			memset(list[count].address, 0x33, bits / 8);
+			list[count].address[bits / 8 - 1] = count * 16;
+			list[count].len = bits;
+			list[count].value = count;
+		}
+		for (at = 0; at < bits / 8 - 1; at++) {
+			memset(list[count].address, 0x33, bits / 8);
+			list[count].address[at] = 0x77;
+			list[count].len = bits;
+			list[count].value = count;
+			build_and_remove_both(f, list, count + 1);
+			/* one that ends there */
+			entry_cut(&list[count], at * 8 + 5);
+			build_and_remove_both(f, list, count + 1);
+			list[count].address[at] = 0x30;
+			build_and_remove_both(f, list, count + 1);
+			entry_cut(&list[count], at * 8);
+			build_and_remove_both(f, list, count + 1);
+		}
+	}
+}
+
+/* What is left of a longer list under a skip shares more than the list did. */
+static void lpm_list_below_skip(struct kunit *test)
+{
+	const unsigned int bits = *(const unsigned int *)test->param_value;
+	struct fixture *f = new_fixture(test, bits);
+	struct entry *list = new_list(test);
+	unsigned int i;
+
+	for (i = 0; i < 6; i++) {
+		memset(list[i].address, 0x33, bits / 8);
+		list[i].address[bits / 8 - 1] = i;
+		list[i].len = bits;
+		list[i].value = i;
+	}
+	entry_cut(&list[0], bits / 2);
+	entry_cut(&list[1], bits / 2 + 8);
+	entry_cut(&list[2], bits / 2 + 16);
+	begin(f);
+	for (i = 0; i < 5; i++)
+		set(f, &list[i]);
+	unset(f, &list[0]);
+	unset(f, &list[1]);
+	set(f, &list[5]);
+	set(f, &list[1]);
+	unset(f, &list[2]);
+	set(f, &list[0]);
+	commit(f);
+	check_all(f, &f->lpm, &f->oracle);
+	end(f);
+}
+
+/* A table of ten routes takes a few hundred bytes. */
+static void lpm_small(struct kunit *test)
+{
+	const unsigned int bits = *(const unsigned int *)test->param_value;
+	struct fixture *f = new_fixture(test, bits);
+	struct entry *list = new_list(test);
+	unsigned int i;
+
+	begin(f);
+	for (i = 0; i < 10; i++) {
+		list[i].address[0] = 10;
+		list[i].address[bits / 8 - 2] = i;
+		list[i].len = bits - 8;
+		list[i].value = i;
+		set(f, &list[i]);
+	}
+	commit(f);
+	CHECK(f->lpm.bytes <= 1024);
+	end(f);
+}
+
 /* Without a change there is nothing to free, and nothing is different. */
 static void lpm_no_change(struct kunit *test)
 {
@@ -882,6 +996,11 @@ static struct kunit_case lpm_cases[] = {
 	KUNIT_CASE_PARAM(lpm_deep, family_gen_params),
 	KUNIT_CASE_PARAM(lpm_collapse, family_gen_params),
 	KUNIT_CASE_PARAM(lpm_ends, family_gen_params),
+	KUNIT_CASE_PARAM_ATTR(lpm_array, family_gen_params,
+			      { .speed = KUNIT_SPEED_SLOW }),
+	KUNIT_CASE_PARAM(lpm_skip, family_gen_params),
+	KUNIT_CASE_PARAM(lpm_list_below_skip, family_gen_params),
+	KUNIT_CASE_PARAM(lpm_small, family_gen_params),
 	KUNIT_CASE_PARAM(lpm_no_change, family_gen_params),
 	{}
 };

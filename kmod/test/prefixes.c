@@ -198,6 +198,39 @@ struct prefixes *prefixes_hosts(struct kunit *test, enum nl31_family family)
 	return p;
 }
 
+/**
+ * prefixes_access - customers' nets, a /64 each
+ * @test: the test that it is freed with
+ * @hosts: /128 in each of them
+ * @net: the /64 is there, too
+ * @random: the hosts' addresses are, else they are ::1, ::2 and so on
+ */
+struct prefixes *prefixes_access(struct kunit *test, unsigned int hosts, bool net,
+				 bool random)
+{
+	struct prefixes *p = new_prefixes(test, NL31_IPV6, PREFIXES_NETS * (hosts + 1));
+	unsigned int nr, host;
+	struct rnd_state state;
+
+	random_begin(test, &state);
+	for (nr = 0; nr < PREFIXES_NETS; nr++) {
+		const u64 upper = 0x20010db800000000ULL + nr;
+
+		if (net)
+			p->key[p->count++] = (struct lpm_key) {
+				.word[0] = upper,
+				.len = 64,
+			};
+		for (host = 1; host <= hosts; host++)
+			p->key[p->count++] = (struct lpm_key) {
+				.word = { upper, random ? random_u64(&state) : host },
+				.len = 128,
+			};
+	}
+	sort_unique(p);
+	return p;
+}
+
 static bool parse(const char *line, size_t size, struct lpm_key *key,
 		  enum nl31_family *family)
 {

@@ -12,6 +12,7 @@ use std::time::SystemTime;
 
 use anyhow::{Context, Result, bail};
 use nix::fcntl::{FcntlArg, FdFlag, Flock, FlockArg, fcntl};
+use nix::sys::{prctl, signal::Signal};
 use sha2::{Digest, Sha256};
 
 use crate::progress::Step;
@@ -135,14 +136,16 @@ pub fn publish(dir: &Path, fill: impl FnOnce(&Path) -> Result<()>) -> Result<()>
     }
 }
 
-/// Has `command`, and what it runs, hold the lock too. So the lock outlives a builder that is
-/// killed, until the last process that it began has ended.
+/// Has `command`, and what it runs, hold the lock too, and end with the builder. So the lock outlives
+/// a builder that is killed, until the last process that it began has ended.
 pub fn hold(command: &mut Command, lock: &Flock<File>) -> Result<()> {
     let lock = lock.as_raw_fd();
-    // SAFETY: between fork and exec only fcntl is called, which is safe there, on a descriptor that
-    // is open as long as the caller's lock; nothing is allocated.
+    // SAFETY: between fork and exec only prctl and fcntl are called, which are safe there, on a descriptor
+    // that is open as long as the caller's lock; nothing is allocated.
     unsafe {
         command.pre_exec(move || {
+            // make passes it on to its jobs, and removes what they have written half
+            prctl::set_pdeathsig(Signal::SIGTERM)?;
             let lock = BorrowedFd::borrow_raw(lock);
             fcntl(lock, FcntlArg::F_SETFD(FdFlag::empty()))?;
             Ok(())

@@ -17,7 +17,7 @@ use crate::arch::Arch;
 use crate::cache::{self, Key};
 use crate::progress::Step;
 use crate::rootfs::Parts;
-use crate::{cost, device_tree, host, kernel};
+use crate::{cost, device_tree, forecast, host, kernel};
 
 const POST_IMAGE: &str = "board/common/post-image.sh";
 
@@ -180,7 +180,10 @@ impl DiskImage {
     /// The image for PCs, built once in a process.
     pub fn shared() -> &'static Self {
         static IMAGE: OnceLock<DiskImage> = OnceLock::new();
-        let build = || Self::build(Board::Pc).unwrap_or_else(|error| panic!("no image: {error:#}"));
+        let build = || {
+            forecast::before_tests();
+            Self::build(Board::Pc).unwrap_or_else(|error| panic!("no image: {error:#}"))
+        };
         cost::shared(|| IMAGE.get_or_init(build))
     }
 

@@ -3,19 +3,21 @@
 //! much faster or slower this machine was the last time that it built one from nothing.
 
 use std::fs;
+use std::sync::Once;
 use std::time::Duration;
 
 use anyhow::Result;
 
-use crate::cache;
-use crate::kernel::Spec;
+use crate::kernel::{self, Spec};
 use crate::progress::Step;
+use crate::{cache, host};
 
 /// Where the cache keeps how fast this machine is: the part of [`Spec::work`] that it took.
 const PACE: &str = "kernel-pace";
 
 /// Says what is not built yet of `all`, and about how long that takes. Silent if it is all there.
 pub fn announce(all: &[Spec]) -> Result<()> {
+    host::require(host::KERNEL)?;
     let mut lacking = Vec::new();
     for spec in all {
         if !spec.is_built()? {
@@ -37,6 +39,17 @@ pub fn announce(all: &[Spec]) -> Result<()> {
         cache.display()
     ));
     Ok(())
+}
+
+/// Says once, as the first test needs an image, what all tests will take.
+pub fn before_tests() {
+    static SAID: Once = Once::new();
+    SAID.call_once(|| {
+        if let Err(error) = announce(kernel::IN_TESTS) {
+            // the test itself fails of it, and says so
+            Step::new("kernels").say(&format!("{error:#}"));
+        }
+    });
 }
 
 /// About how long `work` takes here, for a person.

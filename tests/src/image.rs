@@ -13,7 +13,7 @@ use crate::arch::Arch;
 use crate::cache::{self, Key};
 use crate::progress::Step;
 use crate::rootfs::Parts;
-use crate::{cost, host};
+use crate::{cost, forecast, host};
 
 /// Names an image that Buildroot made, for tests: its folder `images`.
 pub const VARIABLE: &str = "NL31_IMAGE";
@@ -102,7 +102,10 @@ impl Image {
         let build = || {
             let image = match std::env::var_os(VARIABLE) {
                 Some(dir) => Self::open(Path::new(&dir)),
-                None => Self::build(arch),
+                None => {
+                    forecast::before_tests();
+                    Self::build(arch)
+                }
             };
             let image = image.unwrap_or_else(|error| panic!("no image: {error:#}"));
             assert_eq!(image.arch, arch, "{VARIABLE} is for another architecture");

@@ -18,7 +18,7 @@ use nix::fcntl::Flock;
 use crate::arch::Arch;
 use crate::cache::{self, Key};
 use crate::progress::Step;
-use crate::{cost, forecast};
+use crate::{cost, forecast, host};
 
 /// Debian's package with the source; the series is the product's.
 const PACKAGE: &str = "linux-source-6.12";
@@ -227,6 +227,30 @@ pub const DEBUG: Spec = Spec {
     ..Arch::X86_64.shipped_kernel()
 };
 
+/// What `cargo test` boots, in the order of its need.
+pub const IN_TESTS: &[Spec] = &[
+    Arch::X86_64.shipped_kernel(),
+    Arch::X86_64.lab_kernel(),
+    PC,
+    PC_LAB,
+    UML,
+];
+
+/// What .ci/run boots.
+pub const IN_CI: &[Spec] = &[
+    Arch::X86_64.shipped_kernel(),
+    Arch::X86_64.lab_kernel(),
+    PC,
+    PC_LAB,
+    UML,
+    Arch::Aarch64.shipped_kernel(),
+    Arch::Aarch64.lab_kernel(),
+    Arch::Armv7.shipped_kernel(),
+    Arch::Armv7.lab_kernel(),
+    DEBUG,
+    UML_KCOV,
+];
+
 /// What a module is in its folder, and how it is kept.
 const MODULE: (&str, &str) = ("net/nl31/nl31.ko", "nl31.ko");
 
@@ -316,6 +340,12 @@ impl Spec {
             key.add_file(project, &file)?;
         }
         Ok(key.name())
+    }
+
+    /// Debian packages that building it takes.
+    pub fn packages(&self) -> Vec<&'static str> {
+        let arch = Arch::ALL.iter().find(|arch| arch.cross() == self.cross);
+        [host::KERNEL, arch.map_or(&[], |arch| arch.packages())].concat()
     }
 
     /// Whether it is in the cache.
@@ -449,13 +479,23 @@ fn compiler_version(cross: &str) -> Result<String> {
 /// The unpacked source.
 pub fn unpacked_source(step: &Step) -> Result<PathBuf> {
     let cache = cache::shared()?;
+    let version = source_version()?;
+    let dir = source_dir(&cache, &version);
+    if dir.is_dir() {
+        // no need to wait for a kernel that is built from it
+        return Ok(dir);
+    }
     let _lock = cache::lock(&cache.join("kernel.lock"), step)?;
-    source(&cache, &source_version()?, step)
+    source(&cache, &version, step)
+}
+
+fn source_dir(cache: &Path, version: &str) -> PathBuf {
+    cache.join(format!("linux-{}", version.replace(['/', ':'], "_")))
 }
 
 /// The unpacked source, with nothing of ours in it yet or an older kmod/.
 fn source(cache: &Path, version: &str, step: &Step) -> Result<PathBuf> {
-    let dir = cache.join(format!("linux-{}", version.replace(['/', ':'], "_")));
+    let dir = source_dir(cache, version);
     if dir.is_dir() {
         cache::touch(&dir);
         return Ok(dir);

@@ -28,8 +28,9 @@ const FIRMWARE: &str = "/usr/share/OVMF/OVMF_CODE_4M.fd";
 /// The firmware's variables on a new machine.
 pub const FIRMWARE_VARIABLES: &str = "/usr/share/OVMF/OVMF_VARS_4M.fd";
 
-/// Guests at a time, whatever number of tests and processes wants one.
-const GUESTS: usize = 2;
+/// Guests at a time, at the least, whatever number of tests and processes wants one; on a machine
+/// with more processors, one for each.
+const GUESTS_MIN: usize = 2;
 
 /// A machine to start.
 pub struct Machine<'a> {
@@ -481,8 +482,9 @@ impl Board {
 /// A right to run one more guest on this machine. Who has one must not wait for another.
 fn slot() -> Result<Flock<File>> {
     let dir = cache::local()?;
+    let guests = std::thread::available_parallelism()?.get().max(GUESTS_MIN);
     loop {
-        for number in 0..GUESTS {
+        for number in 0..guests {
             let path = dir.join(format!("guest-{number}.lock"));
             let file = File::options().create(true).append(true).open(&path)?;
             match Flock::lock(file, FlockArg::LockExclusiveNonblock) {

@@ -55,7 +55,7 @@ define NL31_AGENT_WRITE_NOTICES
 endef
 define NL31_AGENT_NOTICES
 	$(if $(wildcard $(NL31_AGENT_DIR)/vendor),$(NL31_AGENT_WRITE_NOTICES),\
-		echo "WARNING: nl31-agent: the notices of its crates are there when it is built" \
+		$(Q)echo "WARNING: nl31-agent: the notices of its crates are there when it is built" \
 		>>$(LEGAL_WARNINGS))
 endef
 NL31_AGENT_POST_LEGAL_INFO_HOOKS += NL31_AGENT_NOTICES

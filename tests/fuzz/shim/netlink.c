@@ -411,6 +411,8 @@ void shim_close(u32 nr)
 	c->sk.dead = true;
 	notifier->notifier_call(notifier, NETLINK_URELEASE, &gone);
 	BUG_ON(c->sk.held);
+	/* what was queued for now */
+	shim_advance(0);
 }
 
 void shim_send(u32 nr, const void *data, size_t size, u32 fail)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! `apply`: makes the table what a file says, with the fewest changes, all at once.
+//! `apply`: makes the table equal to a file, with the fewest changes, all at once.
 
 use std::collections::BTreeMap;
 use std::path::Path as FilePath;
@@ -18,24 +18,24 @@ use crate::link::Link;
 use crate::output::{Output, counted};
 use crate::port::Port;
 
-/// How often is tried, before a table that keeps changing is given up.
+/// Attempts before a table that keeps changing is given up.
 pub const ATTEMPTS: usize = 5;
 
-/// The agent's codes for a change that would do for another table: no such route, one that
-/// is there already, several paths.
+/// The agent's codes for a change that fits another table: no such route, an existing
+/// route, several paths.
 const OUTDATED: [u16; 3] = [404, 409, 410];
 
 /// Every prefix with its paths, in the order in which they are used.
 pub type Table = BTreeMap<Prefix, Vec<Path<DeviceName>>>;
 
-/// What has to be done with one prefix.
+/// The changes of one prefix.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Step {
     /// The prefix.
     pub prefix: Prefix,
-    /// All its paths go first.
+    /// First delete all its paths.
     pub clear: bool,
-    /// Then these come, behind those that stay.
+    /// Then append these.
     pub append: Vec<Path<DeviceName>>,
     /// For a person: the paths that will be gone, and those that will be new.
     pub gone: Vec<Path<DeviceName>>,
@@ -49,7 +49,7 @@ pub fn insert(table: &mut Table, route: Route<DeviceName>) {
     paths.insert(append_index(paths, route.path.metric), route.path);
 }
 
-/// What makes `now` into `wanted`.
+/// The changes that turn `now` into `wanted`.
 pub fn difference(now: &Table, wanted: &Table) -> Vec<Step> {
     let mut steps = Vec::new();
     let none = Vec::new();
@@ -69,8 +69,8 @@ pub fn difference(now: &Table, wanted: &Table) -> Vec<Step> {
             '-' => gone.push(route.path),
             _ => new.push(route.path),
         });
-        // Appending alone does it if that leads to the wanted order. Otherwise the
-        // prefix is made anew; readers see neither step.
+        // Appending alone will do if it leads to the wanted order. Otherwise the prefix is
+        // deleted and built again; readers see neither step.
         let mut appended = Table::from([(prefix, before.clone())]);
         new.iter().for_each(|path| {
             insert(
@@ -94,15 +94,15 @@ pub fn difference(now: &Table, wanted: &Table) -> Vec<Step> {
     steps
 }
 
-/// What is to be done, and the number of the table's last change before that.
+/// The changes, and the number of the table's last change for which they were planned.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// What is to be done.
+    /// The changes.
     pub steps: Vec<Step>,
     generation: u64,
 }
 
-/// The table of the agent, as it was at one moment, and the number of its last change.
+/// The table as it was at one moment, and the number of its last change.
 fn running<P: Port>(link: &mut Link<P>) -> Result<(Table, u64), Error> {
     for _ in 0..ATTEMPTS {
         let before = generation(link)?;
@@ -118,7 +118,7 @@ fn running<P: Port>(link: &mut Link<P>) -> Result<(Table, u64), Error> {
     Err(Error::Changing)
 }
 
-/// What makes the table what a file says.
+/// The changes that make the table equal to a file.
 pub fn plan<P: Port>(link: &mut Link<P>, file: &mut RouteFile) -> Result<Plan, Error> {
     let mut wanted = Table::new();
     let path = file.path().to_path_buf();
@@ -227,7 +227,7 @@ pub fn execute<P: Port>(
     }
 }
 
-/// Plans, and does it; plans again if the table has changed meanwhile.
+/// Plans and applies; plans again if the table has changed meanwhile.
 fn attempt<P: Port>(
     link: &mut Link<P>,
     file: &mut RouteFile,

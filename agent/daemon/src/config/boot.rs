@@ -20,7 +20,7 @@ use nl31_netlink::{Client, Error, Loaded, Mode, Transport};
 use nl31_route::DeviceName;
 
 use super::backup::Keeping;
-use super::deferred::Late;
+use super::deferred::DeferredRoutes;
 use super::file::{ConfigError, ConfigErrorKind};
 use super::load::Loading;
 use super::locations::Files;
@@ -44,7 +44,7 @@ pub struct Boot {
     state: State,
     /// Configs that were refused.
     refused: usize,
-    late: Option<Late>,
+    deferred: Option<DeferredRoutes>,
 }
 
 #[derive(Debug)]
@@ -66,7 +66,7 @@ enum State {
     /// It is loaded, and a copy of it is being kept.
     Keeping(Box<Keeping>),
     /// As [`State::Loading`] with only the routes over this device.
-    Late(DeviceName, Box<Loading>),
+    LoadingDeferred(DeviceName, Box<Loading>),
     Done,
 }
 
@@ -80,11 +80,11 @@ pub enum News {
     /// A config was loaded.
     Loaded(PathBuf, Loaded),
     /// The routes over a device were loaded that came late.
-    Late(DeviceName, Loaded),
+    LoadedDeferred(DeviceName, Loaded),
     /// A config was refused; the next one is tried.
     Refused(ConfigError),
     /// They were not, and are waited for no more.
-    NotLate(ConfigError),
+    DeferredRefused(ConfigError),
     /// There is no config, or none that could be loaded.
     Empty,
     /// The kernel failed; the boot starts over when it is called again.
@@ -113,7 +113,7 @@ impl Boot {
             module: MODULE.into(),
             state: State::Start,
             refused: 0,
-            late: None,
+            deferred: None,
         }
     }
 
@@ -131,18 +131,24 @@ impl Boot {
     pub fn restart(&mut self) {
         self.state = State::Start;
         self.refused = 0;
-        self.late = None;
+        self.deferred = None;
     }
 
     /// The devices whose routes wait for them.
     pub fn waits_for(&self) -> &[DeviceName] {
-        self.late.as_ref().map_or(&[], |late| &late.devices)
+        self.deferred
+            .as_ref()
+            .map_or(&[], |deferred| &deferred.devices)
     }
 
     /// Another table is there now, in which this waits for a device.
-    pub fn replace<T: Transport>(&mut self, client: &mut Client<T>, late: Option<Late>) {
-        if self.late.is_some() || late.is_some() {
-            self.late = late;
+    pub fn replace<T: Transport>(
+        &mut self,
+        client: &mut Client<T>,
+        deferred: Option<DeferredRoutes>,
+    ) {
+        if self.deferred.is_some() || deferred.is_some() {
+            self.deferred = deferred;
             self.leave_mark(client);
         }
     }
@@ -153,24 +159,24 @@ impl Boot {
         client: &mut Client<T>,
         devices: &dyn Devices,
     ) {
-        let (State::Done, Some(late)) = (&self.state, &mut self.late) else {
+        let (State::Done, Some(deferred)) = (&self.state, &mut self.deferred) else {
             return;
         };
-        let mut names = late.devices.iter();
+        let mut names = deferred.devices.iter();
         let Some(come) = names.position(|name| devices.index(name).is_some()) else {
             return;
         };
-        let name = late.devices.swap_remove(come);
+        let name = deferred.devices.swap_remove(come);
         // Another agent may have put another table there.
-        let waits = |late: Late| late.devices.contains(&name);
-        if Mark::read(&self.mark).is_some_and(|mark| !mark.late.is_some_and(waits)) {
-            self.late = None;
+        let waits = |deferred: DeferredRoutes| deferred.devices.contains(&name);
+        if Mark::read(&self.mark).is_some_and(|mark| !mark.deferred.is_some_and(waits)) {
+            self.deferred = None;
             return;
         }
-        match Loading::open(&late.config, Mode::Missing) {
+        match Loading::open(&deferred.config, Mode::Missing) {
             Ok(loading) => {
-                let loading = loading.without_absent().only(name.clone());
-                self.state = State::Late(name, Box::new(loading));
+                let loading = loading.defer_missing().only(name.clone());
+                self.state = State::LoadingDeferred(name, Box::new(loading));
             }
             Err(error) => {
                 log::error!("{error}");
@@ -192,7 +198,7 @@ impl Boot {
                 if let Some(mark) = mark
                     .filter(|mark| mark.life == self.life() && mark.generation <= table.generation)
                 {
-                    self.late = mark.late;
+                    self.deferred = mark.deferred;
                     self.state = State::Done;
                     return News::Kept(paths);
                 }
@@ -224,7 +230,7 @@ impl Boot {
                 }
                 match Loading::open(&config.path, mode) {
                     Ok(loading) => {
-                        let loading = Box::new(loading.without_absent());
+                        let loading = Box::new(loading.defer_missing());
                         self.state = State::Loading(index, mode, loading);
                         News::None
                     }
@@ -237,7 +243,7 @@ impl Boot {
                     News::None
                 }
                 Ok(Some(loaded)) => {
-                    self.late = loading.late();
+                    self.deferred = loading.deferred();
                     self.leave_mark(client);
                     let Config { path, good, .. } = &self.configs[index];
                     let good = good.as_ref().map(|good| Keeping::begin(path, good));
@@ -264,20 +270,20 @@ impl Boot {
                 };
                 News::None
             }
-            State::Late(name, mut loading) => match loading.step(client, devices) {
+            State::LoadingDeferred(name, mut loading) => match loading.step(client, devices) {
                 Ok(None) => {
-                    self.state = State::Late(name, loading);
+                    self.state = State::LoadingDeferred(name, loading);
                     News::None
                 }
                 Ok(Some(loaded)) => {
                     self.state = State::Done;
                     // It has gone again meanwhile.
-                    if loading.late().is_some() {
+                    if loading.deferred().is_some() {
                         self.wait_again(name);
                         return News::None;
                     }
                     self.leave_mark(client);
-                    News::Late(name, loaded)
+                    News::LoadedDeferred(name, loaded)
                 }
                 Err(error) => {
                     self.state = State::Done;
@@ -288,7 +294,7 @@ impl Boot {
                         return News::None;
                     }
                     self.leave_mark(client);
-                    News::NotLate(error)
+                    News::DeferredRefused(error)
                 }
             },
             State::Done => {
@@ -305,8 +311,8 @@ impl Boot {
 
     /// The mark has never said otherwise.
     fn wait_again(&mut self, name: DeviceName) {
-        if let Some(late) = &mut self.late {
-            let _ = late.devices.push(name);
+        if let Some(deferred) = &mut self.deferred {
+            let _ = deferred.devices.push(name);
         }
     }
 
@@ -331,7 +337,7 @@ impl Boot {
                 let mark = Mark {
                     generation: table.generation,
                     life: self.life(),
-                    late: self.late.clone(),
+                    deferred: self.deferred.clone(),
                 };
                 mark.write(&self.mark).map_err(|error| error.to_string())
             });

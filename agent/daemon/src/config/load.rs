@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use nl31_netlink::{Add, Change, Client, Load, Loaded, Mode, Transport};
 use nl31_route::DeviceName;
 
-use super::deferred::{Absent, Late};
+use super::deferred::{DeferredRoutes, MissingDevices};
 use super::file::{ConfigError, ConfigErrorKind, Fault, Lines};
 use crate::platform::devices::{Cached, Devices};
 
@@ -31,7 +31,7 @@ pub struct Loading {
     /// Only routes over this device are loaded.
     only: Option<DeviceName>,
     /// The devices that are not there, if routes over such may be left out.
-    absent: Option<Absent>,
+    missing: Option<MissingDevices>,
 }
 
 impl Loading {
@@ -49,13 +49,13 @@ impl Loading {
             checking: mode == Mode::Missing,
             load: None,
             only: None,
-            absent: None,
+            missing: None,
         })
     }
 
-    /// Leaves out routes over devices that are not there, see [`Loading::late`].
-    pub fn without_absent(mut self) -> Self {
-        self.absent = Some(Absent::new());
+    /// Leaves out routes over devices that are not there, see [`Loading::deferred`].
+    pub fn defer_missing(mut self) -> Self {
+        self.missing = Some(MissingDevices::new());
         self
     }
 
@@ -67,16 +67,16 @@ impl Loading {
 
     /// Whether the routes over a device that is not there may be left out.
     fn leaves_out(&mut self, device: &DeviceName) -> bool {
-        let Some(absent) = &mut self.absent else {
+        let Some(missing) = &mut self.missing else {
             return false;
         };
-        absent.contains(device) || absent.push(device.clone()).is_ok()
+        missing.contains(device) || missing.push(device.clone()).is_ok()
     }
 
     /// The devices whose routes were left out, and wait for them.
-    pub fn late(&self) -> Option<Late> {
-        let devices = self.absent.clone().filter(|absent| !absent.is_empty())?;
-        Some(Late {
+    pub fn deferred(&self) -> Option<DeferredRoutes> {
+        let devices = self.missing.clone().filter(|missing| !missing.is_empty())?;
+        Some(DeferredRoutes {
             config: self.path.clone(),
             devices,
         })
@@ -176,7 +176,7 @@ fn is_kernel(kind: &ConfigErrorKind) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::deferred::ABSENT_MAX;
+    use crate::config::deferred::MISSING_DEVICES_MAX;
     use crate::config::file::LINE_MAX;
     use crate::platform::atomic_file::tests::Folder;
     use crate::platform::devices::tests::TestDevices;
@@ -376,26 +376,24 @@ mod tests {
                 if let Some(loaded) = loading.step(&mut client, &TestDevices::default()).unwrap() {
                     return (
                         loaded.added,
-                        loading.late().map_or(0, |late| late.devices.len()),
+                        loading.deferred().map_or(0, |late| late.devices.len()),
                     );
                 }
             }
         };
         let open = || Loading::open(&path, Mode::Missing).unwrap();
-        assert_eq!(load(open().without_absent()), (1, 1));
+        assert_eq!(load(open().defer_missing()), (1, 1));
         assert_eq!(load(open().only("lo".parse().unwrap())), (0, 0));
         // There is an end to how many can be waited for.
-        let many: String = (0..=ABSENT_MAX)
+        let many: String = (0..=MISSING_DEVICES_MAX)
             .map(|i| format!("10.{i}.0.0/16 dev usb{i}\n"))
             .collect();
         let path = folder.file("many.conf", many);
-        let mut loading = Loading::open(&path, Mode::Missing)
-            .unwrap()
-            .without_absent();
+        let mut loading = Loading::open(&path, Mode::Missing).unwrap().defer_missing();
         let error = loading
             .step(&mut client, &TestDevices::default())
             .unwrap_err();
-        assert_eq!(error.place, Some((ABSENT_MAX as u32 + 1, 18)));
+        assert_eq!(error.place, Some((MISSING_DEVICES_MAX as u32 + 1, 18)));
     }
 
     #[test]

@@ -32,7 +32,7 @@ impl<T: Transport> Console<T> {
         if let (true, Some(boot), Some(client)) = (free, &mut self.boot, &mut self.client) {
             // What waits goes with the table that it was to come to.
             if self.shared.config.replaced.borrow().is_some() {
-                boot.replace(client, self.shared.config.late());
+                boot.replace(client, self.shared.config.deferred());
                 self.shared.config.replaced.take();
             }
             boot.look_for_devices(client, &*self.devices);
@@ -96,12 +96,12 @@ impl<T: Transport> Console<T> {
                     self.notice(format_args!("{}", NotThere(device)));
                 }
             }
-            News::Late(device, loaded) => {
+            News::LoadedDeferred(device, loaded) => {
                 let added = count_routes(u64::from(loaded.added));
                 log::info!("{device} has come: {added} added");
                 self.notice(format_args!("{device} has come, loaded {added} over it"));
             }
-            News::NotLate(error) => {
+            News::DeferredRefused(error) => {
                 log::error!("{error}");
                 self.notice(format_args!("config not loaded: {error}"));
             }

@@ -57,8 +57,8 @@ impl<T: Transport> Console<T> {
                 self.shared.left().is_some()
             }) {
             Ok(Progress::Saved(paths)) => {
-                self.shared.config.saved(paths, save.saving.late());
-                for device in save.saving.late() {
+                self.shared.config.saved(paths, save.saving.deferred());
+                for device in save.saving.deferred() {
                     self.data(format_args!("* with the routes that wait for {device}"));
                 }
                 let confirmed = if save.confirms { "confirmed and " } else { "" };
@@ -117,7 +117,7 @@ impl<T: Transport> Console<T> {
             Ok(mut loading) => {
                 // Only the resident agent is there to add them.
                 if self.shared.config.resident {
-                    loading = loading.without_absent();
+                    loading = loading.defer_missing();
                 }
                 self.running = Running::Load(Box::new(loading));
             }
@@ -140,11 +140,11 @@ impl<T: Transport> Console<T> {
         match loading.step(client, &*self.devices) {
             Ok(None) => self.running = Running::Load(loading),
             Ok(Some(loaded)) => {
-                let late = loading.late();
-                for device in late.iter().flat_map(|late| &late.devices) {
+                let deferred = loading.deferred();
+                for device in deferred.iter().flat_map(|deferred| &deferred.devices) {
                     self.data(format_args!("* {}", NotThere(device)));
                 }
-                self.shared.config.replace(late);
+                self.shared.config.replace(deferred);
                 let path = loading.path().display();
                 let routes = count_routes(loaded.added.into());
                 log::info!("{path}: {routes} take the place of the table");

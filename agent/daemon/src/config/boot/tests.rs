@@ -42,8 +42,8 @@ fn start_with(folder: &Folder, kernel: &mut Kernel, module: &Path) -> Vec<String
             News::Loaded(path, loaded) => {
                 format!("loaded {} {}+{}", name(&path), loaded.added, loaded.present)
             }
-            News::Late(device, loaded) => format!("late {device} {}", loaded.added),
-            News::NotLate(error) => error.to_string(),
+            News::LoadedDeferred(device, loaded) => format!("late {device} {}", loaded.added),
+            News::DeferredRefused(error) => error.to_string(),
             News::Refused(error) => format!("refused {} {:?}", name(&error.path), error.place),
             News::Empty => "empty".into(),
             News::Failed(error) => {
@@ -169,7 +169,7 @@ fn routes_over_a_device_that_comes_late_are_loaded_when_it_does() {
     boot.look_for_devices(&mut kernel, &MoreDevices);
     let mut late = Vec::new();
     while !boot.done() {
-        if let News::Late(device, loaded) = boot.step(&mut kernel, &MoreDevices) {
+        if let News::LoadedDeferred(device, loaded) = boot.step(&mut kernel, &MoreDevices) {
             late.push((device.to_string(), loaded.added));
         }
     }
@@ -202,7 +202,7 @@ fn a_device_that_is_gone_again_is_waited_for_as_before() {
     let step = |boot: &mut Boot, kernel: &mut Kernel, devices: &dyn Devices| {
         let mut told = Vec::new();
         while !boot.ended() {
-            if let News::Late(device, loaded) = boot.step(kernel, devices) {
+            if let News::LoadedDeferred(device, loaded) = boot.step(kernel, devices) {
                 told.push((device.to_string(), loaded.added));
             }
         }
@@ -215,7 +215,7 @@ fn a_device_that_is_gone_again_is_waited_for_as_before() {
         // As it was pulled out before its line was read.
         assert_eq!(step(&mut boot, &mut kernel, &TestDevices::default()), []);
         assert_eq!(boot.waits_for().len(), 1);
-        let late = Mark::read(&files.mark()).unwrap().late.unwrap();
+        let late = Mark::read(&files.mark()).unwrap().deferred.unwrap();
         assert_eq!(late.devices.len(), 1);
     }
     boot.look_for_devices(&mut kernel, &MoreDevices);
@@ -241,7 +241,7 @@ fn a_device_whose_config_is_gone_is_waited_for_no_more() {
     assert!(
         Mark::read(&files.mark())
             .unwrap()
-            .late
+            .deferred
             .unwrap()
             .devices
             .is_empty()
