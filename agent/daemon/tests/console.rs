@@ -278,6 +278,112 @@ fn commands_may_be_abbreviated_where_that_is_clear() {
 }
 
 #[test]
+fn lines_of_iproute2s_lists_are_taken_and_what_they_only_tell_is_named() {
+    let mut session = Session::new(false);
+    session.plays(
+        "
+        > ip route add 198.51.100.0/24 dev eth0 proto kernel scope link linkdown
+        W208 added 198.51.100.0/24; passed over: scope, linkdown
+        > ip -6 ro ad 2001:db8:15::/64 dev eth0 protocol ra metric 1024 expires 86000sec pref medium
+        W208 added 2001:db8:15::/64; passed over: pref, expires
+        > ip -6 r a unreachable default dev lo metric 1024 error -113
+        W208 added ::/0; passed over: error, dev lo
+        > ip r a default via 192.0.2.1 dev eth0 proto dhcp metric 100
+        I200 added 0.0.0.0/0
+        > ip -4 r
+        0.0.0.0/0 via 192.0.2.1 dev eth0 metric 100 proto dhcp
+        198.51.100.0/24 dev eth0 proto kernel
+        I200 2 routes
+        > ip -6 route flush dev eth0 scope link
+        W208 flushed; passed over: scope
+        > route show
+        0.0.0.0/0 via 192.0.2.1 dev eth0 metric 100 proto dhcp
+        198.51.100.0/24 dev eth0 proto kernel
+        unreachable ::/0 metric 1024
+        I200 3 routes
+        > ip -4 route add 2001:db8::/32 dev eth0
+          ip -4 route add 2001:db8::/32 dev eth0
+                          ^^^^^^^^^^^^^
+        E400 column 17: `ip -4` takes IPv4 prefixes alone: remove -4, or write another prefix
+        > ip route get 192.0.2.9 from 198.51.100.1
+          ip route get 192.0.2.9 from 198.51.100.1
+                                 ^^^^
+        E400 column 24: routes are looked up by destination alone: write the address only
+        > begin
+        I200 edits wait for `commit` from now on
+        > ip -6 route add default dev eth0 scope link
+        W208 edit 1; passed over: scope
+        > diff
+        + ::/0 dev eth0
+        I200 1 difference from the table
+        > rollback
+        I200 dropped 1 edit
+        ",
+    );
+}
+
+#[test]
+fn what_a_config_has_of_iproute2s_lists_is_named_once() {
+    let mut session =
+        Session::boots("10.0.0.0/8 dev eth0 scope link\n11.0.0.0/8 dev eth0 scope link\n");
+    let path = session.folder.config().display().to_string();
+    assert_eq!(
+        session.types(""),
+        format!("* loaded 2 routes from {path}\n* {path}: passed over: scope\n")
+    );
+    session.plays_with_file("> load\nW208 loaded 2 routes from FILE; passed over: scope");
+}
+
+#[test]
+fn an_empty_saved_config_is_not_loaded() {
+    let mut session = Session::new(false);
+    session.types("route add 10.0.0.0/8 dev eth0\n");
+    fs::write(session.folder.config(), "").unwrap();
+    let said = session.types("load\n");
+    assert!(
+        said.starts_with("E424 ") && said.contains("the saved config is empty"),
+        "{said}"
+    );
+    assert_eq!(session.table(), ["10.0.0.0/8 dev 2"]);
+    // Whoever names it means it.
+    session.plays_with_file("> load FILE\nI200 loaded 0 routes from FILE");
+}
+
+#[test]
+fn a_byte_order_mark_before_a_command_is_passed_over() {
+    let mut session = Session::new(false);
+    assert_eq!(
+        session
+            .types("\u{feff}ping\nping\n")
+            .matches("I200")
+            .count(),
+        2
+    );
+    let mut session = Session::new(true);
+    assert!(session.types("\u{feff}ping\r").contains("I200"));
+}
+
+#[test]
+fn a_replacement_that_is_there_already_says_so() {
+    Session::new(false).plays(
+        "
+        > route add 10.0.0.0/8 via 192.0.2.1
+        I200 added 10.0.0.0/8
+        > route append 10.0.0.0/8 via 192.0.2.2
+        I200 appended 10.0.0.0/8
+        > route replace 10.0.0.0/8 via 192.0.2.2
+        E409 path is there
+        > terminal 1
+        I200 1 row of 80 columns
+        > terminal +5
+          terminal +5
+                   ^^
+        E400 column 10: expected a number from 0 to 999
+        ",
+    );
+}
+
+#[test]
 fn empty_lines_and_comments_are_no_commands() {
     Session::new(false)
         .plays("> \n>  \t \n> # nothing\n> #ping\n> ping\nI200 the kernel is alive\n");

@@ -27,6 +27,7 @@ use super::shared::Shared;
 use super::show::Show;
 use crate::candidate::edit_log::Candidate;
 use crate::config::boot::Boot;
+use crate::config::file::BYTE_ORDER_MARK;
 use crate::config::load::Loading;
 use crate::grammar::codes;
 use crate::platform::devices::Devices;
@@ -491,7 +492,9 @@ impl<T: Transport> Console<T> {
             return;
         }
         let bytes = std::mem::take(&mut self.script);
-        let line = std::str::from_utf8(&bytes)
+        // Editors of some systems put it before the first line.
+        let bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&bytes);
+        let line = std::str::from_utf8(bytes)
             .ok()
             .and_then(|line| Line::try_from(line).ok());
         if std::mem::take(&mut self.script_overflowed) {

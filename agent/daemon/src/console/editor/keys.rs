@@ -161,6 +161,8 @@ impl KeyDecoder {
         // At most 4 bytes: the fourth is either the last one or an error below.
         let _ = self.utf8.push(byte);
         let key = match std::str::from_utf8(&self.utf8) {
+            // A byte order mark is no key, and shows nothing.
+            Ok("\u{feff}") => None,
             Ok(text) => text.chars().next().map(|c| match c {
                 // C1 controls are not shown, whatever they do.
                 c if c.is_control() => Key::Invalid,
@@ -330,6 +332,7 @@ mod tests {
     #[test]
     fn characters_are_utf8() {
         assert_eq!(text("aé€😀".as_bytes()), "aé€😀");
+        assert_eq!(text("\u{feff}a".as_bytes()), "a");
         assert_eq!(text(b"\xffa"), ".a");
         assert_eq!(text(b"\xc3a"), "a");
         assert_eq!(keys(b"\xe2\x82\r"), [Key::Enter]);
