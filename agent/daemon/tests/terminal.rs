@@ -154,6 +154,28 @@ fn a_nul_among_typed_text_takes_no_line_away() {
     }
 }
 
+/// A cable whose wires touch.
+#[test]
+fn a_line_that_returns_the_output_falls_silent() {
+    let mut line = Line::new("loop");
+    line.hears("nl31> ");
+    line.types(b"x\r");
+    let mut total = 0;
+    loop {
+        let mut fds = [PollFd::new(line.terminal.as_fd(), PollFlags::POLLIN)];
+        if poll(&mut fds, PollTimeout::from(2000u16)).unwrap() == 0 {
+            break;
+        }
+        let mut buffer = [0; 4096];
+        let len = line.terminal.read(&mut buffer).unwrap();
+        line.types(&buffer[..len]);
+        total += len;
+        assert!(total < 1 << 20, "it goes on for ever");
+    }
+    line.types(b"help codes\r");
+    line.hears("I200 help\r\nnl31> ");
+}
+
 #[test]
 fn the_line_is_raw_while_served_and_put_back_as_it_was() {
     for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP] {

@@ -17,11 +17,11 @@ use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
 use nl31_netlink::{Client, Error, Loaded, Mode, Transport};
-use nl31_route::DeviceName;
+use nl31_route::{DeviceName, PassedOver};
 
 use super::backup::Keeping;
 use super::deferred::DeferredRoutes;
-use super::file::{ConfigError, ConfigErrorKind};
+use super::file::{self, ConfigError, ConfigErrorKind};
 use super::load::Loading;
 use super::locations::Files;
 use super::marker::Mark;
@@ -52,6 +52,8 @@ struct Config {
     path: PathBuf,
     /// Where a copy of it is kept once it was loaded.
     good: Option<PathBuf>,
+    /// The agent writes it.
+    saved: bool,
     /// It was asked for: that it is not there is a mistake.
     asked_for: bool,
 }
@@ -77,8 +79,8 @@ pub enum News {
     None,
     /// The mark was there; the table has so many paths.
     Kept(u64),
-    /// A config was loaded.
-    Loaded(PathBuf, Loaded),
+    /// A config was loaded, and these of its words passed over.
+    Loaded(PathBuf, Loaded, PassedOver),
     /// The routes over a device were loaded that came late.
     LoadedDeferred(DeviceName, Loaded),
     /// A config was refused; the next one is tried.
@@ -97,6 +99,7 @@ impl Boot {
         let other = |path: &PathBuf| Config {
             path: path.clone(),
             good: None,
+            saved: true,
             asked_for: false,
         };
         let own = Config {
@@ -105,7 +108,10 @@ impl Boot {
             ..other(&files.config)
         };
         let mut configs = vec![own, other(&files.good)];
-        configs.extend(files.factory.iter().map(other));
+        configs.extend(files.factory.iter().map(|path| Config {
+            saved: false,
+            ..other(path)
+        }));
         Self {
             configs,
             mark: files.mark(),
@@ -228,7 +234,11 @@ impl Boot {
                     self.state = State::Next(index + 1, mode);
                     return News::None;
                 }
-                match Loading::open(&config.path, mode) {
+                let opened = match config.saved && !config.asked_for {
+                    true => file::refuse_empty(&config.path),
+                    false => Ok(()),
+                };
+                match opened.and_then(|()| Loading::open(&config.path, mode)) {
                     Ok(loading) => {
                         let loading = Box::new(loading.defer_missing());
                         self.state = State::Loading(index, mode, loading);
@@ -251,7 +261,7 @@ impl Boot {
                         Some(keeping) => State::Keeping(Box::new(keeping)),
                         None => State::Done,
                     };
-                    News::Loaded(path.clone(), loaded)
+                    News::Loaded(path.clone(), loaded, loading.passed_over())
                 }
                 Err(error) if error.is_of_config() => self.refuse(index, mode, error),
                 Err(error) => match error.kind {

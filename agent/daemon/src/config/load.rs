@@ -9,7 +9,7 @@
 use std::path::{Path, PathBuf};
 
 use nl31_netlink::{Add, Change, Client, Load, Loaded, Mode, Transport};
-use nl31_route::DeviceName;
+use nl31_route::{DeviceName, PassedOver};
 
 use super::deferred::{DeferredRoutes, MissingDevices};
 use super::file::{ConfigError, ConfigErrorKind, Fault, Lines};
@@ -89,6 +89,11 @@ impl Loading {
         {
             log::error!("{}: {error}", self.path.display());
         }
+    }
+
+    /// The words of iproute2's lists that were passed over so far.
+    pub fn passed_over(&self) -> PassedOver {
+        self.lines.passed_over()
     }
 
     /// The file.
@@ -266,7 +271,7 @@ mod tests {
 
     #[test]
     fn what_is_no_text_is_refused_at_its_place() {
-        let long = "10.0.0.0/8 dev eth0 #".to_owned() + &"x".repeat(1 << 20);
+        let long = "10.0.0.0/8 dev eth0 ".to_owned() + &"x".repeat(1 << 20);
         refused(
             "huge",
             long,
@@ -285,6 +290,40 @@ mod tests {
     }
 
     #[test]
+    fn a_comment_may_be_long_and_in_any_encoding() {
+        let folder = Folder::new("comment");
+        let long = [b"10.0.0.0/8 dev eth0 # ".as_slice(), &[b'x'; 600]].concat();
+        let latin = b"\n# caf\xe9\n11.0.0.0/8 dev eth0 # \xe4\n".as_slice();
+        let huge = [b"#".as_slice(), &[0xe9; 100_000], b"\n12.0.0.0/8 dev eth0"].concat();
+        let path = folder.file("routes.conf", [&long, latin, &huge].concat());
+        let loaded = load(&mut client(), &path, Mode::Transaction);
+        assert_eq!(loaded.map(|loaded| loaded.added), Ok(3));
+        let text = format!("10.0.0.0/8 dev eth0 {} # no comment", " ".repeat(LINE_MAX));
+        refused(
+            "padded",
+            text,
+            "FILE:1:513: the line is longer than 512 bytes",
+        );
+    }
+
+    #[test]
+    fn words_of_lists_are_passed_over_and_known() {
+        let folder = Folder::new("passed-over");
+        let text = "10.0.0.0/8 dev eth0 scope link\n11.0.0.0/8 dev eth0 pref medium linkdown\n";
+        let path = folder.file("routes.conf", text);
+        for mode in [Mode::Transaction, Mode::Missing] {
+            let mut client = client();
+            let mut loading = Loading::open(&path, mode).unwrap();
+            while loading
+                .step(&mut client, &TestDevices::default())
+                .unwrap()
+                .is_none()
+            {}
+            assert_eq!(loading.passed_over().to_string(), "scope, pref, linkdown");
+        }
+    }
+
+    #[test]
     fn an_empty_config_is_one() {
         let folder = Folder::new("empty");
         for text in ["", "\n", "# nothing"] {
@@ -299,7 +338,7 @@ mod tests {
     #[test]
     fn a_line_of_512_bytes_is_read_with_and_without_its_end() {
         let folder = Folder::new("longest");
-        let line = format!("{:<LINE_MAX$}", "blackhole 10.0.0.0/8 #");
+        let line = format!("{:<LINE_MAX$}", "blackhole 10.0.0.0/8");
         for (text, added) in [
             (line.clone(), 1),
             (format!("{line}\n"), 1),
@@ -341,7 +380,7 @@ mod tests {
             b"10.0.0.0/8 \xff",
             "FILE:1:12: the line is not UTF-8 text",
         );
-        let long = format!("10.0.0.0/8 dev eth0\n# {}", "x".repeat(LINE_MAX));
+        let long = format!("10.0.0.0/8 dev eth0\n{}", "x".repeat(LINE_MAX + 1));
         refused(
             "long",
             long,

@@ -43,7 +43,7 @@ impl ConfigState {
                 devices: deferred.clone(),
             }));
         }
-        log::info!("saved {paths} routes to {}", self.files.config.display());
+        log::info!("routes saved to {}: {paths}", self.files.config.display());
     }
 
     /// The routes of the config that wait for a device, and so are in no table.

@@ -77,7 +77,7 @@ impl<T: Transport> Console<T> {
             News::Kept(paths) => {
                 log::info!("the config was loaded before; the table has {paths} paths");
             }
-            News::Loaded(path, loaded) => {
+            News::Loaded(path, loaded, passed_over) => {
                 let path = path.display();
                 log::info!(
                     "{path}: {} routes added, {} present",
@@ -90,6 +90,10 @@ impl<T: Transport> Console<T> {
                     present => self.notice(format_args!(
                         "loaded {added} from {path}{instead}, {present} were there"
                     )),
+                }
+                if !passed_over.is_empty() {
+                    log::warn!("{path}: passed over: {passed_over}");
+                    self.notice(format_args!("{path}: passed over: {passed_over}"));
                 }
                 for device in boot.waits_for() {
                     log::warn!("{}", NotThere(device));

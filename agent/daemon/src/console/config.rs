@@ -8,7 +8,7 @@ use nl31_netlink::{ErrorKind, Mode, Transport};
 use super::boot::NotThere;
 use super::reply::{Reason, count_routes};
 use super::session::{Console, Running};
-use crate::config::file::{ConfigError, ConfigErrorKind};
+use crate::config::file::{ConfigError, ConfigErrorKind, refuse_empty};
 use crate::config::load::Loading;
 use crate::config::save::{Progress, SaveError, Saving};
 use crate::grammar;
@@ -113,7 +113,11 @@ impl<T: Transport> Console<T> {
             return self.absent();
         }
         let path = file.map_or(self.shared.config.files.saved(), Path::new);
-        match Loading::open(path, Mode::Replace) {
+        let saved = match file {
+            Some(_) => Ok(()),
+            None => refuse_empty(path),
+        };
+        match saved.and_then(|()| Loading::open(path, Mode::Replace)) {
             Ok(mut loading) => {
                 // Only the resident agent is there to add them.
                 if self.shared.config.resident {
@@ -148,7 +152,11 @@ impl<T: Transport> Console<T> {
                 let path = loading.path().display();
                 let routes = count_routes(loaded.added.into());
                 log::info!("{path}: {routes} take the place of the table");
-                self.status(codes::DONE, format_args!("loaded {routes} from {path}"));
+                let passed_over = loading.passed_over();
+                if !passed_over.is_empty() {
+                    log::warn!("{path}: passed over: {passed_over}");
+                }
+                self.done(passed_over, format_args!("loaded {routes} from {path}"));
             }
             Err(error) => self.config_failed(&error),
         }

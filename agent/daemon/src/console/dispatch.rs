@@ -5,6 +5,7 @@ use nl31_netlink::Transport;
 
 use super::commit::Purpose;
 use super::editor::{LINE_MAX, Line};
+use super::reply::Counted;
 use super::session::{Console, Peer, Running};
 use crate::candidate::edit;
 use crate::grammar::codes;
@@ -134,7 +135,7 @@ impl<T: Transport> Console<T> {
             ),
             rows => self.status(
                 codes::DONE,
-                format_args!("{rows} rows of {columns} columns"),
+                format_args!("{} of {columns} columns", Counted(rows as u64, "row")),
             ),
         }
     }

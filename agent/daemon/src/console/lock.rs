@@ -7,17 +7,20 @@ use nl31_netlink::Transport;
 
 use super::session::Console;
 use crate::console::access::{Attempt, Gate, PIN_MAX};
+use crate::console::editor::{Key, KeyDecoder};
 use crate::grammar::codes;
 
 /// Where the PIN is typed, unseen.
-const PROMPT: &[u8] = b"PIN: ";
+pub(super) const PROMPT: &str = "PIN: ";
 
 /// The lock of a line.
 #[derive(Debug, Default)]
 pub(super) struct Lock {
     pub(super) gate: Rc<Gate>,
-    typed: heapless::Vec<u8, PIN_MAX>,
-    too_long: bool,
+    keys: KeyDecoder,
+    typed: heapless::String<PIN_MAX>,
+    /// What was typed cannot be the PIN: too long, or not text.
+    spoiled: bool,
     /// A PIN was tried.
     tried: bool,
 }
@@ -26,7 +29,7 @@ impl Lock {
     /// Forgets what was typed of a PIN.
     pub(super) fn forget(&mut self) {
         self.typed.clear();
-        self.too_long = false;
+        self.spoiled = false;
     }
 }
 
@@ -70,30 +73,31 @@ impl<T: Transport> Console<T> {
     }
 
     pub(super) fn ask_for_pin(&mut self) {
-        self.out.raw(PROMPT);
+        self.out.raw(PROMPT.as_bytes());
     }
 
-    /// Takes a key of the PIN.
+    /// Takes a byte of the PIN's keys.
     pub(super) fn pin_key(&mut self, byte: u8) {
         let lock = &mut self.lock;
-        match byte {
-            // A line's end that follows another one is no empty PIN.
-            b'\r' | b'\n' if lock.typed.is_empty() => {}
-            b'\r' | b'\n' => self.try_pin(),
-            0x08 | 0x7f => {
+        match lock.keys.byte(byte) {
+            // Enter alone is no empty PIN.
+            Some(Key::Enter) if lock.typed.is_empty() && !lock.spoiled => {}
+            Some(Key::Enter) => self.try_pin(),
+            Some(Key::Backspace) => {
                 lock.typed.pop();
             }
-            0x03 | 0x15 => lock.forget(),
-            0x20.. => lock.too_long |= lock.typed.push(byte).is_err(),
+            Some(Key::Ctrl('C' | 'U')) => lock.forget(),
+            Some(Key::Char(c)) => lock.spoiled |= lock.typed.push(c).is_err(),
+            Some(Key::Invalid) => lock.spoiled = true,
             _ => {}
         }
     }
 
     fn try_pin(&mut self) {
         let typed = std::mem::take(&mut self.lock.typed);
-        let too_long = std::mem::take(&mut self.lock.too_long);
+        let spoiled = std::mem::take(&mut self.lock.spoiled);
         self.data(format_args!(""));
-        let pin: &[u8] = if too_long { b"" } else { &typed };
+        let pin: &[u8] = if spoiled { b"" } else { typed.as_bytes() };
         let attempt = self.lock.gate.attempt(pin);
         // The check takes its time, and shows nothing meanwhile: who types the PIN once more
         // does not give it as a command, which would be shown and kept.

@@ -31,7 +31,15 @@ fn start(folder: &Folder, kernel: &mut Kernel) -> Vec<String> {
 
 fn start_with(folder: &Folder, kernel: &mut Kernel, module: &Path) -> Vec<String> {
     let config = folder.0.join("routes.conf");
-    let mut boot = Boot::new(&Files::new(Some(&config), &folder.0.join("run")));
+    start_from(
+        &Files::new(Some(&config), &folder.0.join("run")),
+        kernel,
+        module,
+    )
+}
+
+fn start_from(files: &Files, kernel: &mut Kernel, module: &Path) -> Vec<String> {
+    let mut boot = Boot::new(files);
     boot.module = module.into();
     let mut news = Vec::new();
     while !boot.ended() {
@@ -39,7 +47,7 @@ fn start_with(folder: &Folder, kernel: &mut Kernel, module: &Path) -> Vec<String
         news.push(match boot.step(kernel, &TestDevices::default()) {
             News::None => continue,
             News::Kept(paths) => format!("kept {paths}"),
-            News::Loaded(path, loaded) => {
+            News::Loaded(path, loaded, _) => {
                 format!("loaded {} {}+{}", name(&path), loaded.added, loaded.present)
             }
             News::LoadedDeferred(device, loaded) => format!("late {device} {}", loaded.added),
@@ -53,6 +61,26 @@ fn start_with(folder: &Folder, kernel: &mut Kernel, module: &Path) -> Vec<String
         });
     }
     news
+}
+
+#[test]
+fn a_saved_config_without_a_byte_gives_way_to_the_good_copy_or_the_factorys() {
+    let folder = Folder::new("boot-empty");
+    let files = Files {
+        factory: Some(folder.file("factory.conf", "")),
+        ..Files::new(Some(&folder.0.join("routes.conf")), &folder.0.join("run"))
+    };
+    let boot = || start_from(&files, &mut kernel(), Path::new("/no/such"));
+    folder.file("routes.conf", "");
+    let refused = "refused routes.conf None";
+    assert_eq!(boot(), [refused, "loaded factory.conf 0+0"]);
+    fs::remove_file(files.mark()).unwrap();
+    folder.file("routes.good", "10.0.0.0/8 dev eth0\n");
+    assert_eq!(boot(), [refused, "loaded routes.good 1+0"]);
+    fs::remove_file(files.mark()).unwrap();
+    // Whatever `save` writes of an empty table.
+    folder.file("routes.conf", "# saved\n");
+    assert_eq!(boot(), ["loaded routes.conf 0+0"]);
 }
 
 #[test]
