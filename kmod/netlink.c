@@ -327,6 +327,9 @@ static noinline_for_stack void nl31_refuse_rest(struct datagram *d,
 	char text[96];
 
 	memcpy(&nlh, skb->data, min_t(size_t, skb->len, NLMSG_HDRLEN));
+	/* it may begin a transaction whose rest is to be discarded */
+	if (!d->ns)
+		d->ns = nl31_ns_get(sock_net(skb->sk), skb->sk);
 	if (d->ns) {
 		nl31_fail_rest(d, skb, has_header ? &nlh : NULL);
 		nl31_publish_pending(d);

@@ -458,7 +458,8 @@ static bool embeds(const struct client *c, const struct nlmsgerr *error,
 {
 	struct nlmsghdr header = *request;
 
-	if (header.nlmsg_len < NLMSG_HDRLEN ||
+	/* an answer that comes by itself has the header of the last message, and no more */
+	if (error->error == -ETIMEDOUT || header.nlmsg_len < NLMSG_HDRLEN ||
 	    header.nlmsg_len > (size_t)(c->out + c->len - (const char *)request))
 		header.nlmsg_len = NLMSG_HDRLEN;
 	return !memcmp(&error->msg, &header, NLMSG_HDRLEN) &&
