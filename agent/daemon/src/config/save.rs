@@ -32,6 +32,8 @@ pub struct Saving {
     config: Lines,
     deferred: MissingDevices,
     paths: u64,
+    /// The table's, before it was read: later changes are not known to be saved.
+    generation: u64,
     tries: u32,
 }
 
@@ -108,7 +110,9 @@ impl Saving {
             // A config that was deleted has taken them with it.
             _ => (Lines::none()?, MissingDevices::new()),
         };
+        let generation = client.table()?.generation;
         Ok(Self {
+            generation,
             file: Some(file),
             dump: client.snapshot()?,
             dumped: false,
@@ -122,6 +126,11 @@ impl Saving {
     /// Paths written so far.
     pub fn paths(&self) -> u64 {
         self.paths
+    }
+
+    /// The table's generation that is saved.
+    pub fn generation(&self) -> u64 {
+        self.generation
     }
 
     /// The devices whose routes wait for them, and are saved too.

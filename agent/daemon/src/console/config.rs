@@ -57,7 +57,9 @@ impl<T: Transport> Console<T> {
                 self.shared.left().is_some()
             }) {
             Ok(Progress::Saved(paths)) => {
-                self.shared.config.saved(paths, save.saving.deferred());
+                self.shared
+                    .config
+                    .saved(paths, save.saving.generation(), save.saving.deferred());
                 for device in save.saving.deferred() {
                     self.data(format_args!("* with the routes that wait for {device}"));
                 }
@@ -144,6 +146,10 @@ impl<T: Transport> Console<T> {
         match loading.step(client, &*self.devices) {
             Ok(None) => self.running = Running::Load(loading),
             Ok(Some(loaded)) => {
+                if loading.path() == self.shared.config.files.saved() {
+                    let generation = client.table().ok().map(|table| table.generation);
+                    self.shared.config.set_saved(generation);
+                }
                 let deferred = loading.deferred();
                 for device in deferred.iter().flat_map(|deferred| &deferred.devices) {
                     self.data(format_args!("* {}", NotThere(device)));
@@ -173,6 +179,7 @@ impl<T: Transport> Console<T> {
     pub(super) fn factory_reset(&mut self) {
         match self.shared.config.files.forget() {
             Ok(()) => {
+                self.shared.config.set_saved(None);
                 log::warn!("the saved config was deleted");
                 self.status(codes::DONE, format_args!(
                     "the next boot begins as the factory made it; the table is as it was, and `save` keeps it"

@@ -34,7 +34,9 @@ impl<H: Host> Program<H> {
         );
         let routes = saving.paths();
         if last {
-            shared.config.saved(routes, saving.deferred());
+            shared
+                .config
+                .saved(routes, saving.generation(), saving.deferred());
         } else {
             self.open = Open::Save(save);
         }
