@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The receive loop of protocol 31. */
+/* The receive loop of protocol 31, and the replies. */
 #ifndef _NL31_NETLINK_H
 #define _NL31_NETLINK_H
 
-struct net;
-struct sk_buff;
+#include "request.h"
+
+struct nl31_table *nl31_table_of(const struct net *net);
 
 void nl31_receive(struct sk_buff *skb);
-void nl31_socket_closed(const struct net *net);
+struct sk_buff *nl31_done_new(const struct nl31_request *req, int value);
+void nl31_wake_receiver(const struct nl31_request *req);
 
 #endif /* _NL31_NETLINK_H */

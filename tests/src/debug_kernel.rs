@@ -26,7 +26,6 @@ const STEPS: &[(&str, Option<u32>)] = &[
     ("contend", Some(30)),
     ("vanish", Some(60)),
     ("device_gone", None),
-    ("rtnl", None),
     ("memcg", None),
     ("reload", Some(100)),
     ("agent", Some(5)),
@@ -44,7 +43,6 @@ const CLIENTS: &[&str] = &[
     "mangle",
     "memcg",
     "reload",
-    "rtnl",
     "vanish",
 ];
 

@@ -11,7 +11,6 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use nix::sys::{prctl, signal::Signal};
 
-use crate::cost;
 use crate::klog;
 use crate::progress::Step;
 
@@ -63,7 +62,7 @@ pub fn run(command: &mut Command, step: &Step) -> Result<String> {
     if hangs {
         child.kill()?;
     }
-    cost::wait(&mut child)?;
+    child.wait()?;
 
     if hangs {
         bail!(

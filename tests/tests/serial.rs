@@ -51,6 +51,8 @@ impl Desk {
         // who runs the tests in the background has Ctrl-C ignored
         let mut command = Command::new("env");
         command.arg("--default-signal=INT").arg(&self.nl31ctl);
+        // What a lost session does is looked at, not how it is got back.
+        command.args(["--reconnect", "0"]);
         command.arg("--serial").arg(cable.path()).args(arguments);
         command
     }

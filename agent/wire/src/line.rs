@@ -113,7 +113,8 @@ impl Line {
                 self.deframer.byte(byte);
                 Heard::Nothing
             }
-            (Mode::CodeByte(_), 1..=VERSION_MAX) => {
+            // A code byte of 1 would make the version 0.
+            (Mode::CodeByte(2..), 1..=VERSION_MAX) => {
                 self.mode = Mode::Candidate;
                 self.deframer.byte(byte);
                 Heard::Nothing

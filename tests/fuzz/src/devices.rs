@@ -13,7 +13,9 @@ pub struct TwoDevices;
 
 impl Devices for TwoDevices {
     fn index(&self, name: &DeviceName) -> Option<u32> {
-        let index = NAMES.iter().position(|known| *known == name.as_str())?;
+        let index = NAMES
+            .iter()
+            .position(|known| known.as_bytes() == name.as_bytes())?;
         Some(index as u32 + 1)
     }
 

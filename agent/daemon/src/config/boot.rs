@@ -17,11 +17,11 @@ use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
 use nl31_netlink::{Client, Error, Loaded, Mode, Transport};
-use nl31_route::{DeviceName, PassedOver};
+use nl31_route::DeviceName;
 
 use super::backup::Keeping;
-use super::deferred::DeferredRoutes;
-use super::file::{self, ConfigError, ConfigErrorKind};
+use super::deferred::Late;
+use super::file::{ConfigError, ConfigErrorKind};
 use super::load::Loading;
 use super::locations::Files;
 use super::marker::Mark;
@@ -44,7 +44,7 @@ pub struct Boot {
     state: State,
     /// Configs that were refused.
     refused: usize,
-    deferred: Option<DeferredRoutes>,
+    late: Option<Late>,
 }
 
 #[derive(Debug)]
@@ -52,8 +52,6 @@ struct Config {
     path: PathBuf,
     /// Where a copy of it is kept once it was loaded.
     good: Option<PathBuf>,
-    /// The agent writes it.
-    saved: bool,
     /// It was asked for: that it is not there is a mistake.
     asked_for: bool,
 }
@@ -68,7 +66,7 @@ enum State {
     /// It is loaded, and a copy of it is being kept.
     Keeping(Box<Keeping>),
     /// As [`State::Loading`] with only the routes over this device.
-    LoadingDeferred(DeviceName, Box<Loading>),
+    Late(DeviceName, Box<Loading>),
     Done,
 }
 
@@ -79,14 +77,14 @@ pub enum News {
     None,
     /// The mark was there; the table has so many paths.
     Kept(u64),
-    /// A config was loaded, and these of its words passed over.
-    Loaded(PathBuf, Loaded, PassedOver),
+    /// A config was loaded.
+    Loaded(PathBuf, Loaded),
     /// The routes over a device were loaded that came late.
-    LoadedDeferred(DeviceName, Loaded),
+    Late(DeviceName, Loaded),
     /// A config was refused; the next one is tried.
     Refused(ConfigError),
     /// They were not, and are waited for no more.
-    DeferredRefused(ConfigError),
+    NotLate(ConfigError),
     /// There is no config, or none that could be loaded.
     Empty,
     /// The kernel failed; the boot starts over when it is called again.
@@ -99,7 +97,6 @@ impl Boot {
         let other = |path: &PathBuf| Config {
             path: path.clone(),
             good: None,
-            saved: true,
             asked_for: false,
         };
         let own = Config {
@@ -108,10 +105,7 @@ impl Boot {
             ..other(&files.config)
         };
         let mut configs = vec![own, other(&files.good)];
-        configs.extend(files.factory.iter().map(|path| Config {
-            saved: false,
-            ..other(path)
-        }));
+        configs.extend(files.factory.iter().map(other));
         Self {
             configs,
             mark: files.mark(),
@@ -119,7 +113,7 @@ impl Boot {
             module: MODULE.into(),
             state: State::Start,
             refused: 0,
-            deferred: None,
+            late: None,
         }
     }
 
@@ -137,24 +131,18 @@ impl Boot {
     pub fn restart(&mut self) {
         self.state = State::Start;
         self.refused = 0;
-        self.deferred = None;
+        self.late = None;
     }
 
     /// The devices whose routes wait for them.
     pub fn waits_for(&self) -> &[DeviceName] {
-        self.deferred
-            .as_ref()
-            .map_or(&[], |deferred| &deferred.devices)
+        self.late.as_ref().map_or(&[], |late| &late.devices)
     }
 
     /// Another table is there now, in which this waits for a device.
-    pub fn replace<T: Transport>(
-        &mut self,
-        client: &mut Client<T>,
-        deferred: Option<DeferredRoutes>,
-    ) {
-        if self.deferred.is_some() || deferred.is_some() {
-            self.deferred = deferred;
+    pub fn replace<T: Transport>(&mut self, client: &mut Client<T>, late: Option<Late>) {
+        if self.late.is_some() || late.is_some() {
+            self.late = late;
             self.leave_mark(client);
         }
     }
@@ -165,24 +153,24 @@ impl Boot {
         client: &mut Client<T>,
         devices: &dyn Devices,
     ) {
-        let (State::Done, Some(deferred)) = (&self.state, &mut self.deferred) else {
+        let (State::Done, Some(late)) = (&self.state, &mut self.late) else {
             return;
         };
-        let mut names = deferred.devices.iter();
+        let mut names = late.devices.iter();
         let Some(come) = names.position(|name| devices.index(name).is_some()) else {
             return;
         };
-        let name = deferred.devices.swap_remove(come);
+        let name = late.devices.swap_remove(come);
         // Another agent may have put another table there.
-        let waits = |deferred: DeferredRoutes| deferred.devices.contains(&name);
-        if Mark::read(&self.mark).is_some_and(|mark| !mark.deferred.is_some_and(waits)) {
-            self.deferred = None;
+        let waits = |late: Late| late.devices.contains(&name);
+        if Mark::read(&self.mark).is_some_and(|mark| !mark.late.is_some_and(waits)) {
+            self.late = None;
             return;
         }
-        match Loading::open(&deferred.config, Mode::Missing) {
+        match Loading::open(&late.config, Mode::Missing) {
             Ok(loading) => {
-                let loading = loading.defer_missing().only(name.clone());
-                self.state = State::LoadingDeferred(name, Box::new(loading));
+                let loading = loading.without_absent().only(name.clone());
+                self.state = State::Late(name, Box::new(loading));
             }
             Err(error) => {
                 log::error!("{error}");
@@ -204,7 +192,7 @@ impl Boot {
                 if let Some(mark) = mark
                     .filter(|mark| mark.life == self.life() && mark.generation <= table.generation)
                 {
-                    self.deferred = mark.deferred;
+                    self.late = mark.late;
                     self.state = State::Done;
                     return News::Kept(paths);
                 }
@@ -234,13 +222,9 @@ impl Boot {
                     self.state = State::Next(index + 1, mode);
                     return News::None;
                 }
-                let opened = match config.saved && !config.asked_for {
-                    true => file::refuse_empty(&config.path),
-                    false => Ok(()),
-                };
-                match opened.and_then(|()| Loading::open(&config.path, mode)) {
+                match Loading::open(&config.path, mode) {
                     Ok(loading) => {
-                        let loading = Box::new(loading.defer_missing());
+                        let loading = Box::new(loading.without_absent());
                         self.state = State::Loading(index, mode, loading);
                         News::None
                     }
@@ -253,7 +237,7 @@ impl Boot {
                     News::None
                 }
                 Ok(Some(loaded)) => {
-                    self.deferred = loading.deferred();
+                    self.late = loading.late();
                     self.leave_mark(client);
                     let Config { path, good, .. } = &self.configs[index];
                     let good = good.as_ref().map(|good| Keeping::begin(path, good));
@@ -261,7 +245,7 @@ impl Boot {
                         Some(keeping) => State::Keeping(Box::new(keeping)),
                         None => State::Done,
                     };
-                    News::Loaded(path.clone(), loaded, loading.passed_over())
+                    News::Loaded(path.clone(), loaded)
                 }
                 Err(error) if error.is_of_config() => self.refuse(index, mode, error),
                 Err(error) => match error.kind {
@@ -280,20 +264,20 @@ impl Boot {
                 };
                 News::None
             }
-            State::LoadingDeferred(name, mut loading) => match loading.step(client, devices) {
+            State::Late(name, mut loading) => match loading.step(client, devices) {
                 Ok(None) => {
-                    self.state = State::LoadingDeferred(name, loading);
+                    self.state = State::Late(name, loading);
                     News::None
                 }
                 Ok(Some(loaded)) => {
                     self.state = State::Done;
                     // It has gone again meanwhile.
-                    if loading.deferred().is_some() {
+                    if loading.late().is_some() {
                         self.wait_again(name);
                         return News::None;
                     }
                     self.leave_mark(client);
-                    News::LoadedDeferred(name, loaded)
+                    News::Late(name, loaded)
                 }
                 Err(error) => {
                     self.state = State::Done;
@@ -304,7 +288,7 @@ impl Boot {
                         return News::None;
                     }
                     self.leave_mark(client);
-                    News::DeferredRefused(error)
+                    News::NotLate(error)
                 }
             },
             State::Done => {
@@ -321,8 +305,8 @@ impl Boot {
 
     /// The mark has never said otherwise.
     fn wait_again(&mut self, name: DeviceName) {
-        if let Some(deferred) = &mut self.deferred {
-            let _ = deferred.devices.push(name);
+        if let Some(late) = &mut self.late {
+            let _ = late.devices.push(name);
         }
     }
 
@@ -347,7 +331,7 @@ impl Boot {
                 let mark = Mark {
                     generation: table.generation,
                     life: self.life(),
-                    deferred: self.deferred.clone(),
+                    late: self.late.clone(),
                 };
                 mark.write(&self.mark).map_err(|error| error.to_string())
             });

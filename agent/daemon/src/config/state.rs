@@ -4,7 +4,7 @@
 
 use std::cell::{Cell, RefCell};
 
-use super::deferred::{DeferredRoutes, MissingDevices};
+use super::deferred::{Absent, Late};
 use super::locations::Files;
 use super::marker::Mark;
 
@@ -20,7 +20,7 @@ pub struct ConfigState {
     pub booting: Cell<bool>,
     /// Another table is there, with what waits for a device in it, and the boot does not
     /// know yet.
-    pub replaced: RefCell<Option<Option<DeferredRoutes>>>,
+    pub replaced: RefCell<Option<Option<Late>>>,
 }
 
 impl ConfigState {
@@ -35,38 +35,39 @@ impl ConfigState {
     }
 
     /// The table was saved as the config, with the routes that wait for these devices.
-    pub fn saved(&self, paths: u64, deferred: &MissingDevices) {
-        if self.resident && !deferred.is_empty() {
+    pub fn saved(&self, paths: u64, late: &Absent) {
+        if self.resident && !late.is_empty() {
             // They are there now, and wherever they were may go.
-            self.replace(Some(DeferredRoutes {
+            self.replace(Some(Late {
                 config: self.files.config.clone(),
-                devices: deferred.clone(),
+                devices: late.clone(),
             }));
         }
-        log::info!("routes saved to {}: {paths}", self.files.config.display());
+        log::info!("saved {paths} routes to {}", self.files.config.display());
+        self.files.keep();
     }
 
     /// The routes of the config that wait for a device, and so are in no table.
-    pub fn deferred(&self) -> Option<DeferredRoutes> {
+    pub fn late(&self) -> Option<Late> {
         match Mark::read(&self.files.mark()) {
-            Some(mark) => mark.deferred,
+            Some(mark) => mark.late,
             None => self.replaced.borrow().clone().flatten(),
         }
     }
 
     /// Another table is there now, in which this waits for a device.
-    pub fn replace(&self, deferred: Option<DeferredRoutes>) {
+    pub fn replace(&self, late: Option<Late>) {
         let path = self.files.mark();
         if let Some(mark) = Mark::read(&path) {
             // At once, for the next agent and for others: the resident one looks there
             // before it adds what has waited, too.
-            let deferred = deferred.clone();
-            if let Err(error) = (Mark { deferred, ..mark }).write(&path) {
+            let late = late.clone();
+            if let Err(error) = (Mark { late, ..mark }).write(&path) {
                 log::warn!("{}: {error}", path.display());
             }
         }
         if self.resident {
-            *self.replaced.borrow_mut() = Some(deferred);
+            *self.replaced.borrow_mut() = Some(late);
         }
     }
 }

@@ -14,7 +14,6 @@ mod diff;
 mod dispatch;
 pub mod editor;
 mod info;
-mod intake;
 mod json;
 mod lock;
 mod notices;

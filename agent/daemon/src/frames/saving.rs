@@ -5,14 +5,18 @@ use nl31_netlink::Client;
 use nl31_wire::Response;
 
 use super::host::Host;
-use super::refusal::Refused;
+use super::refusal::{Refusal, Refused};
 use super::session::{Open, Program};
 use crate::config::save::{Progress, Saving};
+use crate::grammar::codes;
 
 impl<H: Host> Program<H> {
     pub(super) fn save(&mut self) -> Refused<()> {
         self.open = Open::Nothing;
-        self.permit_whole_table()?;
+        if self.host.shared().left().is_some() {
+            let what = format_args!("a commit waits to be confirmed, which saves it");
+            return Err(Refusal::new(codes::LOCKED.number, what));
+        }
         let shared = self.host.shared();
         let mut client = self.host.connect()?;
         let saving = Saving::begin(&mut client, &shared.config)?;
@@ -34,7 +38,7 @@ impl<H: Host> Program<H> {
         );
         let routes = saving.paths();
         if last {
-            shared.config.saved(routes, saving.deferred());
+            shared.config.saved(routes, saving.late());
         } else {
             self.open = Open::Save(save);
         }
