@@ -112,7 +112,7 @@ fn end<P: Port>(link: Link<P>, result: Result<(), Error>) -> Result<(), Error> {
             link.give_back();
             Err(error)
         }
-        // There is no line or no agent to say it to.
+        // Without a line or an agent, the answer cannot be sent.
         Err(
             error @ (Error::Port(..) | Error::NoAnswer | Error::Unknown(_) | Error::Version(_)),
         ) => Err(error),

@@ -647,7 +647,7 @@ fn a_lost_session_is_opened_again_for_what_was_not_carried_out() {
     let stamped = |line: &str| line.split(' ').next().is_some_and(is_time);
     assert!(log.lines().all(stamped), "{log}");
     assert_eq!(log.matches(" > Lookup 192.0.2.1/32\n").count(), 2, "{log}");
-    // A line of the console may have been executed: nobody knows.
+    // A line of the console may have been executed; the client cannot tell.
     let server = console_server(&line, 2);
     let unknown = ctl(&server, &["shell", "help"]);
     check(&unknown, 7, "", "is not known");

@@ -259,7 +259,7 @@ fn a_module_that_was_loaded_again_is_known_whatever_its_generation() {
     });
     let loaded = ["loaded routes.conf 1+0"];
     assert_eq!(start_with(&folder, &mut kernel(), &first), loaded);
-    // Somebody has filled the new table already, beyond the old one's generation.
+    // Another client has filled the new table already, beyond the old one's generation.
     let mut kernel = kernel();
     for text in ["11.0.0.0/8 dev eth0", "12.0.0.0/8 dev eth0"] {
         let route: nl31_netlink::Route<nl31_route::DeviceName> = text.parse().unwrap();
