@@ -12,8 +12,7 @@
 #include <net/sock.h>
 
 #include "dump.h"
-#include "netlink.h"
-#include "notify.h"
+#include "message.h"
 #include "route.h"
 
 /* Prefixes taken from the trie at a time. */
@@ -32,6 +31,8 @@
  * @begun: with @key, which did not fit
  * @key: the prefix at which it goes on, in @family
  * @paths: how many of its paths were sent
+ * @generation: of the version that it shows
+ * @has_told: the first message, which carries @generation, has been made
  */
 struct dump {
 	struct nl31_route filter;
@@ -42,6 +43,8 @@ struct dump {
 	bool begun;
 	struct lpm_key key;
 	unsigned int paths;
+	u64 generation;
+	bool has_told;
 };
 
 static struct dump **dump_of(struct netlink_callback *cb)
@@ -77,21 +80,49 @@ static int dump_done(struct netlink_callback *cb)
 	return 0;
 }
 
+/* The first path that can be used, of those there are. */
+static unsigned int find_in_use(const struct nl31_path_list *list)
+{
+	unsigned int i;
+
+	for (i = 0; i < list->count; i++)
+		if (nl31_path_is_usable(&list->path[i]))
+			break;
+	return i;
+}
+
+static int dump_path(struct sk_buff *skb, struct dump *dump,
+		     const struct nlmsghdr *header, const struct lpm_key *key,
+		     const struct nl31_path *path, bool is_standby)
+{
+	struct nlmsghdr *nlh = (struct nlmsghdr *)skb_tail_pointer(skb);
+	int err;
+
+	err = nl31_fill_route(skb, header, dump->family, key, path);
+	if (!err && (path->device || is_standby))
+		err = nl31_fill_route_flags(skb, nlh, path, is_standby);
+	if (!err && !dump->has_told) {
+		err = nl31_fill_generation(skb, nlh, dump->generation);
+		dump->has_told = !err;
+	}
+	return err;
+}
+
 /* The paths of one prefix from number dump->paths on. */
 static int dump_prefix(struct sk_buff *skb, struct dump *dump,
 		       const struct nlmsghdr *header, const struct lpm_key *key,
-		       const struct nl31_nexthop *nh)
+		       const struct nl31_path_list *list)
 {
+	const unsigned int in_use = list->count > 1 ? find_in_use(list) : 0;
 	const bool filtered = dump->filter.given;
 	unsigned int i;
 
-	for (i = dump->paths; i < nh->count; i++) {
-		const struct nl31_path *path = &nh->path[i];
+	for (i = dump->paths; i < list->count; i++) {
+		const struct nl31_path *path = &list->path[i];
 
-		if (nl31_path_dead(path) ||
-		    (filtered && !nl31_route_selects(&dump->filter, path)))
+		if (filtered && !nl31_route_selects(&dump->filter, path))
 			continue;
-		if (nl31_put_route(skb, header, dump->family, key, path)) {
+		if (dump_path(skb, dump, header, key, path, i > in_use)) {
 			dump->begun = true;
 			dump->key = *key;
 			dump->paths = i;
@@ -105,7 +136,7 @@ static int dump_prefix(struct sk_buff *skb, struct dump *dump,
 static int dump_family(struct sk_buff *skb, struct dump *dump,
 		       const struct nlmsghdr *header, const struct lpm *trie)
 {
-	struct nl31_nexthops *nhs = &dump->table->nexthops;
+	struct nl31_path_lists *lists = &dump->table->path_lists;
 	const struct nl31_route *filter = &dump->filter;
 	const bool below = filter->given & BIT(NL31_ROUTE_DST);
 	struct lpm_entry entry[DUMP_CHUNK];
@@ -119,12 +150,12 @@ static int dump_family(struct sk_buff *skb, struct dump *dump,
 	else if (below)
 		from = &filter->key;
 
-	lpm_iter_start(&it, trie, from, false);
+	nl31_lpm_iter_start(&it, trie, from, false);
 	do {
-		count = lpm_iter_fill(&it, entry, DUMP_CHUNK);
+		count = nl31_lpm_iter_fill(&it, entry, DUMP_CHUNK);
 		for (i = 0; i < count; i++) {
 			if (from) {
-				int cmp = lpm_key_cmp(&entry[i].key, from);
+				int cmp = nl31_lpm_key_cmp(&entry[i].key, from);
 
 				/* came to where the walk begins, under it */
 				if (cmp < 0)
@@ -135,12 +166,12 @@ static int dump_family(struct sk_buff *skb, struct dump *dump,
 				dump->begun = false;
 				from = NULL;
 			}
-			if (below && !lpm_key_covers(&filter->key,
-						     &entry[i].key))
+			if (below && !nl31_lpm_key_covers(&filter->key,
+							  &entry[i].key))
 				return 0;
 			err = dump_prefix(skb, dump, header, &entry[i].key,
-					  nl31_nexthop_by_id(nhs,
-							     entry[i].value));
+					  nl31_path_list_by_id(lists,
+							       entry[i].value));
 			if (err)
 				return err;
 		}
@@ -180,9 +211,9 @@ static int dump_stretch(struct sk_buff *skb, struct netlink_callback *cb)
 	rcu_read_lock();
 	v = dump->pinned;
 	if (!v) {
-		v = nl31_table_version(dump->table);
+		v = nl31_table_current(dump->table);
 	} else if (dump->family < NL31_FAMILIES &&
-		   READ_ONCE(dump->pinned->lost)) {
+		   READ_ONCE(dump->pinned->is_lost)) {
 		rcu_read_unlock();
 		NL_SET_ERR_MSG(cb->extack,
 			       "too much has changed to keep the snapshot; dump again, faster or without NLM_F_ATOMIC");
@@ -193,8 +224,9 @@ static int dump_stretch(struct sk_buff *skb, struct netlink_callback *cb)
 	 * publish_in_place().
 	 */
 	smp_rmb(); /* what was read so far is not newer than this number */
+	dump->generation = READ_ONCE(v->generation);
 	/* never 0, which means that it does not matter */
-	seq = (u32)READ_ONCE(v->id) << 1 | 1;
+	seq = (u32)dump->generation << 1 | 1;
 	smp_rmb(); /* what is read from here on is not older */
 	if (skb->len && seq != cb->seq) {
 		/* what is in this part already is of another version */
@@ -232,6 +264,9 @@ static int dump_part(struct sk_buff *skb, struct netlink_callback *cb)
 	/* what it marks is the first message of those that have this number */
 	if (skb->len)
 		nl_dump_check_consistent(cb, (struct nlmsghdr *)skb->data);
+	/* nothing is left: the NLMSG_DONE that follows says what was shown */
+	else if (!err && cb->extack)
+		nl_set_extack_cookie_u64(cb->extack, (*dump_of(cb))->generation);
 	return err && !skb->len ? err : skb->len;
 }
 
@@ -258,15 +293,16 @@ int nl31_dump(struct nl31_request *req)
 	if (err)
 		return err;
 
-	err = netlink_dump_start(t->sock, req->skb, req->nlh, &control);
+	err = netlink_dump_start(req->skb->sk, req->skb, req->nlh, &control);
 	if (err == -EINTR)
 		return 0;
 	if (dump.started) {
-		nl31_wake_receiver(req);
+		/* no memory for its first part; an error would be a second end */
+		nl31_socket_overrun(NETLINK_CB(req->skb).sk);
 		return 0;
 	}
 	if (err == -EBUSY)
-		return nl31_refuse(req, err,
+		return nl31_extack_err(req, err,
 				   "a dump is in progress on this socket");
 	return err;
 }

@@ -1,19 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Longest prefix match: a persistent multibit trie.
+ * Longest prefix match: a persistent multibit trie. lpm_node.h describes its nodes.
  *
- * One node covers eight bits of the address. Two bitmaps say which of its 256
- * children and of its 255 prefixes shorter than eight bits exist; children and
- * values stand behind them without gaps, and a population count finds their
- * place. What is alone below a child is kept in the child's slot instead of in
- * a node of its own.
+ * An edit copies the nodes on the way to its change, and published nodes never
+ * change: a reader that holds the root sees one version of the trie until the
+ * garbage of the edits after that version is freed. While no reader holds an
+ * older version, an edit of a single prefix may work in place: it replaces one
+ * node, and readers see its one 64-bit store or do not see it yet.
  *
- * An edit copies the nodes on the way to what it changes, and published nodes
- * never change: a reader that holds the root sees one version of the trie for as
- * long as the garbage of the edits that followed is not freed. Where nobody is to
- * see the older version any more, an edit of a single prefix can do with less: it
- * copies the one node that gets another size, and puts it in its place with one
- * store that readers see or do not see yet.
+ * Writers exclude each other; the caller's lock sees to that. Readers need RCU,
+ * or a version that is kept from being freed.
  */
 #ifndef _NL31_LPM_H
 #define _NL31_LPM_H
@@ -21,7 +17,7 @@
 #include <linux/kconfig.h>
 #include <linux/types.h>
 
-#define LPM_MAX_DEPTH	16	/* most nodes on the way down */
+#define LPM_MAX_DEPTH	16	/* most blocks on the way down, leaves not counted */
 
 /* No entry has this value. */
 #define LPM_NO_VALUE	U32_MAX
@@ -39,9 +35,9 @@ struct lpm_key {
 
 /**
  * struct lpm - one version of a trie
- * @root: slot of the root node, 0 for an empty trie
- * @bytes: allocated for nodes and leaves
- * @entries: prefixes in it
+ * @root: slot of the first node, 0 for an empty trie
+ * @bytes: memory of its blocks
+ * @entries: number of prefixes
  */
 struct lpm {
 	u64 root;
@@ -49,33 +45,35 @@ struct lpm {
 	u32 entries;
 };
 
-/* Heads what is allocated for a trie. */
+/* Heads everything that is allocated for a trie. */
 struct lpm_block {
 	union {
-		u64 edit;		/* in a trie: the edit that made it */
-		struct lpm_block *next;	/* retired */
+		u64 edit;	/* in a trie: the edit that made it */
+		u64 next;	/* in garbage: slot of the next block, or 0 */
 	};
 };
 
 /**
- * struct lpm_garbage - what an edit took out of a trie
- * @blocks: list of single nodes and leaves
- * @tree: slot of the root of a tree to be freed as a whole
- * @bytes: size of all that
+ * struct lpm_garbage - blocks that an edit took out of a trie
+ * @blocks: slot of the first of a list of single blocks, or 0
+ * @last: slot of the last of them
+ * @tree: slot of a tree to be freed as a whole, or 0
+ * @bytes: size of all of them
  */
 struct lpm_garbage {
-	struct lpm_block *blocks;
+	u64 blocks;
+	u64 last;
 	u64 tree;
 	size_t bytes;
 };
 
 /**
- * struct lpm_place - where lpm_get() has ended
- * @key: what it has looked for
- * @ref: refers to the last node on the way that only the edit knows; or NULL
- * @depth: of that node
+ * struct lpm_cursor - where nl31_lpm_get() stopped
+ * @key: the key it looked for
+ * @ref: slot of the last node on the way that only the edit knows; or NULL
+ * @depth: bytes of the address above that node
  */
-struct lpm_place {
+struct lpm_cursor {
 	struct lpm_key key;
 	u64 *ref;
 	unsigned int depth;
@@ -86,9 +84,9 @@ struct lpm_place {
  * @lpm: the trie with the changes
  * @base: the trie that the edit began with
  * @id: marks the blocks that only this edit knows; unique, not 0
- * @in_place: it changes one prefix, where readers of @base may see it
- * @garbage: blocks of @base that @lpm does not use any more
- * @place: from where lpm_set() may go on, until the next change
+ * @in_place: the edit changes one prefix, and readers of @base may see it
+ * @garbage: blocks of @base that @lpm no longer uses
+ * @place: where nl31_lpm_get() stopped; nl31_lpm_set() resumes here
  */
 struct lpm_edit {
 	struct lpm lpm;
@@ -96,7 +94,7 @@ struct lpm_edit {
 	u64 id;
 	bool in_place;
 	struct lpm_garbage garbage;
-	struct lpm_place place;
+	struct lpm_cursor place;
 };
 
 /**
@@ -113,62 +111,72 @@ struct lpm_node;
 
 /**
  * struct lpm_iter - a walk through a trie, ordered by address, then by length
- * @key: what the iterator is at, see lpm_iter_peek()
- * @value: value of the entry it is at
- * @node: the node it is at, or NULL where it is at an entry
+ * @key: the prefix the iterator is at
+ * @value: its value
+ * @below: see nl31_lpm_iter_peek()
+ * @root: slot of the root, as it was at the start
  * @depth: frames in use, less one; -1 at the end
- * @frame: the way down; @prefix and @child are what comes next in the node,
- *	@value_at and @slot_at where it stands
+ * @path: the address of the current frame; bytes behind its depth mean nothing
+ * @frame: the way down, one frame for each node or list
+ *
+ * In a frame, @node is NULL for a list. @slot are the slots. @prefix and @child
+ * are the next prefix and child of a node, @value_at and @slot_at their places;
+ * in a list @slot_at is the next slot and @child their number. @depth counts the
+ * bytes of the address above the node.
  */
 struct lpm_iter {
 	struct lpm_key key;
 	u32 value;
-	const struct lpm_node *node;
+	u64 below;
+	u64 root;
+	u64 path[2];
 	int depth;
 	struct lpm_iter_frame {
 		const struct lpm_node *node;
+		const u64 *slot;
 		u16 prefix;
 		u16 child;
 		u16 value_at;
 		u16 slot_at;
+		u8 depth;
 	} frame[LPM_MAX_DEPTH];
-	u64 path[2];
 };
 
-void lpm_init_tables(void);
+int nl31_lpm_init(void);
+void nl31_lpm_exit(void);
 
-bool lpm_key_covers(const struct lpm_key *key, const struct lpm_key *other);
-int lpm_key_cmp(const struct lpm_key *a, const struct lpm_key *b);
-void lpm_key_truncate(struct lpm_key *key, u8 len);
+bool nl31_lpm_key_covers(const struct lpm_key *key, const struct lpm_key *other);
+int nl31_lpm_key_cmp(const struct lpm_key *a, const struct lpm_key *b);
+void nl31_lpm_key_truncate(struct lpm_key *key, u8 len);
 
-u32 lpm_lookup(const struct lpm *lpm, const struct lpm_key *key, u8 *len);
+u32 nl31_lpm_lookup(const struct lpm *lpm, const struct lpm_key *key, u8 *len);
 
-void lpm_iter_start(struct lpm_iter *it, const struct lpm *lpm,
-		    const struct lpm_key *from, bool after);
-bool lpm_iter_next(struct lpm_iter *it);
-unsigned int lpm_iter_fill(struct lpm_iter *it, struct lpm_entry *entry,
-			   unsigned int room);
+void nl31_lpm_iter_start(struct lpm_iter *it, const struct lpm *lpm,
+			 const struct lpm_key *from, bool after);
+bool nl31_lpm_iter_next(struct lpm_iter *it);
+unsigned int nl31_lpm_iter_fill(struct lpm_iter *it, struct lpm_entry *entry,
+				unsigned int room);
 
-typedef int (*lpm_diff_fn)(void *ctx, const struct lpm_key *key, u32 old,
-			   u32 new);
-int lpm_diff(const struct lpm *old, const struct lpm *new, lpm_diff_fn fn,
-	     void *ctx);
+typedef int (*nl31_lpm_diff_fn)(void *ctx, const struct lpm_key *key, u32 old,
+				u32 new);
+int nl31_lpm_diff(const struct lpm *old, const struct lpm *new, nl31_lpm_diff_fn fn,
+		  void *ctx);
 
 /* A slot has 64 bits, and is seen whole only where these are one word. */
 #define LPM_CAN_IN_PLACE	IS_ENABLED(CONFIG_64BIT)
 
-void lpm_edit_begin(struct lpm_edit *edit, const struct lpm *base, u64 id);
-void lpm_edit_begin_in_place(struct lpm_edit *edit, const struct lpm *base,
-			     u64 id);
-u32 lpm_get(struct lpm_edit *edit, const struct lpm_key *key);
-int lpm_set(struct lpm_edit *edit, const struct lpm_key *key, u32 value);
-int lpm_remove(struct lpm_edit *edit, const struct lpm_key *key);
-void lpm_clear(struct lpm_edit *edit);
-void lpm_edit_abort(struct lpm_edit *edit);
-struct lpm_garbage lpm_edit_commit(struct lpm_edit *edit);
+void nl31_lpm_edit_begin(struct lpm_edit *edit, const struct lpm *base, u64 id);
+void nl31_lpm_edit_begin_in_place(struct lpm_edit *edit, const struct lpm *base,
+				  u64 id);
+u32 nl31_lpm_get(struct lpm_edit *edit, const struct lpm_key *key);
+int nl31_lpm_set(struct lpm_edit *edit, const struct lpm_key *key, u32 value);
+int nl31_lpm_remove(struct lpm_edit *edit, const struct lpm_key *key);
+void nl31_lpm_clear(struct lpm_edit *edit);
+void nl31_lpm_edit_abort(struct lpm_edit *edit);
+struct lpm_garbage nl31_lpm_edit_commit(struct lpm_edit *edit);
 
-void lpm_garbage_add(struct lpm_garbage *garbage, struct lpm_garbage *more);
-void lpm_garbage_free(struct lpm_garbage *garbage);
-void lpm_free(struct lpm *lpm);
+void nl31_lpm_garbage_add(struct lpm_garbage *garbage, struct lpm_garbage *more);
+void nl31_lpm_garbage_free(struct lpm_garbage *garbage);
+void nl31_lpm_free(struct lpm *lpm);
 
 #endif /* _NL31_LPM_H */

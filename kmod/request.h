@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* A request on its way through the module. */
+/* A request on its way through the module, and its errors. */
 #ifndef _NL31_REQUEST_H
 #define _NL31_REQUEST_H
 
@@ -7,7 +7,7 @@
 
 #include "table.h"
 
-#define NL31_VERSION	"0.1.0"
+#define NL31_MODULE_VERSION	"0.1.0"
 
 /**
  * struct nl31_request - one message of a datagram at a time
@@ -26,7 +26,7 @@ struct nl31_request {
 };
 
 /* Fail a request with a text for the person who reads the error. */
-#define nl31_refuse(req, err, fmt, ...) ({				\
+#define nl31_extack_err(req, err, fmt, ...) ({				\
 	struct nl31_request *__req = (req);				\
 	snprintf(__req->text, sizeof(__req->text), fmt, ##__VA_ARGS__);	\
 	__req->extack._msg = __req->text;				\
@@ -34,15 +34,16 @@ struct nl31_request {
 })
 
 /* The same, pointing at the attribute that is to blame. */
-#define nl31_refuse_attr(req, attr, err, fmt, ...) ({			\
+#define nl31_extack_attr_err(req, attr, err, fmt, ...) ({		\
 	struct nl31_request *_req = (req);				\
 	_req->extack.bad_attr = (attr);					\
-	nl31_refuse(_req, err, fmt, ##__VA_ARGS__);			\
+	nl31_extack_err(_req, err, fmt, ##__VA_ARGS__);			\
 })
 
 struct nla_policy;
 
 int nl31_request_parse(struct nl31_request *req, struct nlattr **tb, int max,
 		       const struct nla_policy *policy);
+int nl31_request_check_flags(struct nl31_request *req);
 
 #endif /* _NL31_REQUEST_H */

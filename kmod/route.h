@@ -3,6 +3,7 @@
 #ifndef _NL31_ROUTE_H
 #define _NL31_ROUTE_H
 
+#include <linux/if.h>
 #include <uapi/linux/nl31.h>
 
 #include "request.h"
@@ -12,12 +13,16 @@
  * @given: bit per enum nl31_route_attr that was there
  * @family: of @key, where NL31_ROUTE_DST was given
  * @key: the prefix
- * @path: the path
+ * @oif: index of its device, or 0
+ * @oif_name: name of its device, or empty
+ * @path: the path; its device is found where one is to be added
  */
 struct nl31_route {
 	u32 given;
 	enum nl31_family family;
 	struct lpm_key key;
+	u32 oif;
+	char oif_name[IFNAMSIZ];
 	struct nl31_path path;
 };
 
@@ -30,11 +35,5 @@ bool nl31_route_selects_family(const struct nl31_route *filter,
 int nl31_route_new(struct nl31_request *req);
 int nl31_route_del(struct nl31_request *req);
 int nl31_route_get(struct nl31_request *req);
-void nl31_route_purge(struct nl31_table *t);
-
-const struct nl31_path *nl31_route_lookup(struct nl31_table *t,
-					  enum nl31_family family,
-					  const struct lpm_key *address,
-					  struct lpm_key *prefix);
 
 #endif /* _NL31_ROUTE_H */

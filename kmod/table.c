@@ -8,14 +8,11 @@
  * but not before all versions that are older still.
  */
 #include <linux/mm.h>
-#include <linux/netdevice.h>
+#include <linux/percpu.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
 
-#include "notify.h"
-#include "route.h"
 #include "table.h"
-#include "transaction.h"
 
 /*
  * Garbage that may wait besides one whole version: enough for a thousand single
@@ -24,18 +21,20 @@
 #define RETIRED_MAX	(4L << 20)
 
 /*
- * What a growing table leaves to everybody else. Small allocations in the kernel
- * do not fail until there is nothing left, and then it is others who die.
+ * What a table that has grown large leaves to the rest of the machine: without it
+ * the OOM killer would pick other processes. Tables that are small may grow even
+ * then, so that one namespace cannot keep the others from changing theirs.
  */
 #define RESERVE_MAX	(64UL << (20 - PAGE_SHIFT))
-#define RESERVE_CHECK	64	/* prefixes between two looks */
+#define RESERVE_CHECK	64	/* growing prefixes between two looks */
+#define SMALL_SHARE	32	/* a small table has at most this part of the memory */
 
 static struct workqueue_struct *nl31_free_wq;
 
 static void retired_init(struct nl31_retired *retired)
 {
 	memset(retired->garbage, 0, sizeof(retired->garbage));
-	INIT_LIST_HEAD(&retired->nexthops);
+	INIT_LIST_HEAD(&retired->lists);
 	retired->bytes = 0;
 }
 
@@ -48,16 +47,16 @@ static size_t retired_bytes(const struct nl31_retired *retired)
 /* Context: process; no reader can be in it any more */
 static void retired_free(struct nl31_table *t, struct nl31_retired *retired)
 {
-	struct nl31_nexthop *nh, *next;
+	struct nl31_path_list *list, *next;
 
 	atomic_long_sub(retired_bytes(retired), &t->retired);
-	lpm_garbage_free(&retired->garbage[NL31_IPV4]);
-	lpm_garbage_free(&retired->garbage[NL31_IPV6]);
-	list_for_each_entry_safe(nh, next, &retired->nexthops, list) {
-		nl31_nexthop_free(&t->nexthops, nh);
+	nl31_lpm_garbage_free(&retired->garbage[NL31_IPV4]);
+	nl31_lpm_garbage_free(&retired->garbage[NL31_IPV6]);
+	list_for_each_entry_safe(list, next, &retired->lists, list) {
+		nl31_path_list_free(&t->path_lists, list);
 		cond_resched();
 	}
-	INIT_LIST_HEAD(&retired->nexthops);
+	INIT_LIST_HEAD(&retired->lists);
 	retired->bytes = 0;
 }
 
@@ -66,8 +65,8 @@ static void retired_move(struct nl31_retired *to, struct nl31_retired *from)
 	int f;
 
 	for (f = 0; f < NL31_FAMILIES; f++)
-		lpm_garbage_add(&to->garbage[f], &from->garbage[f]);
-	list_splice_init(&from->nexthops, &to->nexthops);
+		nl31_lpm_garbage_add(&to->garbage[f], &from->garbage[f]);
+	list_splice_init(&from->lists, &to->lists);
 	to->bytes += from->bytes;
 	from->bytes = 0;
 }
@@ -94,7 +93,7 @@ static void deferred_work(struct work_struct *work)
 }
 
 /* One after the other for a grace period is cheaper than each for its own. */
-static void defer(struct nl31_deferred *d, struct nl31_retired *retired)
+static void retired_defer(struct nl31_deferred *d, struct nl31_retired *retired)
 {
 	if (!retired_bytes(retired))
 		return;
@@ -135,12 +134,12 @@ static void version_put(struct nl31_version *v)
 }
 
 /**
- * nl31_table_version - the published version
+ * nl31_table_current - the published version
  * @t: the table
  *
  * Context: RCU read side, or the table's lock
  */
-struct nl31_version *nl31_table_version(struct nl31_table *t)
+struct nl31_version *nl31_table_current(struct nl31_table *t)
 {
 	return rcu_dereference_check(t->current_version,
 				     lockdep_is_held(&t->lock));
@@ -156,14 +155,14 @@ static void version_free_work(struct work_struct *work)
 }
 
 /* Begin to free the garbage of all versions that nobody holds any more. */
-static void reap(struct nl31_table *t)
+static void versions_reap(struct nl31_table *t)
 {
-	struct nl31_version *current_version = nl31_table_version(t), *v;
+	struct nl31_version *current_version = nl31_table_current(t), *v;
 
 	lockdep_assert_held(&t->lock);
 	for (;;) {
 		v = list_first_entry(&t->versions, struct nl31_version, list);
-		if (v == current_version || (v->pins && !v->lost))
+		if (v == current_version || (v->pins && !v->is_lost))
 			break;
 		list_del(&v->list);
 		INIT_RCU_WORK(&v->rwork, version_free_work);
@@ -201,8 +200,8 @@ static void limit_garbage(struct nl31_table *t)
 		return;
 	list_for_each_entry(v, &t->versions, list)
 		if (v->pins)
-			WRITE_ONCE(v->lost, true);
-	reap(t);
+			WRITE_ONCE(v->is_lost, true);
+	versions_reap(t);
 	wait_for_free();
 }
 
@@ -210,14 +209,14 @@ static void limit_garbage(struct nl31_table *t)
  * nl31_version_pin - hold the current version
  * @t: the table
  *
- * The holder looks into the tries under RCU, and only while @lost is not set.
+ * The holder looks into the tries under RCU, and only while @is_lost is not set.
  */
 struct nl31_version *nl31_version_pin(struct nl31_table *t)
 {
 	struct nl31_version *v;
 
 	mutex_lock(&t->lock);
-	v = nl31_table_version(t);
+	v = nl31_table_current(t);
 	v->pins++;
 	refcount_inc(&v->ref);
 	mutex_unlock(&t->lock);
@@ -234,21 +233,20 @@ void nl31_version_unpin(struct nl31_version *v)
 
 	mutex_lock(&t->lock);
 	if (!--v->pins)
-		reap(t);
+		versions_reap(t);
 	mutex_unlock(&t->lock);
 	version_put(v);
 }
 
 static void edit_init(struct nl31_table *t)
 {
-	const struct nl31_version *base = nl31_table_version(t);
+	const struct nl31_version *base = nl31_table_current(t);
 	struct nl31_edit *edit = &t->edit;
 	int f;
 
-	edit->open = true;
+	edit->is_open = true;
+	edit->has_changes = false;
 	edit->id++;
-	edit->prefixes = 0;
-	edit->changes = 0;
 	edit->max_routes = t->max_routes;
 	for (f = 0; f < NL31_FAMILIES; f++)
 		edit->paths[f] = base->paths[f];
@@ -262,18 +260,18 @@ static void edit_init(struct nl31_table *t)
  */
 int nl31_edit_begin(struct nl31_table *t)
 {
-	const struct nl31_version *base = nl31_table_version(t);
+	const struct nl31_version *base = nl31_table_current(t);
 	struct nl31_edit *edit = &t->edit;
 	int f;
 
-	if (nl31_edit_open(t))
+	if (nl31_edit_is_open(t))
 		return 0;
 	edit->next = version_alloc(t);
 	if (!edit->next)
 		return -ENOMEM;
 	edit_init(t);
 	for (f = 0; f < NL31_FAMILIES; f++)
-		lpm_edit_begin(&edit->trie[f], &base->trie[f], edit->id);
+		nl31_lpm_edit_begin(&edit->trie[f], &base->trie[f], edit->id);
 	return 0;
 }
 
@@ -288,7 +286,7 @@ int nl31_edit_begin(struct nl31_table *t)
  */
 bool nl31_edit_begin_in_place(struct nl31_table *t)
 {
-	const struct nl31_version *base = nl31_table_version(t);
+	const struct nl31_version *base = nl31_table_current(t);
 	struct nl31_edit *edit = &t->edit;
 	int f;
 
@@ -297,21 +295,26 @@ bool nl31_edit_begin_in_place(struct nl31_table *t)
 	edit->next = NULL;
 	edit_init(t);
 	for (f = 0; f < NL31_FAMILIES; f++)
-		lpm_edit_begin_in_place(&edit->trie[f], &base->trie[f],
-					edit->id);
+		nl31_lpm_edit_begin_in_place(&edit->trie[f], &base->trie[f],
+					     edit->id);
 	return true;
 }
 
-/* A change in place gives back what it takes, and one that removes a prefix, more. */
-static bool grows(const struct nl31_edit *edit, const struct nl31_nexthop *old,
-		  unsigned int count)
+static size_t edit_bytes(const struct nl31_table *t)
 {
-	return count && (edit->next || !old || count > old->count);
+	const struct nl31_edit *edit = &t->edit;
+
+	return edit->trie[NL31_IPV4].lpm.bytes + edit->trie[NL31_IPV6].lpm.bytes +
+	       t->path_lists.bytes;
 }
 
-static bool memory_is_short(struct nl31_edit *edit)
+static bool memory_is_short(struct nl31_table *t)
 {
+	struct nl31_edit *edit = &t->edit;
+
 	if (edit->sets++ % RESERVE_CHECK)
+		return false;
+	if (edit_bytes(t) >> PAGE_SHIFT <= totalram_pages() / SMALL_SHARE)
 		return false;
 	if (si_mem_available() > min(totalram_pages() / 10, RESERVE_MAX))
 		return false;
@@ -320,60 +323,83 @@ static bool memory_is_short(struct nl31_edit *edit)
 }
 
 /**
+ * nl31_edit_get - the paths of a prefix as the edit has them
+ * @t: the table, its edit begun
+ * @family: family of @key
+ * @key: the prefix
+ *
+ * Return: the list, or NULL
+ */
+struct nl31_path_list *nl31_edit_get(struct nl31_table *t,
+				     enum nl31_family family,
+				     const struct lpm_key *key)
+{
+	u32 id = nl31_lpm_get(&t->edit.trie[family], key);
+
+	return id == LPM_NO_VALUE ? NULL :
+				    nl31_path_list_by_id(&t->path_lists, id);
+}
+
+static int edit_set_trie(struct nl31_table *t, enum nl31_family family,
+			 const struct lpm_key *key, struct nl31_path_list *old,
+			 struct nl31_path_list *new)
+{
+	struct lpm_edit *trie = &t->edit.trie[family];
+
+	if (new)
+		return nl31_lpm_set(trie, key, new->id);
+	return nl31_lpm_remove(trie, key);
+}
+
+/**
  * nl31_edit_set - give a prefix its paths
  * @t: the table, its edit begun
  * @family: family of @key
  * @key: the prefix
  * @old: the paths that the edit has for it so far, or NULL
- * @path: its paths from now on, in order
- * @count: how many; 0 removes the prefix
+ * @paths: its paths from now on; none removes the prefix
  *
  * Return: 0, or -ENOMEM with nothing changed
  */
 int nl31_edit_set(struct nl31_table *t, enum nl31_family family,
-		  const struct lpm_key *key, struct nl31_nexthop *old,
-		  const struct nl31_path *path, unsigned int count)
+		  const struct lpm_key *key, struct nl31_path_list *old,
+		  const struct nl31_path_key *paths)
 {
 	struct nl31_edit *edit = &t->edit;
-	struct lpm_edit *trie = &edit->trie[family];
-	struct nl31_nexthop *new = NULL;
-	int err;
+	struct nl31_path_list *new = NULL;
+	int err = 0;
 
-	if (grows(edit, old, count) && memory_is_short(edit))
+	if (paths->count > (old ? old->count : 0) && memory_is_short(t))
 		return -ENOMEM;
-	if (count) {
-		new = nl31_nexthop_get(&t->nexthops, path, count);
+	if (paths->count) {
+		new = nl31_path_list_get(&t->path_lists, paths);
 		if (!new)
 			return -ENOMEM;
-		err = new == old ? 0 : lpm_set(trie, key, new->id);
-	} else {
-		err = old ? lpm_remove(trie, key) : 0;
 	}
-	if (err) {
-		if (new)
-			nl31_nexthop_put(&t->nexthops, new);
+	if (new != old)
+		err = edit_set_trie(t, family, key, old, new);
+	if (err && new) {
+		nl31_path_list_put(&t->path_lists, new);
+		nl31_path_list_forget(&t->path_lists, new);
+	}
+	if (err)
 		return err;
-	}
 
-	if (old) {
-		nl31_nexthop_put(&t->nexthops, old);
-		edit->paths[family] -= old->count;
-	}
-	edit->paths[family] += count;
+	if (old)
+		nl31_path_list_put(&t->path_lists, old);
 	if (new == old)
 		return 0;
-	if (edit->prefixes < NL31_EDIT_LOG)
-		edit->log[edit->prefixes] = (struct nl31_change){
+	edit->paths[family] += paths->count - (old ? old->count : 0);
+	edit->has_changes = true;
+	if (edit->next && old)
+		nl31_path_list_forget(&t->path_lists, old);
+	else if (!edit->next)
+		edit->change = (struct nl31_change){
 			.family = family,
 			.key = *key,
 			.old = old,
 			.new = new,
 		};
-	edit->prefixes++;
-	edit->changes += nl31_paths_changed(old, new);
-	/* the log names it, for as long as that is all there is to tell */
-	if (old && edit->prefixes > NL31_EDIT_LOG)
-		nl31_nexthop_forget(&t->nexthops, old);
 	return 0;
 }
 
@@ -386,42 +412,73 @@ void nl31_edit_clear(struct nl31_table *t)
 	struct nl31_edit *edit = &t->edit;
 	int f;
 
-	nl31_nexthops_put_all(&t->nexthops);
+	nl31_path_lists_put_all(&t->path_lists);
 	for (f = 0; f < NL31_FAMILIES; f++) {
-		edit->changes += edit->paths[f];
-		/* more than the log holds, which does not tell of this */
-		edit->prefixes += edit->trie[f].lpm.entries + NL31_EDIT_LOG;
-		lpm_clear(&edit->trie[f]);
+		edit->has_changes |= !!edit->trie[f].lpm.entries;
+		nl31_lpm_clear(&edit->trie[f]);
 		edit->paths[f] = 0;
 	}
 }
 
-struct diff {
-	struct nl31_events *events;
+struct edit_diff {
+	struct nl31_path_lists *lists;
 	enum nl31_family family;
+	nl31_change_fn fn;
+	void *ctx;
 };
 
-static int diff_prefix(void *ctx, const struct lpm_key *key, u32 old, u32 new)
+static int edit_diff_prefix(void *ctx, const struct lpm_key *key, u32 old,
+			    u32 new)
 {
-	struct diff *diff = ctx;
-	struct nl31_nexthops *nhs = &diff->events->table->nexthops;
+	const struct edit_diff *diff = ctx;
 	struct nl31_change change = { .family = diff->family, .key = *key };
 
 	if (old != LPM_NO_VALUE)
-		change.old = nl31_nexthop_by_id(nhs, old);
+		change.old = nl31_path_list_by_id(diff->lists, old);
 	if (new != LPM_NO_VALUE)
-		change.new = nl31_nexthop_by_id(nhs, new);
-	nl31_events_add(diff->events, &change);
+		change.new = nl31_path_list_by_id(diff->lists, new);
+	diff->fn(diff->ctx, &change);
 	return 0;
 }
 
-/* Give the current version to the readers as the edit has left it. */
-static void publish_in_place(struct nl31_table *t, struct nl31_retired *retired)
+/**
+ * nl31_edit_diff - what an edit has changed
+ * @t: the table; its edit is in progress, or published and not yet retired
+ * @fn: called for each prefix whose paths differ, in the order of addresses, IPv4
+ *	first
+ * @ctx: for @fn
+ */
+void nl31_edit_diff(struct nl31_table *t, nl31_change_fn fn, void *ctx)
 {
-	struct nl31_version *v = nl31_table_version(t);
 	struct nl31_edit *edit = &t->edit;
+	struct edit_diff diff = {
+		.lists = &t->path_lists,
+		.fn = fn,
+		.ctx = ctx,
+	};
+
+	if (!edit->has_changes)
+		return;
+	if (!edit->next) {
+		fn(ctx, &edit->change);
+		return;
+	}
+	for (; diff.family < NL31_FAMILIES; diff.family++) {
+		struct lpm_edit *trie = &edit->trie[diff.family];
+
+		nl31_lpm_diff(&trie->base, &trie->lpm, edit_diff_prefix, &diff);
+	}
+}
+
+/* Give the current version to the readers as the edit has left it. */
+static void publish_in_place(struct nl31_table *t, u64 generation)
+{
+	struct nl31_version *v = nl31_table_current(t);
+	struct nl31_edit *edit = &t->edit;
+	struct nl31_retired *retired = &edit->retired;
 	int f;
 
+	retired_init(retired);
 	for (f = 0; f < NL31_FAMILIES; f++) {
 		struct lpm *lpm = &edit->trie[f].lpm;
 
@@ -431,31 +488,35 @@ static void publish_in_place(struct nl31_table *t, struct nl31_retired *retired)
 		v->trie[f].bytes = lpm->bytes;
 		v->trie[f].entries = lpm->entries;
 		v->paths[f] = edit->paths[f];
-		retired->garbage[f] = lpm_edit_commit(&edit->trie[f]);
+		retired->garbage[f] = nl31_lpm_edit_commit(&edit->trie[f]);
 	}
-	smp_wmb(); /* a dump that sees the number sees the change, too */
-	WRITE_ONCE(v->id, edit->id);
-	retired->bytes = nl31_nexthops_commit(&t->nexthops,
-					      &retired->nexthops);
+	/*
+	 * A reader that sees the number sees the change, and one that sees the
+	 * next change sees this number: the next one begins with a write barrier.
+	 */
+	smp_wmb();
+	WRITE_ONCE(v->generation, generation);
+	retired->bytes = nl31_path_lists_commit(&t->path_lists,
+						&retired->lists);
 }
 
 /* Give the edit to the readers as the next version, which has its memory. */
-static void publish_next(struct nl31_table *t)
+static void publish_next(struct nl31_table *t, u64 generation)
 {
-	struct nl31_version *old = nl31_table_version(t);
+	struct nl31_version *old = nl31_table_current(t);
 	struct nl31_edit *edit = &t->edit;
 	struct nl31_version *new = edit->next;
 	int f;
 
 	for (f = 0; f < NL31_FAMILIES; f++) {
-		old->retired.garbage[f] = lpm_edit_commit(&edit->trie[f]);
 		new->trie[f] = edit->trie[f].lpm;
 		new->paths[f] = edit->paths[f];
+		old->retired.garbage[f] = nl31_lpm_edit_commit(&edit->trie[f]);
 	}
-	new->id = edit->id;
+	new->generation = generation;
 	old->retired.bytes = kmalloc_size_roundup(sizeof(*old)) +
-			     nl31_nexthops_commit(&t->nexthops,
-						  &old->retired.nexthops);
+			     nl31_path_lists_commit(&t->path_lists,
+						    &old->retired.lists);
 	atomic_long_add(retired_bytes(&old->retired), &t->retired);
 	list_add_tail(&new->list, &t->versions);
 	rcu_assign_pointer(t->current_version, new);
@@ -463,58 +524,31 @@ static void publish_next(struct nl31_table *t)
 
 /**
  * nl31_edit_publish - make the edit the current version
- * @t: the table, an edit in progress
- * @events: where the events go
+ * @t: the table, an edit in progress that has changes
+ * @generation: its number, more than that of the current version
  *
- * Does not fail.
+ * Does not fail. nl31_edit_retire() has to follow.
  */
-void nl31_edit_publish(struct nl31_table *t, struct nl31_events *events)
+void nl31_edit_publish(struct nl31_table *t, u64 generation)
 {
-	struct nl31_version *old = nl31_table_version(t), *new;
-	struct nl31_edit *edit = &t->edit;
-	struct diff diff = { .events = events };
-	struct nl31_retired retired;
-	unsigned int i;
-	int f;
-
-	if (edit->max_routes != t->max_routes) {
-		t->max_routes = edit->max_routes;
-		events->table_changed = true;
-	}
-	events->generation = old->generation;
-	if (!edit->prefixes) {
-		nl31_edit_abort(t);
-		nl31_events_begin(events);
-		nl31_events_send(events);
-		return;
-	}
-	retired_init(&retired);
-	if (edit->next)
-		publish_next(t);
+	if (t->edit.next)
+		publish_next(t, generation);
 	else
-		publish_in_place(t, &retired);
-	edit->open = false;
-	new = nl31_table_version(t);
+		publish_in_place(t, generation);
+	t->max_routes = t->edit.max_routes;
+	t->edit.is_open = false;
+}
 
-	nl31_events_begin(events);
-	if (!nl31_events_wanted(events)) {
-		events->generation += edit->changes;
-	} else if (edit->prefixes <= NL31_EDIT_LOG) {
-		for (i = 0; i < edit->prefixes; i++)
-			nl31_events_add(events, &edit->log[i]);
-	} else {
-		for (f = 0; f < NL31_FAMILIES; f++) {
-			diff.family = f;
-			lpm_diff(&old->trie[f], &new->trie[f], diff_prefix,
-				 &diff);
-		}
-	}
-	new->generation = events->generation;
-	nl31_events_send(events);
-
-	/* the events have told what the older paths were */
-	defer(&t->deferred, &retired);
-	reap(t);
+/**
+ * nl31_edit_retire - begin to free what the published edit does not use any more
+ * @t: the table
+ */
+void nl31_edit_retire(struct nl31_table *t)
+{
+	if (!t->edit.next)
+		retired_defer(&t->deferred, &t->edit.retired);
+	t->edit.has_changes = false;
+	versions_reap(t);
 	limit_garbage(t);
 }
 
@@ -528,10 +562,71 @@ void nl31_edit_abort(struct nl31_table *t)
 	int f;
 
 	for (f = 0; f < NL31_FAMILIES; f++)
-		lpm_edit_abort(&edit->trie[f]);
-	nl31_nexthops_abort(&t->nexthops);
+		nl31_lpm_edit_abort(&edit->trie[f]);
+	nl31_path_lists_abort(&t->path_lists);
 	kfree(edit->next);
-	edit->open = false;
+	edit->is_open = false;
+}
+
+/* The first usable path of the longest prefix that has one. */
+static const struct nl31_path *lookup_usable(struct nl31_table *t,
+					     const struct lpm *trie,
+					     struct lpm_key *prefix)
+{
+	const struct nl31_path_list *list;
+	unsigned int i;
+	u32 id;
+	u8 len;
+
+	for (;;) {
+		id = nl31_lpm_lookup(trie, prefix, &len);
+		if (id == LPM_NO_VALUE)
+			return NULL;
+		nl31_lpm_key_truncate(prefix, len);
+		list = nl31_path_list_by_id(&t->path_lists, id);
+		for (i = 0; i < list->count; i++)
+			if (nl31_path_is_usable(&list->path[i]))
+				return &list->path[i];
+		if (!len)
+			return NULL;
+		nl31_lpm_key_truncate(prefix, len - 1);
+	}
+}
+
+/**
+ * nl31_table_lookup - the path for an address
+ * @t: the table
+ * @family: family of @address
+ * @address: the address, or a prefix that has to be covered whole
+ * @prefix: where to put the prefix that matched
+ *
+ * A path over a device that is down, absent or gone is passed over, like a prefix
+ * that has none but such.
+ *
+ * A change in place is a single store, seen or not. Beside two of them a walk
+ * could see the second but not the first, and so what never was the table: it is
+ * then done again.
+ *
+ * Context: RCU read side
+ * Return: the path, or NULL
+ */
+const struct nl31_path *nl31_table_lookup(struct nl31_table *t,
+					  enum nl31_family family,
+					  const struct lpm_key *address,
+					  struct lpm_key *prefix)
+{
+	const struct nl31_version *v = nl31_table_current(t);
+	const struct nl31_path *path;
+	u64 generation;
+
+	do {
+		generation = READ_ONCE(v->generation);
+		smp_rmb(); /* pairs with publish_in_place() */
+		*prefix = *address;
+		path = lookup_usable(t, &v->trie[family], prefix);
+		smp_rmb(); /* pairs with publish_in_place() */
+	} while (unlikely(READ_ONCE(v->generation) != generation));
+	return path;
 }
 
 /**
@@ -572,14 +667,18 @@ u64 nl31_table_counted(struct nl31_table *t, enum nl31_count what)
 	return sum;
 }
 
-static void purge_work(struct work_struct *work)
+static struct nl31_stats __percpu *nl31_stats_alloc(void)
 {
-	struct nl31_table *t = container_of(to_delayed_work(work),
-					    struct nl31_table, purge_work);
+	struct nl31_stats __percpu *stats;
+	int cpu;
 
-	mutex_lock(&t->lock);
-	nl31_route_purge(t);
-	mutex_unlock(&t->lock);
+	stats = alloc_percpu_gfp(struct nl31_stats,
+				 GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
+	if (!stats)
+		return NULL;
+	for_each_possible_cpu(cpu)
+		u64_stats_init(&per_cpu_ptr(stats, cpu)->syncp);
+	return stats;
 }
 
 /**
@@ -599,27 +698,24 @@ int nl31_table_init(struct nl31_table *t, struct net *net)
 	mutex_init(&t->lock);
 	INIT_LIST_HEAD(&t->versions);
 	deferred_init(&t->deferred, t);
-	hash_init(t->transactions);
-	INIT_DELAYED_WORK(&t->transaction_timer, nl31_transaction_expire);
-	INIT_DELAYED_WORK(&t->purge_work, purge_work);
 
-	t->stats = netdev_alloc_pcpu_stats(struct nl31_stats);
+	t->stats = nl31_stats_alloc();
 	if (!t->stats)
 		return -ENOMEM;
-	err = nl31_nexthops_init(&t->nexthops);
+	err = nl31_path_lists_init(&t->path_lists, net);
 	if (err)
 		goto err_stats;
 	v = version_alloc(t);
 	if (!v) {
 		err = -ENOMEM;
-		goto err_nexthops;
+		goto err_lists;
 	}
 	list_add_tail(&v->list, &t->versions);
 	rcu_assign_pointer(t->current_version, v);
 	return 0;
 
-err_nexthops:
-	nl31_nexthops_exit(&t->nexthops);
+err_lists:
+	nl31_path_lists_exit(&t->path_lists);
 err_stats:
 	free_percpu(t->stats);
 	return err;
@@ -633,13 +729,10 @@ err_stats:
  */
 void nl31_table_release(struct nl31_table *t)
 {
-	cancel_delayed_work_sync(&t->transaction_timer);
-	cancel_delayed_work_sync(&t->purge_work);
 	mutex_lock(&t->lock);
-	nl31_transactions_release(t);
-	if (nl31_edit_open(t))
+	if (nl31_edit_is_open(t))
 		nl31_edit_abort(t);
-	reap(t);
+	versions_reap(t);
 	mutex_unlock(&t->lock);
 }
 
@@ -654,9 +747,9 @@ void nl31_table_exit(struct nl31_table *t)
 	int f;
 
 	for (f = 0; f < NL31_FAMILIES; f++)
-		lpm_free(&v->trie[f]);
+		nl31_lpm_free(&v->trie[f]);
 	version_put(v);
-	nl31_nexthops_exit(&t->nexthops);
+	nl31_path_lists_exit(&t->path_lists);
 	free_percpu(t->stats);
 }
 

@@ -6,7 +6,6 @@
 #ifndef _NL31_TABLE_H
 #define _NL31_TABLE_H
 
-#include <linux/hashtable.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
 #include <linux/refcount.h>
@@ -15,7 +14,7 @@
 #include <linux/workqueue.h>
 
 #include "lpm.h"
-#include "nexthop.h"
+#include "path_list.h"
 
 /* Prefixes that a table takes until told otherwise. */
 #define NL31_MAX_ROUTES_DEFAULT	(4U << 20)
@@ -27,14 +26,14 @@ enum nl31_family {
 };
 
 /**
- * struct nl31_retired - what is to be freed when no reader can be in it any more
+ * struct nl31_retired - memory to free once no reader can reach it
  * @garbage: of the tries
- * @nexthops: path lists
+ * @lists: path lists
  * @bytes: size of these lists, and of the version if it goes with them
  */
 struct nl31_retired {
 	struct lpm_garbage garbage[NL31_FAMILIES];
-	struct list_head nexthops;
+	struct list_head lists;
 	size_t bytes;
 };
 
@@ -58,34 +57,30 @@ struct nl31_deferred {
 
 /**
  * struct nl31_version - the table between two changes
- * @trie: prefixes to ids of next hops
+ * @trie: prefixes to ids of path lists
  * @paths: number of paths
- * @id: unique, ascending; a change in place makes a version another one
- * @generation: number of the last change in it; known, and read, under the lock
+ * @generation: number of the last change in it. It moves whenever anything that a
+ *	reader can see moves: a change in place makes a version another one.
  * @table: the table
  * @list: in nl31_table.versions
  * @ref: one for the table, one for each pin
  * @pins: readers that look at it for longer than an RCU read side
- * @lost: its garbage is being freed in spite of pins
+ * @is_lost: its garbage is being freed in spite of pins
  * @retired: what the next version does not use any more
  * @rwork: frees it
  */
 struct nl31_version {
 	struct lpm trie[NL31_FAMILIES];
 	u32 paths[NL31_FAMILIES];
-	u64 id;
 	u64 generation;
 	struct nl31_table *table;
 	struct list_head list;
 	refcount_t ref;
 	unsigned int pins;
-	bool lost;
+	bool is_lost;
 	struct nl31_retired retired;
 	struct rcu_work rwork;
 };
-
-/* Prefixes that an edit remembers the changes of. */
-#define NL31_EDIT_LOG	64
 
 /**
  * struct nl31_change - what an edit did to a prefix
@@ -97,34 +92,34 @@ struct nl31_version {
 struct nl31_change {
 	enum nl31_family family;
 	struct lpm_key key;
-	const struct nl31_nexthop *old;
-	const struct nl31_nexthop *new;
+	const struct nl31_path_list *old;
+	const struct nl31_path_list *new;
 };
 
 /**
  * struct nl31_edit - changes on their way to the next version
- * @open: an edit is in progress
+ * @is_open: an edit is in progress
+ * @has_changes: a prefix has got other paths in it
  * @next: the version that publishes them; NULL for a change in place
  * @trie: the tries with the changes
  * @paths: number of paths with the changes
  * @id: of the edit
- * @prefixes: prefixes changed so far; a transaction may be of any length
- * @changes: paths changed so far
- * @sets: calls of nl31_edit_set() since the last look at the free memory
+ * @sets: growing calls of nl31_edit_set() since the last look at the free memory
  * @max_routes: limit from then on
- * @log: the first of @prefixes, in the order in which they were changed
+ * @change: the one change of an edit in place
+ * @retired: what a published edit in place has taken out of the table
  */
 struct nl31_edit {
-	bool open;
+	bool is_open;
+	bool has_changes;
 	struct nl31_version *next;
 	struct lpm_edit trie[NL31_FAMILIES];
 	u32 paths[NL31_FAMILIES];
 	u64 id;
-	u64 prefixes;
-	u64 changes;
 	u32 sets;
 	u32 max_routes;
-	struct nl31_change log[NL31_EDIT_LOG];
+	struct nl31_change change;
+	struct nl31_retired retired;
 };
 
 enum nl31_count {
@@ -140,44 +135,31 @@ struct nl31_stats {
 };
 
 /**
- * struct nl31_table - everything of a network namespace
+ * struct nl31_table - the table of a network namespace
  * @net: the namespace
- * @sock: its kernel socket of protocol 31
- * @lock: held by whoever changes anything below; readers of @current_version use RCU
+ * @lock: held by whoever changes anything below; readers of @current_version use
+ *	RCU. Never taken under RTNL.
  * @current_version: the published version
  * @versions: that one last, behind older ones that readers may still hold
  * @retired: bytes of garbage not freed yet
  * @deferred: what of it has no version to belong to
- * @nexthops: the path lists
+ * @path_lists: the path lists, and their devices
  * @edit: the edit in progress
- * @transaction: whose edit it is, or NULL where it ends with its datagram
- * @transactions: of all sockets, by port id
- * @transaction_timer: ends an abandoned one
- * @purge: paths of a vanished device are still in the table
- * @purge_work: tries again where memory was short
  * @max_routes: limit
  * @stats: per CPU
  */
 struct nl31_table {
 	struct net *net;
-	struct sock *sock;
 	struct mutex lock; /* see above */
 	struct nl31_version __rcu *current_version;
 	struct list_head versions;
 	atomic_long_t retired;
 	struct nl31_deferred deferred;
-	struct nl31_nexthops nexthops;
+	struct nl31_path_lists path_lists;
 	struct nl31_edit edit;
-	struct nl31_transaction *transaction;
-	DECLARE_HASHTABLE(transactions, 8);
-	struct delayed_work transaction_timer;
-	bool purge;
-	struct delayed_work purge_work;
 	u32 max_routes;
 	struct nl31_stats __percpu *stats;
 };
-
-struct nl31_events;
 
 int nl31_table_init(struct nl31_table *t, struct net *net);
 void nl31_table_release(struct nl31_table *t);
@@ -187,25 +169,37 @@ void nl31_table_workqueue_flush(void);
 void nl31_table_workqueue_exit(void);
 
 /* Context: RCU read side, or the table's lock */
-struct nl31_version *nl31_table_version(struct nl31_table *t);
+struct nl31_version *nl31_table_current(struct nl31_table *t);
 struct nl31_version *nl31_version_pin(struct nl31_table *t);
 void nl31_version_unpin(struct nl31_version *v);
+
+const struct nl31_path *nl31_table_lookup(struct nl31_table *t,
+					  enum nl31_family family,
+					  const struct lpm_key *address,
+					  struct lpm_key *prefix);
 
 void nl31_table_count(struct nl31_table *t, enum nl31_count what);
 u64 nl31_table_counted(struct nl31_table *t, enum nl31_count what);
 
 int nl31_edit_begin(struct nl31_table *t);
 bool nl31_edit_begin_in_place(struct nl31_table *t);
+struct nl31_path_list *nl31_edit_get(struct nl31_table *t,
+				     enum nl31_family family,
+				     const struct lpm_key *key);
 int nl31_edit_set(struct nl31_table *t, enum nl31_family family,
-		  const struct lpm_key *key, struct nl31_nexthop *old,
-		  const struct nl31_path *path, unsigned int count);
+		  const struct lpm_key *key, struct nl31_path_list *old,
+		  const struct nl31_path_key *paths);
 void nl31_edit_clear(struct nl31_table *t);
-void nl31_edit_publish(struct nl31_table *t, struct nl31_events *events);
+
+typedef void (*nl31_change_fn)(void *ctx, const struct nl31_change *change);
+void nl31_edit_diff(struct nl31_table *t, nl31_change_fn fn, void *ctx);
+void nl31_edit_publish(struct nl31_table *t, u64 generation);
+void nl31_edit_retire(struct nl31_table *t);
 void nl31_edit_abort(struct nl31_table *t);
 
-static inline bool nl31_edit_open(const struct nl31_table *t)
+static inline bool nl31_edit_is_open(const struct nl31_table *t)
 {
-	return t->edit.open;
+	return t->edit.is_open;
 }
 
 #endif /* _NL31_TABLE_H */

@@ -3,242 +3,297 @@
  * Transactions: many changes that take effect at once or not at all.
  *
  * The changes go to the table's edit, which stays in progress from datagram to
- * datagram, so it is one transaction a table, and others wait with -EBUSY.
+ * datagram, so one transaction a table is open, and others get -EBUSY. One that
+ * fails, for whatever reason, gets its one answer at once. It is remembered until
+ * its NLMSG_DONE comes, or its rest would be taken for another transaction.
  */
 #include <linux/jiffies.h>
-#include <linux/slab.h>
 #include <net/netlink.h>
 #include <net/sock.h>
 
-#include "netlink.h"
-#include "notify.h"
-#include "route.h"
+#include "message.h"
 #include "transaction.h"
 
-/* A transaction in which nothing comes for so long is abandoned. */
+/* A transaction in which nothing comes for so long fails. */
 #define IDLE_MAX	(30 * HZ)
 
-/**
- * nl31_transaction_find - transaction of a socket
- * @t: the table
- * @skb: a datagram of that socket
- *
- * Return: the transaction, in whatever state, or NULL
- */
-struct nl31_transaction *nl31_transaction_find(struct nl31_table *t,
-					       const struct sk_buff *skb)
+static struct nl31_failed_transaction *
+find_failed(struct nl31_transactions *txns, const struct sock *sk)
 {
-	const struct sock *sk = NETLINK_CB(skb).sk;
-	struct nl31_transaction *txn;
+	unsigned int i;
 
-	lockdep_assert_held(&t->lock);
-	if (t->transaction && t->transaction->sk == sk)
-		return t->transaction;
-	hash_for_each_possible(t->transactions, txn, node,
-			       NETLINK_CB(skb).portid)
-		if (txn->sk == sk)
-			return txn;
+	for (i = 0; i < txns->failures; i++)
+		if (txns->failed[i].sk == sk)
+			return &txns->failed[i];
 	return NULL;
 }
 
+static void forget_failed(struct nl31_transactions *txns,
+			  struct nl31_failed_transaction *failed)
+{
+	sock_put(failed->sk);
+	WRITE_ONCE(txns->failures, txns->failures - 1);
+	*failed = txns->failed[txns->failures];
+}
+
 /*
- * It has to be remembered that a transaction failed, or its rest would be taken
- * for another one: this allocation must not fail. It is one for each socket at
- * the most, and smaller than a socket.
+ * Whether one more can be remembered: the one that has been silent for longest is
+ * forgotten, if it has been so for as long as an open one may be.
  */
-static struct nl31_transaction *transaction_new(struct nl31_table *t,
-						const struct sk_buff *skb)
+static bool make_room(struct nl31_transactions *txns)
 {
-	struct nl31_transaction *txn;
+	struct nl31_failed_transaction *failed = &txns->failed[0];
+	unsigned int i;
 
-	txn = kzalloc(sizeof(*txn), GFP_KERNEL_ACCOUNT | __GFP_NOFAIL);
-	txn->sk = NETLINK_CB(skb).sk;
-	sock_hold(txn->sk);
-	txn->portid = NETLINK_CB(skb).portid;
-	txn->state = NL31_TRANSACTION_FAILED;
-	hash_add(t->transactions, &txn->node, txn->portid);
-	return txn;
+	if (txns->failures + !!txns->open.sk < NL31_TRANSACTIONS_MAX)
+		return true;
+	for (i = 1; i < txns->failures; i++)
+		if (time_before(txns->failed[i].last, failed->last))
+			failed = &txns->failed[i];
+	if (time_before(jiffies, failed->last + IDLE_MAX))
+		return false;
+	forget_failed(txns, failed);
+	return true;
 }
 
-/* Give the table free for others. */
-static void detach(struct nl31_table *t, struct nl31_transaction *txn)
+/* End the open transaction; its edit is published or aborted. */
+static void drop_open(struct nl31_transactions *txns)
 {
-	if (t->transaction != txn)
-		return;
-	t->transaction = NULL;
-	if (nl31_edit_open(t))
-		nl31_edit_abort(t);
-	nl31_route_purge(t);
+	struct sock *sk = txns->open.sk;
+
+	if (nl31_edit_is_open(txns->table))
+		nl31_edit_abort(txns->table);
+	WRITE_ONCE(txns->open.sk, NULL);
+	sock_put(sk);
+	nl31_purge_resume(txns->purge);
 }
 
-static void transaction_free(struct nl31_table *t, struct nl31_transaction *txn)
+/**
+ * nl31_transaction_has_failed - is what comes from a socket to be discarded?
+ * @txns: the transactions
+ * @sk: the socket
+ */
+bool nl31_transaction_has_failed(struct nl31_transactions *txns,
+				 const struct sock *sk)
 {
-	hash_del(&txn->node);
-	detach(t, txn);
-	sock_put(txn->sk);
-	kfree(txn);
+	struct nl31_failed_transaction *failed = find_failed(txns, sk);
+
+	if (failed)
+		failed->last = jiffies;
+	return failed;
+}
+
+/**
+ * nl31_transaction_fail - abort a transaction, and discard what still comes of it
+ * @txns: the transactions
+ * @sk: its socket, from which the first message may have come
+ *
+ * Return: false where it cannot be remembered, as too many are already. That does
+ * not happen to one that was open.
+ */
+bool nl31_transaction_fail(struct nl31_transactions *txns, struct sock *sk)
+{
+	if (nl31_transaction_is_of(txns, sk))
+		drop_open(txns);
+	if (nl31_transaction_has_failed(txns, sk))
+		return true;
+	if (!make_room(txns))
+		return false;
+	sock_hold(sk);
+	txns->failed[txns->failures].sk = sk;
+	txns->failed[txns->failures].last = jiffies;
+	WRITE_ONCE(txns->failures, txns->failures + 1);
+	return true;
+}
+
+/**
+ * nl31_transaction_forget - end what there is of a transaction
+ * @txns: the transactions
+ * @sk: its socket, which may have none
+ */
+void nl31_transaction_forget(struct nl31_transactions *txns,
+			     const struct sock *sk)
+{
+	struct nl31_failed_transaction *failed = find_failed(txns, sk);
+
+	if (nl31_transaction_is_of(txns, sk))
+		drop_open(txns);
+	if (failed)
+		forget_failed(txns, failed);
+}
+
+static int transaction_begin(struct nl31_transactions *txns, struct nl31_request *req)
+{
+	struct nl31_transaction *open = &txns->open;
+	int err;
+
+	if (open->sk)
+		return nl31_extack_err(req, -EBUSY,
+				       "another transaction is open");
+	if (!make_room(txns))
+		return nl31_extack_err(req, -EBUSY,
+				       "%u sockets have not ended their failed transactions",
+				       NL31_TRANSACTIONS_MAX);
+	err = nl31_edit_begin(txns->table);
+	if (err)
+		return err;
+	sock_hold(NETLINK_CB(req->skb).sk);
+	WRITE_ONCE(open->sk, NETLINK_CB(req->skb).sk);
+	open->portid = NETLINK_CB(req->skb).portid;
+	open->count = 0;
+	open->echo = false;
+	schedule_delayed_work(&txns->timer, IDLE_MAX);
+	return 0;
 }
 
 /**
  * nl31_transaction_add - a change marked NLM_F_MULTI
+ * @txns: the transactions
  * @req: the change
  * @apply: applies it to the edit
  *
  * Return: 0, or an error that nl31_transaction_fail() has to follow
  */
-int nl31_transaction_add(struct nl31_request *req,
+int nl31_transaction_add(struct nl31_transactions *txns,
+			 struct nl31_request *req,
 			 int (*apply)(struct nl31_request *req))
 {
-	struct nl31_table *t = req->table;
-	struct nl31_transaction *txn;
+	struct nl31_transaction *open = &txns->open;
 	int err;
 
-	txn = nl31_transaction_find(t, req->skb);
-	if (!txn) {
-		if (t->transaction)
-			return nl31_refuse(req, -EBUSY,
-					   "another transaction is open");
-		err = nl31_edit_begin(t);
+	if (!nl31_transaction_is_of(txns, NETLINK_CB(req->skb).sk)) {
+		err = transaction_begin(txns, req);
 		if (err)
 			return err;
-		txn = transaction_new(t, req->skb);
-		txn->state = NL31_TRANSACTION_OPEN;
-		t->transaction = txn;
-		schedule_delayed_work(&t->transaction_timer, IDLE_MAX);
-	} else if (txn->state == NL31_TRANSACTION_EXPIRED) {
-		return nl31_refuse(req, -ETIMEDOUT,
-				   "the transaction was idle for over %d s and has been discarded",
-				   IDLE_MAX / HZ);
 	}
-
-	if (txn->count == INT_MAX)
-		return nl31_refuse(req, -E2BIG,
-				   "the transaction has %d changes, the most there can be",
-				   INT_MAX);
-	txn->last = jiffies;
-	txn->echo |= !!(req->nlh->nlmsg_flags & NLM_F_ECHO);
+	if (open->count == INT_MAX)
+		return nl31_extack_err(req, -E2BIG,
+				       "the transaction has %d changes, the most there can be",
+				       INT_MAX);
+	open->last = jiffies;
+	open->message = *req->nlh;
+	open->echo |= !!(req->nlh->nlmsg_flags & NLM_F_ECHO);
 	err = apply(req);
 	if (!err)
-		txn->count++;
+		open->count++;
 	return err;
 }
 
 /**
- * nl31_transaction_commit - NLMSG_DONE
- * @req: the message
+ * nl31_transaction_end - NLMSG_DONE
+ * @txns: the transactions
+ * @req: the message; a negative int in it aborts the transaction
  *
- * Return: 0 when it has been answered, or an error
+ * Return: 0 when it has been answered, or an error that
+ * nl31_transaction_forget() has to follow
  */
-int nl31_transaction_commit(struct nl31_request *req)
+int nl31_transaction_end(struct nl31_transactions *txns,
+			 struct nl31_request *req)
 {
-	struct nl31_table *t = req->table;
-	struct nl31_transaction *txn;
-	struct nl31_events events;
+	struct nl31_transaction *open = &txns->open;
+	struct nl31_notify notify = *txns->notify;
 	struct sk_buff *skb;
+	int value = 0;
 
-	txn = nl31_transaction_find(t, req->skb);
-	if (!txn)
-		return nl31_refuse(req, -EINVAL,
-				   "no transaction is open on this socket");
-	if (txn->state == NL31_TRANSACTION_EXPIRED)
-		return nl31_refuse(req, -ETIMEDOUT,
-				   "the transaction was idle for over %d s and has been discarded",
-				   IDLE_MAX / HZ);
-	if (nlmsg_len(req->nlh) && nlmsg_len(req->nlh) != sizeof(int))
-		return nl31_refuse(req, -EINVAL,
-				   "NLMSG_DONE carries an int or nothing");
+	if (!nl31_transaction_is_of(txns, NETLINK_CB(req->skb).sk))
+		return nl31_extack_err(req, -EINVAL,
+				       "no transaction is open on this socket");
+	if (nlmsg_len(req->nlh) && nlmsg_len(req->nlh) != sizeof(value))
+		return nl31_extack_err(req, -EINVAL,
+				       "NLMSG_DONE carries an int or nothing");
+	if (nlmsg_len(req->nlh))
+		memcpy(&value, nlmsg_data(req->nlh), sizeof(value));
 
-	skb = nl31_done_new(req, txn->count);
+	skb = nl31_done_new(NETLINK_CB(req->skb).portid, req->nlh->nlmsg_seq,
+			    value < 0 ? value : open->count);
 	if (!skb)
 		return -ENOMEM;
-
-	nl31_events_init(&events, t);
-	if (txn->echo || req->nlh->nlmsg_flags & NLM_F_ECHO)
-		nl31_events_echo(&events, req->skb, req->nlh->nlmsg_seq);
-	nl31_edit_publish(t, &events);
-	transaction_free(t, txn);
-	nlmsg_unicast(t->sock, skb, NETLINK_CB(req->skb).portid);
+	if (value >= 0) {
+		if (open->echo || req->nlh->nlmsg_flags & NLM_F_ECHO)
+			nl31_notify_echo(&notify, req->skb, req->nlh->nlmsg_seq);
+		nl31_notify_publish(txns->table, &notify);
+	}
+	drop_open(txns);
+	nlmsg_unicast(req->skb->sk, skb, NETLINK_CB(req->skb).portid);
 	return 0;
 }
 
 /**
- * nl31_transaction_fail - discard a transaction, and what still comes of it
- * @t: the table
- * @skb: a datagram of its socket
+ * nl31_transaction_close - forget the transactions of sockets that are closed
+ * @txns: the transactions
  */
-void nl31_transaction_fail(struct nl31_table *t, const struct sk_buff *skb)
+void nl31_transaction_close(struct nl31_transactions *txns)
 {
-	struct nl31_transaction *txn = nl31_transaction_find(t, skb);
+	unsigned int i;
 
-	if (!txn)
-		txn = transaction_new(t, skb);
-	txn->state = NL31_TRANSACTION_FAILED;
-	detach(t, txn);
+	if (txns->open.sk && sock_flag(txns->open.sk, SOCK_DEAD))
+		drop_open(txns);
+	for (i = 0; i < txns->failures;) {
+		if (sock_flag(txns->failed[i].sk, SOCK_DEAD))
+			forget_failed(txns, &txns->failed[i]);
+		else
+			i++;
+	}
 }
 
-/**
- * nl31_transaction_end - forget a transaction
- * @t: the table
- * @skb: a datagram of its socket, which may have none
- */
-void nl31_transaction_end(struct nl31_table *t, const struct sk_buff *skb)
+/* The one answer of a transaction that was idle for too long. */
+static void expire_open(struct nl31_transactions *txns)
 {
-	struct nl31_transaction *txn = nl31_transaction_find(t, skb);
+	struct nl31_transaction *open = &txns->open;
+	const u32 portid = open->portid;
+	struct sock *sk = open->sk;
+	struct sk_buff *skb;
 
-	if (txn)
-		transaction_free(t, txn);
+	/* its number may be another socket's already */
+	if (sock_flag(sk, SOCK_DEAD))
+		return;
+	nl31_table_count(txns->table, NL31_COUNT_ERROR);
+	skb = nl31_error_new(portid, &open->message, -ETIMEDOUT,
+			     "the transaction was idle for over 30 s and has been discarded");
+	/* while the transaction holds the socket */
+	if (!skb)
+		nl31_socket_overrun(sk);
+	nl31_transaction_fail(txns, sk);
+	if (skb)
+		nlmsg_unicast(txns->notify->sock, skb, portid);
 }
 
-/**
- * nl31_transaction_closed - forget the transaction of a socket that is closed
- * @t: the table
- * @portid: its number, which the next socket can have taken already
- */
-void nl31_transaction_closed(struct nl31_table *t, u32 portid)
+static void nl31_transaction_expire(struct work_struct *work)
 {
-	struct nl31_transaction *txn;
-	struct hlist_node *next;
-
-	lockdep_assert_held(&t->lock);
-	hash_for_each_possible_safe(t->transactions, txn, next, node, portid)
-		if (txn->portid == portid && sock_flag(txn->sk, SOCK_DEAD))
-			transaction_free(t, txn);
-}
-
-/**
- * nl31_transactions_release - forget all transactions
- * @t: the table, which goes away
- */
-void nl31_transactions_release(struct nl31_table *t)
-{
-	struct nl31_transaction *txn;
-	struct hlist_node *next;
-	int bucket;
-
-	t->purge = false;
-	hash_for_each_safe(t->transactions, bucket, next, txn, node)
-		transaction_free(t, txn);
-}
-
-/**
- * nl31_transaction_expire - discard the open transaction if it is idle
- * @work: nl31_table.transaction_timer
- */
-void nl31_transaction_expire(struct work_struct *work)
-{
-	struct nl31_table *t = container_of(to_delayed_work(work),
-					    struct nl31_table,
-					    transaction_timer);
-	struct nl31_transaction *txn;
+	struct nl31_transactions *txns = container_of(to_delayed_work(work),
+						      struct nl31_transactions,
+						      timer);
+	struct nl31_table *t = txns->table;
+	unsigned long end;
 
 	mutex_lock(&t->lock);
-	txn = t->transaction;
-	if (txn && time_after_eq(jiffies, txn->last + IDLE_MAX)) {
-		txn->state = NL31_TRANSACTION_EXPIRED;
-		detach(t, txn);
-	} else if (txn) {
-		schedule_delayed_work(&t->transaction_timer,
-				      txn->last + IDLE_MAX - jiffies);
-	}
+	end = txns->open.last + IDLE_MAX;
+	if (txns->open.sk && time_after_eq(jiffies, end))
+		expire_open(txns);
+	else if (txns->open.sk)
+		schedule_delayed_work(&txns->timer, end - jiffies);
 	mutex_unlock(&t->lock);
+}
+
+void nl31_transactions_init(struct nl31_transactions *txns,
+			    struct nl31_table *t,
+			    const struct nl31_notify *notify,
+			    struct nl31_purge *purge)
+{
+	txns->table = t;
+	txns->notify = notify;
+	txns->purge = purge;
+	INIT_DELAYED_WORK(&txns->timer, nl31_transaction_expire);
+}
+
+/* Context: without the table's lock; no requests come any more */
+void nl31_transactions_exit(struct nl31_transactions *txns)
+{
+	cancel_delayed_work_sync(&txns->timer);
+	mutex_lock(&txns->table->lock);
+	if (txns->open.sk)
+		drop_open(txns);
+	while (txns->failures)
+		forget_failed(txns, &txns->failed[0]);
+	mutex_unlock(&txns->table->lock);
 }

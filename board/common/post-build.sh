@@ -25,8 +25,29 @@ for script in "$target/etc/init.d/"rc? "$target/etc/init.d/"S??*; do
 	[ ! -e "$script" ] || chmod 0755 "$script"
 done
 chmod 0644 "$target/etc/nl31/routes.conf"
-# an option of the image: the hash of the console's PIN
-[ ! -e "$target/etc/nl31/console.conf" ] || chmod 0600 "$target/etc/nl31/console.conf"
+# An option of the image: the hash of the console's PIN. The agent keeps a line locked
+# whose file has a mistake, so such an image is refused; the rules are those of the
+# agent's access.rs.
+access=$target/etc/nl31/console.conf
+if [ -e "$access" ]; then
+	mistake=$(LC_ALL=C awk '
+		function wrong(what) { print NR ": " what; exit }
+		function is_hex(text, count) {
+			return length(text) == count && text !~ /[^0-9A-Fa-f]/
+		}
+		{ sub(/[ \t\r\f]+$/, "") }
+		/^[ \t\r\f]*(#|$)/ { next }
+		$1 == "read-only" && NF == 1 { next }
+		$1 == "read-only" { wrong("nothing may follow `read-only`") }
+		$1 != "pin" { wrong("expected `pin` or `read-only`") }
+		pins++ { wrong("only one line may give a PIN") }
+		$2 !~ /^[0-9]+$/ || $2 < 1 || $2 > 1000000 { wrong("expected rounds, 1 to 1000000") }
+		!is_hex($3, 32) { wrong("expected the salt, 32 hex digits") }
+		!is_hex($4, 64) { wrong("expected the hash, 64 hex digits") }
+		NF > 4 { wrong("nothing may follow the hash") }' "$access")
+	[ -z "$mistake" ] || die "/etc/nl31/console.conf:$mistake"
+	chmod 0600 "$access"
+fi
 
 # What it is and what it was made from: the lab names the content, a checkout its
 # commit; files without a history are hashed.

@@ -186,7 +186,7 @@ static void check_match(struct fixture *f, const struct lpm *lpm,
 	const struct entry *want = oracle_match(o, e);
 	struct lpm_key key = entry_key(e);
 	u8 len = 255;
-	u32 value = lpm_lookup(lpm, &key, &len);
+	u32 value = nl31_lpm_lookup(lpm, &key, &len);
 
 	CHECK(value == (want ? want->value : LPM_NO_VALUE));
 	if (want)
@@ -201,8 +201,8 @@ static void check_get(struct fixture *f, const struct lpm *lpm,
 	struct lpm_edit reader;
 
 	/* an edit that has made nothing of what is there */
-	lpm_edit_begin(&reader, lpm, U64_MAX);
-	CHECK(lpm_get(&reader, &key) == (want ? want->value : LPM_NO_VALUE));
+	nl31_lpm_edit_begin(&reader, lpm, U64_MAX);
+	CHECK(nl31_lpm_get(&reader, &key) == (want ? want->value : LPM_NO_VALUE));
 }
 
 static void check_seek(struct fixture *f, const struct lpm *lpm,
@@ -213,15 +213,15 @@ static void check_seek(struct fixture *f, const struct lpm *lpm,
 	struct lpm_key key = entry_key(e);
 	struct lpm_iter it;
 
-	lpm_iter_start(&it, lpm, &key, after);
+	nl31_lpm_iter_start(&it, lpm, &key, after);
 	for (; steps; steps--, i++) {
-		bool more = lpm_iter_next(&it);
+		bool more = nl31_lpm_iter_next(&it);
 
 		CHECK(more == (i < o->count));
 		if (!more)
 			break;
 		key = entry_key(&o->entry[i]);
-		CHECK(!lpm_key_cmp(&it.key, &key));
+		CHECK(!nl31_lpm_key_cmp(&it.key, &key));
 		CHECK(it.value == o->entry[i].value);
 	}
 }
@@ -234,15 +234,15 @@ static void check_entries(struct fixture *f, const struct lpm *lpm,
 	unsigned int i;
 
 	CHECK(lpm->entries == o->count);
-	lpm_iter_start(&it, lpm, NULL, false);
+	nl31_lpm_iter_start(&it, lpm, NULL, false);
 	for (i = 0; i < o->count; i++) {
 		struct lpm_key key = entry_key(&o->entry[i]);
 
-		CHECK(lpm_iter_next(&it));
-		CHECK(!lpm_key_cmp(&it.key, &key));
+		CHECK(nl31_lpm_iter_next(&it));
+		CHECK(!nl31_lpm_key_cmp(&it.key, &key));
 		CHECK(it.value == o->entry[i].value);
 	}
-	CHECK(!lpm_iter_next(&it));
+	CHECK(!nl31_lpm_iter_next(&it));
 	if (!o->count)
 		CHECK(!lpm->root && !lpm->bytes);
 }
@@ -277,7 +277,7 @@ static void check_all(struct fixture *f, const struct lpm *lpm,
 	}
 }
 
-/* What lpm_diff() should call next. */
+/* What nl31_lpm_diff() should call next. */
 struct difference {
 	struct fixture *f;
 	const struct oracle *old;
@@ -321,7 +321,7 @@ static int diff_one(void *ctx, const struct lpm_key *key, u32 old, u32 new)
 
 	CHECK(next_difference(d, &e, &want_old, &want_new));
 	want = entry_key(&e);
-	CHECK(!lpm_key_cmp(key, &want));
+	CHECK(!nl31_lpm_key_cmp(key, &want));
 	CHECK(old == want_old && new == want_new);
 	return 0;
 }
@@ -338,7 +338,7 @@ static void check_diff(struct fixture *f, const struct lpm *old,
 	struct entry e;
 	u32 a, b;
 
-	CHECK(!lpm_diff(old, new, diff_one, &d));
+	CHECK(!nl31_lpm_diff(old, new, diff_one, &d));
 	CHECK(!next_difference(&d, &e, &a, &b));
 }
 
@@ -346,7 +346,7 @@ static void check_diff(struct fixture *f, const struct lpm *old,
 
 static void begin(struct fixture *f)
 {
-	lpm_edit_begin(&f->edit, &f->lpm, ++f->edits);
+	nl31_lpm_edit_begin(&f->edit, &f->lpm, ++f->edits);
 	f->edited = f->oracle;
 }
 
@@ -354,7 +354,7 @@ static void set(struct fixture *f, const struct entry *e)
 {
 	struct lpm_key key = entry_key(e);
 
-	CHECK(!lpm_set(&f->edit, &key, e->value));
+	CHECK(!nl31_lpm_set(&f->edit, &key, e->value));
 	oracle_set(&f->edited, e);
 }
 
@@ -364,7 +364,7 @@ static void ask(struct fixture *f, const struct entry *e)
 	const struct entry *want = oracle_find(&f->edited, e);
 	struct lpm_key key = entry_key(e);
 
-	CHECK(lpm_get(&f->edit, &key) == (want ? want->value : LPM_NO_VALUE));
+	CHECK(nl31_lpm_get(&f->edit, &key) == (want ? want->value : LPM_NO_VALUE));
 }
 
 static void unset(struct fixture *f, const struct entry *e)
@@ -372,7 +372,7 @@ static void unset(struct fixture *f, const struct entry *e)
 	struct lpm_key key = entry_key(e);
 	bool there = oracle_remove(&f->edited, e);
 
-	CHECK(lpm_remove(&f->edit, &key) == (there ? 0 : -ENOENT));
+	CHECK(nl31_lpm_remove(&f->edit, &key) == (there ? 0 : -ENOENT));
 }
 
 /* The oldest version must be what it was; then nobody needs it any more. */
@@ -381,7 +381,7 @@ static void unpin(struct fixture *f)
 	struct pinned *p = &f->pinned[0];
 
 	check_entries(f, &p->lpm, &p->oracle);
-	lpm_garbage_free(&p->garbage);
+	nl31_lpm_garbage_free(&p->garbage);
 	f->pins--;
 	memmove(p, p + 1, f->pins * sizeof(*p));
 }
@@ -395,7 +395,7 @@ static void commit(struct fixture *f)
 	p = &f->pinned[f->pins++];
 	p->lpm = f->lpm;
 	p->oracle = f->oracle;
-	p->garbage = lpm_edit_commit(&f->edit);
+	p->garbage = nl31_lpm_edit_commit(&f->edit);
 	f->lpm = f->edit.lpm;
 	f->oracle = f->edited;
 	check_entries(f, &f->lpm, &f->oracle);
@@ -411,14 +411,14 @@ static void change_in_place(struct fixture *f, const struct entry *e, bool add,
 	struct lpm_garbage more;
 
 	CHECK(!f->pins);
-	lpm_edit_begin_in_place(&f->edit, &f->lpm, ++f->edits);
+	nl31_lpm_edit_begin_in_place(&f->edit, &f->lpm, ++f->edits);
 	f->edited = f->oracle;
 	if (add)
 		set(f, e);
 	else
 		unset(f, e);
-	more = lpm_edit_commit(&f->edit);
-	lpm_garbage_add(garbage, &more);
+	more = nl31_lpm_edit_commit(&f->edit);
+	nl31_lpm_garbage_add(garbage, &more);
 	CHECK(!more.blocks && !more.bytes);
 	f->lpm = f->edit.lpm;
 	f->oracle = f->edited;
@@ -426,7 +426,7 @@ static void change_in_place(struct fixture *f, const struct entry *e, bool add,
 
 static void revert(struct fixture *f)
 {
-	lpm_edit_abort(&f->edit);
+	nl31_lpm_edit_abort(&f->edit);
 	check_entries(f, &f->lpm, &f->oracle);
 }
 
@@ -530,9 +530,9 @@ static void change_under_reader(struct fixture *f)
 	f->edited = f->oracle;
 	*unchanged = f->oracle;
 	seen = below(f, f->oracle.count + 1);
-	lpm_iter_start(&it, &f->lpm, NULL, false);
+	nl31_lpm_iter_start(&it, &f->lpm, NULL, false);
 	for (i = 0; i < seen; i++)
-		CHECK(lpm_iter_next(&it));
+		CHECK(nl31_lpm_iter_next(&it));
 	last = it.key;
 
 	for (i = 0; i < ARRAY_SIZE(changed); i++) {
@@ -545,27 +545,27 @@ static void change_under_reader(struct fixture *f)
 
 	for (; seen && at < unchanged->count; at++) {
 		key = entry_key(&unchanged->entry[at]);
-		if (lpm_key_cmp(&key, &last) > 0)
+		if (nl31_lpm_key_cmp(&key, &last) > 0)
 			break;
 	}
-	while (lpm_iter_next(&it)) {
-		CHECK(!seen || lpm_key_cmp(&last, &it.key) < 0);
+	while (nl31_lpm_iter_next(&it)) {
+		CHECK(!seen || nl31_lpm_key_cmp(&last, &it.key) < 0);
 		last = it.key;
 		seen++;
 		for (i = 0; i < ARRAY_SIZE(changed); i++) {
 			key = entry_key(&changed[i]);
-			if (!lpm_key_cmp(&key, &it.key))
+			if (!nl31_lpm_key_cmp(&key, &it.key))
 				break;
 		}
 		if (i < ARRAY_SIZE(changed))
 			continue;
 		CHECK(at < unchanged->count);
 		key = entry_key(&unchanged->entry[at]);
-		CHECK(!lpm_key_cmp(&key, &it.key));
+		CHECK(!nl31_lpm_key_cmp(&key, &it.key));
 		CHECK(unchanged->entry[at++].value == it.value);
 	}
 	CHECK(at == unchanged->count);
-	lpm_garbage_free(&garbage);
+	nl31_lpm_garbage_free(&garbage);
 }
 
 /* Remove everything, in one edit or in several. */
@@ -609,7 +609,7 @@ static void lpm_random(struct kunit *test)
 	while (f->operation < OPERATIONS) {
 		begin(f);
 		if (!below(f, 200)) {
-			lpm_clear(&f->edit);
+			nl31_lpm_clear(&f->edit);
 			f->edited.count = 0;
 		}
 		/* from nothing to many times the table */
@@ -619,7 +619,7 @@ static void lpm_random(struct kunit *test)
 			f->operation++;
 		}
 		if (!below(f, 100)) {
-			lpm_clear(&f->edit);
+			nl31_lpm_clear(&f->edit);
 			f->edited.count = 0;
 		}
 		if (below(f, 4))
@@ -651,14 +651,14 @@ static void build_and_remove_in_place(struct fixture *f,
 	for (i = 0; i < count; i++) {
 		change_in_place(f, &list[i], true, &garbage);
 		check_entries(f, &f->lpm, &f->oracle);
-		lpm_garbage_free(&garbage);
+		nl31_lpm_garbage_free(&garbage);
 	}
 	check_all(f, &f->lpm, &f->oracle);
 	for (i = 0; i < count; i++) {
 		change_in_place(f, &list[reverse ? count - 1 - i : i], false,
 				&garbage);
 		check_entries(f, &f->lpm, &f->oracle);
-		lpm_garbage_free(&garbage);
+		nl31_lpm_garbage_free(&garbage);
 	}
 	end(f);
 }
@@ -836,6 +836,120 @@ static void lpm_ends(struct kunit *test)
 	build_and_remove_both(f, list + 1, 4);
 }
 
+/*
+ * A node with nodes below most of its bytes, which becomes an array and a node
+ * again; with entries beside them, and with prefixes of its own.
+ */
+static void lpm_array(struct kunit *test)
+{
+	const unsigned int bits = *(const unsigned int *)test->param_value;
+	struct fixture *f = new_fixture(test, bits);
+	struct entry *list = new_list(test);
+	unsigned int i, count = 0;
+
+	for (i = 0; i < 140; i++) {
+		list[count].address[1] = i;
+		list[count++].len = 17;
+		list[count].address[1] = i;
+		list[count].address[2] = 128 + i;
+		list[count++].len = 24;
+	}
+	for (i = 0; i < 20; i++) {
+		list[count].address[1] = 200 + i;
+		list[count++].len = i % 2 ? 16 : bits;
+	}
+	for (i = 8; i < 16; i++)
+		list[count++].len = i;
+	for (i = 0; i < count; i++)
+		list[i].value = i;
+	build_and_remove_both(f, list, count);
+}
+
+/* Ways on which nothing branches, split at each byte and joined again. */
+static void lpm_skip(struct kunit *test)
+{
+	const unsigned int bits = *(const unsigned int *)test->param_value;
+	struct fixture *f = new_fixture(test, bits);
+	struct entry *list = new_list(test);
+	unsigned int i, at, count;
+
+	/* below it a list, then a node */
+	for (i = 2; i <= 12; i += 10) {
+		for (count = 0; count < i; count++) {
+			memset(list[count].address, 0x33, bits / 8);
+			list[count].address[bits / 8 - 1] = count * 16;
+			list[count].len = bits;
+			list[count].value = count;
+		}
+		for (at = 0; at < bits / 8 - 1; at++) {
+			memset(list[count].address, 0x33, bits / 8);
+			list[count].address[at] = 0x77;
+			list[count].len = bits;
+			list[count].value = count;
+			build_and_remove_both(f, list, count + 1);
+			/* one that ends there */
+			entry_cut(&list[count], at * 8 + 5);
+			build_and_remove_both(f, list, count + 1);
+			list[count].address[at] = 0x30;
+			build_and_remove_both(f, list, count + 1);
+			entry_cut(&list[count], at * 8);
+			build_and_remove_both(f, list, count + 1);
+		}
+	}
+}
+
+/* What is left of a longer list under a skip shares more than the list did. */
+static void lpm_list_below_skip(struct kunit *test)
+{
+	const unsigned int bits = *(const unsigned int *)test->param_value;
+	struct fixture *f = new_fixture(test, bits);
+	struct entry *list = new_list(test);
+	unsigned int i;
+
+	for (i = 0; i < 6; i++) {
+		memset(list[i].address, 0x33, bits / 8);
+		list[i].address[bits / 8 - 1] = i;
+		list[i].len = bits;
+		list[i].value = i;
+	}
+	entry_cut(&list[0], bits / 2);
+	entry_cut(&list[1], bits / 2 + 8);
+	entry_cut(&list[2], bits / 2 + 16);
+	begin(f);
+	for (i = 0; i < 5; i++)
+		set(f, &list[i]);
+	unset(f, &list[0]);
+	unset(f, &list[1]);
+	set(f, &list[5]);
+	set(f, &list[1]);
+	unset(f, &list[2]);
+	set(f, &list[0]);
+	commit(f);
+	check_all(f, &f->lpm, &f->oracle);
+	end(f);
+}
+
+/* A table of ten routes takes a few hundred bytes. */
+static void lpm_small(struct kunit *test)
+{
+	const unsigned int bits = *(const unsigned int *)test->param_value;
+	struct fixture *f = new_fixture(test, bits);
+	struct entry *list = new_list(test);
+	unsigned int i;
+
+	begin(f);
+	for (i = 0; i < 10; i++) {
+		list[i].address[0] = 10;
+		list[i].address[bits / 8 - 2] = i;
+		list[i].len = bits - 8;
+		list[i].value = i;
+		set(f, &list[i]);
+	}
+	commit(f);
+	CHECK(f->lpm.bytes <= 1024);
+	end(f);
+}
+
 /* Without a change there is nothing to free, and nothing is different. */
 static void lpm_no_change(struct kunit *test)
 {
@@ -853,12 +967,12 @@ static void lpm_no_change(struct kunit *test)
 	commit(f);
 	CHECK(!f->lpm.bytes);
 	begin(f);
-	lpm_clear(&f->edit);
+	nl31_lpm_clear(&f->edit);
 	commit(f);
 	begin(f);
 	set(f, &e);
-	lpm_clear(&f->edit);
-	lpm_clear(&f->edit);
+	nl31_lpm_clear(&f->edit);
+	nl31_lpm_clear(&f->edit);
 	f->edited.count = 0;
 	commit(f);
 	end(f);
@@ -882,6 +996,11 @@ static struct kunit_case lpm_cases[] = {
 	KUNIT_CASE_PARAM(lpm_deep, family_gen_params),
 	KUNIT_CASE_PARAM(lpm_collapse, family_gen_params),
 	KUNIT_CASE_PARAM(lpm_ends, family_gen_params),
+	KUNIT_CASE_PARAM_ATTR(lpm_array, family_gen_params,
+			      { .speed = KUNIT_SPEED_SLOW }),
+	KUNIT_CASE_PARAM(lpm_skip, family_gen_params),
+	KUNIT_CASE_PARAM(lpm_list_below_skip, family_gen_params),
+	KUNIT_CASE_PARAM(lpm_small, family_gen_params),
 	KUNIT_CASE_PARAM(lpm_no_change, family_gen_params),
 	{}
 };

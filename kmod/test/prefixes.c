@@ -79,7 +79,7 @@ static struct prefixes *new_prefixes(struct kunit *test,
 
 static int cmp_keys(const void *a, const void *b)
 {
-	return lpm_key_cmp(a, b);
+	return nl31_lpm_key_cmp(a, b);
 }
 
 static void sort_unique(struct prefixes *p)
@@ -88,7 +88,7 @@ static void sort_unique(struct prefixes *p)
 
 	sort(p->key, p->count, sizeof(*p->key), cmp_keys, NULL);
 	for (i = 0; i < p->count; i++)
-		if (!i || lpm_key_cmp(&p->key[i], &p->key[count - 1]))
+		if (!i || nl31_lpm_key_cmp(&p->key[i], &p->key[count - 1]))
 			p->key[count++] = p->key[i];
 	p->count = count;
 }
@@ -135,7 +135,7 @@ static void move_inside(struct lpm_key *key, const struct lpm_key *outer)
 {
 	struct lpm_key net = *key;
 
-	lpm_key_truncate(&net, outer->len);
+	nl31_lpm_key_truncate(&net, outer->len);
 	key->word[0] ^= net.word[0] ^ outer->word[0];
 	key->word[1] ^= net.word[1] ^ outer->word[1];
 }
@@ -170,7 +170,7 @@ struct prefixes *prefixes_make(struct kunit *test, enum nl31_family family)
 			move_inside(&key, &p->key[prandom_u32_state(&random) %
 						  p->count]);
 		}
-		lpm_key_truncate(&key, len);
+		nl31_lpm_key_truncate(&key, len);
 		p->key[p->count] = key;
 	}
 	sort_unique(p);
@@ -195,6 +195,39 @@ struct prefixes *prefixes_hosts(struct kunit *test, enum nl31_family family)
 			.len = p->bits,
 		};
 	p->count = PREFIXES_HOSTS;
+	return p;
+}
+
+/**
+ * prefixes_access - customers' nets, a /64 each
+ * @test: the test that it is freed with
+ * @hosts: /128 in each of them
+ * @net: the /64 is there, too
+ * @random: the hosts' addresses are, else they are ::1, ::2 and so on
+ */
+struct prefixes *prefixes_access(struct kunit *test, unsigned int hosts, bool net,
+				 bool random)
+{
+	struct prefixes *p = new_prefixes(test, NL31_IPV6, PREFIXES_NETS * (hosts + 1));
+	unsigned int nr, host;
+	struct rnd_state state;
+
+	random_begin(test, &state);
+	for (nr = 0; nr < PREFIXES_NETS; nr++) {
+		const u64 upper = 0x20010db800000000ULL + nr;
+
+		if (net)
+			p->key[p->count++] = (struct lpm_key) {
+				.word[0] = upper,
+				.len = 64,
+			};
+		for (host = 1; host <= hosts; host++)
+			p->key[p->count++] = (struct lpm_key) {
+				.word = { upper, random ? random_u64(&state) : host },
+				.len = 128,
+			};
+	}
+	sort_unique(p);
 	return p;
 }
 
@@ -225,7 +258,7 @@ static bool parse(const char *line, size_t size, struct lpm_key *key,
 		return false;
 	key->word[0] = be64_to_cpu(address[0]);
 	key->word[1] = be64_to_cpu(address[1]);
-	lpm_key_truncate(key, len);
+	nl31_lpm_key_truncate(key, len);
 	return true;
 }
 
@@ -285,7 +318,7 @@ struct lpm_key prefixes_last(const struct prefixes *p,
 {
 	struct lpm_key ones = { .word = { U64_MAX, U64_MAX } };
 
-	lpm_key_truncate(&ones, p->bits);
+	nl31_lpm_key_truncate(&ones, p->bits);
 	move_inside(&ones, key);
 	ones.len = p->bits;
 	return ones;
@@ -302,7 +335,7 @@ struct lpm_key prefixes_inside(const struct prefixes *p, unsigned int nr,
 {
 	struct lpm_key key = { .word = { random, random } };
 
-	lpm_key_truncate(&key, p->bits);
+	nl31_lpm_key_truncate(&key, p->bits);
 	move_inside(&key, &p->key[nr]);
 	key.len = p->bits;
 	return key;

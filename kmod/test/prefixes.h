@@ -14,6 +14,9 @@
 /* All that two bytes tell apart. */
 #define PREFIXES_HOSTS	65536
 
+/* /64 of the access networks. */
+#define PREFIXES_NETS	20000
+
 /**
  * struct prefixes - the prefixes of one family
  * @family: the family
@@ -30,6 +33,8 @@ struct prefixes {
 
 struct prefixes *prefixes_make(struct kunit *test, enum nl31_family family);
 struct prefixes *prefixes_hosts(struct kunit *test, enum nl31_family family);
+struct prefixes *prefixes_access(struct kunit *test, unsigned int hosts, bool net,
+				 bool random);
 struct prefixes *prefixes_read(struct kunit *test, enum nl31_family family);
 
 struct lpm_key prefixes_last(const struct prefixes *p,

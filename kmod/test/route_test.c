@@ -4,6 +4,9 @@
  * a prefix can have, against a table written down from the protocol. Alone and
  * within a transaction, for both families.
  */
+#include <linux/ktime.h>
+#include <linux/math64.h>
+
 #include "client.h"
 
 /*
@@ -269,9 +272,64 @@ static void paths_differ(struct kunit *test)
 	sock_release(x->sock);
 }
 
+#define ROUNDS	500
+#define BLOCK	50
+
+static void put_number(struct matrix *x, unsigned int number, u16 type, u16 flags)
+{
+	const u8 gateway[4] = { 192, 0, 2, number };
+
+	client_message(&x->m, type, flags | NLM_F_ACK);
+	put_prefix(x);
+	client_attr(&x->m, NL31_ROUTE_GATEWAY, gateway, sizeof(gateway));
+	KUNIT_ASSERT_EQ(x->test, 0, send(x).error);
+}
+
+/* Nanoseconds that appending and deleting a path take, the least of some blocks. */
+static u64 cost_of(struct matrix *x, unsigned int number)
+{
+	u64 least = U64_MAX, begin;
+	unsigned int i, j;
+
+	for (i = 0; i < ROUNDS; i++) {
+		begin = ktime_get_ns();
+		for (j = 0; j < BLOCK; j++) {
+			put_number(x, number, NL31_MSG_NEWROUTE,
+				   NLM_F_CREATE | NLM_F_APPEND);
+			put_number(x, number, NL31_MSG_DELROUTE, 0);
+		}
+		least = min(least, ktime_get_ns() - begin);
+		cond_resched();
+	}
+	return div_u64(least, 2 * BLOCK);
+}
+
+/* The last path that a prefix can have costs little more than the first. */
+static void last_path_costs_little(struct kunit *test)
+{
+	struct matrix *x = kunit_kzalloc(test, sizeof(*x), GFP_KERNEL);
+	u64 first, last;
+	unsigned int i;
+
+	KUNIT_ASSERT_NOT_NULL(test, x);
+	x->test = test;
+	x->sock = client_open(test);
+	set_up(x, "");
+	first = cost_of(x, 1);
+	for (i = 1; i < NL31_PATHS_MAX; i++)
+		put_number(x, i, NL31_MSG_NEWROUTE, NLM_F_CREATE | NLM_F_APPEND);
+	last = cost_of(x, NL31_PATHS_MAX);
+	kunit_info(test, "figure path_1_ns=%llu\n", first);
+	kunit_info(test, "figure path_64_ns=%llu\n", last);
+	KUNIT_EXPECT_LE(test, last, 4 * first);
+	set_up(x, "");
+	sock_release(x->sock);
+}
+
 static struct kunit_case route_cases[] = {
 	KUNIT_CASE(flags_on_lists),
 	KUNIT_CASE(paths_differ),
+	KUNIT_CASE_SLOW(last_path_costs_little),
 	{}
 };
 

@@ -53,25 +53,30 @@ static void make_paths(struct nl31_path *path, unsigned int count, u32 number)
 }
 
 static void set(struct kunit *test, const struct lpm_key *key,
-		const struct nl31_path *path, unsigned int count)
+		struct nl31_path *path, unsigned int count)
 {
 	struct nl31_table *t = test->priv;
-	u32 id = lpm_get(&t->edit.trie[NL31_IPV4], key);
-	struct nl31_nexthop *old = NULL;
+	struct nl31_path_key *paths;
+	unsigned int i;
 
-	if (id != LPM_NO_VALUE)
-		old = nl31_nexthop_by_id(&t->nexthops, id);
-	KUNIT_ASSERT_EQ(test, 0, nl31_edit_set(t, NL31_IPV4, key, old, path,
-					       count));
+	paths = kunit_kzalloc(test, sizeof(*paths), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, paths);
+	for (i = 0; i < count; i++) {
+		nl31_path_seal(&path[i]);
+		paths->path[paths->count++] = &path[i];
+	}
+	KUNIT_ASSERT_EQ(test, 0,
+			nl31_edit_set(t, NL31_IPV4, key,
+				      nl31_edit_get(t, NL31_IPV4, key), paths));
+	kunit_kfree(test, paths);
 }
 
 static void publish(struct kunit *test)
 {
 	struct nl31_table *t = test->priv;
-	struct nl31_events nobody;
+	struct nl31_notify nobody = {};
 
-	nl31_events_init(&nobody, t);
-	nl31_edit_publish(t, &nobody);
+	nl31_notify_publish(t, &nobody);
 }
 
 /*
@@ -91,14 +96,14 @@ static void snapshot_gives_way(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, path);
 	v = nl31_version_pin(t);
 	mutex_lock(&t->lock);
-	for (i = 0; i < 10000 && !v->lost; i++) {
+	for (i = 0; i < 10000 && !v->is_lost; i++) {
 		KUNIT_ASSERT_EQ(test, 0, nl31_edit_begin(t));
 		make_paths(path, NL31_PATHS_MAX, i);
 		set(test, &key, path, NL31_PATHS_MAX);
 		publish(test);
 	}
 	mutex_unlock(&t->lock);
-	KUNIT_EXPECT_TRUE(test, v->lost);
+	KUNIT_EXPECT_TRUE(test, v->is_lost);
 	/* some 4 MiB, and not before half of that */
 	KUNIT_EXPECT_LE(test, i * size, 5 << 20);
 	KUNIT_EXPECT_GE(test, i * size, 2 << 20);
@@ -126,48 +131,24 @@ static void edit_forgets(struct kunit *test)
 		for (n = 1; n <= NL31_PATHS_MAX; n++)
 			set(test, &key, path, n);
 	}
-	KUNIT_EXPECT_LE(test, t->nexthops.count, prefixes + NL31_EDIT_LOG);
+	KUNIT_EXPECT_LE(test, t->path_lists.count, prefixes);
 	nl31_edit_clear(t);
-	KUNIT_EXPECT_EQ(test, t->nexthops.count, 0);
+	KUNIT_EXPECT_EQ(test, t->path_lists.count, 0);
 	for (i = 0; i < prefixes; i++) {
 		key = prefix(i);
 		make_paths(path, 1, i);
 		set(test, &key, path, 1);
 	}
 	publish(test);
-	KUNIT_EXPECT_EQ(test, t->nexthops.count, prefixes);
+	KUNIT_EXPECT_EQ(test, t->path_lists.count, prefixes);
 	KUNIT_EXPECT_EQ(test, prefixes,
-			nl31_table_version(t)->trie[NL31_IPV4].entries);
-	mutex_unlock(&t->lock);
-}
-
-/* However many changes an edit has, it is one: their number does not come round to 0. */
-static void long_edit(struct kunit *test)
-{
-	struct nl31_table *t = test->priv;
-	struct lpm_key key = prefix(0);
-	struct nl31_path path;
-
-	mutex_lock(&t->lock);
-	KUNIT_ASSERT_EQ(test, 0, nl31_edit_begin(t));
-	make_paths(&path, 1, 0);
-	set(test, &key, &path, 1);
-	publish(test);
-
-	KUNIT_ASSERT_EQ(test, 0, nl31_edit_begin(t));
-	/* emptying the table adds one for its prefix, and the log's size for each family */
-	t->edit.prefixes = U32_MAX - NL31_FAMILIES * NL31_EDIT_LOG;
-	nl31_edit_clear(t);
-	publish(test);
-	KUNIT_EXPECT_EQ(test, 0,
-			nl31_table_version(t)->trie[NL31_IPV4].entries);
+			nl31_table_current(t)->trie[NL31_IPV4].entries);
 	mutex_unlock(&t->lock);
 }
 
 static struct kunit_case table_cases[] = {
 	KUNIT_CASE(snapshot_gives_way),
 	KUNIT_CASE(edit_forgets),
-	KUNIT_CASE(long_edit),
 	{}
 };
 

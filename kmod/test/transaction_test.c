@@ -6,13 +6,19 @@
 #include <linux/jiffies.h>
 #include <net/net_namespace.h>
 
-#include "../netlink.h"
-#include "../transaction.h"
+#include "../namespace.h"
 #include "client.h"
 
-static struct nl31_table *table(void)
+#define MAX_ROUTES	(4U << 20)
+
+static struct nl31_ns *ns(void)
 {
-	return nl31_table_of(&init_net);
+	return nl31_ns_find(&init_net);
+}
+
+static struct nl31_transactions *transactions(void)
+{
+	return &ns()->transactions;
 }
 
 /* A change that changes nothing, or with @type NLMSG_DONE the end of several. */
@@ -24,8 +30,7 @@ static void send(struct kunit *test, struct socket *sock, u16 type, u16 flags)
 	KUNIT_ASSERT_NOT_NULL(test, m);
 	client_message(m, type, flags);
 	if (type != NLMSG_DONE)
-		client_attr_u32(m, NL31_TABLE_MAX_ROUTES,
-				READ_ONCE(table()->max_routes));
+		client_attr_u32(m, NL31_TABLE_MAX_ROUTES, MAX_ROUTES);
 	client_send(test, sock, m);
 	kunit_kfree(test, m);
 }
@@ -39,111 +44,115 @@ static void begin(struct kunit *test, struct socket *sock)
 {
 	send(test, sock, NL31_MSG_NEWTABLE, NLM_F_MULTI);
 	KUNIT_ASSERT_EQ(test, -EAGAIN, answer(test, sock));
-	KUNIT_ASSERT_NOT_NULL(test, table()->transaction);
+	KUNIT_ASSERT_TRUE(test, nl31_transaction_is_open(transactions()));
 }
 
-static void expires(struct kunit *test)
+/* An hour passes for the open transaction. */
+static void wait_an_hour(void)
+{
+	struct nl31_transactions *txns = transactions();
+
+	mutex_lock(&ns()->table.lock);
+	txns->open.last -= 3600 * HZ;
+	mutex_unlock(&ns()->table.lock);
+	txns->timer.work.func(&txns->timer.work);
+}
+
+/* The answer comes by itself, and the rest is discarded and no transaction. */
+static void idle_fails(struct kunit *test)
 {
 	struct socket *idle = client_open(test), *other = client_open(test);
-	struct nl31_table *t = table();
+	struct nl31_transactions *txns;
 
 	begin(test, idle);
-	nl31_transaction_expire(&t->transaction_timer.work);
-	KUNIT_EXPECT_NOT_NULL(test, t->transaction);
+	txns = transactions();
+	txns->timer.work.func(&txns->timer.work);
+	KUNIT_EXPECT_TRUE(test, nl31_transaction_is_open(txns));
 	send(test, other, NL31_MSG_NEWTABLE, NLM_F_ACK);
 	KUNIT_EXPECT_EQ(test, -EBUSY, answer(test, other));
 
-	mutex_lock(&t->lock);
-	t->transaction->last -= 3600 * HZ;
-	mutex_unlock(&t->lock);
-	nl31_transaction_expire(&t->transaction_timer.work);
-	KUNIT_EXPECT_NULL(test, t->transaction);
-	KUNIT_EXPECT_FALSE(test, nl31_edit_open(t));
+	wait_an_hour();
+	KUNIT_EXPECT_FALSE(test, nl31_transaction_is_open(txns));
+	KUNIT_EXPECT_FALSE(test, nl31_edit_is_open(&ns()->table));
+	KUNIT_EXPECT_EQ(test, -ETIMEDOUT, answer(test, idle));
 	send(test, other, NL31_MSG_NEWTABLE, NLM_F_ACK);
 	KUNIT_EXPECT_EQ(test, 0, answer(test, other));
 
-	/* who was away for so long is told, once */
+	send(test, idle, NL31_MSG_NEWTABLE, NLM_F_MULTI);
+	KUNIT_EXPECT_EQ(test, -EAGAIN, answer(test, idle));
+	KUNIT_EXPECT_FALSE(test, nl31_transaction_is_open(txns));
 	send(test, idle, NLMSG_DONE, 0);
-	KUNIT_EXPECT_EQ(test, -ETIMEDOUT, answer(test, idle));
+	KUNIT_EXPECT_EQ(test, -EAGAIN, answer(test, idle));
+	KUNIT_EXPECT_EQ(test, 0, txns->failures);
 	begin(test, idle);
 	send(test, idle, NLMSG_DONE, 0);
 	KUNIT_EXPECT_EQ(test, 1, answer(test, idle));
-	KUNIT_EXPECT_TRUE(test, hash_empty(t->transactions));
 	sock_release(idle);
 	sock_release(other);
-}
-
-/* What still comes of an expired transaction is refused, and is not another one. */
-static void rest_after_expiry(struct kunit *test)
-{
-	struct socket *idle = client_open(test);
-	struct nl31_table *t = table();
-
-	begin(test, idle);
-	mutex_lock(&t->lock);
-	t->transaction->last -= 3600 * HZ;
-	mutex_unlock(&t->lock);
-	nl31_transaction_expire(&t->transaction_timer.work);
-	send(test, idle, NL31_MSG_NEWTABLE, NLM_F_MULTI);
-	KUNIT_EXPECT_EQ(test, -ETIMEDOUT, answer(test, idle));
-	send(test, idle, NL31_MSG_NEWTABLE, NLM_F_MULTI);
-	KUNIT_EXPECT_EQ(test, -EAGAIN, answer(test, idle));
-	KUNIT_EXPECT_NULL(test, t->transaction);
-	send(test, idle, NLMSG_DONE, 0);
-	KUNIT_EXPECT_EQ(test, -EAGAIN, answer(test, idle));
-	KUNIT_EXPECT_TRUE(test, hash_empty(t->transactions));
-	send(test, idle, NLMSG_DONE, 0);
-	KUNIT_EXPECT_EQ(test, -EINVAL, answer(test, idle));
-	sock_release(idle);
 }
 
 static void ends_with_its_socket(struct kunit *test)
 {
 	struct socket *sock = client_open(test);
-	struct nl31_table *t = table();
 
 	begin(test, sock);
 	sock_release(sock);
-	KUNIT_EXPECT_NULL(test, t->transaction);
-	KUNIT_EXPECT_FALSE(test, nl31_edit_open(t));
-	KUNIT_EXPECT_TRUE(test, hash_empty(t->transactions));
+	KUNIT_EXPECT_FALSE(test, nl31_transaction_is_open(transactions()));
+	KUNIT_EXPECT_FALSE(test, nl31_edit_is_open(&ns()->table));
+	KUNIT_EXPECT_EQ(test, 0, transactions()->failures);
 }
 
-/*
- * A number is free for the next socket before the last one's end is told: what
- * comes from the one is not the other's, and neither is the other's end.
- */
+/* What becomes of another socket does not end it. */
 static void keeps_to_its_socket(struct kunit *test)
 {
 	struct socket *sock = client_open(test), *next = client_open(test);
-	struct nl31_table *t = table();
-	struct sk_buff *skb;
 
-	skb = nlmsg_new(0, GFP_KERNEL);
-	KUNIT_ASSERT_NOT_NULL(test, skb);
 	begin(test, sock);
-	mutex_lock(&t->lock);
-	NETLINK_CB(skb).portid = t->transaction->portid;
-	NETLINK_CB(skb).sk = next->sk;
-	KUNIT_EXPECT_NULL(test, nl31_transaction_find(t, skb));
-	NETLINK_CB(skb).sk = sock->sk;
-	KUNIT_EXPECT_PTR_EQ(test, t->transaction, nl31_transaction_find(t, skb));
-	nl31_transaction_closed(t, t->transaction->portid);
-	KUNIT_EXPECT_NOT_NULL(test, t->transaction);
-	mutex_unlock(&t->lock);
-	kfree_skb(skb);
 	sock_release(next);
-	KUNIT_EXPECT_NOT_NULL(test, t->transaction);
+	KUNIT_EXPECT_TRUE(test, nl31_transaction_is_open(transactions()));
 	sock_release(sock);
-	KUNIT_EXPECT_NULL(test, t->transaction);
-	KUNIT_EXPECT_TRUE(test, hash_empty(t->transactions));
+	KUNIT_EXPECT_FALSE(test, nl31_transaction_is_open(transactions()));
+}
+
+/*
+ * As many failed transactions are remembered as may be; the next socket cannot
+ * begin one until the oldest has been silent for long.
+ */
+static void failures_are_bounded(struct kunit *test)
+{
+	struct socket **sock = kunit_kcalloc(test, NL31_TRANSACTIONS_MAX + 1,
+					     sizeof(*sock), GFP_KERNEL);
+	struct nl31_transactions *txns;
+	unsigned int i;
+
+	KUNIT_ASSERT_NOT_NULL(test, sock);
+	for (i = 0; i <= NL31_TRANSACTIONS_MAX; i++)
+		sock[i] = client_open(test);
+	for (i = 0; i < NL31_TRANSACTIONS_MAX; i++) {
+		send(test, sock[i], NLMSG_NOOP, NLM_F_MULTI);
+		KUNIT_EXPECT_EQ(test, -EINVAL, answer(test, sock[i]));
+	}
+	txns = transactions();
+	KUNIT_EXPECT_EQ(test, NL31_TRANSACTIONS_MAX, txns->failures);
+	send(test, sock[i], NL31_MSG_NEWTABLE, NLM_F_MULTI);
+	KUNIT_EXPECT_EQ(test, -EBUSY, answer(test, sock[i]));
+
+	mutex_lock(&ns()->table.lock);
+	txns->failed[7].last -= 3600 * HZ;
+	mutex_unlock(&ns()->table.lock);
+	begin(test, sock[i]);
+	KUNIT_EXPECT_EQ(test, NL31_TRANSACTIONS_MAX - 1, txns->failures);
+	for (i = 0; i <= NL31_TRANSACTIONS_MAX; i++)
+		sock_release(sock[i]);
+	KUNIT_EXPECT_EQ(test, 0, txns->failures);
+	KUNIT_EXPECT_FALSE(test, nl31_transaction_is_open(txns));
 }
 
 static struct kunit_case transaction_cases[] = {
-	KUNIT_CASE(expires),
-	KUNIT_CASE(rest_after_expiry),
+	KUNIT_CASE(idle_fails),
 	KUNIT_CASE(ends_with_its_socket),
 	KUNIT_CASE(keeps_to_its_socket),
+	KUNIT_CASE(failures_are_bounded),
 	{}
 };
 

@@ -240,9 +240,6 @@ static void count_answer(void *ctx, const struct nlmsghdr *nlh)
 	if (nlh->nlmsg_seq < a->first_seq || nlh->nlmsg_seq > a->last_seq)
 		fail("an answer to another request came, number %u", nlh->nlmsg_seq);
 	switch (nlh->nlmsg_type) {
-	case NLMSG_NOOP:
-		/* to be ignored */
-		break;
 	case NLMSG_ERROR:
 		a->done++;
 		a->error = ((const struct nlmsgerr *)NLMSG_DATA(nlh))->error;

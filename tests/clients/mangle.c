@@ -28,6 +28,7 @@ struct path {
 	uint8_t type, protocol, gateway_len;
 	unsigned char gateway[16];
 	uint32_t oif, metric;
+	char name[16]; /* of the device, instead of oif */
 };
 
 struct prefix {
@@ -142,8 +143,22 @@ static bool good_gateway(const struct path *path)
 	return !is_zero(g, 4) && (g[0] & 0xf0) != 0xe0 && memcmp(g, "\xff\xff\xff\xff", 4);
 }
 
+/* As the kernel takes for a device's name, with a zero behind. */
+static bool good_name(const char *name, size_t size)
+{
+	size_t i;
+
+	if (strnlen(name, size) != size - 1 || !strcmp(name, ".") || !strcmp(name, ".."))
+		return false;
+	for (i = 0; i < size - 1; i++)
+		if (strchr("/: \t\n\v\f\r\xa0", name[i]))
+			return false;
+	return true;
+}
+
 #define BIT(attr)	(1u << NL31_ROUTE_##attr)
-#define PATH_BITS	(BIT(TYPE) | BIT(GATEWAY) | BIT(OIF) | BIT(METRIC) | BIT(PROTOCOL))
+#define PATH_BITS	(BIT(TYPE) | BIT(GATEWAY) | BIT(OIF) | BIT(OIF_NAME) | BIT(METRIC) | \
+			 BIT(PROTOCOL))
 
 /* A route message as prefix (its paths unused), path and what was given. */
 static bool parse_route(const struct nlmsghdr *nlh, struct prefix *prefix, struct path *path,
@@ -153,7 +168,8 @@ static bool parse_route(const struct nlmsghdr *nlh, struct prefix *prefix, struc
 		[NL31_ROUTE_DST] = { 4, 16 },	 [NL31_ROUTE_DST_LEN] = { 1, 1 },
 		[NL31_ROUTE_TYPE] = { 1, 1 },	 [NL31_ROUTE_GATEWAY] = { 4, 16 },
 		[NL31_ROUTE_OIF] = { 4, 4 },	 [NL31_ROUTE_METRIC] = { 4, 4 },
-		[NL31_ROUTE_PROTOCOL] = { 1, 1 },
+		[NL31_ROUTE_PROTOCOL] = { 1, 1 }, [NL31_ROUTE_OIF_NAME] = { 2, 16 },
+		[NL31_ROUTE_TABLE] = { 4, 4 },
 	};
 	struct attrs a;
 	unsigned i;
@@ -190,6 +206,16 @@ static bool parse_route(const struct nlmsghdr *nlh, struct prefix *prefix, struc
 	path->oif = value(a.attr[NL31_ROUTE_OIF]);
 	if (a.attr[NL31_ROUTE_OIF] && !path->oif)
 		return false;
+	if (value(a.attr[NL31_ROUTE_TABLE]))
+		return false;
+	*given &= ~BIT(TABLE);
+	if (a.attr[NL31_ROUTE_OIF_NAME]) {
+		size_t size = attr_size(a.attr[NL31_ROUTE_OIF_NAME]);
+
+		memcpy(path->name, a.attr[NL31_ROUTE_OIF_NAME] + 1, size);
+		if (a.attr[NL31_ROUTE_OIF] || !good_name(path->name, size))
+			return false;
+	}
 	if (a.attr[NL31_ROUTE_GATEWAY]) {
 		path->gateway_len = attr_size(a.attr[NL31_ROUTE_GATEWAY]);
 		if (path->gateway_len != 4 && path->gateway_len != 16)
@@ -228,14 +254,16 @@ static struct prefix *find(struct table *t, const struct prefix *p)
 static bool same_path(const struct path *a, const struct path *b)
 {
 	return a->type == b->type && a->protocol == b->protocol && a->oif == b->oif &&
-	       a->metric == b->metric && a->gateway_len == b->gateway_len &&
-	       !memcmp(a->gateway, b->gateway, sizeof(a->gateway));
+	       !strcmp(a->name, b->name) && a->metric == b->metric &&
+	       a->gateway_len == b->gateway_len && !memcmp(a->gateway, b->gateway, sizeof(a->gateway));
 }
 
 static bool selects(uint32_t given, const struct path *want, const struct path *p)
 {
 	return (!(given & BIT(TYPE)) || want->type == p->type) &&
-	       (!(given & BIT(OIF)) || want->oif == p->oif) &&
+	       (!(given & BIT(OIF)) || want->oif == p->oif ||
+		(p->name[0] && want->oif == if_nametoindex(p->name))) &&
+	       (!(given & BIT(OIF_NAME)) || !strcmp(want->name, p->name)) &&
 	       (!(given & BIT(METRIC)) || want->metric == p->metric) &&
 	       (!(given & BIT(PROTOCOL)) || want->protocol == p->protocol) &&
 	       (!(given & BIT(GATEWAY)) ||
@@ -280,13 +308,21 @@ static int device(uint32_t index)
 	return request.ifr_flags & IFF_UP ? 2 : 1;
 }
 
+static bool is_usable(const struct path *path)
+{
+	uint32_t index = path->name[0] ? if_nametoindex(path->name) : path->oif;
+
+	return (!path->oif && !path->name[0]) || (index && device(index) == 2);
+}
+
 static bool good_path(struct path *path)
 {
 	if (!path->type)
 		path->type = NL31_TYPE_UNICAST;
 	if (path->type != NL31_TYPE_UNICAST)
-		return !path->gateway_len && !path->oif;
-	return (path->gateway_len || path->oif) && (!path->oif || device(path->oif));
+		return !path->gateway_len && !path->oif && !path->name[0];
+	return (path->gateway_len || path->oif || path->name[0]) &&
+	       (!path->oif || device(path->oif));
 }
 
 static bool model_new(struct table *t, const struct nlmsghdr *nlh)
@@ -459,7 +495,7 @@ static bool model_get(const struct table *t, const struct nlmsghdr *nlh)
 		if (!covers(&t->prefix[i], &prefix))
 			continue;
 		for (j = 0; j < t->prefix[i].paths; j++)
-			if (!t->prefix[i].path[j].oif || device(t->prefix[i].path[j].oif) == 2)
+			if (is_usable(&t->prefix[i].path[j]))
 				return true;
 	}
 	return false;
@@ -470,6 +506,37 @@ static void copy_table(struct table *to, const struct table *from)
 	to->prefixes = from->prefixes;
 	to->max_routes = from->max_routes;
 	memcpy(to->prefix, from->prefix, from->prefixes * sizeof(from->prefix[0]));
+}
+
+/* Flags that have no meaning are refused. */
+static bool good_flags(const struct nlmsghdr *nlh)
+{
+	unsigned known = NLM_F_REQUEST | NLM_F_ACK | NLM_F_MULTI;
+
+	switch (nlh->nlmsg_type) {
+	case NL31_MSG_NEWROUTE:
+	case NL31_MSG_NEWTABLE:
+		known |= NLM_F_ECHO | NLM_F_CREATE | NLM_F_EXCL | NLM_F_REPLACE | NLM_F_APPEND;
+		break;
+	case NL31_MSG_DELROUTE:
+		known |= NLM_F_ECHO | NLM_F_NONREC | NLM_F_BULK;
+		break;
+	case NLMSG_DONE:
+		known |= NLM_F_ECHO;
+		break;
+	case NL31_MSG_GETROUTE:
+		known |= NLM_F_DUMP | NLM_F_ATOMIC;
+		break;
+	case NL31_MSG_GETTABLE:
+		known |= NLM_F_DUMP;
+		break;
+	case NLMSG_NOOP:
+	case NL31_MSG_GREET:
+		break;
+	default:
+		known = ~0u;
+	}
+	return nlh->nlmsg_flags & NLM_F_REQUEST && !(nlh->nlmsg_flags & ~known);
 }
 
 static void model_transact(const struct nlmsghdr *nlh, size_t offset)
@@ -484,9 +551,15 @@ static void model_transact(const struct nlmsghdr *nlh, size_t offset)
 		return;
 	}
 	if (done) {
-		ok = nlh->nlmsg_flags & NLM_F_REQUEST && transaction == OPEN &&
+		int number = 0;
+
+		ok = good_flags(nlh) && transaction == OPEN &&
 		     (!payload || payload == sizeof(int));
-		if (ok) {
+		if (payload == sizeof(int))
+			memcpy(&number, NLMSG_DATA(nlh), sizeof(number));
+		if (ok && number < 0) {
+			expect(DONE, nlh->nlmsg_seq, 0, number, offset);
+		} else if (ok) {
 			copy_table(&table, &edited);
 			expect(DONE, nlh->nlmsg_seq, 0, transaction_count, offset);
 		} else {
@@ -495,7 +568,7 @@ static void model_transact(const struct nlmsghdr *nlh, size_t offset)
 		transaction = NONE;
 		return;
 	}
-	ok = nlh->nlmsg_flags & NLM_F_REQUEST && is_change(nlh->nlmsg_type);
+	ok = good_flags(nlh) && is_change(nlh->nlmsg_type);
 	if (ok && transaction == NONE) {
 		copy_table(&edited, &table);
 		transaction_count = 0;
@@ -524,7 +597,7 @@ static void model_message(const struct nlmsghdr *nlh, size_t offset)
 		model_transact(nlh, offset);
 		return;
 	}
-	if (!(flags & NLM_F_REQUEST)) {
+	if (!good_flags(nlh)) {
 		expect(ERROR, seq, 0, 0, offset);
 		return;
 	}
@@ -640,7 +713,9 @@ static bool is_event(const struct nlmsghdr *nlh, const struct expected *next)
 {
 	switch (nlh->nlmsg_type) {
 	case NL31_MSG_NEWROUTE:
-		return find_attr(nlh, NLMSG_HDRLEN, NL31_ROUTE_GENERATION);
+		/* the first message of a dump has one, too */
+		return !(nlh->nlmsg_flags & NLM_F_MULTI) &&
+		       find_attr(nlh, NLMSG_HDRLEN, NL31_ROUTE_GENERATION);
 	case NL31_MSG_DELROUTE:
 		return true;
 	case NL31_MSG_NEWTABLE:
@@ -828,6 +903,7 @@ static bool put_seed(struct datagram *d, unsigned nr)
 		return true;
 	case 6:
 		full_route(d, ADD, "2001:db8::/32", "2001:db8::1");
+		put_attr(d, NL31_ROUTE_OIF_NAME, "lo", 3);
 		return true;
 	case 7:
 		put_route(d, NL31_MSG_NEWROUTE, DO | NLM_F_CREATE | NLM_F_REPLACE, "10.0.0.0/8",

@@ -175,7 +175,7 @@ static __attribute__((unused)) void put_route(struct datagram *d, unsigned type,
 
 /* Sockets */
 
-static int open_socket(void)
+static __attribute__((unused)) int open_socket(void)
 {
 	struct sockaddr_nl kernel = { .nl_family = AF_NETLINK };
 	int on = 1, size = 4 << 20;
@@ -266,6 +266,26 @@ struct dump {
 	uint32_t seq;
 };
 
+/* The attributes of a route but for what is of the moment: generation, state, index of a name. */
+static void dump_route(struct dump *dump, const struct nlmsghdr *nlh)
+{
+	const bool has_name = find_attr(nlh, NLMSG_HDRLEN, NL31_ROUTE_OIF_NAME);
+	size_t at = NLMSG_HDRLEN;
+
+	while (at < nlh->nlmsg_len) {
+		const struct nlattr *attr = (const void *)((const char *)nlh + at);
+		const size_t size = NLMSG_ALIGN(attr->nla_len);
+
+		at += size;
+		if (attr->nla_type == NL31_ROUTE_GENERATION || attr->nla_type == NL31_ROUTE_PAD ||
+		    attr->nla_type == NL31_ROUTE_FLAGS ||
+		    (attr->nla_type == NL31_ROUTE_OIF && has_name))
+			continue;
+		memcpy(dump->data + dump->size, attr, size);
+		dump->size += size;
+	}
+}
+
 static void dump_message(void *ctx, const struct nlmsghdr *nlh)
 {
 	size_t size = nlh->nlmsg_len - NLMSG_HDRLEN;
@@ -288,8 +308,7 @@ static void dump_message(void *ctx, const struct nlmsghdr *nlh)
 		dump->room = 2 * (dump->size + size);
 		dump->data = realloc(dump->data, dump->room);
 	}
-	memcpy(dump->data + dump->size, (const char *)nlh + NLMSG_HDRLEN, size);
-	dump->size += size;
+	dump_route(dump, nlh);
 	dump->paths++;
 }
 

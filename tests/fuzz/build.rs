@@ -42,6 +42,9 @@ fn main() {
         .debug(true)
         .cargo_metadata(false)
         .flags(["-fno-strict-aliasing", "-fwrapv", "-funsigned-char"])
+        // arrays in a trie of a few dozen prefixes, too
+        .define("LPM_ARRAY_MIN", "4")
+        .define("LPM_ARRAY_KEEP", "3")
         // what shim/kernel.h has not is to be told of by the compiler
         .flags([
             "-Wno-sign-compare",

@@ -110,7 +110,8 @@ impl Arch {
 }
 
 /// Makes tests of functions that take an [`Arch`]: each on each architecture, in a module
-/// of the architecture's name.
+/// of the architecture's name. Those on Arm take kernels and programs of their own, which double
+/// the time of a first run: they are there for `--ignored`, as .ci/run has them.
 #[macro_export]
 macro_rules! on_each_architecture {
     ($($test:ident)*) => {
@@ -118,10 +119,18 @@ macro_rules! on_each_architecture {
             $(#[test] fn $test() { super::$test($crate::Arch::X86_64) })*
         }
         mod aarch64 {
-            $(#[test] fn $test() { super::$test($crate::Arch::Aarch64) })*
+            $(
+                #[test]
+                #[ignore = "takes another kernel: cargo test aarch64:: -- --ignored"]
+                fn $test() { super::$test($crate::Arch::Aarch64) }
+            )*
         }
         mod armv7 {
-            $(#[test] fn $test() { super::$test($crate::Arch::Armv7) })*
+            $(
+                #[test]
+                #[ignore = "takes another kernel: cargo test armv7:: -- --ignored"]
+                fn $test() { super::$test($crate::Arch::Armv7) }
+            )*
         }
     };
 }

@@ -4,11 +4,15 @@
 
 use std::fs::{self, File};
 use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::SystemTime;
 
 use anyhow::{Context, Result, bail};
-use nix::fcntl::{Flock, FlockArg};
+use nix::fcntl::{FcntlArg, FdFlag, Flock, FlockArg, fcntl};
+use nix::sys::{prctl, signal::Signal};
 use sha2::{Digest, Sha256};
 
 use crate::progress::Step;
@@ -132,6 +136,49 @@ pub fn publish(dir: &Path, fill: impl FnOnce(&Path) -> Result<()>) -> Result<()>
     }
 }
 
+/// Has `command`, and what it runs, hold the lock too, and end with the builder. So the lock outlives
+/// a builder that is killed, until the last process that it began has ended.
+pub fn hold(command: &mut Command, lock: &Flock<File>) -> Result<()> {
+    let lock = lock.as_raw_fd();
+    // SAFETY: between fork and exec only prctl and fcntl are called, which are safe there, on a descriptor
+    // that is open as long as the caller's lock; nothing is allocated.
+    unsafe {
+        command.pre_exec(move || {
+            // make passes it on to its jobs, and removes what they have written half
+            prctl::set_pdeathsig(Signal::SIGTERM)?;
+            let lock = BorrowedFd::borrow_raw(lock);
+            fcntl(lock, FcntlArg::F_SETFD(FdFlag::empty()))?;
+            Ok(())
+        });
+    }
+    Ok(())
+}
+
+/// Lets `build` go on from what earlier ones left in `dir`. It trusts each file that is newer than
+/// what it was made from. A file that was just being written when the machine, the builder or the
+/// space on the disk came to an end is newer, too; after that all begins from nothing.
+pub fn resume<T>(
+    dir: &Path,
+    mib: u64,
+    what: &str,
+    step: &Step,
+    build: impl FnOnce() -> Result<T>,
+) -> Result<T> {
+    let building = dir.with_extension("building");
+    if building.exists() {
+        step.say("the last build was interrupted; starting from nothing");
+        remove(dir)?;
+    }
+    fs::create_dir_all(dir)?;
+    require_space(dir, mib, what)?;
+    fs::write(&building, "")?;
+    let outcome = build();
+    if outcome.is_ok() || free(dir)? >= FULL_MIB {
+        fs::remove_file(&building)?;
+    }
+    outcome
+}
+
 /// Marks `dir` as used now, for [`prune`].
 pub fn touch(dir: &Path) {
     // only an order of removal hangs on it
@@ -159,7 +206,8 @@ pub fn prune(parent: &Path, prefix: &str, keep: usize) -> Result<()> {
     dirs.iter().skip(keep).try_for_each(|(_, dir)| remove(dir))
 }
 
-fn remove(dir: &Path) -> Result<()> {
+/// Removes a folder, if it is there.
+pub fn remove(dir: &Path) -> Result<()> {
     match fs::remove_dir_all(dir) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
             Err(error).with_context(|| format!("cannot remove {}", dir.display()))
@@ -168,11 +216,19 @@ fn remove(dir: &Path) -> Result<()> {
     }
 }
 
-/// Refuses to go on when the file system of `dir` has less than `mib` MiB left.
-pub fn require_space(dir: &Path, mib: u64, what: &str) -> Result<()> {
+/// A build that fails with less space than this, in MiB, has failed for want of it.
+const FULL_MIB: u64 = 64;
+
+/// Free space of the file system of `dir`, in MiB.
+fn free(dir: &Path) -> Result<u64> {
     let stat = nix::sys::statvfs::statvfs(dir)
         .with_context(|| format!("cannot tell the free space of {}", dir.display()))?;
-    let free = stat.blocks_available() * stat.fragment_size() / (1024 * 1024);
+    Ok(stat.blocks_available() * stat.fragment_size() / (1024 * 1024))
+}
+
+/// Refuses to go on when the file system of `dir` has less than `mib` MiB left.
+pub fn require_space(dir: &Path, mib: u64, what: &str) -> Result<()> {
+    let free = free(dir)?;
     if free < mib {
         bail!(
             "{what} needs {mib} MiB in {}, which has {free} MiB left; free some, or set \
@@ -181,4 +237,179 @@ pub fn require_space(dir: &Path, mib: u64, what: &str) -> Result<()> {
         );
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    fn folder() -> tempfile::TempDir {
+        tempfile::tempdir().expect("a folder")
+    }
+
+    fn names(dir: &Path) -> Vec<String> {
+        let entries = fs::read_dir(dir).expect("a folder");
+        let mut names: Vec<_> = entries
+            .map(|entry| {
+                entry
+                    .expect("an entry")
+                    .file_name()
+                    .into_string()
+                    .expect("text")
+            })
+            .collect();
+        names.sort();
+        names
+    }
+
+    /// Builds in `dir/objects` as kernels are built, but without make.
+    fn resumed<T>(dir: &Path, build: impl FnOnce(&Path) -> Result<T>) -> Result<T> {
+        let objects = dir.join("objects");
+        resume(&objects, 0, "a test", &Step::new("test"), || {
+            build(&objects)
+        })
+    }
+
+    #[test]
+    fn a_full_disk_leaves_no_folder_and_the_next_builder_makes_it() {
+        let parent = folder();
+        let dir = parent.path().join("built");
+        let full = publish(&dir, |dir| {
+            fs::write(dir.join("half"), "of it")?;
+            // fails as a file on a full disk does
+            Ok(File::options()
+                .write(true)
+                .open("/dev/full")?
+                .write_all(b"rest")?)
+        });
+        let error = full.expect_err("no space").downcast::<io::Error>();
+        assert_eq!(error.expect("its cause").kind(), io::ErrorKind::StorageFull);
+        assert_eq!(names(parent.path()), [""; 0]);
+        publish(&dir, |dir| Ok(fs::write(dir.join("whole"), "")?)).expect("to be built");
+        assert_eq!(names(&dir), ["whole"]);
+    }
+
+    #[test]
+    fn too_little_space_is_told_with_what_to_do_before_anything_is_built() {
+        let parent = folder();
+        let error = resume(
+            &parent.path().join("objects"),
+            u64::MAX,
+            "a test",
+            &Step::new("test"),
+            || {
+                panic!("it is built");
+                #[expect(unreachable_code)]
+                Ok(())
+            },
+        );
+        let error = error.expect_err("no space").to_string();
+        assert!(error.contains("XDG_CACHE_HOME"), "{error}");
+        // and is no build that was interrupted
+        resumed(parent.path(), |_| Ok(())).expect("to be built");
+    }
+
+    #[test]
+    fn a_build_goes_on_from_what_one_that_ended_left() {
+        let parent = folder();
+        resumed(parent.path(), |objects| {
+            Ok(fs::write(objects.join("a.o"), "")?)
+        })
+        .expect("built");
+        // a fault in a source
+        resumed(parent.path(), |objects| {
+            fs::write(objects.join("b.o"), "")?;
+            bail!("does not compile");
+            #[expect(unreachable_code)]
+            Ok(())
+        })
+        .expect_err("a fault");
+        let found = resumed(parent.path(), |objects| Ok(names(objects))).expect("built");
+        assert_eq!(found, ["a.o", "b.o"]);
+    }
+
+    #[test]
+    fn a_build_after_one_that_was_killed_begins_from_nothing() {
+        let parent = folder();
+        let killed = std::panic::catch_unwind(|| {
+            resumed(parent.path(), |objects| -> Result<()> {
+                fs::write(objects.join("half.o"), "").expect("to write");
+                std::panic::resume_unwind(Box::new("ends here"));
+            })
+        });
+        killed.expect_err("it ended");
+        let found = resumed(parent.path(), |objects| Ok(names(objects))).expect("built");
+        assert_eq!(found, [""; 0]);
+        resumed(parent.path(), |objects| {
+            Ok(fs::write(objects.join("a.o"), "")?)
+        })
+        .expect("built");
+        let found = resumed(parent.path(), |objects| Ok(names(objects))).expect("built");
+        assert_eq!(found, ["a.o"]);
+    }
+
+    #[test]
+    fn who_comes_second_waits_for_the_first_and_for_all_that_it_began() {
+        let parent = folder();
+        let file = parent.path().join("lock");
+        let ended = parent.path().join("ended");
+        let held = lock(&file, &Step::new("test")).expect("the lock");
+        // what it began goes on behind it, as make's compilers do when make is killed
+        let mut began = Command::new("sh");
+        began.args(["-c", "(sleep 0.3; : >\"$0\") &"]).arg(&ended);
+        hold(&mut began, &held).expect("to hold");
+        assert!(began.status().expect("a shell").success());
+        // as the kernel closes it for a process that is killed
+        nix::unistd::close(held.as_raw_fd()).expect("to close");
+        std::mem::forget(held);
+        lock(&file, &Step::new("test")).expect("the lock");
+        assert!(ended.exists());
+    }
+
+    #[test]
+    fn of_two_who_build_the_same_at_once_either_leaves_it_whole() {
+        let parent = folder();
+        let dir = parent.path().join("built");
+        let filled = AtomicUsize::new(0);
+        let build = || {
+            publish(&dir, |dir| {
+                fs::write(dir.join("a"), "")?;
+                filled.fetch_add(1, Ordering::SeqCst);
+                // both are at work before one is done
+                while filled.load(Ordering::SeqCst) < 2 {
+                    std::thread::yield_now();
+                }
+                Ok(fs::write(dir.join("b"), "")?)
+            })
+        };
+        std::thread::scope(|scope| {
+            for builder in [scope.spawn(build), scope.spawn(build)] {
+                builder.join().expect("no panic").expect("to be built");
+            }
+        });
+        assert_eq!(names(parent.path()), ["built"]);
+        assert_eq!(names(&dir), ["a", "b"]);
+    }
+
+    #[test]
+    fn what_older_versions_left_is_removed_and_what_is_used_is_kept() {
+        let parent = folder();
+        for (name, age) in [
+            ("kernel-a-old", 3),
+            ("kernel-a-used", 1),
+            ("kernel-b-other", 9),
+            (".part-x", 30),
+        ] {
+            let dir = parent.path().join(name);
+            fs::create_dir(&dir).expect("a folder");
+            let then = SystemTime::now() - std::time::Duration::from_secs(age * 3600);
+            let handle = File::open(&dir).expect("the folder");
+            handle.set_modified(then).expect("a time");
+        }
+        prune(parent.path(), "kernel-a-", 1).expect("to prune");
+        assert_eq!(names(parent.path()), ["kernel-a-used", "kernel-b-other"]);
+    }
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Checks of what the Rust compiler does not see: shell scripts, and kmod/ by the
-//! kernel's own measures.
+//! kernel's own measures; and the licences of the crates.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use anyhow::{Context, Result, bail};
 
 use crate::progress::Step;
-use crate::{cache, host, kernel};
+use crate::{cache, host, kernel, licences};
 
 /// Kernel series whose headers the module must build against.
 const SERIES: &[&str] = &["6.1.", "6.12."];
@@ -22,6 +22,8 @@ pub fn all() -> Result<()> {
     let step = Step::new("check");
     step.say("shellcheck");
     shellcheck()?;
+    step.say("licences and duplicates of crates");
+    licences::check()?;
     step.say("the UAPI header by itself");
     uapi()?;
     for series in SERIES {

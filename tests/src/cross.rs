@@ -8,28 +8,46 @@ use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 use nix::fcntl::Flock;
 
 use crate::arch::Arch;
 use crate::progress::Step;
-use crate::{cache, debian};
+use crate::{cache, cost, debian};
 
 /// Builds the binary of one of the project's packages for the guest.
 pub fn static_binary(arch: Arch, package: &'static str) -> Result<PathBuf> {
+    let mut build = cargo();
+    build.args(["build", "--release", "--package", package]);
+    static_executable(build, arch, package)
+}
+
+/// Builds a file of one of the project's packages' `tests/`, to be run in the guest.
+pub fn static_test(arch: Arch, package: &'static str, test: &str) -> Result<PathBuf> {
+    let mut build = cargo();
+    build.args(["test", "--no-run", "--package", package, "--test", test]);
+    // It is run from memory.
+    build.env("CARGO_PROFILE_DEV_STRIP", "symbols");
+    static_executable(build, arch, package)
+}
+
+fn cargo() -> Command {
+    Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+}
+
+fn static_executable(mut build: Command, arch: Arch, package: &'static str) -> Result<PathBuf> {
     let target = arch.rust_target();
     let step = Step::new(package);
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut build = Command::new(cargo);
     build
         .current_dir(crate::project())
-        .args(["build", "--release", "--locked", "--package", package])
-        .args(["--target", target])
+        .args(["--locked", "--target", target])
         .args(["--message-format", "json-render-diagnostics", "--quiet"]);
     if !require_std(target, &step)? {
         with_std(&mut build, arch, &step)?;
     }
+    let started = Instant::now();
     let mut child = build
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -48,10 +66,16 @@ pub fn static_binary(arch: Arch, package: &'static str) -> Result<PathBuf> {
             binary = Some(PathBuf::from(path));
         }
     }
-    let status = child.wait()?;
+    let (status, taken) = cost::wait(&mut child)?;
     if !status.success() {
         bail!("{package} does not build ({status}); the compiler's messages are above");
     }
+    cost::record(
+        "program",
+        &format!("{package}-{}", arch.name()),
+        started.elapsed(),
+        taken,
+    );
     step.done("built");
     binary.with_context(|| format!("cargo built no binary for {package}"))
 }
@@ -62,8 +86,7 @@ pub fn bare_library(target: &str, package: &'static str) -> Result<()> {
     if !require_std(target, &step)? {
         bail!("rustup target add {target} failed");
     }
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let status = Command::new(cargo)
+    let status = cargo()
         .current_dir(crate::project())
         .args(["build", "--release", "--locked", "--quiet"])
         .args(["--package", package, "--target", target])
@@ -175,6 +198,10 @@ fn with_std(build: &mut Command, arch: Arch, step: &Step) -> Result<()> {
     ];
     build
         .args(["-Zbuild-std=std,panic_abort"])
+        // RUSTC_BOOTSTRAP differs from other builds, and wherever it differs cargo runs build
+        // scripts again, and builds anew all that depends on one
+        .arg("--target-dir")
+        .arg(cache::local()?.join("with-std"))
         .env("RUSTC_BOOTSTRAP", "1")
         .env(format!("CARGO_TARGET_{name}_LINKER"), gcc)
         .env("CARGO_ENCODED_RUSTFLAGS", flags.join("\u{1f}"));

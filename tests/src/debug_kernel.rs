@@ -26,6 +26,7 @@ const STEPS: &[(&str, Option<u32>)] = &[
     ("contend", Some(30)),
     ("vanish", Some(60)),
     ("device_gone", None),
+    ("rtnl", None),
     ("memcg", None),
     ("reload", Some(100)),
     ("agent", Some(5)),
@@ -43,6 +44,7 @@ const CLIENTS: &[&str] = &[
     "mangle",
     "memcg",
     "reload",
+    "rtnl",
     "vanish",
 ];
 

@@ -17,7 +17,7 @@ use crate::arch::Arch;
 use crate::cache::{self, Key};
 use crate::progress::Step;
 use crate::rootfs::Parts;
-use crate::{device_tree, host, kernel};
+use crate::{cost, device_tree, forecast, host, kernel};
 
 const POST_IMAGE: &str = "board/common/post-image.sh";
 
@@ -25,6 +25,7 @@ const POST_IMAGE: &str = "board/common/post-image.sh";
 const RASPBERRY_PI: kernel::Spec = kernel::Spec {
     name: "raspberrypi_64",
     objects: "raspberrypi_64",
+    work: 1200,
     target: ("Image", "arch/arm64/boot/Image"),
     fragments: &[
         "board/common/linux.fragment",
@@ -179,9 +180,11 @@ impl DiskImage {
     /// The image for PCs, built once in a process.
     pub fn shared() -> &'static Self {
         static IMAGE: OnceLock<DiskImage> = OnceLock::new();
-        IMAGE.get_or_init(|| {
+        let build = || {
+            forecast::before_tests();
             Self::build(Board::Pc).unwrap_or_else(|error| panic!("no image: {error:#}"))
-        })
+        };
+        cost::shared(|| IMAGE.get_or_init(build))
     }
 
     /// Where it is.

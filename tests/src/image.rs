@@ -11,9 +11,9 @@ use anyhow::{Context, Result, bail};
 
 use crate::arch::Arch;
 use crate::cache::{self, Key};
-use crate::host;
 use crate::progress::Step;
 use crate::rootfs::Parts;
+use crate::{cost, forecast, host};
 
 /// Names an image that Buildroot made, for tests: its folder `images`.
 pub const VARIABLE: &str = "NL31_IMAGE";
@@ -99,15 +99,19 @@ impl Image {
     pub fn shared_for(arch: Arch) -> &'static Self {
         static IMAGES: [OnceLock<Image>; Arch::ALL.len()] =
             [const { OnceLock::new() }; Arch::ALL.len()];
-        IMAGES[arch as usize].get_or_init(|| {
+        let build = || {
             let image = match std::env::var_os(VARIABLE) {
                 Some(dir) => Self::open(Path::new(&dir)),
-                None => Self::build(arch),
+                None => {
+                    forecast::before_tests();
+                    Self::build(arch)
+                }
             };
             let image = image.unwrap_or_else(|error| panic!("no image: {error:#}"));
             assert_eq!(image.arch, arch, "{VARIABLE} is for another architecture");
             image
-        })
+        };
+        cost::shared(|| IMAGES[arch as usize].get_or_init(build))
     }
 
     /// What it runs on.

@@ -6,22 +6,28 @@
 //! are kept as well, so that a change in kmod/ or a fragment compiles only what
 //! depends on it: that much is make's own work.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use nix::fcntl::Flock;
 
 use crate::arch::Arch;
 use crate::cache::{self, Key};
 use crate::progress::Step;
+use crate::{cost, forecast, host};
 
 /// Debian's package with the source; the series is the product's.
 const PACKAGE: &str = "linux-source-6.12";
 
 /// Fails for a fragment's line that is not in a config; Buildroot's build calls it too.
 const CHECK_FRAGMENTS: &str = "buildroot/linux/check-fragments.sh";
+
+/// Free space, in MiB, without which a build is not begun.
+const MAKE_NEEDS_MIB: u64 = 1024;
 
 /// Variables that would change what make does; the lab's builds do not depend on the
 /// shell they are started from.
@@ -59,6 +65,9 @@ pub struct Spec {
     pub fragments: &'static [&'static str],
     /// nl31 is a module of it.
     pub module: bool,
+    /// Seconds of a processor that it takes to build, about, where the project is made: from
+    /// nothing; or, where it shares the objects of another, what it takes more.
+    pub work: u32,
 }
 
 impl Arch {
@@ -77,6 +86,7 @@ impl Arch {
                     "board/qemu_x86_64/linux.fragment",
                 ],
                 module: false,
+                work: 530,
             },
             Self::Aarch64 => Spec {
                 name: "qemu_aarch64",
@@ -90,6 +100,7 @@ impl Arch {
                     "board/qemu_aarch64/linux.fragment",
                 ],
                 module: false,
+                work: 540,
             },
             Self::Armv7 => Spec {
                 name: "qemu_armv7",
@@ -103,6 +114,7 @@ impl Arch {
                     "board/qemu_armv7/linux.fragment",
                 ],
                 module: false,
+                work: 450,
             },
         }
     }
@@ -112,6 +124,7 @@ impl Arch {
         match self {
             Self::X86_64 => Spec {
                 name: "lab",
+                work: 50,
                 fragments: &[
                     "board/common/linux.fragment",
                     "board/common/linux-x86_64.fragment",
@@ -122,6 +135,7 @@ impl Arch {
             },
             Self::Aarch64 => Spec {
                 name: "lab_aarch64",
+                work: 50,
                 fragments: &[
                     "board/common/linux.fragment",
                     "board/common/linux-aarch64.fragment",
@@ -132,6 +146,7 @@ impl Arch {
             },
             Self::Armv7 => Spec {
                 name: "lab_armv7",
+                work: 50,
                 fragments: &[
                     "board/common/linux.fragment",
                     "board/common/linux-armv7.fragment",
@@ -148,6 +163,7 @@ impl Arch {
 pub const PC: Spec = Spec {
     name: "pc_x86_64",
     objects: "pc_x86_64",
+    work: 740,
     fragments: &[
         "board/common/linux.fragment",
         "board/common/linux-x86_64.fragment",
@@ -160,6 +176,7 @@ pub const PC: Spec = Spec {
 /// The same, and what the lab's channels need.
 pub const PC_LAB: Spec = Spec {
     name: "lab_pc",
+    work: 60,
     fragments: &[
         "board/common/linux.fragment",
         "board/common/linux-x86_64.fragment",
@@ -179,12 +196,14 @@ pub const UML: Spec = Spec {
     target: ("linux", "linux"),
     fragments: &["tests/linux/uml.fragment"],
     module: false,
+    work: 400,
 };
 
 /// The same with what finds bugs.
 pub const UML_DEBUG: Spec = Spec {
     name: "debug-uml",
     objects: "debug-uml",
+    work: 900,
     fragments: &["tests/linux/uml.fragment", "tests/linux/uml-debug.fragment"],
     ..UML
 };
@@ -193,6 +212,7 @@ pub const UML_DEBUG: Spec = Spec {
 pub const UML_KCOV: Spec = Spec {
     name: "kcov-uml",
     objects: "kcov-uml",
+    work: 430,
     fragments: &["tests/linux/uml.fragment", "tests/linux/uml-kcov.fragment"],
     ..UML
 };
@@ -201,10 +221,35 @@ pub const UML_KCOV: Spec = Spec {
 pub const DEBUG: Spec = Spec {
     name: "debug",
     objects: "debug",
+    work: 800,
     fragments: &["tests/linux/debug.fragment"],
     module: true,
     ..Arch::X86_64.shipped_kernel()
 };
+
+/// What `cargo test` boots, in the order of its need.
+pub const IN_TESTS: &[Spec] = &[
+    Arch::X86_64.shipped_kernel(),
+    Arch::X86_64.lab_kernel(),
+    PC,
+    PC_LAB,
+    UML,
+];
+
+/// What .ci/run boots.
+pub const IN_CI: &[Spec] = &[
+    Arch::X86_64.shipped_kernel(),
+    Arch::X86_64.lab_kernel(),
+    PC,
+    PC_LAB,
+    UML,
+    Arch::Aarch64.shipped_kernel(),
+    Arch::Aarch64.lab_kernel(),
+    Arch::Armv7.shipped_kernel(),
+    Arch::Armv7.lab_kernel(),
+    DEBUG,
+    UML_KCOV,
+];
 
 /// What a module is in its folder, and how it is kept.
 const MODULE: (&str, &str) = ("net/nl31/nl31.ko", "nl31.ko");
@@ -238,7 +283,7 @@ impl Spec {
         loop {
             let key = self.key(&version, &compiler)?;
             let dir = cache.join(format!("kernel-{}-{key}", self.name));
-            if dir.is_dir() {
+            if self.is_whole(&dir) {
                 cache::touch(&dir);
                 step.done(&format!("built {}", self.name));
                 return Ok(Kernel {
@@ -246,23 +291,33 @@ impl Spec {
                     name: self.target.0,
                 });
             }
-            let _lock = cache::lock(&cache.join("kernel.lock"), &step)?;
-            if dir.is_dir() {
+            let lock = cache::lock(&cache.join("kernel.lock"), &step)?;
+            if self.is_whole(&dir) {
                 continue;
             }
-            step.say(&format!("building {} from {PACKAGE} {version}", self.name));
+            cache::remove(&dir)?;
+            step.say(&format!(
+                "building {} from {PACKAGE} {version}: {} at most",
+                self.name,
+                forecast::time(self.work)?
+            ));
             let source = source(&cache, &version, &step)?;
             let mut objects = Key::default();
             objects.add("source", &version).add("compiler", &compiler);
             let objects = cache.join(format!("objects-{}-{}", self.objects, objects.name()));
-            let outcome = self.compile(&source, &objects, &step);
+            let (started, from_nothing) = (Instant::now(), !objects.is_dir());
+            let outcome = self.compile(&source, &objects, &step, &lock);
             if self.key(&version, &compiler)? != key {
                 // what has been built has no name then
                 step.say("the sources have changed meanwhile; building again");
                 continue;
             }
-            outcome?;
+            let taken = outcome?;
             self.publish(&objects, &dir)?;
+            cost::record("kernel", self.name, started.elapsed(), taken);
+            if from_nothing && self.name == self.objects {
+                forecast::learn(self, taken)?;
+            }
             cache::touch(&objects);
             cache::prune(&cache, &format!("kernel-{}-", self.name), 8)?;
             cache::prune(&cache, &format!("objects-{}-", self.objects), 1)?;
@@ -287,23 +342,45 @@ impl Spec {
         Ok(key.name())
     }
 
-    fn compile(&self, source: &Path, objects: &Path, step: &Step) -> Result<()> {
-        // make trusts an object file that is newer than its source. One that was cut
-        // off in the middle of being written is, too: start anew after a crash.
-        let building = objects.with_extension("building");
-        if building.exists() {
-            step.say("the last build was interrupted; starting from nothing");
-            let _ = fs::remove_dir_all(objects);
-        }
-        fs::create_dir_all(objects)?;
-        cache::require_space(objects, 1024, "building a kernel")?;
-        fs::write(&building, "")?;
-        let outcome = self.configure_and_make(source, objects, step);
-        fs::remove_file(&building)?;
-        outcome
+    /// Debian packages that building it takes.
+    pub fn packages(&self) -> Vec<&'static str> {
+        let arch = Arch::ALL.iter().find(|arch| arch.cross() == self.cross);
+        [host::KERNEL, arch.map_or(&[], |arch| arch.packages())].concat()
     }
 
-    fn configure_and_make(&self, source: &Path, objects: &Path, step: &Step) -> Result<()> {
+    /// Whether it is in the cache.
+    pub fn is_built(&self) -> Result<bool> {
+        let (version, compiler) = (source_version()?, compiler_version(self.cross)?);
+        let key = self.key(&version, &compiler)?;
+        let dir = cache::shared()?.join(format!("kernel-{}-{key}", self.name));
+        Ok(self.is_whole(&dir))
+    }
+
+    fn is_whole(&self, dir: &Path) -> bool {
+        let last = if self.module { MODULE.1 } else { "System.map" };
+        dir.join(self.target.0).is_file() && dir.join(last).is_file()
+    }
+
+    /// Builds into `objects`; returns the time that it took of processors.
+    fn compile(
+        &self,
+        source: &Path,
+        objects: &Path,
+        step: &Step,
+        lock: &Flock<File>,
+    ) -> Result<Duration> {
+        cache::resume(objects, MAKE_NEEDS_MIB, "building a kernel", step, || {
+            self.configure_and_make(source, objects, step, lock)
+        })
+    }
+
+    fn configure_and_make(
+        &self,
+        source: &Path,
+        objects: &Path,
+        step: &Step,
+        lock: &Flock<File>,
+    ) -> Result<Duration> {
         let script = crate::project().join("kmod/add-to-kernel.sh");
         run(Command::new(script).arg(source), "kmod/add-to-kernel.sh")?;
 
@@ -332,6 +409,7 @@ impl Spec {
         if self.module {
             build.arg("modules");
         }
+        cache::hold(&mut build, lock)?;
         run_showing(&mut build, step)
     }
 
@@ -401,13 +479,23 @@ fn compiler_version(cross: &str) -> Result<String> {
 /// The unpacked source.
 pub fn unpacked_source(step: &Step) -> Result<PathBuf> {
     let cache = cache::shared()?;
+    let version = source_version()?;
+    let dir = source_dir(&cache, &version);
+    if dir.is_dir() {
+        // no need to wait for a kernel that is built from it
+        return Ok(dir);
+    }
     let _lock = cache::lock(&cache.join("kernel.lock"), step)?;
-    source(&cache, &source_version()?, step)
+    source(&cache, &version, step)
+}
+
+fn source_dir(cache: &Path, version: &str) -> PathBuf {
+    cache.join(format!("linux-{}", version.replace(['/', ':'], "_")))
 }
 
 /// The unpacked source, with nothing of ours in it yet or an older kmod/.
 fn source(cache: &Path, version: &str, step: &Step) -> Result<PathBuf> {
-    let dir = cache.join(format!("linux-{}", version.replace(['/', ':'], "_")));
+    let dir = source_dir(cache, version);
     if dir.is_dir() {
         cache::touch(&dir);
         return Ok(dir);
@@ -450,8 +538,8 @@ fn run(command: &mut Command, name: &str) -> Result<String> {
     Ok(text)
 }
 
-/// Runs make, showing what it compiles; an error carries what the compiler said.
-fn run_showing(make: &mut Command, step: &Step) -> Result<()> {
+/// Runs make, showing what it compiles; returns the time that it took of processors. An error carries what the compiler said.
+fn run_showing(make: &mut Command, step: &Step) -> Result<Duration> {
     let mut child = make.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
     let mut errors = child.stderr.take().expect("piped");
     let errors = std::thread::spawn(move || {
@@ -466,10 +554,10 @@ fn run_showing(make: &mut Command, step: &Step) -> Result<()> {
             step.at(&format!("{count} files compiled, now {object}"));
         }
     }
-    let status = child.wait()?;
+    let (status, taken) = cost::wait(&mut child)?;
     let errors = errors.join().unwrap_or_default();
     if !status.success() {
         bail!("the kernel does not build ({status}):\n{errors}");
     }
-    Ok(())
+    Ok(taken)
 }

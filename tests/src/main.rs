@@ -16,7 +16,7 @@ use nl31_lab::ktap::Results;
 use nl31_lab::prefixes::Prefix;
 use nl31_lab::{
     Arch, Disk, DiskImage, Guest, Image, Setup, attach, buildroot, cache, check, cross,
-    debug_kernel, feed, fuzz, host, image, kunit, prefixes,
+    debug_kernel, feed, fuzz, host, image, kernel, kunit, prefixes,
 };
 
 /// Builds the nl31 image from distribution packages and boots it in QEMU.
@@ -175,6 +175,8 @@ enum Subject {
         #[arg(long)]
         minimize: bool,
     },
+    /// Builds all kernels that .ci/run boots, in the order in which it needs them.
+    Kernels,
     /// Prints a made routing table, one prefix a line, the same each time.
     Prefixes {
         /// How many.
@@ -276,6 +278,13 @@ fn run(subject: Subject) -> Result<ExitCode> {
             seconds,
             minimize,
         } => run_fuzz(&target, Duration::from_secs(seconds), minimize),
+        Subject::Kernels => {
+            for spec in kernel::IN_CI {
+                host::require(&spec.packages())?;
+                spec.build()?;
+            }
+            Ok(ExitCode::SUCCESS)
+        }
         Subject::Prefixes { count } => {
             let mut out = stdout().lock();
             for prefix in prefixes::made(count) {
@@ -432,11 +441,12 @@ fn test(dir: &Path) -> Result<ExitCode> {
     tests
         .current_dir(nl31_lab::project())
         .env(image::VARIABLE, &dir)
-        .args(["test", "--locked", "--package", "nl31-lab"]);
+        .args(["test", "--locked", "--package", "nl31-lab"])
+        .args(["--test", "system", "--"]);
     for suite in ["boot", "console", "program", "protocol"] {
-        tests.args(["--test", suite]);
+        tests.arg(format!("{suite}::{}::", image.arch().name()));
     }
-    tests.arg("--").arg(format!("{}::", image.arch().name()));
+    tests.arg("--include-ignored");
     for name in LAB_KERNEL_ONLY {
         tests.args(["--skip", name]);
     }

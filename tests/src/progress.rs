@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::cost;
+
 /// How often a step says something where it cannot overwrite its line.
 const LINE_EVERY: Duration = Duration::from_secs(20);
 
@@ -24,6 +26,7 @@ pub struct Step {
 impl Step {
     /// A step called `name`.
     pub fn new(name: &'static str) -> Self {
+        cost::begin();
         let bar = stderr().is_terminal().then(|| {
             let style = "{spinner} {prefix} {msg} ({elapsed})";
             let style = ProgressStyle::with_template(style).expect("a constant template");

@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 use crate::arch::Arch;
 use crate::cache;
 use crate::channel::Channel;
+use crate::cost;
 use crate::qmp::{self, Qmp};
 
 /// What the image promises to run in.
@@ -27,8 +28,9 @@ const FIRMWARE: &str = "/usr/share/OVMF/OVMF_CODE_4M.fd";
 /// The firmware's variables on a new machine.
 pub const FIRMWARE_VARIABLES: &str = "/usr/share/OVMF/OVMF_VARS_4M.fd";
 
-/// Guests at a time, whatever number of tests and processes wants one.
-const GUESTS: usize = 2;
+/// Guests at a time, at the least, whatever number of tests and processes wants one; on a machine
+/// with more processors, one for each.
+const GUESTS_MIN: usize = 2;
 
 /// A machine to start.
 pub struct Machine<'a> {
@@ -205,6 +207,7 @@ impl LabChannels {
 impl Qemu {
     /// Starts `machine`, waiting while too many others run.
     pub fn start(machine: &Machine) -> Result<Self> {
+        cost::begin();
         let slot = slot()?;
         let mut messages = tempfile::tempfile().context("cannot make a temporary file")?;
         let mut board = Board::new(
@@ -315,7 +318,7 @@ impl Drop for Reaper {
 fn end(child: &mut Child) {
     // fails only if it has ended already
     let _ = child.kill();
-    let _ = child.wait();
+    let _ = cost::wait(child);
 }
 
 fn said(messages: &mut File) -> String {
@@ -479,8 +482,9 @@ impl Board {
 /// A right to run one more guest on this machine. Who has one must not wait for another.
 fn slot() -> Result<Flock<File>> {
     let dir = cache::local()?;
+    let guests = std::thread::available_parallelism()?.get().max(GUESTS_MIN);
     loop {
-        for number in 0..GUESTS {
+        for number in 0..guests {
             let path = dir.join(format!("guest-{number}.lock"));
             let file = File::options().create(true).append(true).open(&path)?;
             match Flock::lock(file, FlockArg::LockExclusiveNonblock) {

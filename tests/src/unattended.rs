@@ -11,6 +11,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use nix::sys::{prctl, signal::Signal};
 
+use crate::cost;
 use crate::klog;
 use crate::progress::Step;
 
@@ -62,7 +63,7 @@ pub fn run(command: &mut Command, step: &Step) -> Result<String> {
     if hangs {
         child.kill()?;
     }
-    child.wait()?;
+    cost::wait(&mut child)?;
 
     if hangs {
         bail!(

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The Buildroot external tree and the boards. What needs a checkout of Buildroot is
 //! tested where there is one:
-//! `BUILDROOT_DIR=~/buildroot cargo test -p nl31-lab --test buildroot`
+//! `BUILDROOT_DIR=~/buildroot cargo test -p nl31-lab --test system buildroot::`
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 
 use nl31_lab::buildroot::{self, tree};
 use nl31_lab::progress::Step;
-use nl31_lab::{Arch, cache, device_tree, disk, host, kernel, project};
+use nl31_lab::{Arch, cache, cost, device_tree, disk, host, kernel, project};
 use sha2::{Digest, Sha256};
 
 /// Names of all of Buildroot's options, to find misspelt ones without it:
@@ -93,7 +93,7 @@ fn fragments(board: &str) -> Vec<PathBuf> {
 
 /// Runs `command`; what it said, and whether it succeeded.
 fn run(command: &mut Command) -> (bool, String) {
-    let output = command.stdin(Stdio::null()).output();
+    let output = cost::output(command.stdin(Stdio::null()));
     let output = output.unwrap_or_else(|error| panic!("{command:?}: {error}"));
     let said = [output.stdout, output.stderr].concat();
     (
@@ -305,7 +305,10 @@ fn every_fragment_line_survives() {
     host::require(host::KERNEL).expect("packages");
     let step = Step::new("fragments");
     let source = kernel::unpacked_source(&step).expect("the kernel's source");
+    // once, and not for each board: each time, another kernel may be built first
     let lock = cache::shared().expect("a cache").join("kernel.lock");
+    let _locked = cache::lock(&lock, &step).expect("the lock");
+    succeeds(Command::new(project().join("kmod/add-to-kernel.sh")).arg(&source));
     for board in boards() {
         let config = defconfig(&board);
         let architecture = if config.contains_key("BR2_x86_64") {
@@ -331,8 +334,6 @@ fn every_fragment_line_survives() {
         let texts: Vec<_> = fragments(&board).iter().map(|file| read(file)).collect();
         fs::write(&merged, texts.concat()).expect("to write");
 
-        let locked = cache::lock(&lock, &step).expect("the lock");
-        succeeds(Command::new(project().join("kmod/add-to-kernel.sh")).arg(&source));
         match config.get("BR2_LINUX_KERNEL_DEFCONFIG") {
             None => {
                 assert!(config.contains_key("BR2_LINUX_KERNEL_EXT_NL31_KMOD_ALLNOCONFIG"));
@@ -345,8 +346,6 @@ fn every_fragment_line_survives() {
                 succeeds(make().arg("olddefconfig"));
             }
         }
-        drop(locked);
-
         let mut check = Command::new(tree().join("linux/check-fragments.sh"));
         let (survived, said) = run(check.arg(path.join(".config")).args(fragments(&board)));
         assert!(survived, "{board}:\n{said}");

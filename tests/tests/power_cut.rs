@@ -13,7 +13,7 @@ use std::process::Command;
 use nl31_lab::qemu::Drive;
 use nl31_lab::random::{self, SplitMix};
 use nl31_lab::write_log::{self, Entry, PowerCuts};
-use nl31_lab::{Disk, DiskImage, Guest, host};
+use nl31_lab::{Disk, DiskImage, Guest, cost, host};
 
 /// Points at which the power is cut: in the first boot, in each save, in a factory reset.
 const CUTS_IN_BOOT: usize = 80;
@@ -103,7 +103,7 @@ fn left(data: &Disk, number: usize) -> Left {
         return Left::Nothing;
     }
     let check = |how: &str| {
-        let output = Command::new("e2fsck").arg(how).arg(data.path()).output();
+        let output = cost::output(Command::new("e2fsck").arg(how).arg(data.path()));
         let output = output.expect("to run e2fsck");
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
         (output.status.code().is_some_and(|code| code < 4), said)
@@ -303,7 +303,7 @@ fn no_cut_brings_a_factory_reset_back_that_a_save_has_called_off() {
         let data = data(&disk);
         let saved = Left::Sound(Some(save.content.clone()));
         assert_eq!(left(&data, number), saved, "cut {number}, behind {count}");
-        let mark = content(&data, "/factory-reset");
+        let mark = content(&data, "/nl31/factory-reset");
         assert_eq!(mark, None, "cut {number}, behind {count} entries");
     });
 }

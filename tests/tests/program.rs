@@ -124,3 +124,59 @@ fn a_load_with_a_route_that_is_there_changes_nothing(arch: Arch) {
         "192.0.2.0/24 via 198.51.100.1\n"
     );
 }
+
+#[test]
+fn what_a_program_applies_is_kept_only_if_it_is_confirmed() {
+    let files = [
+        ("old", "10.0.0.0/8 dev lo\n"),
+        ("new", "11.0.0.0/8 dev lo\n"),
+    ];
+    let mut board = Board::start(Arch::X86_64, &files);
+    let json = |text: &str| -> serde_json::Value { serde_json::from_str(text).expect("JSON") };
+    board.succeeds("load --replace old");
+    board.succeeds("save");
+    board.succeeds("apply --confirm 600 new");
+    assert_eq!(board.succeeds("route show"), files[1].1);
+    // Neither a new table nor a flush gets the routes of a roll-back.
+    for refused in [
+        "load --replace old",
+        "route flush all",
+        "save",
+        "apply --confirm 9 old",
+    ] {
+        let output = board.ctl(refused);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(
+            output.status == 1 && said.contains("E423 "),
+            "{refused}: {said}"
+        );
+    }
+    let diff = board.succeeds("--json diff");
+    assert_eq!(
+        diff.lines()
+            .map(|line| json(line)["change"].clone())
+            .collect::<Vec<_>>(),
+        ["-", "+"]
+    );
+    assert_eq!(json(&board.succeeds("--json rollback"))["code"], 200);
+    assert_eq!(board.succeeds("route show"), files[0].1);
+    // By itself, in time.
+    board.succeeds("apply --confirm 1 new");
+    let restored = "until ./nl31ctl route show | grep -q ^10; do usleep 100000; done";
+    let output = board.guest.exec(&format!("cd /mnt/share && {restored}"));
+    assert_eq!(output.expect("to wait").status, 0);
+    board.succeeds("apply --confirm 600 new");
+    board.succeeds("confirm");
+    assert_eq!(board.succeeds("diff"), "");
+    let version = json(&board.succeeds("--json version"));
+    assert!(
+        version["image"].is_string() && version["module"].is_string(),
+        "{version}"
+    );
+    assert!(
+        board
+            .succeeds("--json log")
+            .lines()
+            .all(|line| json(line)["text"].is_string())
+    );
+}

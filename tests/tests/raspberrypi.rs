@@ -53,7 +53,7 @@ fn a_card_boots_keeps_what_is_saved_and_is_made_anew_by_a_factory_reset() {
     drop(guest);
 
     let mut guest = boot();
-    let asked = "* data: factory reset, asked for by /data/factory-reset";
+    let asked = "* data: factory reset, asked for by /data/nl31/factory-reset";
     assert_eq!(said(&guest), [asked, made]);
     let gone = guest.command("route get 10.1.2.3").expect("a reply");
     assert!(!gone.succeeded(), "{gone}");

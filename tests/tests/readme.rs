@@ -41,7 +41,7 @@ fn hold(begin: &str, end: &str, ought: &str) {
     }
     assert_eq!(
         is, ought,
-        "the README is out of date; NL31_UPDATE_README=1 cargo test --test readme updates it"
+        "the README is out of date; NL31_UPDATE_README=1 cargo test readme:: updates it"
     );
 }
 
@@ -149,6 +149,6 @@ fn the_picture_is_of_the_console_as_it_is() {
     let is = std::fs::read_to_string(&path).unwrap_or_default();
     assert_eq!(
         is, picture,
-        "the picture is out of date; NL31_UPDATE_README=1 cargo test --test readme updates it"
+        "the picture is out of date; NL31_UPDATE_README=1 cargo test readme:: updates it"
     );
 }

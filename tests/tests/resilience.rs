@@ -33,10 +33,12 @@ fn await_agent(guest: &mut Guest, before: &str) -> String {
 }
 
 #[test]
-fn the_agent_keeps_one_capability_and_a_filter() {
+fn agent_has_a_user_of_its_own_one_capability_and_a_filter() {
     let mut guest = guest();
     let status = shell(&mut guest, "cat /proc/$(pidof nl31-agent)/status");
     for line in [
+        "Uid:\t31\t31\t31\t31",
+        "Gid:\t31\t31\t31\t31",
         "CapInh:\t0000000000000000",
         "CapPrm:\t0000000000001000",
         "CapEff:\t0000000000001000",
@@ -50,6 +52,39 @@ fn the_agent_keeps_one_capability_and_a_filter() {
             "no {line} in\n{status}"
         );
     }
+}
+
+#[test]
+fn sandbox_denies_the_image_the_disk_and_memory() {
+    let share = tempfile::tempdir().expect("a folder");
+    let tests = cross::static_test(Image::shared().arch(), "nl31-agent", "sandbox");
+    fs::copy(tests.expect("the tests"), share.path().join("tests")).expect("to share them");
+    let setup = Setup {
+        share: Some(share.path().to_owned()),
+        ..Setup::default()
+    };
+    let mut guest = Guest::start(Image::shared(), &setup).expect("a guest");
+    let run = "/mnt/share/tests --include-ignored --test-threads 1 >/tmp/said 2>&1; \
+               echo $?; cat /tmp/said";
+    let said = shell(&mut guest, run);
+    assert!(
+        said.starts_with("0\n") && said.contains("0 ignored"),
+        "{said}"
+    );
+    // The agent of the image is in the same one, with what root had opened for it.
+    let log = guest.command("log").expect("a reply").to_string();
+    assert!(!log.contains("cannot give up"), "{log}");
+    assert!(!log.to_lowercase().contains("landlock"), "{log}");
+}
+
+#[test]
+fn second_resident_agent_is_refused_in_the_image() {
+    let mut guest = guest();
+    let second = "nl31-agent --serial /dev/ttyS0 2>&1; echo $?";
+    let said = shell(&mut guest, second);
+    assert!(said.contains("another agent (process "), "{said}");
+    assert!(said.ends_with("\n2\n"), "{said}");
+    assert!(guest.command("ping").expect("a reply").succeeded());
 }
 
 #[test]
@@ -104,10 +139,31 @@ fn the_watchdog_is_fed_by_an_agent_that_lives() {
         assert!(!guest.starved().expect("QEMU"), "signal {signal}");
     }
     shell(&mut guest, "kill -STOP $(pidof nl31-agent)");
+    await_watchdog(&mut guest);
+}
+
+fn await_watchdog(guest: &mut Guest) {
     let fired = guest.wait("the watchdog", 1, |guest| {
         Ok(guest.starved()?.then_some(()))
     });
     fired.expect("a reset");
+}
+
+#[test]
+fn a_shutdown_that_hangs_ends_in_a_reset() {
+    let setup = Setup {
+        watchdog: true,
+        ..Setup::default()
+    };
+    let mut guest = Guest::boot(Image::shared(), &setup).expect("a guest");
+    shell(
+        &mut guest,
+        "printf '#!/bin/sh\\n[ \"$1\" = start ] || sleep 100000\\n' >/etc/init.d/S99hang && \
+         chmod +x /etc/init.d/S99hang",
+    );
+    // Init's first words may go over the prompt that ends the reply.
+    let _ = guest.command("reboot");
+    await_watchdog(&mut guest);
 }
 
 /// Moments at which an agent is killed, over the time that its work takes.

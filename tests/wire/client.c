@@ -177,6 +177,12 @@ static void put_words(struct client *c, size_t at, char *words)
 				    strtok_r(NULL, " ", &save));
 			continue;
 		}
+		if (!strcmp(word, "ifname")) {
+			word = strtok_r(NULL, " ", &save);
+			attribute(c, (struct nlmsghdr *)(c->out + at),
+				  NL31_ROUTE_OIF_NAME, word, strlen(word) + 1);
+			continue;
+		}
 		slash = strchr(word, '/');
 		if (slash)
 			*slash = '\0';
@@ -298,8 +304,28 @@ static void print_property(FILE *f, const char *name, const struct nlattr *attr,
 		print_number(f, name, attr, len);
 }
 
-static void print_route(FILE *f, struct nlmsghdr *nlh)
+static void print_route_flags(FILE *f, const struct client *c,
+			      const struct nlattr *attr)
 {
+	static const char *const names[] = { "linkdown", "dead", "standby" };
+	uint32_t flags;
+	size_t i;
+
+	if (!has_len(attr, 4) || !mnl_attr_get_u32(attr)) {
+		fputs(" !flags", f);
+		return;
+	}
+	flags = mnl_attr_get_u32(attr);
+	for (i = 0; i < sizeof(names) / sizeof(*names); i++)
+		if (flags & 1 << i && (1 << i != NL31_FLAG_STANDBY || c->tells_standby))
+			fprintf(f, " %s", names[i]);
+	if (flags >> i)
+		fprintf(f, " !flags %#x", flags);
+}
+
+static void print_route(FILE *f, struct client *c, struct nlmsghdr *nlh)
+{
+	const bool is_dump = nlh->nlmsg_flags & NLM_F_MULTI;
 	const struct nlattr *tb[NL31_ROUTE_MAX + 1] = {};
 	size_t i;
 
@@ -320,13 +346,23 @@ static void print_route(FILE *f, struct nlmsghdr *nlh)
 	}
 	if (tb[NL31_ROUTE_OIF])
 		print_number(f, "dev ", tb[NL31_ROUTE_OIF], 4);
+	if (tb[NL31_ROUTE_OIF_NAME] &&
+	    mnl_attr_validate(tb[NL31_ROUTE_OIF_NAME], MNL_TYPE_NUL_STRING) < 0)
+		fputs(" !ifname", f);
+	else if (tb[NL31_ROUTE_OIF_NAME])
+		fprintf(f, " ifname %s", mnl_attr_get_str(tb[NL31_ROUTE_OIF_NAME]));
 	print_property(f, "metric ", tb[NL31_ROUTE_METRIC], 4);
 	print_property(f, "proto ", tb[NL31_ROUTE_PROTOCOL], 1);
-	if (tb[NL31_ROUTE_GENERATION])
+	if (tb[NL31_ROUTE_FLAGS])
+		print_route_flags(f, c, tb[NL31_ROUTE_FLAGS]);
+	/* each dump would have another one: told by what asks for it */
+	if (is_dump && has_len(tb[NL31_ROUTE_GENERATION], 8))
+		c->dump_gen = mnl_attr_get_u64(tb[NL31_ROUTE_GENERATION]);
+	else if (tb[NL31_ROUTE_GENERATION])
 		print_number(f, "gen ", tb[NL31_ROUTE_GENERATION], 8);
 
 	/* by the kind of message the same bits say something else */
-	if (nlh->nlmsg_flags & NLM_F_MULTI) {
+	if (is_dump) {
 		print_flag(f, nlh, NLM_F_DUMP_INTR, "DUMP_INTR");
 		print_flag(f, nlh, NLM_F_DUMP_FILTERED, "DUMP_FILTERED");
 		nlh->nlmsg_flags &= ~NLM_F_MULTI;
@@ -381,8 +417,9 @@ static void print_greeting(FILE *f, const struct client *c,
 	fprintf(f, " '%s'", mnl_attr_get_str(tb[NL31_GREET_TEXT]));
 }
 
-/* Text and place of an extended ack. */
-static void print_tlvs(FILE *f, struct nlmsghdr *nlh, size_t offset)
+/* Text and place of an extended ack; the generation at the end of a dump. */
+static void print_tlvs(FILE *f, struct client *c, struct nlmsghdr *nlh,
+		       size_t offset)
 {
 	const struct nlattr *tb[NLMSGERR_ATTR_MAX + 1] = {};
 
@@ -392,6 +429,9 @@ static void print_tlvs(FILE *f, struct nlmsghdr *nlh, size_t offset)
 		fprintf(f, " '%s'", mnl_attr_get_str(tb[NLMSGERR_ATTR_MSG]));
 	if (tb[NLMSGERR_ATTR_OFFS])
 		print_number(f, "@", tb[NLMSGERR_ATTR_OFFS], 4);
+	if (has_len(tb[NLMSGERR_ATTR_COOKIE], 8))
+		c->done_gen = mnl_attr_get_u64(tb[NLMSGERR_ATTR_COOKIE]);
+	c->has_policy = tb[NLMSGERR_ATTR_POLICY];
 	nlh->nlmsg_flags &= ~NLM_F_ACK_TLVS;
 }
 
@@ -418,14 +458,15 @@ static bool embeds(const struct client *c, const struct nlmsgerr *error,
 {
 	struct nlmsghdr header = *request;
 
-	if (header.nlmsg_len < NLMSG_HDRLEN ||
+	/* an answer that comes by itself has the header of the last message, and no more */
+	if (error->error == -ETIMEDOUT || header.nlmsg_len < NLMSG_HDRLEN ||
 	    header.nlmsg_len > (size_t)(c->out + c->len - (const char *)request))
 		header.nlmsg_len = NLMSG_HDRLEN;
 	return !memcmp(&error->msg, &header, NLMSG_HDRLEN) &&
 	       !memcmp(&error->msg + 1, request + 1, len - NLMSG_HDRLEN);
 }
 
-static void print_error(FILE *f, const struct client *c, struct nlmsghdr *nlh)
+static void print_error(FILE *f, struct client *c, struct nlmsghdr *nlh)
 {
 	const struct nlmsgerr *error = mnl_nlmsg_get_payload(nlh);
 	const struct nlmsghdr *request = sent(c, nlh->nlmsg_seq);
@@ -453,12 +494,12 @@ static void print_error(FILE *f, const struct client *c, struct nlmsghdr *nlh)
 	if (request && !embeds(c, error, request, embedded))
 		fputs(" !another request", f);
 	if (nlh->nlmsg_flags & NLM_F_ACK_TLVS)
-		print_tlvs(f, nlh, offset);
+		print_tlvs(f, c, nlh, offset);
 	else if (NLMSG_HDRLEN + offset != nlh->nlmsg_len)
 		fputs(" !trailing bytes", f);
 }
 
-static void print_done(FILE *f, struct nlmsghdr *nlh)
+static void print_done(FILE *f, struct client *c, struct nlmsghdr *nlh)
 {
 	int value;
 
@@ -475,12 +516,12 @@ static void print_done(FILE *f, struct nlmsghdr *nlh)
 	print_flag(f, nlh, NLM_F_DUMP_INTR, "DUMP_INTR");
 	print_flag(f, nlh, NLM_F_DUMP_FILTERED, "DUMP_FILTERED");
 	if (nlh->nlmsg_flags & NLM_F_ACK_TLVS)
-		print_tlvs(f, nlh, sizeof(value));
+		print_tlvs(f, c, nlh, sizeof(value));
 	else if (nlh->nlmsg_len != NLMSG_HDRLEN + sizeof(value))
 		fputs(" !trailing bytes", f);
 }
 
-static void print_message(FILE *f, const struct client *c, struct nlmsghdr *nlh)
+static void print_message(FILE *f, struct client *c, struct nlmsghdr *nlh)
 {
 	bool event = c->listens && !nlh->nlmsg_pid && !nlh->nlmsg_seq;
 
@@ -494,14 +535,14 @@ static void print_message(FILE *f, const struct client *c, struct nlmsghdr *nlh)
 		print_error(f, c, nlh);
 		break;
 	case NLMSG_DONE:
-		print_done(f, nlh);
+		print_done(f, c, nlh);
 		break;
 	case NL31_MSG_GREET:
 		print_greeting(f, c, nlh);
 		break;
 	case NL31_MSG_NEWROUTE:
 	case NL31_MSG_DELROUTE:
-		print_route(f, nlh);
+		print_route(f, c, nlh);
 		break;
 	case NL31_MSG_NEWTABLE:
 		print_table(f, nlh);

@@ -67,6 +67,10 @@ struct client {
 	size_t len, room;
 	char *in;		/* the last datagram received */
 	size_t in_len;
+	bool tells_standby;	/* lines of dumps say what is not in use */
+	uint64_t dump_gen;	/* in the first message of the last dump */
+	uint64_t done_gen;	/* in its NLMSG_DONE */
+	bool has_policy;	/* the last error said what the attribute may be */
 };
 
 /* A socket in the current network namespace; strict, with extended acks. */

@@ -110,22 +110,91 @@ CASE(event_limit, "a changed limit is an event NEWTABLE; the same limit again is
 	expect(&listener, "");
 }
 
-CASE(event_in_order, "the changes of a cascade are events in their order")
+CASE(event_cascade, "changes of a cascade that are answered are events in their order; those that are not, as the difference they make together")
 {
 	struct client c, listener;
 
 	pair(&c, &listener);
 	datagram(&c);
-	message(&c, NEWROUTE, CREATE, "10.2.0.0/16 via 192.0.2.1");
-	message(&c, NEWROUTE, CREATE, "10.1.0.0/16 via 192.0.2.1");
+	message(&c, NEWROUTE, CREATE | ACK, "10.2.0.0/16 via 192.0.2.1");
+	message(&c, NEWROUTE, CREATE | ACK, "10.1.0.0/16 via 192.0.2.1");
+	transmit(&c);
+	expect(&listener,
+	       "event NEWROUTE 10.2.0.0/16 unicast via 192.0.2.1 gen 1 CREATE\n"
+	       "event NEWROUTE 10.1.0.0/16 unicast via 192.0.2.1 gen 2 CREATE");
+	datagram(&c);
+	message(&c, NEWROUTE, CREATE, "10.4.0.0/16 via 192.0.2.1");
+	message(&c, NEWROUTE, CREATE, "10.3.0.0/16 via 192.0.2.1");
+	message(&c, DELROUTE, 0, "10.4.0.0/16");
 	message(&c, DELROUTE, 0, "10.2.0.0/16");
 	message(&c, NEWROUTE, CREATE, "10.2.0.0/16 via 192.0.2.2");
 	transmit(&c);
 	expect(&listener,
-	       "event NEWROUTE 10.2.0.0/16 unicast via 192.0.2.1 gen 1 CREATE\n"
-	       "event NEWROUTE 10.1.0.0/16 unicast via 192.0.2.1 gen 2 CREATE\n"
-	       "event DELROUTE 10.2.0.0/16 unicast via 192.0.2.1 gen 3\n"
-	       "event NEWROUTE 10.2.0.0/16 unicast via 192.0.2.2 gen 4 CREATE");
+	       "event NEWROUTE 10.2.0.0/16 unicast via 192.0.2.2 gen 3 REPLACE\n"
+	       "event NEWROUTE 10.3.0.0/16 unicast via 192.0.2.1 gen 4 CREATE");
+}
+
+CASE(event_order_of_paths, "another order of the same paths is told, so that a listener gets it")
+{
+	struct client c, listener;
+
+	client_open(&c);
+	append(&c, "10.0.0.0/8 via 192.0.2.1");
+	append(&c, "10.0.0.0/8 via 192.0.2.2");
+	client_open(&listener);
+	client_join(&listener);
+	ask(&c, NEWTABLE, MULTI | REPLACE, NULL);
+	ask(&c, NEWROUTE, MULTI | CREATE | APPEND, "10.0.0.0/8 via 192.0.2.2");
+	ask(&c, NEWROUTE, MULTI | CREATE | APPEND, "10.0.0.0/8 via 192.0.2.1");
+	ask(&c, DONE, MULTI, NULL);
+	expect(&c, "DONE 3");
+	expect(&listener,
+	       "event DELROUTE 10.0.0.0/8 unicast via 192.0.2.1 gen 3\n"
+	       "event NEWROUTE 10.0.0.0/8 unicast via 192.0.2.1 gen 4 CREATE");
+	ask(&c, GETROUTE, 0, "10.0.0.1");
+	expect(&c, "NEWROUTE 10.0.0.0/8 unicast via 192.0.2.2");
+}
+
+CASE(event_replaced_is_the_first, "REPLACE tells of the first path of the metric; another is deleted, and what follows it moves")
+{
+	struct client c, listener;
+
+	client_open(&c);
+	append(&c, "10.0.0.0/8 via 192.0.2.1");
+	append(&c, "10.0.0.0/8 via 192.0.2.2");
+	append(&c, "10.0.0.0/8 via 192.0.2.3");
+	client_open(&listener);
+	client_join(&listener);
+	must(&c, NEWROUTE, REPLACE, "10.0.0.0/8 via 192.0.2.4");
+	expect(&listener, "event NEWROUTE 10.0.0.0/8 unicast via 192.0.2.4 gen 4 REPLACE");
+	ask(&c, DELROUTE, MULTI, "10.0.0.0/8 via 192.0.2.2");
+	ask(&c, DELROUTE, MULTI, "10.0.0.0/8 via 192.0.2.3");
+	ask(&c, NEWROUTE, MULTI | CREATE | APPEND, "10.0.0.0/8 via 192.0.2.5");
+	ask(&c, NEWROUTE, MULTI | CREATE | APPEND, "10.0.0.0/8 via 192.0.2.3");
+	ask(&c, DONE, MULTI, NULL);
+	expect(&c, "DONE 4");
+	expect(&listener,
+	       "event DELROUTE 10.0.0.0/8 unicast via 192.0.2.2 gen 5\n"
+	       "event DELROUTE 10.0.0.0/8 unicast via 192.0.2.3 gen 6\n"
+	       "event NEWROUTE 10.0.0.0/8 unicast via 192.0.2.5 gen 7 CREATE\n"
+	       "event NEWROUTE 10.0.0.0/8 unicast via 192.0.2.3 gen 8 CREATE");
+}
+
+CASE(event_cancelled, "what a transaction does and undoes is no event and no change")
+{
+	struct client c, listener;
+
+	pair(&c, &listener);
+	add(&c, "10.0.0.0/8 via 192.0.2.1");
+	free(transcript(&listener));
+	ask(&c, NEWTABLE, MULTI | REPLACE, NULL);
+	ask(&c, NEWROUTE, MULTI | CREATE, "11.0.0.0/8 via 192.0.2.1");
+	ask(&c, NEWROUTE, MULTI | CREATE, "10.0.0.0/8 via 192.0.2.1");
+	ask(&c, DELROUTE, MULTI, "11.0.0.0/8");
+	ask(&c, DONE, MULTI, NULL);
+	expect(&c, "DONE 4");
+	expect(&listener, "");
+	check(table_number(&c, "gen", 0) == 1, "the generation went on");
 }
 
 CASE(event_transaction, "a transaction is told when it is committed, only what differs, in address order")
@@ -285,23 +354,51 @@ CASE(generations, "events that follow each other have numbers that follow each o
 	check(table_number(&c, "gen", 0) == next - 1, "GETTABLE tells another generation");
 }
 
-CASE(generation_without_listeners, "changes are counted whether somebody listens or not")
+CASE(generation_without_listeners, "the generation moves with each change whether somebody listens or not")
 {
 	struct client c, listener;
+	char line[128];
+	uint64_t gen;
 
 	client_open(&c);
-	datagram(&c);
-	message(&c, NEWROUTE, CREATE, "10.0.0.0/8 via 192.0.2.1");
-	message(&c, NEWROUTE, CREATE | APPEND, "10.0.0.0/8 via 192.0.2.2");
-	message(&c, NEWROUTE, REPLACE, "10.0.0.0/8 via 192.0.2.3");
-	message(&c, DELROUTE, 0, "10.0.0.0/8");
-	transmit(&c);
-	expect(&c, "");
-	check(table_number(&c, "gen", 0) == 5, "not 5 changes");
+	append(&c, "10.0.0.0/8 via 192.0.2.1");
+	gen = table_number(&c, "gen", 0);
+	check(gen, "no change");
+	append(&c, "10.0.0.0/8 via 192.0.2.2");
+	check(table_number(&c, "gen", 0) > gen, "the second change is not seen");
+	gen = table_number(&c, "gen", 0);
+	must(&c, DELROUTE, 0, "10.0.0.0/8");
+	check(table_number(&c, "gen", 0) > gen, "the third change is not seen");
+	gen = table_number(&c, "gen", 0);
 	client_open(&listener);
 	client_join(&listener);
 	add(&c, "10.0.0.0/8 via 192.0.2.1");
-	expect(&listener, "event NEWROUTE 10.0.0.0/8 unicast via 192.0.2.1 gen 6 CREATE");
+	snprintf(line, sizeof(line),
+		 "event NEWROUTE 10.0.0.0/8 unicast via 192.0.2.1 gen %llu CREATE",
+		 (unsigned long long)gen + 1);
+	expect_lines(__FILE__, __LINE__, &listener, line);
+}
+
+CASE(generation_of_a_dump, "a dump says which generation it shows, in its first message and in its NLMSG_DONE")
+{
+	struct client c;
+
+	client_open(&c);
+	free(transcript(&c));
+	ask(&c, GETROUTE, DUMP, NULL);
+	expect(&c, "DONE 0");
+	check(c.done_gen == 0, "the empty table is not of generation 0");
+	add(&c, "10.0.0.0/8 via 192.0.2.1");
+	add(&c, "11.0.0.0/8 via 192.0.2.1");
+	ask(&c, GETROUTE, DUMP, NULL);
+	free(transcript(&c));
+	check(c.dump_gen == 2 && c.done_gen == 2, "generations %llu and %llu",
+	      (unsigned long long)c.dump_gen, (unsigned long long)c.done_gen);
+	c.dump_gen = 0;
+	c.done_gen = 0;
+	ask(&c, GETROUTE, DUMP | ATOMIC, "11.0.0.0/8");
+	free(transcript(&c));
+	check(c.dump_gen == 2 && c.done_gen == 2, "not those of a snapshot");
 }
 
 CASE(overrun, "a listener that does not keep up gets ENOBUFS and sees a gap; nobody else is harmed")

@@ -130,6 +130,8 @@ static const struct attr route_attrs[] = {
 	[NL31_ROUTE_PROTOCOL] = { "NL31_ROUTE_PROTOCOL", NUMBER },
 	[NL31_ROUTE_GENERATION] = { "NL31_ROUTE_GENERATION", NUMBER },
 	[NL31_ROUTE_PAD] = { "NL31_ROUTE_PAD", NOTHING },
+	[NL31_ROUTE_OIF_NAME] = { "NL31_ROUTE_OIF_NAME", TEXT },
+	[NL31_ROUTE_FLAGS] = { "NL31_ROUTE_FLAGS", NUMBER },
 };
 static const struct attr table_attrs[] = {
 	[NL31_TABLE_GENERATION] = { "NL31_TABLE_GENERATION", NUMBER },
@@ -151,6 +153,7 @@ static const struct attr table_attrs[] = {
 static const struct attr error_attrs[] = {
 	[NLMSGERR_ATTR_MSG] = { "NLMSGERR_ATTR_MSG", TEXT },
 	[NLMSGERR_ATTR_OFFS] = { "NLMSGERR_ATTR_OFFS", NUMBER },
+	[NLMSGERR_ATTR_COOKIE] = { "NLMSGERR_ATTR_COOKIE", NUMBER },
 };
 
 static void print_value(const struct nlattr *attr, enum value value)
@@ -229,6 +232,7 @@ static void print_message(const struct nlmsghdr *nlh)
 		memcpy(&value, at, sizeof(value));
 		sprintf(text, "%d", value);
 		bytes((const unsigned char *)at, sizeof(value), "", text);
+		PRINT_ATTRS(at + sizeof(value), end, error_attrs);
 		break;
 	case NL31_MSG_GREET:
 		PRINT_ATTRS(at, end, greet_attrs);

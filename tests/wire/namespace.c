@@ -127,6 +127,9 @@ CASE(changes_need_capability, "changes without CAP_NET_ADMIN get EPERM, in a tra
 	message(&c, DONE, MULTI, NULL);
 	transmit(&c);
 	expect(&c, "1 EPERM '*CAP_NET_ADMIN*'");
+	/* the next datagram is not known to be the rest */
+	ask(&c, DONE, MULTI, NULL);
+	expect(&c, "EPERM '*CAP_NET_ADMIN*'");
 	/* the socket of root does not help who has lost the capability */
 	ask(&root, DELROUTE, BULK, NULL);
 	expect(&root, "EPERM '*CAP_NET_ADMIN*'");

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 /* Transactions: changes marked NLM_F_MULTI, closed by NLMSG_DONE. */
+#include <errno.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -288,7 +289,7 @@ CASE(discarded_with_its_process, "and when its process is killed")
 	add(&other, "10.0.0.0/8 via 192.0.2.1");
 }
 
-CASE(idle_too_long, "an idle transaction is discarded in the end, and its next message gets ETIMEDOUT")
+CASE(idle_too_long, "an idle transaction fails with ETIMEDOUT by itself, and its rest is discarded")
 {
 	struct client c, other;
 	char *answer;
@@ -302,11 +303,44 @@ CASE(idle_too_long, "an idle transaction is discarded in the end, and its next m
 		answer = transcript(&other);
 	} while (!strncmp(answer, "EBUSY ", 6));
 	check(!strcmp(answer, "ACK\n"), "%s", answer);
+	answer = transcript(&c);
+	check(!strncmp(answer, "ETIMEDOUT CAPPED '", 18), "%s", answer);
 	ask(&c, NEWROUTE, MULTI | CREATE, "10.2.0.0/16 via 192.0.2.1");
-	expect(&c, "ETIMEDOUT '*'");
+	expect(&c, "");
 	ask(&c, DONE, MULTI, NULL);
 	expect(&c, "");
 	expect_table(&c, "NEWROUTE 10.1.0.0/16 unicast via 192.0.2.1");
+}
+
+/* NLMSG_DONE with a number. */
+static void end_with(struct client *c, int value)
+{
+	datagram(c);
+	payload(c, message(c, DONE, MULTI, NULL), &value, sizeof(value));
+	transmit(c);
+}
+
+CASE(aborted, "NLMSG_DONE with a negative int discards the transaction, and is answered by the same int")
+{
+	struct client c, other;
+
+	client_open(&c);
+	client_open(&other);
+	end_with(&c, -ECANCELED);
+	expect(&c, "EINVAL '*'");
+	ask(&c, NEWROUTE, MULTI | CREATE, "10.0.0.0/8 via 192.0.2.1");
+	end_with(&c, -ECANCELED);
+	expect(&c, "DONE ECANCELED");
+	expect_table(&c, "");
+	add(&other, "10.1.0.0/16 via 192.0.2.1");
+	/* after a failure it ends the rest, as any other */
+	ask(&c, DELROUTE, MULTI, "10.0.0.0/8");
+	expect(&c, "ESRCH '*'");
+	end_with(&c, -ECANCELED);
+	expect(&c, "");
+	ask(&c, DELROUTE, MULTI, "10.1.0.0/16");
+	ask(&c, DONE, MULTI, NULL);
+	expect(&c, "DONE 1");
 }
 
 CASE(replaces_the_table, "NEWTABLE with REPLACE first: the transaction starts from an empty table")

@@ -7,6 +7,7 @@ use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand};
 use clap_complete::engine::ArgValueCompleter;
+use nl31_wire::limits::CONFIRM_MAX;
 
 use crate::completion;
 use crate::manual;
@@ -133,12 +134,33 @@ pub enum Command {
         /// Only show what would be changed.
         #[arg(long)]
         dry_run: bool,
+        /// Roll the changes back after so many seconds, unless `confirm` keeps them; at
+        /// most 4096 prefixes.
+        #[arg(long, value_name = "SECONDS", conflicts_with = "dry_run",
+              value_parser = clap::value_parser!(u32).range(1..=CONFIRM_MAX as i64))]
+        confirm: Option<u32>,
     },
+    /// Show how the table differs from the appliance's saved config.
+    Diff,
+    /// Keep what `apply --confirm` or the console's `commit confirmed` did, and save the
+    /// table as the config.
+    Confirm,
+    /// Roll back what waits for `confirm`, at once.
+    Rollback,
     /// Talk to the agent's console.
     Shell {
         /// Execute this line alone.
         line: Vec<String>,
     },
+    /// Show the versions of nl31ctl, the agent, the image and the kernel module, and the
+    /// appliance's name and boot.
+    Version,
+    /// Show the last lines of the agent's log.
+    Log,
+    /// Restart the appliance; what was not saved is lost.
+    Reboot,
+    /// Delete the saved config, so that the next boot begins with the factory's.
+    FactoryReset,
     /// List the serial lines of this machine that `--serial auto` would try. None of
     /// them is opened.
     Ports,

@@ -3,6 +3,7 @@
 //! files of routes, and [`lines`] what is typed into the shell.
 
 pub mod apply;
+pub mod console;
 pub mod file;
 pub mod info;
 pub mod lines;

@@ -14,7 +14,7 @@ use crate::discovery::{candidates, find};
 use crate::error::{Error, PIN};
 use crate::interrupt::{self, NOTICE};
 use crate::journal::Journal;
-use crate::link::{Link, OPENING, PATIENCE};
+use crate::link::{Link, OPENING, SESSION};
 use crate::output::Output;
 use crate::port::{Place, Port, SOCKET};
 
@@ -83,7 +83,7 @@ impl Connector {
         let name = self.place.to_string();
         let port = self.place.open(self.baud);
         let port = port.map_err(|error| Error::Port(name.clone(), error))?;
-        let mut link = Link::open(port, &name, OPENING, PATIENCE)?;
+        let mut link = Link::open(port, &name, OPENING, SESSION)?;
         let agent = link.agent();
         self.last = Some((agent.boot, Instant::now()));
         if let Some(journal) = &self.journal {

@@ -7,11 +7,15 @@ use std::path::{Path, PathBuf};
 
 use crate::error::Error;
 use crate::interrupt;
-use crate::link::{LOOKING, Link, PATIENCE};
+use crate::link::{LOOKING, Link, SESSION};
 use crate::port::Place;
 
-const TTYS: &str = "/sys/class/tty";
-const BY_ID: &str = "/dev/serial/by-id";
+/// Folders of a system.
+struct Folders<'a> {
+    ttys: &'a Path,
+    ids: &'a Path,
+    devices: &'a Path,
+}
 
 /// A serial line on which an appliance may be.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -29,31 +33,41 @@ pub struct Candidate {
 /// The serial lines that have hardware, by the kernel's list of terminals. The consoles
 /// of this machine itself are left out: people may log in there. Nothing is opened.
 pub fn candidates() -> Vec<Candidate> {
-    let consoles = fs::read_to_string(format!("{TTYS}/console/active")).unwrap_or_default();
+    candidates_of(&Folders {
+        ttys: Path::new("/sys/class/tty"),
+        ids: Path::new("/dev/serial/by-id"),
+        devices: Path::new("/dev"),
+    })
+}
+
+fn candidates_of(folders: &Folders<'_>) -> Vec<Candidate> {
+    let consoles = fs::read_to_string(folders.ttys.join("console/active")).unwrap_or_default();
     let is_console = |name: &str| consoles.split_ascii_whitespace().any(|tty| tty == name);
-    let ids = names_by_id();
-    let mut found: Vec<_> = entries(TTYS)
+    // Each name that udev has made from an adapter, and the device.
+    let ids: Vec<_> = entries(folders.ids)
+        .filter_map(|id| Some((id.clone(), id.canonicalize().ok()?)))
+        .collect();
+    let mut found: Vec<_> = entries(folders.ttys)
         .filter_map(|tty| {
             let name = tty.file_name()?.to_str()?;
             let usual = ["ttyUSB", "ttyACM", "ttyAMA", "ttyS"];
             if !usual.iter().any(|kind| name.starts_with(kind)) || is_console(name) {
                 return None;
             }
-            candidate(&tty, name, &ids)
+            candidate(&tty, folders.devices.join(name), &ids)
         })
         .collect();
     found.sort_by(|a, b| a.path.cmp(&b.path));
     found
 }
 
-fn candidate(tty: &Path, name: &str, ids: &[(PathBuf, PathBuf)]) -> Option<Candidate> {
+fn candidate(tty: &Path, path: PathBuf, ids: &[(PathBuf, PathBuf)]) -> Option<Candidate> {
     // Most of the ttyS are names without a chip: their type is 0.
     let absent = fs::read_to_string(tty.join("type")).is_ok_and(|kind| kind.trim() == "0");
     let device = tty.join("device").canonicalize().ok()?;
     if absent {
         return None;
     }
-    let path = Path::new("/dev").join(name);
     let id = ids.iter().find(|(_, target)| *target == path);
     // The product is an attribute of the USB device, above its interface and port.
     let product = device.ancestors().take(3).find_map(|folder| {
@@ -70,14 +84,7 @@ fn candidate(tty: &Path, name: &str, ids: &[(PathBuf, PathBuf)]) -> Option<Candi
     })
 }
 
-/// Each name of a serial line that udev has made from its adapter, and the device.
-fn names_by_id() -> Vec<(PathBuf, PathBuf)> {
-    entries(BY_ID)
-        .filter_map(|name| Some((name.clone(), name.canonicalize().ok()?)))
-        .collect()
-}
-
-fn entries(folder: &str) -> impl Iterator<Item = PathBuf> {
+fn entries(folder: &Path) -> impl Iterator<Item = PathBuf> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     entries.map(|entry| entry.path())
 }
@@ -89,7 +96,7 @@ pub fn find(ports: &[PathBuf], baud: u32) -> Result<PathBuf, Error> {
         let place = Place::Serial(path.into());
         let port = place.open(baud);
         let port = port.map_err(|error| Error::Port(place.to_string(), error))?;
-        Link::open(port, &place.to_string(), LOOKING, PATIENCE).and_then(Link::leave)
+        Link::open(port, &place.to_string(), LOOKING, SESSION).and_then(Link::leave)
     };
     std::thread::scope(|scope| {
         let tries: Vec<_> = ports
@@ -126,5 +133,59 @@ pub fn find(ports: &[PathBuf], baud: u32) -> Result<PathBuf, Error> {
                 names.join(", ")
             )))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn lines_with_hardware_are_candidates_and_consoles_are_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().canonicalize().unwrap();
+        let write = |path: &str, text: &str| {
+            let path = root.join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        };
+        // A USB adapter, a chip that is the console, a name without a chip, a terminal.
+        write("usb1/product", "Cable\x1b 7\n");
+        write("usb1/interface/port/ttyUSB0/dev", "");
+        write("drivers/ftdi/x", "");
+        symlink(
+            root.join("drivers/ftdi"),
+            root.join("usb1/interface/port/driver"),
+        )
+        .unwrap();
+        write("tty/console/active", "tty0 ttyS0\n");
+        for name in ["ttyUSB0", "ttyS0", "ttyS1", "tty1"] {
+            write(
+                &format!("tty/{name}/type"),
+                if name == "ttyS1" { "0\n" } else { "4\n" },
+            );
+            symlink(
+                root.join("usb1/interface/port"),
+                root.join("tty").join(name).join("device"),
+            )
+            .unwrap();
+            write(&format!("dev/{name}"), "");
+        }
+        fs::create_dir(root.join("id")).unwrap();
+        symlink(root.join("dev/ttyUSB0"), root.join("id/usb-cable")).unwrap();
+        let found = candidates_of(&Folders {
+            ttys: &root.join("tty"),
+            ids: &root.join("id"),
+            devices: &root.join("dev"),
+        });
+        let expected = Candidate {
+            path: root.join("dev/ttyUSB0"),
+            id: Some(root.join("id/usb-cable")),
+            product: Some("Cable 7".into()),
+            driver: Some("ftdi".into()),
+        };
+        assert_eq!(found, [expected]);
     }
 }

@@ -53,6 +53,9 @@ pub enum Error {
     /// The table was changed by others in each attempt.
     #[error("others kept changing the table: try again")]
     Changing,
+    /// A command of the console ended with this status.
+    #[error("{0}")]
+    Console(Status),
     /// A line of the console failed with this code; the console has printed why.
     #[error("the console answered E{0}")]
     Said(u16),
@@ -90,6 +93,46 @@ pub fn output(error: io::Error) -> Error {
     }
 }
 
+/// The status line of a command of the console: `E404 no such route`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Status {
+    /// `I`, `W` or `E`.
+    pub severity: char,
+    /// One of the console's codes.
+    pub code: u16,
+    /// For a person.
+    pub text: String,
+}
+
+impl Status {
+    /// Reads a line; `None` if it is not a status line.
+    pub fn parse(line: &str) -> Option<Self> {
+        let (code, text) = line.split_once(' ')?;
+        let severity = code
+            .chars()
+            .next()
+            .filter(|c| matches!(c, 'I' | 'W' | 'E'))?;
+        let digits = &code[1..];
+        let is_code = digits.len() == 3 && digits.bytes().all(|digit| digit.is_ascii_digit());
+        Some(Self {
+            severity,
+            code: digits.parse().ok().filter(|_| is_code)?,
+            text: text.into(),
+        })
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            severity,
+            code,
+            text,
+        } = self;
+        write!(f, "{severity}{code} {text}")
+    }
+}
+
 /// The agent's error.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refused {
@@ -117,6 +160,7 @@ impl Error {
         match self {
             Self::Refused(Refused { code, .. })
             | Self::RefusedLine(_, _, code, _)
+            | Self::Console(Status { code, .. })
             | Self::Said(code) => match code {
                 404 | 406 => 3,
                 409 => 4,
@@ -154,8 +198,24 @@ impl Error {
         match self {
             Self::Refused(Refused { code, .. })
             | Self::RefusedLine(_, _, code, _)
+            | Self::Console(Status { code, .. })
             | Self::Said(code) => Some(*code),
             _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_status_line_has_a_severity_and_three_digits() {
+        let status = Status::parse("W204 nothing to do").unwrap();
+        assert_eq!((status.severity, status.code), ('W', 204));
+        assert_eq!(status.to_string(), "W204 nothing to do");
+        for line in ["", "E40 x", "E4O4 x", "X404 x", "E404", "éE404 x", "E+04 x"] {
+            assert_eq!(Status::parse(line), None, "{line}");
         }
     }
 }

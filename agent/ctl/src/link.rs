@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use nl31_route::{DeviceName, Spec};
 use nl31_wire::limits::FRAME_MAX;
 use nl31_wire::{
-    Client, Deframer, Frame, Item, News, Op, Patience, Request, Response, SCHEMA, Task,
+    Client, Deframer, Frame, Item, News, Op, Request, Response, RetryPolicy, SCHEMA, Task,
 };
 
 use crate::error::{Error, Refused};
@@ -18,17 +18,17 @@ use crate::journal::{Garbage, Journal};
 use crate::port::Port;
 
 /// How long an agent that has answered is waited for.
-pub const PATIENCE: Patience = Patience {
+pub const SESSION: RetryPolicy = RetryPolicy {
     timeout_ms: 1000,
     attempts: 10,
 };
 /// How long an agent on a port that was named is waited for.
-pub const OPENING: Patience = Patience {
+pub const OPENING: RetryPolicy = RetryPolicy {
     timeout_ms: 400,
     attempts: 10,
 };
 /// How long an agent on a port that may have none is waited for.
-pub const LOOKING: Patience = Patience {
+pub const LOOKING: RetryPolicy = RetryPolicy {
     timeout_ms: 400,
     attempts: 3,
 };
@@ -58,6 +58,15 @@ impl Agent {
             )
         })
     }
+}
+
+/// What a request can do to the appliance, for where its kind does not tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Nothing: a line of the console that only shows something.
+    Reads,
+    /// It may change something.
+    Changes,
 }
 
 /// Something that was not asked for.
@@ -114,7 +123,12 @@ pub struct Link<P> {
 impl<P: Port> Link<P> {
     /// Says hello on a port of this name: as patiently as `looking`, and then in the
     /// session as `then`.
-    pub fn open(port: P, name: &str, looking: Patience, then: Patience) -> Result<Self, Error> {
+    pub fn open(
+        port: P,
+        name: &str,
+        looking: RetryPolicy,
+        then: RetryPolicy,
+    ) -> Result<Self, Error> {
         let random = RandomState::new().hash_one(Instant::now());
         let (session, first) = (random as u32, (random >> 32) as u16);
         let mut link = Self {
@@ -159,7 +173,7 @@ impl<P: Port> Link<P> {
             link.farewell(first.wrapping_add(1));
         }
         link.agent = opened?;
-        link.client.set_patience(then);
+        link.client.set_retry_policy(then);
         Ok(link)
     }
 
@@ -199,7 +213,17 @@ impl<P: Port> Link<P> {
         request: &Request<'_>,
         take: impl FnOnce(Response<'_>) -> Result<R, Error>,
     ) -> Result<R, Error> {
-        self.submit(request)?;
+        self.call_with(request, Effect::Changes, take)
+    }
+
+    /// The same for a line, or the next part of one, of this effect.
+    pub fn call_with<R>(
+        &mut self,
+        request: &Request<'_>,
+        effect: Effect,
+        take: impl FnOnce(Response<'_>) -> Result<R, Error>,
+    ) -> Result<R, Error> {
+        self.submit_with(request, effect)?;
         self.answer(take)
     }
 
@@ -213,6 +237,10 @@ impl<P: Port> Link<P> {
 
     /// Sends a request without waiting for its answer.
     pub fn submit(&mut self, request: &Request<'_>) -> Result<(), Error> {
+        self.submit_with(request, Effect::Changes)
+    }
+
+    fn submit_with(&mut self, request: &Request<'_>, effect: Effect) -> Result<(), Error> {
         let under_way =
             self.changes.contains(&true) || self.goes_on && matches!(request, Request::Next {});
         self.client
@@ -222,21 +250,20 @@ impl<P: Port> Link<P> {
             journal.request(request);
         }
         match request {
-            Request::Begin { .. } => self.transaction = true,
+            Request::Begin { .. } | Request::BeginConfirmed { .. } => self.transaction = true,
             Request::Commit {} | Request::Abort {} => self.transaction = false,
             _ => {}
         }
         self.goes_on = match request {
-            Request::Line { .. } | Request::Save {} => true,
+            Request::Line { .. } => effect == Effect::Changes,
+            Request::Save {} => true,
             Request::Next {} => self.goes_on,
             _ => false,
         };
         self.changes.push_back(match request {
             Request::Change { .. } => !self.transaction,
-            Request::Flush { .. }
-            | Request::Commit {}
-            | Request::Line { .. }
-            | Request::Save {} => true,
+            Request::Line { .. } => effect == Effect::Changes,
+            Request::Flush { .. } | Request::Commit {} | Request::Save {} => true,
             _ => false,
         });
         // At once, so that the line is busy while the next request is made.

@@ -20,7 +20,7 @@ fn main() -> ExitCode {
         Err(error) if error.use_stderr() && wants_json() => {
             return failed(&Error::Usage(mistake(&error)), true);
         }
-        // Help and the version come here too.
+        // Help and the version, too.
         Err(error) => error.exit(),
     };
     let as_json = arguments.json;
@@ -35,7 +35,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Whether `--json` is among arguments that cannot be read.
+/// Whether `--json` is among arguments that clap refuses.
 fn wants_json() -> bool {
     std::env::args_os()
         .skip(1)
@@ -45,7 +45,7 @@ fn wants_json() -> bool {
 
 /// What is wrong with the arguments.
 fn mistake(error: &clap::Error) -> String {
-    // It is the help alone.
+    // The text of this error is the help.
     if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
         return "a command is missing: see --help".into();
     }
@@ -53,7 +53,7 @@ fn mistake(error: &clap::Error) -> String {
     text.strip_prefix("error: ").unwrap_or(&text).trim().into()
 }
 
-/// Says what failed; gives its status.
+/// Prints an error; gives its exit status.
 fn failed(error: &Error, as_json: bool) -> ExitCode {
     let text = if as_json {
         let value = json!({
@@ -64,7 +64,7 @@ fn failed(error: &Error, as_json: bool) -> ExitCode {
         format!("nl31ctl: {error}")
     };
     if as_json || !matches!(error, Error::Said(_)) {
-        // Where it cannot be said, the status still says it.
+        // If it cannot be printed, the status still tells.
         let _ = writeln!(std::io::stderr(), "{text}");
     }
     ExitCode::from(error.status())

@@ -23,12 +23,17 @@ monitor           a route with \"event\": \"added\", \"replaced\" or \"deleted\"
                   \"generation\"; {\"event\": \"lost\"};
                   {\"event\": \"rolled-back\", \"prefixes\", \"lost\"}
 load, save        {\"loaded\"} and {\"saved\"}, a number of routes; `save -` the text
-apply             a route with \"change\": \"-\" or \"+\" for each that goes or comes
+apply, diff       a route with \"change\": \"-\" or \"+\" for each that goes or comes
+version           {\"nl31ctl\", \"agent\"}, and as far as they are known \"image\", \"host\",
+                  \"boot\", \"module\", \"abi\"; all are texts
+log               {\"uptime\", \"level\", \"text\"} for each line; uptime in seconds
+confirm, rollback, reboot, factory-reset
+                  {\"code\", \"text\"}, the console's status
 ports             {\"port\"}, and \"id\", \"product\" and \"driver\" if it has them
 others            nothing; `shell` the console's text
 on an error       to standard error: {\"error\", \"code\", \"status\"}; the code is the
-                  agent's or null; {\"warning\"} if a table changed while it was
-                  listed, or the agent is of another version";
+                  agent's or null; {\"warning\"} for what is not an error, like a
+                  table that changed while it was listed";
 
 /// The end of `--help` and of the manual page.
 pub fn after_help() -> String {

@@ -14,7 +14,7 @@ use crate::commands::lines::Lines;
 use crate::commands::load::{Mode, load};
 use crate::commands::monitor::{PACE, monitor, text};
 use crate::commands::save::{save, save_there, save_to};
-use crate::commands::{apply, info, route, shell};
+use crate::commands::{apply, console, info, route, shell};
 use crate::connect::Connector;
 use crate::error::Error;
 use crate::interrupt;
@@ -62,6 +62,8 @@ pub fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Error> {
                 link = connector.reopen(error, &out)?;
                 result = resume(&arguments.command, lines.as_ref(), &mut out);
             }
+            // The agent answers nothing more once it restarts the appliance.
+            Ok(()) if matches!(arguments.command, Command::Reboot) => return Ok(()),
             result => return end(link, result),
         }
     }
@@ -171,7 +173,18 @@ fn execute<P: Port>(
             bar.finish_and_clear();
             out.count("saved", count?, &format_args!("to {place}"))
         }
-        Command::Apply { file, dry_run } => apply::execute(link, file, *dry_run, out),
+        Command::Apply {
+            file,
+            dry_run,
+            confirm,
+        } => apply::execute(link, file, *dry_run, *confirm, out),
+        Command::Diff => console::show(link, "diff", out),
+        Command::Log => console::show(link, "log", out),
+        Command::Version => console::version(link, out),
+        Command::Confirm => console::execute(link, "confirm", out),
+        Command::Rollback => console::execute(link, "rollback", out),
+        Command::Reboot => console::execute(link, "reboot", out),
+        Command::FactoryReset => console::execute(link, "factory-reset", out),
         Command::Shell { line } => said(shell::line(link, &line.join(" "), out)),
         Command::Ports | Command::Generate(_) => unreachable!("carried out without a session"),
     }

@@ -19,6 +19,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::termios::{SetArg, cfmakeraw, tcgetattr, tcsetattr};
 use nix::unistd::{Pid, ttyname};
 use nl31_agent::event_loop::{self, Options};
+use nl31_agent::platform::log_ring;
 use nl31_agent::platform::serial::Choice;
 use nl31_ctl::discovery::find;
 use nl31_wire::limits::SILENCE_MS;
@@ -715,6 +716,27 @@ fn completions_know_commands_lines_and_devices() {
         "lo"
     );
     assert!(offered(&["route", "show", "lon"]).contains("longer"));
+}
+
+#[test]
+fn the_log_and_versions_are_told_without_a_kernel_too() {
+    // The agent's program begins with this.
+    log_ring::init();
+    let line = Line::new("log");
+    let log = line.ctl(&["--json", "log"]);
+    check(&log, 0, "agent 0.1.0 started", "");
+    for line in text(&log.stdout).lines() {
+        let value: serde_json::Value = serde_json::from_str(line).unwrap();
+        assert!(
+            value["uptime"].is_f64() && value["level"].is_string(),
+            "{line}"
+        );
+    }
+    check(&line.ctl(&["log"]), 0, "] INFO agent ", "");
+    let version = line.ctl(&["version"]);
+    assert!(text(&version.stdout).contains("\nagent "), "{version:?}");
+    let reboot = line.ctl(&["--json", "reboot"]);
+    check(&reboot, 1, "", "\"code\":403");
 }
 
 #[test]

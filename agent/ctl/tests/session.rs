@@ -25,14 +25,15 @@ use nl31_ctl::commands::list::{generation, list};
 use nl31_ctl::commands::load::{Mode, load};
 use nl31_ctl::commands::monitor::{Pace, monitor};
 use nl31_ctl::commands::save::{save, save_there, save_to};
-use nl31_ctl::commands::{route, shell};
+use nl31_ctl::commands::{console, route, shell};
 use nl31_ctl::error::{Error, Refused};
 use nl31_ctl::link::{Event, Link};
+use nl31_ctl::output::Output;
 use nl31_ctl::port::Port;
 use nl31_netlink::{Client, FakeKernel, Message, ReceiveError, Transport};
 use nl31_route::{DeviceName, Route, Spec, Syntax};
 use nl31_wire::limits::{FRAME_MAX, VERSION};
-use nl31_wire::{Frame, Heard, ItemsBuffer, Line, Op, Patience, Request, code};
+use nl31_wire::{Frame, Heard, ItemsBuffer, Line, Op, Request, RetryPolicy, code};
 
 /// `lo` is 1, `eth0` is 2.
 struct TestDevices;
@@ -172,7 +173,7 @@ impl Wire {
         for &byte in bytes {
             match self.line.byte(byte) {
                 Heard::Nothing => {}
-                Heard::Text(typed) => self.text.extend_from_slice(typed),
+                Heard::Text(typed) => self.text.extend(typed),
                 Heard::Frame(frame) => self.program.frame(Ok(&frame)),
                 Heard::Bad(error) => self.program.frame(Err(error)),
             }
@@ -245,11 +246,11 @@ impl TestPort {
         } else {
             20
         };
-        let patience = Patience {
+        let retry = RetryPolicy {
             timeout_ms,
             attempts: u8::MAX,
         };
-        Link::open(self.clone(), "test", patience, patience).unwrap()
+        Link::open(self.clone(), "test", retry, retry).unwrap()
     }
 
     fn kernel(&self) -> Kernel {
@@ -932,13 +933,13 @@ fn the_table_becomes_what_the_file_says() {
     let other = TestPort::to(port.kernel(), 0);
     change(&mut other.open(), Op::Append, "13.0.0.0/8 dev lo").unwrap();
     let faster = port.routes();
-    let stale = apply(&mut link, &planned, &ProgressBar::hidden());
+    let stale = apply(&mut link, &planned, None, &ProgressBar::hidden());
     assert!(matches!(stale, Err(Error::Changing)), "{stale:?}");
     // With the agent's socket for it the transaction goes.
     port.kernel().0.borrow_mut().hang_up();
     assert_eq!(port.routes(), faster);
     let again = plan(&mut link, &mut routes(&file)).unwrap();
-    apply(&mut link, &again, &ProgressBar::hidden()).unwrap();
+    apply(&mut link, &again, None, &ProgressBar::hidden()).unwrap();
     assert_eq!(port.routes(), wanted);
     assert!(
         plan(&mut link, &mut routes(&file))
@@ -962,11 +963,11 @@ fn a_plan_that_somebody_was_faster_with_is_outdated_and_not_wrong() {
         let planned = plan(&mut link, &mut routes(&file)).unwrap();
         change(&mut other, op, faster).unwrap();
         let left = port.routes();
-        let stale = apply(&mut link, &planned, &ProgressBar::hidden());
+        let stale = apply(&mut link, &planned, None, &ProgressBar::hidden());
         assert!(matches!(stale, Err(Error::Changing)), "{stale:?}");
         assert_eq!(port.routes(), left);
         let again = plan(&mut link, &mut routes(&file)).unwrap();
-        apply(&mut link, &again, &ProgressBar::hidden()).unwrap();
+        apply(&mut link, &again, None, &ProgressBar::hidden()).unwrap();
         assert_eq!(port.routes(), [wanted]);
         change(&mut link, Op::Delete, wanted).unwrap();
     }
@@ -974,7 +975,7 @@ fn a_plan_that_somebody_was_faster_with_is_outdated_and_not_wrong() {
     let file = TestFile::new("outdated-wrong", &["11.0.0.0/8 dev no-such".into()]);
     let planned = plan(&mut link, &mut routes(&file)).unwrap();
     change(&mut other, Op::Add, there).unwrap();
-    let error = apply(&mut link, &planned, &ProgressBar::hidden()).unwrap_err();
+    let error = apply(&mut link, &planned, None, &ProgressBar::hidden()).unwrap_err();
     assert_eq!(error.code(), Some(406), "{error}");
 }
 
@@ -1331,7 +1332,7 @@ impl Port for Busy {
 
 #[test]
 fn who_watches_is_heard_of_while_things_happen_and_told_that_the_line_is_locked() {
-    let patience = Patience {
+    let retry = RetryPolicy {
         timeout_ms: 60_000,
         attempts: 1,
     };
@@ -1339,7 +1340,7 @@ fn who_watches_is_heard_of_while_things_happen_and_told_that_the_line_is_locked(
         port: TestPort::new(0),
         events: 200,
     };
-    let mut link = Link::open(busy, "test", patience, patience).unwrap();
+    let mut link = Link::open(busy, "test", retry, retry).unwrap();
     let before = link.traffic().0;
     generation(&mut link).unwrap();
     let request = link.traffic().0 - before;
@@ -1460,13 +1461,11 @@ fn a_line_without_an_agent_is_given_up() {
             Ok(0)
         }
     }
-    let patience = Patience {
+    let retry = RetryPolicy {
         timeout_ms: 5,
         attempts: 3,
     };
-    let error = Link::open(Silent, "silent", patience, patience)
-        .err()
-        .unwrap();
+    let error = Link::open(Silent, "silent", retry, retry).err().unwrap();
     assert_eq!(error.status(), 5, "{error}");
 }
 
@@ -1474,4 +1473,242 @@ fn a_line_without_an_agent_is_given_up() {
 fn the_codes_of_frames_are_none_of_the_console() {
     let console: Vec<_> = codes::ALL.iter().map(|code| code.number).collect();
     assert!(code::ALL.iter().all(|(code, _)| !console.contains(code)));
+}
+
+/// What a line of the console answers.
+fn says(link: &mut Link<TestPort>, line: &str) -> String {
+    let mut out = Vec::new();
+    shell::line(link, line, &mut out).unwrap();
+    String::from_utf8(out).unwrap()
+}
+
+/// A port to an agent with a folder, gone with the test.
+fn with_folder(name: &str) -> (TestPort, TestFolder) {
+    let name = format!("nl31ctl-{}-{name}", std::process::id());
+    let folder = TestFolder(std::env::temp_dir().join(name));
+    (TestPort::to(Kernel::with_folder(&folder.0), 0), folder)
+}
+
+struct TestFolder(PathBuf);
+
+impl Drop for TestFolder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn code_of(result: Result<(), Error>) -> u16 {
+    result.unwrap_err().code().unwrap()
+}
+
+#[test]
+fn a_transaction_to_be_confirmed_is_rolled_back_or_kept() {
+    let (port, folder) = with_folder("confirmed");
+    let mut link = port.open();
+    let before = [
+        "10.0.0.0/8 dev lo",
+        "10.0.0.0/8 dev eth0",
+        "11.0.0.0/8 dev lo",
+    ];
+    for text in before {
+        change(&mut link, Op::Append, text).unwrap();
+    }
+    let commit = |link: &mut Link<TestPort>| {
+        link.done(&Request::BeginConfirmed { seconds: 60 }).unwrap();
+        assert_eq!(change(link, Op::DeletePrefix, "10.0.0.0/8"), Ok(1));
+        // A prefix is recorded once, as it was before the transaction.
+        assert_eq!(change(link, Op::Append, "10.0.0.0/8 dev eth0"), Ok(1));
+        assert_eq!(change(link, Op::Add, "12.0.0.0/8 dev lo"), Ok(1));
+        assert!(port.kernel().1.left().is_none());
+        let count = link.call(&Request::Commit {}, |response| Ok(format!("{response:?}")));
+        assert_eq!(count.unwrap(), "Changed { count: 3 }");
+        assert!(port.kernel().1.left().is_some());
+    };
+    commit(&mut link);
+    let after = [
+        "10.0.0.0/8 dev eth0",
+        "11.0.0.0/8 dev lo",
+        "12.0.0.0/8 dev lo",
+    ];
+    assert_eq!(port.routes(), after);
+    let said = says(&mut link, "rollback");
+    assert!(said.starts_with("I200 "), "{said}");
+    assert_eq!(port.routes(), before);
+    assert!(port.kernel().1.left().is_none());
+
+    commit(&mut link);
+    let said = says(&mut link, "confirm");
+    assert!(
+        said.starts_with("I200 confirmed and saved 3 routes"),
+        "{said}"
+    );
+    let saved = std::fs::read_to_string(folder.0.join("routes.conf")).unwrap();
+    assert!(after.iter().all(|route| saved.contains(route)), "{saved}");
+}
+
+#[test]
+fn a_table_is_not_replaced_while_a_commit_waits() {
+    let (port, _folder) = with_folder("waits");
+    let mut link = port.open();
+    change(&mut link, Op::Add, "10.0.0.0/8 dev lo").unwrap();
+    link.done(&Request::BeginConfirmed { seconds: 60 }).unwrap();
+    change(&mut link, Op::Delete, "10.0.0.0/8").unwrap();
+    link.call(&Request::Commit {}, |_| Ok(())).unwrap();
+    let empty = ItemsBuffer::default();
+    let prefix = ItemsBuffer::filter(&spec("12.0.0.0/8 dev lo"));
+    let refused = [
+        Request::Begin { replace: true },
+        Request::BeginConfirmed { seconds: 60 },
+        Request::Flush {
+            filter: empty.items(),
+            longer: false,
+            all: true,
+        },
+        Request::Flush {
+            filter: prefix.items(),
+            longer: true,
+            all: false,
+        },
+        Request::Save {},
+    ];
+    for request in refused {
+        let refused = code_of(link.call(&request, |_| Ok(())));
+        assert_eq!(refused, 423, "{request:?}");
+        link.done(&Request::Abort {}).unwrap();
+    }
+    for line in ["route flush all", "route flush dev lo", "load", "save"] {
+        let said = says(&mut link, line);
+        assert!(said.starts_with("E423 "), "{line}: {said}");
+    }
+    // What is not the whole table may be changed.
+    change(&mut link, Op::Add, "12.0.0.0/8 dev lo").unwrap();
+    let exactly = Request::Flush {
+        filter: prefix.items(),
+        longer: false,
+        all: false,
+    };
+    link.done(&exactly).unwrap();
+    says(&mut link, "rollback");
+    assert_eq!(port.routes(), ["10.0.0.0/8 dev lo"]);
+    let file = TestFile::new("waits-from", &scattered(10));
+    load(
+        &mut link,
+        &mut routes(&file),
+        Mode::Replace,
+        &ProgressBar::hidden(),
+    )
+    .unwrap();
+}
+
+#[test]
+fn a_transaction_to_be_confirmed_that_fails_leaves_nothing_to_roll_back() {
+    let (port, _folder) = with_folder("confirmed-fails");
+    let mut link = port.open();
+    for seconds in [0, 86_401] {
+        let code = code_of(link.done(&Request::BeginConfirmed { seconds }));
+        assert_eq!(code, 400);
+        link.done(&Request::Abort {}).unwrap();
+    }
+    // One prefix more than a roll-back takes.
+    let lines: Vec<_> = (0..=4096)
+        .map(|number| format!("10.{}.{}.0/24 dev lo", number / 256, number % 256))
+        .collect();
+    link.done(&Request::BeginConfirmed { seconds: 60 }).unwrap();
+    let mut failed = Ok(1);
+    for line in &lines {
+        failed = change(&mut link, Op::Add, line);
+        if failed.is_err() {
+            break;
+        }
+    }
+    assert_eq!(failed, Err(507));
+    assert_eq!(
+        code_of(link.call(&Request::Commit {}, |_| Ok(()))),
+        code::TRANSACTION_FAILED
+    );
+    port.kernel().0.borrow_mut().hang_up();
+    assert!(port.routes().is_empty());
+    assert!(port.kernel().1.left().is_none());
+    // One that the kernel refuses.
+    link.done(&Request::BeginConfirmed { seconds: 60 }).unwrap();
+    assert_eq!(change(&mut link, Op::Delete, "10.0.0.0/8"), Err(404));
+    has_failed_up_to_its_commit(&mut link, &port);
+    assert!(port.kernel().1.left().is_none());
+    // One without a change.
+    link.done(&Request::BeginConfirmed { seconds: 60 }).unwrap();
+    link.call(&Request::Commit {}, |_| Ok(())).unwrap();
+    assert!(port.kernel().1.left().is_none());
+}
+
+/// What a command prints with --json, one value a line.
+fn printed(
+    command: impl FnOnce(&mut Output<'_>) -> Result<(), Error>,
+) -> Result<Vec<serde_json::Value>, Error> {
+    let mut text = Vec::new();
+    command(&mut Output::new(&mut text, true, false))?;
+    let text = String::from_utf8(text).unwrap();
+    let read = |line: &str| serde_json::from_str(line).unwrap();
+    Ok(text.lines().map(read).collect())
+}
+
+#[test]
+fn commands_of_the_console_print_json() {
+    let (port, _folder) = with_folder("console-json");
+    let mut link = port.open();
+    let versions = printed(|out| console::version(&mut link, out)).unwrap();
+    let [version] = &versions[..] else {
+        panic!("{versions:?}");
+    };
+    for name in ["nl31ctl", "agent", "host", "boot", "module", "abi"] {
+        assert!(version[name].is_string(), "{version}");
+    }
+    change(&mut link, Op::Add, "10.0.0.0/8 dev lo").unwrap();
+    save_there(&mut link, &ProgressBar::hidden()).unwrap();
+    change(&mut link, Op::Replace, "10.0.0.0/8 dev eth0").unwrap();
+    let changes = printed(|out| console::show(&mut link, "diff", out)).unwrap();
+    let changes: Vec<_> = changes
+        .iter()
+        .map(|route| (route["change"].as_str(), route["dev"].as_str()))
+        .collect();
+    let expected = [(Some("-"), Some("lo")), (Some("+"), Some("eth0"))];
+    assert_eq!(changes, expected);
+    let done = printed(|out| console::execute(&mut link, "factory-reset", out)).unwrap();
+    assert_eq!(done[0]["code"], 200, "{done:?}");
+    for (command, code) in [("rollback", 412), ("confirm", 412), ("reboot", 403)] {
+        let error = printed(|out| console::execute(&mut link, command, out)).unwrap_err();
+        assert_eq!((error.code(), error.status()), (Some(code), 1), "{error}");
+    }
+}
+
+#[test]
+fn what_is_applied_until_it_is_confirmed_is_kept_by_confirm_alone() {
+    let (port, _folder) = with_folder("apply-confirm");
+    let mut link = port.open();
+    change(&mut link, Op::Add, "10.0.0.0/8 dev lo").unwrap();
+    let file = TestFile::new("apply-confirm-from", &["11.0.0.0/8 dev lo".into()]);
+    for (command, kept) in [
+        ("rollback", "10.0.0.0/8 dev lo"),
+        ("confirm", "11.0.0.0/8 dev lo"),
+    ] {
+        let planned = plan(&mut link, &mut routes(&file)).unwrap();
+        apply(&mut link, &planned, Some(60), &ProgressBar::hidden()).unwrap();
+        assert_eq!(port.routes(), ["11.0.0.0/8 dev lo"]);
+        printed(|out| console::execute(&mut link, command, out)).unwrap();
+        assert_eq!(port.routes(), [kept]);
+        assert!(port.kernel().1.left().is_none());
+    }
+}
+
+#[test]
+fn a_lost_link_leaves_no_doubt_about_a_command_that_reads() {
+    let (port, _folder) = with_folder("reads");
+    for (reads, status) in [(true, 5), (false, 7)] {
+        let mut link = port.open();
+        let _other = port.open();
+        let error = printed(|out| match reads {
+            true => console::show(&mut link, "diff", out),
+            false => console::execute(&mut link, "rollback", out),
+        });
+        assert_eq!(error.unwrap_err().status(), status);
+    }
 }

@@ -3,12 +3,13 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser;
 use nl31_agent::console::access;
 use nl31_agent::event_loop::{self, Options};
 use nl31_agent::platform::serial::Choice;
-use nl31_agent::platform::{exit_reason, log_ring};
+use nl31_agent::platform::{exit_reason, log_ring, reboot};
 
 /// Loads routes into the kernel's nl31 table and serves it on a serial line.
 #[derive(Parser)]
@@ -39,7 +40,7 @@ struct Arguments {
     #[arg(long)]
     hash_pin: bool,
 
-    /// Watchdog to feed while all is well; nothing is done where there is no such device.
+    /// Watchdog to ping while all is well; nothing is done where there is no such device.
     #[arg(long, value_name = "PATH")]
     watchdog: Option<PathBuf>,
 }
@@ -70,6 +71,10 @@ fn main() -> ExitCode {
         Err(error) => {
             exit_reason::say(format_args!("{error}"));
             eprintln!("nl31-agent: {error}");
+            if reboot::is_run_by_init() {
+                // Init starts it again at once, and would do nothing else.
+                std::thread::sleep(Duration::from_secs(1));
+            }
             ExitCode::from(2)
         }
     }
@@ -83,6 +88,13 @@ fn hash_pin() -> ExitCode {
     match hash {
         Ok(line) => {
             println!("{line}");
+            if pin.trim_ascii_end().len() < access::PIN_STRONG {
+                eprintln!(
+                    "nl31-agent: a short PIN: whoever reads the image finds four digits within \
+                     minutes; take {} characters or more where that matters",
+                    access::PIN_STRONG
+                );
+            }
             ExitCode::SUCCESS
         }
         Err(error) => {

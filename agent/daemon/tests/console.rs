@@ -172,6 +172,25 @@ impl Session {
         }
     }
 
+    /// Types keys as a person does, one after the other.
+    fn presses(&mut self, keys: &str) -> String {
+        keys.chars()
+            .map(|key| self.types(key.encode_utf8(&mut [0; 4])))
+            .collect()
+    }
+
+    /// Sends what comes back to the console again, changed by `echo`, until it is silent.
+    /// Gives how many bytes that were.
+    fn loops(&mut self, bytes: &str, echo: impl Fn(&str) -> String) -> usize {
+        let (mut circulates, mut total) = (self.types(bytes), 0);
+        while !circulates.is_empty() {
+            total += circulates.len();
+            assert!(total < 100_000, "{circulates:?}");
+            circulates = self.types(echo(&circulates));
+        }
+        total
+    }
+
     /// Delivers the events of the fake kernel.
     fn hears(&mut self) -> String {
         while let Some(event) = self.kernel().event() {
@@ -254,6 +273,112 @@ fn commands_may_be_abbreviated_where_that_is_clear() {
           rou a 10.0.0.0/8 dev eth0
               ^
         E400 column 5: ambiguous, write more of it: add or append
+        ",
+    );
+}
+
+#[test]
+fn lines_of_iproute2s_lists_are_taken_and_what_they_only_tell_is_named() {
+    let mut session = Session::new(false);
+    session.plays(
+        "
+        > ip route add 198.51.100.0/24 dev eth0 proto kernel scope link linkdown
+        W208 added 198.51.100.0/24; passed over: scope, linkdown
+        > ip -6 ro ad 2001:db8:15::/64 dev eth0 protocol ra metric 1024 expires 86000sec pref medium
+        W208 added 2001:db8:15::/64; passed over: pref, expires
+        > ip -6 r a unreachable default dev lo metric 1024 error -113
+        W208 added ::/0; passed over: error, dev lo
+        > ip r a default via 192.0.2.1 dev eth0 proto dhcp metric 100
+        I200 added 0.0.0.0/0
+        > ip -4 r
+        0.0.0.0/0 via 192.0.2.1 dev eth0 metric 100 proto dhcp
+        198.51.100.0/24 dev eth0 proto kernel
+        I200 2 routes
+        > ip -6 route flush dev eth0 scope link
+        W208 flushed; passed over: scope
+        > route show
+        0.0.0.0/0 via 192.0.2.1 dev eth0 metric 100 proto dhcp
+        198.51.100.0/24 dev eth0 proto kernel
+        unreachable ::/0 metric 1024
+        I200 3 routes
+        > ip -4 route add 2001:db8::/32 dev eth0
+          ip -4 route add 2001:db8::/32 dev eth0
+                          ^^^^^^^^^^^^^
+        E400 column 17: `ip -4` takes IPv4 prefixes alone: remove -4, or write another prefix
+        > ip route get 192.0.2.9 from 198.51.100.1
+          ip route get 192.0.2.9 from 198.51.100.1
+                                 ^^^^
+        E400 column 24: routes are looked up by destination alone: write the address only
+        > begin
+        I200 edits wait for `commit` from now on
+        > ip -6 route add default dev eth0 scope link
+        W208 edit 1; passed over: scope
+        > diff
+        + ::/0 dev eth0
+        I200 1 difference from the table
+        > rollback
+        I200 dropped 1 edit
+        ",
+    );
+}
+
+#[test]
+fn what_a_config_has_of_iproute2s_lists_is_named_once() {
+    let mut session =
+        Session::boots("10.0.0.0/8 dev eth0 scope link\n11.0.0.0/8 dev eth0 scope link\n");
+    let path = session.folder.config().display().to_string();
+    assert_eq!(
+        session.types(""),
+        format!("* loaded 2 routes from {path}\n* {path}: passed over: scope\n")
+    );
+    session.plays_with_file("> load\nW208 loaded 2 routes from FILE; passed over: scope");
+}
+
+#[test]
+fn an_empty_saved_config_is_not_loaded() {
+    let mut session = Session::new(false);
+    session.types("route add 10.0.0.0/8 dev eth0\n");
+    fs::write(session.folder.config(), "").unwrap();
+    let said = session.types("load\n");
+    assert!(
+        said.starts_with("E424 ") && said.contains("the saved config is empty"),
+        "{said}"
+    );
+    assert_eq!(session.table(), ["10.0.0.0/8 dev 2"]);
+    // Whoever names it means it.
+    session.plays_with_file("> load FILE\nI200 loaded 0 routes from FILE");
+}
+
+#[test]
+fn a_byte_order_mark_before_a_command_is_passed_over() {
+    let mut session = Session::new(false);
+    assert_eq!(
+        session
+            .types("\u{feff}ping\nping\n")
+            .matches("I200")
+            .count(),
+        2
+    );
+    let mut session = Session::new(true);
+    assert!(session.types("\u{feff}ping\r").contains("I200"));
+}
+
+#[test]
+fn a_replacement_that_is_there_already_says_so() {
+    Session::new(false).plays(
+        "
+        > route add 10.0.0.0/8 via 192.0.2.1
+        I200 added 10.0.0.0/8
+        > route append 10.0.0.0/8 via 192.0.2.2
+        I200 appended 10.0.0.0/8
+        > route replace 10.0.0.0/8 via 192.0.2.2
+        E409 path is there
+        > terminal 1
+        I200 1 row of 80 columns
+        > terminal +5
+          terminal +5
+                   ^^
+        E400 column 10: expected a number from 0 to 999
         ",
     );
 }
@@ -747,7 +872,7 @@ fn screen(bytes: &str) -> Vec<String> {
 
 #[track_caller]
 fn shows(session: &mut Session, keys: &str, expected: &[&str]) {
-    let typed = session.types(keys);
+    let typed = session.presses(keys);
     assert_eq!(screen(&format!("{PROMPT}{typed}")), expected, "{keys:?}");
 }
 
@@ -783,6 +908,92 @@ fn a_person_gets_echo_prompt_and_crlf() {
             "nl31>",
         ]
     );
+}
+
+/// A terminal that echoes shows control characters with a caret.
+fn cooked(bytes: &str) -> String {
+    let mut echo = String::new();
+    for c in bytes.chars() {
+        match c {
+            '\r' | '\n' => echo += "\r\n",
+            '\x00'..' ' => echo.extend(['^', char::from(c as u8 + 0x40)]),
+            c => echo.push(c),
+        }
+    }
+    echo
+}
+
+#[test]
+fn a_line_that_returns_the_output_falls_silent() {
+    for echo in [|bytes: &str| bytes.to_owned(), cooked] {
+        for typed in [
+            "\r",
+            "x",
+            "x\r",
+            "ping\r",
+            "help\r",
+            "\x08",
+            &"y".repeat(600),
+        ] {
+            let mut session = Session::new(true);
+            session.loops(typed, echo);
+            // And again, without another word of it.
+            let pause = std::time::Instant::now() + Duration::from_secs(2);
+            session.console.feed_at(b"\r", pause);
+            let said = session.types("");
+            assert!(!said.contains("ignored"), "{said:?}");
+            session.loops(&echo(&said), echo);
+        }
+    }
+    let mut session = locked();
+    session.loops("", str::to_owned);
+    session.loops("x\r", cooked);
+}
+
+#[test]
+fn a_pasted_transcript_is_ignored_and_a_person_goes_on_after_a_pause() {
+    let mut session = Session::new(true);
+    let said = session.types("nl31> route add 10.0.0.0/8 dev eth0\r\nI200 added 10.0.0.0/8\r\n");
+    let notice =
+        "* ignored until the line is quiet for 1 s: it sends back what this console prints";
+    assert_eq!(screen(&format!("{PROMPT}{said}")), [notice, "nl31>"]);
+    assert!(session.table().is_empty());
+    let pause = std::time::Instant::now() + Duration::from_secs(1);
+    session.console.feed_at(b"ping\r", pause);
+    assert!(session.types("").contains("I200 the kernel is alive"));
+}
+
+#[test]
+fn a_full_line_rings_once() {
+    let mut session = Session::new(true);
+    let said = session.presses(&"y".repeat(520));
+    assert_eq!(said.matches('\x07').count(), 1);
+    assert!(session.types("\r").contains("E414 "));
+}
+
+#[test]
+fn a_line_feed_long_after_a_carriage_return_is_enter() {
+    let mut session = Session::new(true);
+    let now = std::time::Instant::now();
+    for (bytes, seconds, prompts) in [(b"\r", 0, 1), (b"\n", 0, 0), (b"\r", 1, 1), (b"\n", 3, 1)] {
+        session
+            .console
+            .feed_at(bytes, now + Duration::from_secs(seconds));
+        assert_eq!(
+            session.types("").matches(PROMPT).count(),
+            prompts,
+            "{seconds}"
+        );
+    }
+}
+
+#[test]
+fn a_tab_of_a_paste_separates_words() {
+    let mut session = Session::new(true);
+    let said = session.types("route add 10.2.0.0/16\tvia 192.0.2.1\r");
+    assert!(said.contains("I200 added 10.2.0.0/16"), "{said:?}");
+    let mut session = Session::new(false);
+    session.plays("> route\tadd 10.2.0.0/16\tvia 192.0.2.1\nI200 added 10.2.0.0/16");
 }
 
 #[test]
@@ -983,7 +1194,8 @@ fn exit_ends_what_has_an_end_and_locks_what_has_a_pin() {
     let exit = session.types("quit\r");
     assert!(exit.ends_with("I200 locked\r\nPIN: "), "{exit:?}");
     // Neither the history nor the monitor outlive it.
-    assert!(session.types("4711\r\x1b[A").ends_with("nl31> \x07"));
+    assert!(session.types("4711\r").ends_with("nl31> "));
+    assert_eq!(session.types("\x1b[A"), "\x07");
     let route: nl31_netlink::Route<DeviceName> = "10.0.0.0/8 dev eth0".parse().unwrap();
     let client = session.console.client().unwrap();
     client
@@ -1142,6 +1354,24 @@ fn a_confirmation_lets_go_of_what_waits_though_the_agent_was_killed() {
         next.types("confirm\n"),
         "I200 confirmed and saved 0 routes\n"
     );
+}
+
+#[test]
+fn a_table_is_not_flushed_while_a_commit_waits() {
+    let mut session = Session::new(false);
+    session.types("route add 10.0.0.0/8 dev eth0\nroute add 11.0.0.0/8 dev eth0\n");
+    session.types("begin\nroute del 10.0.0.0/8\ncommit confirmed 60\n");
+    for flush in ["all", "dev eth0", "0.0.0.0/0 longer"] {
+        let refused = session.types(format!("route flush {flush}\n"));
+        assert!(
+            refused.starts_with("E423 a commit waits "),
+            "{flush}: {refused}"
+        );
+    }
+    // One prefix is what a roll-back leaves alone, or takes back by itself.
+    assert_eq!(session.types("route flush 11.0.0.0/8\n"), "I200 flushed\n");
+    session.types("rollback\n");
+    assert_eq!(session.types("route flush all\n"), "I200 flushed\n");
 }
 
 #[test]
@@ -1885,6 +2115,38 @@ fn a_line_with_a_pin_hears_nothing_else_before_and_does_not_show_it() {
         std::thread::sleep(Duration::from_millis(50));
     }
     assert!(!session.types("\x1b[A").contains("ping"));
+}
+
+#[test]
+fn a_pin_is_read_as_keys() {
+    for typed in [
+        "\x1b[200~4711\x1b[201~\r",
+        "4711\r\n",
+        "4\x1b[D711\r",
+        "47\u{e9}\x7f11\n",
+    ] {
+        let mut session = locked();
+        session.types("");
+        assert_eq!(
+            session.types(typed),
+            "\r\nI200 unlocked until `exit` or Ctrl-D\r\nnl31> ",
+            "{typed:?}"
+        );
+    }
+    let mut session = locked();
+    session.types("");
+    assert!(session.types(b"4711\xff\r").contains("E401 "));
+}
+
+#[test]
+fn what_is_typed_while_a_pin_is_checked_is_no_command() {
+    let mut session = locked();
+    session.types("");
+    assert_eq!(
+        session.types("4711\r4711\rping\r"),
+        "\r\nI200 unlocked until `exit` or Ctrl-D\r\nnl31> "
+    );
+    assert_eq!(session.types("\x1b[A"), "\x07", "nothing in the history");
 }
 
 #[test]

@@ -57,7 +57,7 @@ struct Line {
     end: File,
     agent: Child,
     heard: String,
-    _folder: Folder,
+    folder: Folder,
 }
 
 impl Line {
@@ -77,7 +77,7 @@ impl Line {
             end,
             agent,
             heard: String::new(),
-            _folder: folder,
+            folder,
         }
     }
 
@@ -152,6 +152,28 @@ fn a_nul_among_typed_text_takes_no_line_away() {
         let reply = line.hears("I200 help\r\nnl31> ");
         assert!(reply.starts_with("help codes\r\n"), "{reply:?}");
     }
+}
+
+/// A cable whose wires touch.
+#[test]
+fn a_line_that_returns_the_output_falls_silent() {
+    let mut line = Line::new("loop");
+    line.hears("nl31> ");
+    line.types(b"x\r");
+    let mut total = 0;
+    loop {
+        let mut fds = [PollFd::new(line.terminal.as_fd(), PollFlags::POLLIN)];
+        if poll(&mut fds, PollTimeout::from(2000u16)).unwrap() == 0 {
+            break;
+        }
+        let mut buffer = [0; 4096];
+        let len = line.terminal.read(&mut buffer).unwrap();
+        line.types(&buffer[..len]);
+        total += len;
+        assert!(total < 1 << 20, "it goes on for ever");
+    }
+    line.types(b"help codes\r");
+    line.hears("I200 help\r\nnl31> ");
 }
 
 #[test]
@@ -356,4 +378,39 @@ fn the_watchdog_is_fed_while_the_agent_turns() {
     kill(pid, Signal::SIGTERM).unwrap();
     agent.wait().unwrap();
     assert!(std::fs::read(&device).unwrap().ends_with(b"V"));
+}
+
+#[test]
+fn resident_agent_ends_with_0_after_a_command_that_failed() {
+    let mut line = Line::new("status");
+    line.hears("nl31> ");
+    line.types(b"nonsense\r");
+    line.hears("E400 ");
+    assert_eq!(line.ends_by(Signal::SIGTERM), 0);
+}
+
+#[test]
+fn second_resident_agent_is_refused_and_leaves_the_first_alone() {
+    let mut line = Line::new("second");
+    line.hears("nl31> ");
+    let pty = openpty(None, None).unwrap();
+    let path = ttyname(&pty.slave).unwrap();
+    let second = agent(&line.folder)
+        .arg("--serial")
+        .arg(path)
+        .output()
+        .unwrap();
+    assert_eq!(second.status.code(), Some(2));
+    let errors = String::from_utf8(second.stderr).unwrap();
+    let holder = format!("another agent (process {})", line.agent.id());
+    assert!(errors.contains(&holder), "{errors}");
+    assert!(line.folder.0.join("run.sock").exists());
+    assert!(line.folder.0.join("run/last-words").exists());
+    // An agent for a script works beside it.
+    let script = agent(&line.folder)
+        .args(["--serial", "-"])
+        .stdin(Stdio::null())
+        .output();
+    assert!(script.unwrap().status.success());
+    assert_eq!(line.ends_by(Signal::SIGTERM), 0);
 }

@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A client's side of a session: keeps several requests on their way and sends again
-//! what the line has lost.
+//! A client's side of a session: keeps several requests in flight and sends those again
+//! that the line has lost.
 
 use crate::frame::{Frame, Full};
 use crate::limits::{FRAME_MAX, RAW_MAX, VERSION, WINDOW};
 use crate::message::{Reason, Request, Response, UNASKED};
 
-/// How long a client tries.
+/// When a client sends requests again, and when it gives up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Patience {
-    /// Milliseconds from the last byte heard or sent until everything unanswered is
-    /// sent again.
+pub struct RetryPolicy {
+    /// Milliseconds from the last byte sent or received until all unanswered requests
+    /// are sent again.
     pub timeout_ms: u32,
-    /// How many such times in a row may pass in which nothing is heard of the agent.
+    /// Number of such times in a row, without a frame of the agent, after which the
+    /// client gives up.
     pub attempts: u8,
 }
 
@@ -27,24 +28,24 @@ pub enum Task<'a> {
     Send(&'a [u8]),
     /// Wait for a frame, at most so many milliseconds, then poll again.
     Wait(u32),
-    /// Nothing is on its way.
+    /// No request is in flight.
     Idle,
-    /// The agent does not answer. Whether the first request that is on its way was
-    /// carried out is not known.
+    /// The agent does not answer. Whether the first request in flight was carried out is
+    /// not known.
     GiveUp,
 }
 
 /// What a frame was, see [`Client::frame`].
 #[derive(Debug, PartialEq, Eq)]
 pub enum News<'a> {
-    /// The answer to the request of this id, the oldest one on its way.
+    /// The answer to the request of this id, the oldest one in flight.
     Answer(u16, Response<'a>),
     /// Something that comes by itself.
     Unasked(Response<'a>),
     /// Nothing new.
     Nothing,
     /// The session is over: the agent was restarted, or another client has taken the
-    /// line. Whether what was on its way was carried out is not known.
+    /// line. Whether the requests in flight were carried out is not known.
     NoSession,
     /// The agent speaks another version of the protocol.
     Version(u8),
@@ -66,7 +67,7 @@ pub struct Client {
     slots: heapless::Deque<Slot, WINDOW>,
     /// Id of the oldest slot.
     first: u16,
-    patience: Patience,
+    retry: RetryPolicy,
     deadline: u32,
     /// Time limits that passed since anything was heard.
     silences: u8,
@@ -79,13 +80,13 @@ pub struct Client {
 }
 
 impl Client {
-    /// A session that begins with a hello on its way. `session` and `first` are to
+    /// A session that begins with a hello in flight. `session` and `first` are to
     /// be chosen at random.
-    pub fn new(session: u32, first: u16, patience: Patience) -> Self {
+    pub fn new(session: u32, first: u16, retry: RetryPolicy) -> Self {
         let mut client = Self {
             slots: heapless::Deque::new(),
             first,
-            patience,
+            retry,
             deadline: 0,
             silences: 0,
             went_back: None,
@@ -99,9 +100,9 @@ impl Client {
         client
     }
 
-    /// Sets how long is tried from now on.
-    pub fn set_patience(&mut self, patience: Patience) {
-        self.patience = patience;
+    /// Sets the policy from now on.
+    pub fn set_retry_policy(&mut self, retry: RetryPolicy) {
+        self.retry = retry;
     }
 
     /// Requests that may be given to [`Client::push`] now. Before the agent has
@@ -110,12 +111,12 @@ impl Client {
         self.window.saturating_sub(self.slots.len())
     }
 
-    /// Requests on their way.
+    /// Requests in flight.
     pub fn pending(&self) -> usize {
         self.slots.len()
     }
 
-    /// Puts a request on its way; gives its id. Fails if there is no room, or the
+    /// Queues a request to be sent; gives its id. Fails if there is no room, or the
     /// frame is longer than the agent takes.
     pub fn push(&mut self, request: &Request<'_>) -> Result<u16, Full> {
         if self.room() == 0 {
@@ -146,13 +147,13 @@ impl Client {
         let due = self.slots.iter().any(|slot| slot.due);
         if !due {
             let left = self.deadline.wrapping_sub(now);
-            if left > 0 && left <= self.patience.timeout_ms {
+            if left > 0 && left <= self.retry.timeout_ms {
                 return Task::Wait(left);
             }
             self.silences = self.silences.saturating_add(1);
             self.send_again(now);
         }
-        if self.silences >= self.patience.attempts {
+        if self.silences >= self.retry.attempts {
             return Task::GiveUp;
         }
         let slot = self
@@ -165,7 +166,7 @@ impl Client {
         }
         slot.due = false;
         slot.sends += 1;
-        self.deadline = now.wrapping_add(self.patience.timeout_ms);
+        self.deadline = now.wrapping_add(self.retry.timeout_ms);
         Task::Send(&slot.bytes)
     }
 
@@ -177,7 +178,7 @@ impl Client {
     /// The same because of what was heard: once for what is one loss, as all that was
     /// behind the lost frame is complained of too.
     fn lost(&mut self, now: u32) {
-        let pause = self.patience.timeout_ms / 4;
+        let pause = self.retry.timeout_ms / 4;
         if self
             .went_back
             .is_none_or(|before| now.wrapping_sub(before) >= pause)
@@ -223,7 +224,7 @@ impl Client {
         self.slots.pop_front();
         self.first = self.first.wrapping_add(1);
         self.went_back = None;
-        self.deadline = now.wrapping_add(self.patience.timeout_ms);
+        self.deadline = now.wrapping_add(self.retry.timeout_ms);
         if let (
             false,
             Response::Welcome {
@@ -246,7 +247,7 @@ mod tests {
     use crate::{Deframer, SCHEMA};
     use std::vec::Vec;
 
-    const PATIENCE: Patience = Patience {
+    const RETRY: RetryPolicy = RetryPolicy {
         timeout_ms: 1000,
         attempts: 3,
     };
@@ -295,7 +296,7 @@ mod tests {
     }
 
     fn open(first: u16) -> Client {
-        let mut client = Client::new(9, first, PATIENCE);
+        let mut client = Client::new(9, first, RETRY);
         assert_eq!(client.room(), 0);
         assert_eq!(sent(&mut client, 0).len(), 1);
         assert!(take(&mut client, &answer(first, &welcome()), 0));
@@ -377,7 +378,7 @@ mod tests {
 
     #[test]
     fn the_end_of_a_session_is_told() {
-        let mut client = Client::new(9, 0, PATIENCE);
+        let mut client = Client::new(9, 0, RETRY);
         let nak = answer(
             0,
             &Response::Nak {
@@ -404,11 +405,11 @@ mod tests {
                 .wrapping_add(1442695040888963407);
             (random >> 33).is_multiple_of(3)
         };
-        let patience = Patience {
+        let retry = RetryPolicy {
             timeout_ms: 1000,
             attempts: u8::MAX,
         };
-        let mut client = Client::new(9, 65000, patience);
+        let mut client = Client::new(9, 65000, retry);
         let mut server = Server::new();
         let (mut executed, mut answered, mut asked) = (Vec::new(), 0u32, 0u32);
         let mut now = 0u32;

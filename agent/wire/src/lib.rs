@@ -14,7 +14,7 @@ mod line;
 mod message;
 mod server;
 
-pub use client::{Client, News, Patience, Task};
+pub use client::{Client, News, RetryPolicy, Task};
 pub use frame::{DELIMITER, Deframer, Frame, FrameError, Full};
 pub use items::{BadItems, ITEMS_BYTES, Item, Items, ItemsBuffer, Iter, Op};
 pub use line::{Heard, Line, Silence};

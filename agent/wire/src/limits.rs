@@ -34,6 +34,11 @@ pub const GREETING_MAX: usize = 255;
 /// Longest text of an error in bytes; what is longer is cut.
 pub const ERROR_MAX: usize = 200;
 
+/// Most seconds for which a commit may wait to be confirmed: a day.
+pub const CONFIRM_MAX: u32 = 86_400;
+/// Most prefixes of a commit that has to be confirmed.
+pub const CONFIRM_PREFIXES_MAX: usize = 4096;
+
 /// Milliseconds of silence within a frame after which it is given up, and typed
 /// text is seen as such.
 pub const SILENCE_MS: u32 = 200;

@@ -192,6 +192,14 @@ messages! {
         /// The PIN.
         pin: &'a str,
     }
+    /// Opens a transaction as [`Request::Begin`] does, whose [`Request::Commit`] is rolled
+    /// back unless the console's `confirm` comes in time. It cannot replace the table.
+    /// Answer: [`Response::Done`].
+    0x13 BeginConfirmed {
+        /// Seconds from the commit on; at most
+        /// [`CONFIRM_MAX`](crate::limits::CONFIRM_MAX).
+        seconds: u32,
+    }
 }
 
 messages! {
@@ -439,6 +447,8 @@ mod tests {
             format!("at most {ITEMS_MAX} items"),
             format!("at most {LINE_MAX} bytes"),
             format!("{SILENCE_MS} ms"),
+            format!("1 to {CONFIRM_MAX}"),
+            format!("at most {CONFIRM_PREFIXES_MAX} prefixes"),
             format!("the next of {PATHS_MAX} places"),
             format!("`version` is {VERSION}."),
             format!("schema {SCHEMA:08x}"),

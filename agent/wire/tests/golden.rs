@@ -91,6 +91,10 @@ fn requests() -> Vec<(Request<'static>, &'static str)> {
             Request::Unlock { pin: "4711" },
             "00 0e 01 02 01 12 04 34 37 31 31 d4 70 74 7f 00",
         ),
+        (
+            Request::BeginConfirmed { seconds: 60 },
+            "00 0a 01 02 01 13 3c 1f 77 c7 11 00",
+        ),
     ]
 }
 
@@ -293,7 +297,7 @@ fn every_kind_is_here() {
 /// The set of messages may grow; then this number changes with it.
 #[test]
 fn the_schema_is_that_of_these_messages() {
-    assert_eq!(format!("{SCHEMA:08x}"), "a446eed2");
+    assert_eq!(format!("{SCHEMA:08x}"), "8c94f5c1");
 }
 
 /// What is behind the body, or short of it, is refused.

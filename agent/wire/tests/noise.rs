@@ -4,7 +4,7 @@
 
 use nl31_wire::limits::{FRAME_MAX, RAW_MAX, SILENCE_MS, WINDOW};
 use nl31_wire::{
-    Client, Deframer, Heard, ItemsBuffer, Line, News, Op, Patience, Request, Response, SCHEMA,
+    Client, Deframer, Heard, ItemsBuffer, Line, News, Op, Request, Response, RetryPolicy, SCHEMA,
     Server, Silence, Task, Verdict,
 };
 
@@ -268,12 +268,12 @@ fn a_session_over_a_bad_line_does_each_thing_once() {
             server: Server::new(),
             executed: 0,
         };
-        let patience = Patience {
+        let retry = RetryPolicy {
             timeout_ms: 1000,
             attempts: 20,
         };
         let (session, first) = (random.next() as u32, random.next() as u16);
-        let mut client = Client::new(session, first, patience);
+        let mut client = Client::new(session, first, retry);
         let mut deframer = Deframer::new();
         // On their way to the client, behind each other.
         let mut coming = std::collections::VecDeque::<Vec<u8>>::new();

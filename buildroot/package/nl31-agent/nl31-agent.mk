@@ -14,6 +14,11 @@ NL31_AGENT_SUBDIR = agent/daemon
 NL31_AGENT_LICENSE = MIT or Apache-2.0
 NL31_AGENT_LICENSE_FILES = LICENSE-MIT LICENSE-APACHE
 
+# The name of the user that the agent becomes; rcS gives the number.
+define NL31_AGENT_USERS
+	nl31 31 nl31 31 * - - - nl31 agent
+endef
+
 # For the legal report Buildroot would copy the tree once more, without the
 # exclusions below, and with all that cargo ever built there.
 NL31_AGENT_REDISTRIBUTE = NO
@@ -35,6 +40,25 @@ define NL31_AGENT_VENDOR
 	mv $(@D)/.cargo/config.toml.new $(@D)/.cargo/config.toml
 endef
 NL31_AGENT_PRE_BUILD_HOOKS += NL31_AGENT_VENDOR
+
+# The legal report gets the licences and notices of the crates in the program, and those
+# that Rust comes with for its library and the musl in it. They are known when it is built.
+NL31_AGENT_NOTICES_DIR = $(LICENSE_FILES_DIR_TARGET)/nl31-agent-$(NL31_AGENT_VERSION)
+define NL31_AGENT_WRITE_NOTICES
+	mkdir -p $(NL31_AGENT_NOTICES_DIR)
+	cd $(NL31_AGENT_DIR) && \
+		$(TARGET_MAKE_ENV) $(PKG_COMMON_CARGO_ENV) \
+		$(NL31_AGENT_PKGDIR)/notices.sh nl31-agent $(RUSTC_TARGET_NAME) vendor \
+		>$(NL31_AGENT_NOTICES_DIR)/crates
+	cp $(HOST_DIR)/share/doc/rust/COPYRIGHT* $(HOST_DIR)/share/doc/rust/LICENSE* \
+		$(NL31_AGENT_NOTICES_DIR)
+endef
+define NL31_AGENT_NOTICES
+	$(if $(wildcard $(NL31_AGENT_DIR)/vendor),$(NL31_AGENT_WRITE_NOTICES),\
+		$(Q)echo "WARNING: nl31-agent: the notices of its crates are there when it is built" \
+		>>$(LEGAL_WARNINGS))
+endef
+NL31_AGENT_POST_LEGAL_INFO_HOOKS += NL31_AGENT_NOTICES
 
 # cargo-package replaces these settings of the workspace's release profile; of
 # the others it lets BR2_ENABLE_LTO decide about link-time optimisation.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! kmod/lpm.c in user space beside a list of prefixes that is looked through from end to end:
+//! kmod/lpm_*.c in user space beside a list of prefixes that is looked through from end to end:
 //! see shim/lpm_model.c.
 #![no_main]
 

@@ -37,6 +37,7 @@ typedef int32_t s32;
 typedef int64_t s64;
 
 #define S32_MAX		((s32)(U32_MAX >> 1))
+#define U16_MAX		((u16)~0U)
 #define U32_MAX		((u32)~0U)
 #define U64_MAX		((u64)~0ULL)
 
@@ -49,6 +50,9 @@ typedef int64_t s64;
 #define __read_mostly
 #define __ro_after_init
 #define noinline	__attribute__((noinline))
+#ifndef __always_inline
+#define __always_inline	inline __attribute__((always_inline))
+#endif
 #define noinline_for_stack noinline
 #define __aligned(n)	__attribute__((aligned(n)))
 #define likely(x)	__builtin_expect(!!(x), 1)
@@ -60,6 +64,8 @@ typedef int64_t s64;
 #define smp_wmb()	__sync_synchronize()
 #define smp_rmb()	__sync_synchronize()
 #define smp_store_release(p, v) WRITE_ONCE(*(p), v)
+#define smp_load_acquire(p) READ_ONCE(*(p))
+#define cmpxchg(p, old, new) __sync_val_compare_and_swap(p, old, new)
 
 #define container_of(ptr, type, member) \
 	((type *)((char *)(ptr) - offsetof(type, member)))
@@ -71,6 +77,7 @@ typedef int64_t s64;
 #define min(a, b)	({ typeof(a) _a = (a); typeof(b) _b = (b); _a < _b ? _a : _b; })
 #define max(a, b)	({ typeof(a) _a = (a); typeof(b) _b = (b); _a > _b ? _a : _b; })
 #define min_t(t, a, b)	min((t)(a), (t)(b))
+#define max_t(t, a, b)	max((t)(a), (t)(b))
 #define ALIGN(x, a)	(((x) + (a) - 1) & ~((typeof(x))(a) - 1))
 #define DIV_ROUND_UP(n, d) (((n) + (d) - 1) / (d))
 
@@ -107,6 +114,15 @@ static inline int fls64(u64 x) { return x ? 64 - __builtin_clzll(x) : 0; }
 #define be32_to_cpu(x)	be32toh(x)
 
 u32 jhash(const void *key, u32 len, u32 seed);
+static inline u32 jhash_2words(u32 a, u32 b, u32 seed)
+{
+	const u32 words[] = { a, b };
+
+	return jhash(words, sizeof(words), seed);
+}
+
+/* Not random: a finding is to be found again. */
+#define get_random_once(buffer, size) memset(buffer, 0x31, size)
 
 /* Memory, slab.c */
 
@@ -125,6 +141,14 @@ void *kmalloc(size_t size, gfp_t gfp);
 void kfree(const void *p);
 size_t kmalloc_size_roundup(size_t size);
 
+#define SLAB_ACCOUNT	1U
+struct kmem_cache *kmem_cache_create(const char *name, unsigned int size,
+				     unsigned int align, unsigned int flags,
+				     void (*constructor)(void *));
+void kmem_cache_destroy(struct kmem_cache *cache);
+void *kmem_cache_alloc(struct kmem_cache *cache, gfp_t gfp);
+void kmem_cache_free(struct kmem_cache *cache, void *p);
+
 static inline void *kzalloc(size_t size, gfp_t gfp)
 {
 	return kmalloc(size, gfp | __GFP_ZERO);
@@ -135,6 +159,15 @@ static inline void *kmalloc_array(size_t n, size_t size, gfp_t gfp)
 	size_t bytes;
 
 	return __builtin_mul_overflow(n, size, &bytes) ? NULL : kmalloc(bytes, gfp);
+}
+
+static inline ssize_t strscpy(char *to, const char *from, size_t size)
+{
+	size_t len = strnlen(from, size - 1);
+
+	memcpy(to, from, len);
+	to[len] = 0;
+	return len;
 }
 
 static inline void *kmemdup(const void *from, size_t size, gfp_t gfp)
@@ -163,6 +196,7 @@ unsigned long totalram_pages(void);
 
 typedef struct { u64 value; } u64_stats_t;
 struct u64_stats_sync { int none; };
+#define u64_stats_init(s) ((void)(s))
 #define u64_stats_update_begin(s) ((void)(s))
 #define u64_stats_update_end(s) ((void)(s))
 #define u64_stats_inc(v) ((v)->value++)
@@ -263,54 +297,60 @@ static inline void list_splice_init(struct list_head *from, struct list_head *to
 	     n = list_next_entry(pos, member);				\
 	     &pos->member != (head); pos = n, n = list_next_entry(n, member))
 
-/* Hash tables of a fixed size */
+/* Sorted trees: here, lists */
 
-struct hlist_node {
-	struct hlist_node *next, **pprev;
+struct rb_node {
+	struct rb_node *next; /* itself: in no tree */
 };
 
-struct hlist_head {
-	struct hlist_node *first;
+struct rb_root {
+	struct rb_node *first;
 };
 
-static inline void hlist_add_head(struct hlist_node *new, struct hlist_head *head)
+#define RB_ROOT		((struct rb_root){})
+#define rb_entry(ptr, type, member) container_of(ptr, type, member)
+#define RB_CLEAR_NODE(node) ((void)((node)->next = (node)))
+#define RB_EMPTY_NODE(node) ((node)->next == (node))
+
+static inline struct rb_node *rb_find(const void *key, const struct rb_root *tree,
+				      int (*cmp)(const void *key, const struct rb_node *))
 {
-	new->next = head->first;
-	new->pprev = &head->first;
-	if (head->first)
-		head->first->pprev = &new->next;
-	head->first = new;
+	struct rb_node *node;
+
+	for (node = tree->first; node; node = node->next)
+		if (!cmp(key, node))
+			return node;
+	return NULL;
 }
 
-static inline void hash_del(struct hlist_node *node)
+static inline struct rb_node *rb_find_add(struct rb_node *new, struct rb_root *tree,
+					  int (*cmp)(struct rb_node *, const struct rb_node *))
 {
-	BUG_ON(!node->pprev || *node->pprev != node);
-	*node->pprev = node->next;
-	if (node->next)
-		node->next->pprev = node->pprev;
-	node->pprev = NULL;
+	struct rb_node *node;
+
+	for (node = tree->first; node; node = node->next)
+		if (!cmp(new, node))
+			return node;
+	new->next = tree->first;
+	tree->first = new;
+	return NULL;
 }
 
-#define DECLARE_HASHTABLE(name, bits) struct hlist_head name[1 << (bits)]
-#define hash_init(table) memset(table, 0, sizeof(table))
-#define hash_bucket(table, key) (&(table)[(key) % ARRAY_SIZE(table)])
-#define hash_add(table, node, key) hlist_add_head(node, hash_bucket(table, key))
-#define hlist_entry_safe(node, type, member) \
-	({ struct hlist_node *_n = (node); _n ? container_of(_n, type, member) : NULL; })
-#define hlist_for_each_entry(obj, head, member)					\
-	for (obj = hlist_entry_safe((head)->first, typeof(*obj), member); obj;	\
-	     obj = hlist_entry_safe(obj->member.next, typeof(*obj), member))
-#define hlist_for_each_entry_safe(obj, n, head, member)				\
-	for (obj = hlist_entry_safe((head)->first, typeof(*obj), member);	\
-	     obj && ({ n = obj->member.next; 1; });				\
-	     obj = hlist_entry_safe(n, typeof(*obj), member))
-#define hash_for_each_possible(table, obj, member, key) \
-	hlist_for_each_entry(obj, hash_bucket(table, key), member)
-#define hash_for_each_possible_safe(table, obj, n, member, key) \
-	hlist_for_each_entry_safe(obj, n, hash_bucket(table, key), member)
-#define hash_for_each_safe(table, bkt, n, obj, member)			\
-	for ((bkt) = 0; (bkt) < (int)ARRAY_SIZE(table); (bkt)++)	\
-		hlist_for_each_entry_safe(obj, n, &(table)[bkt], member)
+static inline void rb_erase(struct rb_node *node, struct rb_root *tree)
+{
+	struct rb_node **at;
+
+	for (at = &tree->first; *at != node; at = &(*at)->next)
+		BUG_ON(!*at);
+	*at = node->next;
+}
+
+/* Errors in the place of pointers */
+
+#define MAX_ERRNO	4095
+#define ERR_PTR(err)	((void *)(long)(err))
+#define PTR_ERR(ptr)	((long)(ptr))
+#define IS_ERR(ptr)	((unsigned long)(ptr) >= (unsigned long)-MAX_ERRNO)
 
 /* Locks, RCU, deferred work, time: sync.c */
 
@@ -386,10 +426,17 @@ bool queue_rcu_work(struct workqueue_struct *wq, struct rcu_work *rwork);
 bool schedule_delayed_work(struct delayed_work *work, unsigned long delay);
 bool cancel_delayed_work_sync(struct delayed_work *work);
 bool cancel_delayed_work(struct delayed_work *work);
+#define system_unbound_wq	((struct workqueue_struct *)NULL)
+bool mod_delayed_work(struct workqueue_struct *wq, struct delayed_work *work,
+		      unsigned long delay);
+#define queue_delayed_work(wq, work, delay) ((void)(wq), schedule_delayed_work(work, delay))
 
 #define HZ		1000
 extern unsigned long jiffies;
 #define time_after_eq(a, b) ((long)((a) - (b)) >= 0)
+#define time_before(a, b) (!time_after_eq(a, b))
+#define NSEC_PER_MSEC	1000000L
+u64 local_clock(void);
 
 typedef struct { int refs; } refcount_t;
 static inline void refcount_set(refcount_t *r, int n) { r->refs = n; }
@@ -444,9 +491,12 @@ int rhashtable_remove_fast(struct rhashtable *ht, struct rhash_head *obj,
 /* Network namespaces, devices, the module: net.c */
 
 #define IFF_UP		1
+#define IFNAMSIZ	16
 #define NETDEV_UP	1UL
 #define NETDEV_DOWN	2UL
+#define NETDEV_REGISTER	5UL
 #define NETDEV_UNREGISTER 6UL
+#define NETDEV_CHANGENAME 10UL
 #define NOTIFY_DONE	0
 
 struct sk_buff;
@@ -461,6 +511,7 @@ struct net_device {
 	int ifindex;
 	unsigned int flags;
 	bool registered;
+	char name[IFNAMSIZ];
 };
 
 struct notifier_block {
@@ -487,6 +538,8 @@ void unregister_pernet_subsys(struct pernet_operations *ops);
 int register_netdevice_notifier(struct notifier_block *nb);
 int unregister_netdevice_notifier(struct notifier_block *nb);
 struct net_device *dev_get_by_index_rcu(struct net *net, int ifindex);
+struct net_device *dev_get_by_name_rcu(struct net *net, const char *name);
+bool dev_valid_name(const char *name);
 #define netdev_notifier_info_to_dev(ptr) ((struct net_device *)(ptr))
 #define dev_net(dev)	((void)(dev), &shim_net)
 
@@ -571,6 +624,12 @@ struct netlink_ext_ack {
 #define NL_SET_ERR_MSG(extack, text) ((extack)->_msg = (text))
 #define NL_SET_ERR_MSG_ATTR(extack, attr, text) \
 	((extack)->_msg = (text), (extack)->bad_attr = (attr))
+
+static inline void nl_set_extack_cookie_u64(struct netlink_ext_ack *extack, u64 cookie)
+{
+	memcpy(extack->cookie, &cookie, sizeof(cookie));
+	extack->cookie_len = sizeof(cookie);
+}
 
 struct netlink_callback {
 	struct sk_buff *skb;
@@ -680,6 +739,7 @@ struct nla_policy {
 };
 
 #define NLA_POLICY_MIN(t, lo) { .type = t, .ranged = true, .min = lo, .max = U32_MAX }
+#define NLA_POLICY_MAX(t, hi) { .type = t, .ranged = true, .max = hi }
 #define NLA_POLICY_RANGE(t, lo, hi) { .type = t, .ranged = true, .min = lo, .max = hi }
 
 static inline int nla_type(const struct nlattr *a) { return a->nla_type & NLA_TYPE_MASK; }

@@ -44,14 +44,14 @@ static u32 find(const struct model *m, const struct lpm_key *key)
 {
 	u32 i = 0;
 
-	while (i < m->count && lpm_key_cmp(&m->entry[i].key, key) < 0)
+	while (i < m->count && nl31_lpm_key_cmp(&m->entry[i].key, key) < 0)
 		i++;
 	return i;
 }
 
 static bool is_there(const struct model *m, u32 at, const struct lpm_key *key)
 {
-	return at < m->count && !lpm_key_cmp(&m->entry[at].key, key);
+	return at < m->count && !nl31_lpm_key_cmp(&m->entry[at].key, key);
 }
 
 static bool bit(const struct lpm_key *key, u32 nr)
@@ -59,7 +59,7 @@ static bool bit(const struct lpm_key *key, u32 nr)
 	return key->word[nr / 64] >> (63 - nr % 64) & 1;
 }
 
-/* Not lpm_key_covers(), which is to be tested. */
+/* Not nl31_lpm_key_covers(), which is to be tested. */
 static bool covers(const struct lpm_key *a, const struct lpm_key *b)
 {
 	u32 i;
@@ -112,14 +112,14 @@ static void check_lookup(const struct lpm *lpm, const struct model *m, const str
 	u8 longest = 0, len = 0;
 
 	for (i = 0; i < m->count; i++) {
-		BUG_ON(covers(&m->entry[i].key, key) != lpm_key_covers(&m->entry[i].key, key));
+		BUG_ON(covers(&m->entry[i].key, key) != nl31_lpm_key_covers(&m->entry[i].key, key));
 		if (covers(&m->entry[i].key, key) && m->entry[i].key.len >= longest) {
 			value = m->entry[i].value;
 			longest = m->entry[i].key.len;
 		}
 	}
 	rcu_read_lock();
-	found = lpm_lookup(lpm, key, &len);
+	found = nl31_lpm_lookup(lpm, key, &len);
 	rcu_read_unlock();
 	BUG_ON(found != value);
 	BUG_ON(value != LPM_NO_VALUE && len != longest);
@@ -136,24 +136,24 @@ static void check_walk(const struct lpm *lpm, const struct model *m, const struc
 	if (from && after && is_there(m, i, from))
 		i++;
 	rcu_read_lock();
-	lpm_iter_start(&it, lpm, from, after);
+	nl31_lpm_iter_start(&it, lpm, from, after);
 	k = i;
 	do {
 		u32 nr;
 
-		filled = lpm_iter_fill(&it, entry, ARRAY_SIZE(entry));
+		filled = nl31_lpm_iter_fill(&it, entry, ARRAY_SIZE(entry));
 		BUG_ON(filled > ARRAY_SIZE(entry));
 		for (nr = 0; nr < filled; nr++, k++) {
 			BUG_ON(k >= m->count);
-			BUG_ON(lpm_key_cmp(&entry[nr].key, &m->entry[k].key));
+			BUG_ON(nl31_lpm_key_cmp(&entry[nr].key, &m->entry[k].key));
 			BUG_ON(entry[nr].value != m->entry[k].value);
 		}
 	} while (filled == ARRAY_SIZE(entry));
 	BUG_ON(k != m->count);
-	lpm_iter_start(&it, lpm, from, after);
-	for (; lpm_iter_next(&it); i++) {
+	nl31_lpm_iter_start(&it, lpm, from, after);
+	for (; nl31_lpm_iter_next(&it); i++) {
 		BUG_ON(i >= m->count);
-		BUG_ON(lpm_key_cmp(&it.key, &m->entry[i].key));
+		BUG_ON(nl31_lpm_key_cmp(&it.key, &m->entry[i].key));
 		BUG_ON(it.value != m->entry[i].value);
 	}
 	rcu_read_unlock();
@@ -164,7 +164,7 @@ static void check_get(struct lpm_edit *edit, const struct model *m, const struct
 {
 	u32 at = find(m, key);
 
-	BUG_ON(lpm_get(edit, key) != (is_there(m, at, key) ? m->entry[at].value : LPM_NO_VALUE));
+	BUG_ON(nl31_lpm_get(edit, key) != (is_there(m, at, key) ? m->entry[at].value : LPM_NO_VALUE));
 }
 
 static void check(const struct lpm *lpm, const struct model *m)
@@ -173,7 +173,7 @@ static void check(const struct lpm *lpm, const struct model *m)
 	u32 i;
 
 	/* an edit that has made nothing of what is there */
-	lpm_edit_begin(&reader, lpm, U64_MAX);
+	nl31_lpm_edit_begin(&reader, lpm, U64_MAX);
 
 	BUG_ON(lpm->entries != m->count);
 	BUG_ON(!lpm->root && lpm->bytes);
@@ -216,13 +216,13 @@ static void expect_diff(struct diff *d, const struct lpm_key *key, u32 old, u32 
 			BUG_ON(key);
 			return;
 		}
-		cmp = !more_old ? 1 : !more_new ? -1 : lpm_key_cmp(&a->key, &b->key);
+		cmp = !more_old ? 1 : !more_new ? -1 : nl31_lpm_key_cmp(&a->key, &b->key);
 		d->old_at += cmp <= 0;
 		d->new_at += cmp >= 0;
 		if (!cmp && a->value == b->value)
 			continue;
 		BUG_ON(!key);
-		BUG_ON(lpm_key_cmp(key, cmp <= 0 ? &a->key : &b->key));
+		BUG_ON(nl31_lpm_key_cmp(key, cmp <= 0 ? &a->key : &b->key));
 		BUG_ON(old != (cmp <= 0 ? a->value : LPM_NO_VALUE));
 		BUG_ON(new != (cmp >= 0 ? b->value : LPM_NO_VALUE));
 		return;
@@ -239,7 +239,7 @@ static void check_diff(const struct version *old, const struct lpm *lpm, const s
 {
 	struct diff d = { .old = &old->model, .new = m };
 
-	BUG_ON(lpm_diff(&old->lpm, lpm, on_diff, &d));
+	BUG_ON(nl31_lpm_diff(&old->lpm, lpm, on_diff, &d));
 	expect_diff(&d, NULL, 0, 0);
 }
 
@@ -252,7 +252,7 @@ static bool change(struct lpm_edit *edit, struct model *m, const struct lpm_key 
 
 	if (!remove && !there && m->count == ENTRIES_MAX)
 		return false;
-	err = remove ? lpm_remove(edit, key) : lpm_set(edit, key, value);
+	err = remove ? nl31_lpm_remove(edit, key) : nl31_lpm_set(edit, key, value);
 	BUG_ON((err == -ENOENT) != (remove && !there));
 	BUG_ON(err && err != -ENOENT && (err != -ENOMEM || !shim_allocation_failed()));
 	if (err)
@@ -284,10 +284,10 @@ void shim_lpm(const u8 *data, size_t size)
 	input = data;
 	left = size;
 	bits_max = byte() & 1 ? 128 : 32;
-	lpm_init_tables();
+	BUG_ON(nl31_lpm_init());
 	model.count = 0;
 	base.count = 0;
-	lpm_edit_begin(&edit, &current, ++id);
+	nl31_lpm_edit_begin(&edit, &current, ++id);
 	while (left) {
 		u8 op = byte();
 		struct lpm_key key;
@@ -308,18 +308,18 @@ void shim_lpm(const u8 *data, size_t size)
 				break;
 			key = any_key(&model);
 			value = byte();
-			lpm_edit_begin_in_place(&edit, &current, ++id);
+			nl31_lpm_edit_begin_in_place(&edit, &current, ++id);
 			if (change(&edit, &model, &key, value & 1 ? value : LPM_NO_VALUE)) {
-				struct lpm_garbage more = lpm_edit_commit(&edit);
+				struct lpm_garbage more = nl31_lpm_edit_commit(&edit);
 
 				current = edit.lpm;
 				base = model;
-				lpm_garbage_add(&garbage, &more);
+				nl31_lpm_garbage_add(&garbage, &more);
 			} else {
-				lpm_edit_abort(&edit);
+				nl31_lpm_edit_abort(&edit);
 			}
 			check(&current, &base);
-			lpm_edit_begin(&edit, &current, ++id);
+			nl31_lpm_edit_begin(&edit, &current, ++id);
 			break;
 		case 8: case 9: case 10:
 			key = any_key(&model);
@@ -332,20 +332,20 @@ void shim_lpm(const u8 *data, size_t size)
 			check_get(&edit, &model, &key);
 			break;
 		case 12:
-			lpm_clear(&edit);
+			nl31_lpm_clear(&edit);
 			model.count = 0;
 			break;
 		case 13:
-			lpm_edit_abort(&edit);
+			nl31_lpm_edit_abort(&edit);
 			model = base;
 			check(&current, &model);
-			lpm_edit_begin(&edit, &current, ++id);
+			nl31_lpm_edit_begin(&edit, &current, ++id);
 			break;
 		case 14: /* the oldest readers are done */
-			lpm_garbage_free(&garbage);
+			nl31_lpm_garbage_free(&garbage);
 			if (count) {
 				check(&versions[0].lpm, &versions[0].model);
-				lpm_garbage_free(&versions[0].garbage);
+				nl31_lpm_garbage_free(&versions[0].garbage);
 				memmove(&versions[0], &versions[1], --count * sizeof(versions[0]));
 			}
 			break;
@@ -354,14 +354,14 @@ void shim_lpm(const u8 *data, size_t size)
 				break;
 			versions[count].lpm = current;
 			versions[count].model = base;
-			versions[count].garbage = lpm_edit_commit(&edit);
+			versions[count].garbage = nl31_lpm_edit_commit(&edit);
 			current = edit.lpm;
 			base = model;
 			count++;
 			check(&current, &model);
 			for (at = 0; at < count; at++)
 				check_diff(&versions[at], &current, &model);
-			lpm_edit_begin(&edit, &current, ++id);
+			nl31_lpm_edit_begin(&edit, &current, ++id);
 			break;
 		}
 		shim_fail_allocation(0);
@@ -372,13 +372,14 @@ void shim_lpm(const u8 *data, size_t size)
 	}
 	check(&edit.lpm, &model);
 	check(&current, &base);
-	lpm_edit_abort(&edit);
+	nl31_lpm_edit_abort(&edit);
 	check(&current, &base);
 	for (changes = 0; changes < count; changes++) {
 		check(&versions[changes].lpm, &versions[changes].model);
-		lpm_garbage_free(&versions[changes].garbage);
+		nl31_lpm_garbage_free(&versions[changes].garbage);
 	}
-	lpm_garbage_free(&garbage);
-	lpm_free(&current);
+	nl31_lpm_garbage_free(&garbage);
+	nl31_lpm_free(&current);
 	BUG_ON(shim_allocations());
+	nl31_lpm_exit();
 }

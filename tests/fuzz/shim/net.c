@@ -58,15 +58,27 @@ int register_netdevice_notifier(struct notifier_block *nb)
 		return -ENOMEM;
 	device_notifier = nb;
 	for (i = 1; i <= DEVICES; i++)
-		if (devices[i].registered && devices[i].flags & IFF_UP)
-			nb->notifier_call(nb, NETDEV_UP, &devices[i]);
+		if (devices[i].registered) {
+			nb->notifier_call(nb, NETDEV_REGISTER, &devices[i]);
+			if (devices[i].flags & IFF_UP)
+				nb->notifier_call(nb, NETDEV_UP, &devices[i]);
+		}
 	return 0;
 }
 
 int unregister_netdevice_notifier(struct notifier_block *nb)
 {
+	int i;
+
 	BUG_ON(nb != device_notifier);
 	device_notifier = NULL;
+	for (i = 1; i <= DEVICES; i++) {
+		if (!devices[i].registered)
+			continue;
+		if (devices[i].flags & IFF_UP)
+			nb->notifier_call(nb, NETDEV_DOWN, &devices[i]);
+		nb->notifier_call(nb, NETDEV_UNREGISTER, &devices[i]);
+	}
 	return 0;
 }
 
@@ -79,13 +91,42 @@ struct net_device *dev_get_by_index_rcu(struct net *net, int ifindex)
 	return &devices[ifindex];
 }
 
+struct net_device *dev_get_by_name_rcu(struct net *net, const char *name)
+{
+	int i;
+
+	(void)net;
+	BUG_ON(!shim_rcu_depth);
+	for (i = 1; i <= DEVICES; i++)
+		if (devices[i].registered && !strcmp(devices[i].name, name))
+			return &devices[i];
+	return NULL;
+}
+
+bool dev_valid_name(const char *name)
+{
+	if (!*name || strnlen(name, IFNAMSIZ) == IFNAMSIZ || !strcmp(name, ".") ||
+	    !strcmp(name, ".."))
+		return false;
+	for (; *name; name++)
+		if (*name == '/' || *name == ':' || (*name >= 9 && *name <= 13) || *name == ' ' ||
+		    (u8)*name == 0xa0)
+			return false;
+	return true;
+}
+
+/* Named by letters from "a" on. */
 void shim_device_add(int ifindex, bool up)
 {
 	devices[ifindex] = (struct net_device){
 		.ifindex = ifindex,
 		.flags = up ? IFF_UP : 0,
 		.registered = true,
+		.name = { 'a' + ifindex - 1 },
 	};
+	if (device_notifier)
+		device_notifier->notifier_call(device_notifier, NETDEV_REGISTER,
+					       &devices[ifindex]);
 }
 
 void shim_device_event(int ifindex, unsigned long event)
@@ -99,4 +140,6 @@ void shim_device_event(int ifindex, unsigned long event)
 	if (event == NETDEV_UNREGISTER)
 		dev->registered = false;
 	device_notifier->notifier_call(device_notifier, event, dev);
+	/* what was queued for now */
+	shim_advance(0);
 }

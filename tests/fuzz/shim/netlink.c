@@ -192,6 +192,8 @@ static size_t tlv_len(const struct client *c, int err, const struct netlink_ext_
 		return 0;
 	if (extack->_msg)
 		len += nla_total_size(strlen(extack->_msg) + 1);
+	if (extack->cookie_len)
+		len += nla_total_size(extack->cookie_len);
 	if (err && extack->bad_attr)
 		len += nla_total_size(4);
 	if (err && extack->miss_type)
@@ -204,6 +206,8 @@ static void tlv_fill(struct sk_buff *skb, const struct nlmsghdr *nlh, int err,
 {
 	if (extack->_msg)
 		WARN_ON(nla_put_string(skb, NLMSGERR_ATTR_MSG, extack->_msg));
+	if (extack->cookie_len)
+		WARN_ON(nla_put(skb, NLMSGERR_ATTR_COOKIE, extack->cookie_len, extack->cookie));
 	if (err && extack->bad_attr) {
 		const char *at = (const char *)extack->bad_attr;
 
@@ -407,6 +411,8 @@ void shim_close(u32 nr)
 	c->sk.dead = true;
 	notifier->notifier_call(notifier, NETLINK_URELEASE, &gone);
 	BUG_ON(c->sk.held);
+	/* what was queued for now */
+	shim_advance(0);
 }
 
 void shim_send(u32 nr, const void *data, size_t size, u32 fail)
@@ -425,6 +431,9 @@ void shim_send(u32 nr, const void *data, size_t size, u32 fail)
 	shim_fail_allocation(fail);
 	kernel_sock->input(skb);
 	kfree_skb(skb);
+	/* what was queued for now, while no allocation fails */
+	if (!fail)
+		shim_advance(0);
 	BUG_ON(shim_rcu_depth);
 }
 

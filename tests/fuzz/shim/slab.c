@@ -79,6 +79,46 @@ void kfree(const void *p)
 	free(block);
 }
 
+struct kmem_cache {
+	size_t size;
+	size_t live;
+};
+
+struct kmem_cache *kmem_cache_create(const char *name, unsigned int size,
+				     unsigned int align, unsigned int flags,
+				     void (*constructor)(void *))
+{
+	struct kmem_cache *cache = malloc(sizeof(*cache));
+
+	BUG_ON(!name || align & (align - 1) || flags != SLAB_ACCOUNT || constructor);
+	if (!cache)
+		abort();
+	*cache = (struct kmem_cache){ .size = size };
+	return cache;
+}
+
+void kmem_cache_destroy(struct kmem_cache *cache)
+{
+	BUG_ON(cache && cache->live);
+	free(cache);
+}
+
+void *kmem_cache_alloc(struct kmem_cache *cache, gfp_t gfp)
+{
+	void *p = kmalloc(cache->size, gfp);
+
+	cache->live += !!p;
+	return p;
+}
+
+/* Only what came from this cache. */
+void kmem_cache_free(struct kmem_cache *cache, void *p)
+{
+	BUG_ON(container_of(p, struct block, data)->size != cache->size || !cache->live);
+	cache->live--;
+	kfree(p);
+}
+
 /* The sizes of the kernel's caches. */
 size_t kmalloc_size_roundup(size_t size)
 {

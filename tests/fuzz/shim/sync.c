@@ -131,6 +131,25 @@ bool schedule_delayed_work(struct delayed_work *work, unsigned long delay)
 	return true;
 }
 
+bool cancel_delayed_work(struct delayed_work *work);
+
+bool mod_delayed_work(struct workqueue_struct *wq, struct delayed_work *work, unsigned long delay)
+{
+	bool was_queued = cancel_delayed_work(work);
+
+	(void)wq;
+	schedule_delayed_work(work, delay);
+	return was_queued;
+}
+
+/* A millisecond of the scheduler's time passes between two looks, now and then. */
+u64 local_clock(void)
+{
+	static u64 now;
+
+	return now += NSEC_PER_MSEC / 4;
+}
+
 bool cancel_delayed_work(struct delayed_work *work)
 {
 	struct delayed_work **at;

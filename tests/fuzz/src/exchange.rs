@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! A script played to a kernel and to the model, with all that the kernel says compared.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::message::{self, Attributes, HEADER_LEN, Header, flag, kind};
-use crate::model::{self, Answer, Model, Route, SOCKETS};
+use crate::model::{self, Answer, Model, Path, Prefix, Route, SOCKETS};
 use crate::script::{Device, Step};
 
 /// Something that speaks protocol 31, with an empty table. Sockets 0 to [`SOCKETS`] - 1 are those
@@ -25,6 +25,8 @@ pub trait Kernel {
     fn reopen(&mut self, socket: usize);
     /// Whether a device is there, and up.
     fn device(&self, index: usize) -> Option<bool>;
+    /// What a device is called when it is there.
+    fn device_name(&self, index: usize) -> Vec<u8>;
     /// Does something to a device; false if it cannot.
     fn set_device(&mut self, index: usize, change: Device) -> bool;
     /// Lets time pass for transactions to expire; false if it cannot.
@@ -55,6 +57,8 @@ struct Dump {
     got: Vec<Route>,
     interrupted: bool,
     atomic: bool,
+    /// That its first message says.
+    generation: Option<u64>,
 }
 
 /// What a socket was sent and has not received the answers of.
@@ -65,12 +69,57 @@ struct Pending {
     dumps: Vec<Dump>,
 }
 
+/// What a listener makes of events alone: the paths of each prefix, in their order.
+#[derive(Clone, Debug, Default)]
+struct Replica(BTreeMap<Prefix, Vec<Path>>);
+
+impl Replica {
+    fn event(&mut self, header: &Header, (prefix, path): Route) {
+        let paths = self.0.entry(prefix).or_default();
+        let place = match (header.kind, header.flags) {
+            (kind::DELROUTE, 0) => paths.iter().position(|other| *other == path).map(|at| {
+                paths.remove(at);
+            }),
+            (kind::NEWROUTE, flag::CREATE) => {
+                let end = paths.partition_point(|other| other.metric <= path.metric);
+                paths.insert(end, path.clone());
+                Some(())
+            }
+            (kind::NEWROUTE, flag::REPLACE) => {
+                let same = paths.iter().position(|other| other.metric == path.metric);
+                same.map(|at| paths[at] = path.clone())
+            }
+            event => panic!("an event of type and flags {event:?}"),
+        };
+        assert!(place.is_some(), "{header:?} of {path:?}, but {paths:?}");
+        if paths.is_empty() {
+            self.0.remove(&prefix);
+        }
+    }
+
+    fn routes(&self) -> Vec<Route> {
+        let routes = self.0.iter();
+        let routes = routes.flat_map(|(&prefix, paths)| {
+            paths.iter().map(move |path| (prefix, path.clone()))
+        });
+        routes.collect()
+    }
+
+    fn from(routes: Vec<Route>) -> Self {
+        let mut replica = Self::default();
+        for (prefix, path) in routes {
+            replica.0.entry(prefix).or_default().push(path);
+        }
+        replica
+    }
+}
+
 struct Exchange<'a, K> {
     kernel: &'a mut K,
     model: Model,
     pending: [Pending; SOCKETS],
     /// What the listener knows, by its events.
-    heard: BTreeSet<Route>,
+    heard: Replica,
     generation: Option<u64>,
     max_routes: u32,
 }
@@ -79,6 +128,7 @@ struct Exchange<'a, K> {
 pub fn play(kernel: &mut impl Kernel, steps: &[Step]) {
     let mut model = Model::default();
     for index in 1..=model::DEVICES {
+        model.set_name(index, &kernel.device_name(index));
         if let Some(up) = kernel.device(index) {
             model.set_device(index, Some(up));
         }
@@ -88,7 +138,7 @@ pub fn play(kernel: &mut impl Kernel, steps: &[Step]) {
         kernel,
         model,
         pending: Default::default(),
-        heard: BTreeSet::new(),
+        heard: Replica::default(),
         generation: None,
         max_routes,
     };
@@ -140,8 +190,14 @@ impl<K: Kernel> Exchange<'_, K> {
                 self.listen();
             }
             Step::Idle => {
-                if self.kernel.idle() {
-                    self.model.idle();
+                if self.kernel.idle()
+                    && let Some((socket, last)) = self.model.idle()
+                {
+                    let answer = Answer::Error(model::Refusal::Error(libc::ETIMEDOUT));
+                    // only the header of what it names is there
+                    let asked = Header { len: 0, ..last };
+                    let pending = &mut self.pending[socket].answers;
+                    pending.push((asked, Vec::new(), answer));
                 }
                 self.listen();
             }
@@ -169,6 +225,7 @@ impl<K: Kernel> Exchange<'_, K> {
         datagram: &[u8],
         short: &dyn Fn(usize) -> bool,
     ) {
+        model.begin();
         for (index, message) in model::split(datagram).into_iter().enumerate() {
             let (header, payload) = match message {
                 Ok(message) => message,
@@ -315,7 +372,8 @@ impl<K: Kernel> Exchange<'_, K> {
                 if header.kind == kind::DONE {
                     assert_eq!(payload[..4], [0; 4], "a dump ends with an error");
                     let over = dumps.iter().position(|dump| dump.seq == header.seq);
-                    check_dump(&dumps.remove(over.expect("it was just found")));
+                    let over = dumps.remove(over.expect("it was just found"));
+                    check_dump(&over, cookie(payload), options.0);
                 } else {
                     assert_eq!(header.kind, kind::NEWROUTE);
                     dump.got.push(model::route(payload).0);
@@ -352,12 +410,15 @@ impl<K: Kernel> Exchange<'_, K> {
                         got: Vec::new(),
                         interrupted: header.flags & flag::DUMP_INTR != 0,
                         atomic: asked.flags & flag::ATOMIC != 0,
+                        generation: None,
                     };
                     assert!(header.flags & flag::MULTI != 0, "{message:?}");
                     if header.kind == kind::DONE {
-                        check_dump(&dump);
+                        check_dump(&dump, cookie(payload), options.0);
                     } else {
-                        dump.got.push(model::route(payload).0);
+                        let (route, generation) = model::route(payload);
+                        dump.got.push(route);
+                        dump.generation = generation;
                         dumps.push(dump);
                     }
                 }
@@ -396,8 +457,6 @@ impl<K: Kernel> Exchange<'_, K> {
     /// The events since the last time bring what was heard to what there is now.
     fn listen(&mut self) {
         let (messages, lost) = self.messages(LISTENER);
-        // which of several paths was replaced an event does not say
-        let mut unclear = BTreeSet::new();
         for Message { header, payload } in &messages {
             assert_eq!((header.port, header.seq), (0, 0));
             if header.kind == kind::NEWTABLE {
@@ -412,44 +471,19 @@ impl<K: Kernel> Exchange<'_, K> {
                 assert_eq!(generation, last + 1, "an event is missing");
             }
             self.generation = Some(generation);
-            let (prefix, ref path) = route;
-            let mut right = true;
-            match (header.kind, header.flags) {
-                (kind::DELROUTE, 0) => right &= self.heard.remove(&route),
-                (kind::NEWROUTE, flag::CREATE) => right &= self.heard.insert(route.clone()),
-                (kind::NEWROUTE, flag::REPLACE) => {
-                    let same = self.heard.iter().filter(|(other, _)| *other == prefix);
-                    let same = same.filter(|(_, other)| other.metric == path.metric);
-                    let same: Vec<Route> = same.cloned().collect();
-                    if let [replaced] = &same[..] {
-                        self.heard.remove(replaced);
-                    } else {
-                        right &= same.len() > 1;
-                        unclear.insert(prefix);
-                    }
-                    right &= self.heard.insert(route.clone());
-                }
-                event => panic!("an event of type and flags {event:?}"),
+            if !lost {
+                self.heard.event(header, route);
             }
-            assert!(
-                right || lost || unclear.contains(&prefix),
-                "{header:?} of {route:?}"
-            );
         }
         if lost {
             self.generation = None;
-        } else if self.model.has_dead_paths() {
-            // these are told of when the transaction has ended
-            return;
-        }
-        let now: BTreeSet<Route> = self.model.routes().into_iter().collect();
-        if !lost {
-            for (prefix, path) in self.heard.symmetric_difference(&now) {
-                assert!(
-                    unclear.contains(prefix),
-                    "nobody told of {prefix:?} {path:?}"
-                );
-            }
+            self.heard = Replica::from(self.model.routes());
+        } else {
+            assert_eq!(
+                self.heard.routes(),
+                self.model.routes(),
+                "the events tell something else"
+            );
             assert_eq!(
                 self.max_routes,
                 self.model.max_routes(),
@@ -457,7 +491,6 @@ impl<K: Kernel> Exchange<'_, K> {
             );
         }
         self.max_routes = self.model.max_routes();
-        self.heard = now;
     }
 }
 
@@ -487,7 +520,9 @@ fn error_of(message: &Message) -> i32 {
 
 fn is_event(message: &Message, next: Option<(u32, &Answer)>) -> bool {
     match message.header.kind {
-        kind::NEWROUTE => model::route(&message.payload).1.is_some(),
+        kind::NEWROUTE => {
+            message.header.flags & flag::MULTI == 0 && model::route(&message.payload).1.is_some()
+        }
         kind::DELROUTE => true,
         kind::NEWTABLE => {
             !matches!(next, Some((seq, Answer::Table(..))) if seq == message.header.seq)
@@ -496,7 +531,20 @@ fn is_event(message: &Message, next: Option<(u32, &Answer)>) -> bool {
     }
 }
 
-fn check_dump(dump: &Dump) {
+/// The generation that the end of a dump tells.
+fn cookie(payload: &[u8]) -> Option<u64> {
+    let sizes = [(0, 0), (2, 256), (0, 0), (8, 8)];
+    let attributes = Attributes::parse(&payload[4..], &sizes).expect("well-formed attributes");
+    let value = attributes.values()[3]?;
+    Some(u64::from_ne_bytes(value.try_into().expect("8 bytes")))
+}
+
+fn check_dump(dump: &Dump, end: Option<u64>, ext_ack: bool) {
+    assert_eq!(end.is_some(), ext_ack, "the end tells no generation");
+    assert_eq!(dump.generation.is_some(), !dump.got.is_empty());
+    if !dump.interrupted && ext_ack && !dump.got.is_empty() {
+        assert_eq!(dump.generation, end, "a change is not told");
+    }
     if dump.atomic {
         assert!(!dump.interrupted, "a snapshot was interrupted");
     }

@@ -408,6 +408,13 @@ impl Kernel for Machine {
         Some(c_int::from(flags) & libc::IFF_UP != 0)
     }
 
+    fn device_name(&self, index: usize) -> Vec<u8> {
+        let request = self.interface(index);
+        let name = request.map_or([0; 16], |request| request.ifr_name);
+        let name = name.iter().take_while(|&&byte| byte != 0);
+        name.map(|&byte| byte as u8).collect()
+    }
+
     fn set_device(&mut self, index: usize, change: Device) -> bool {
         let up = match change {
             Device::Up => libc::IFF_UP as i16,

@@ -47,6 +47,8 @@ pub struct Path {
     kind: u8,
     gateway: Vec<u8>,
     oif: u32,
+    /// Of its device, instead of `oif`; empty for none.
+    name: Vec<u8>,
     protocol: u8,
 }
 
@@ -56,12 +58,12 @@ pub type Route = (Prefix, Path);
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Place {
     path: Path,
-    /// Its device is gone: until it is removed nobody sees it.
-    dead: bool,
+    /// Which of the devices that had its index one after the other; it is dead when that is gone.
+    life: u32,
 }
 
 /// Sizes of a route's attributes by their type.
-const ROUTE_SIZES: [(usize, usize); 10] = [
+const ROUTE_SIZES: [(usize, usize); 13] = [
     (0, 0),
     (4, 16),
     (1, 1),
@@ -73,9 +75,15 @@ const ROUTE_SIZES: [(usize, usize); 10] = [
     (8, 8),
     // 0, which is not taken for a refusal
     (0, 1),
+    (2, 16),
+    (4, 4),
+    (4, 4),
 ];
 const GENERATION: usize = 8;
 const PAD: usize = 9;
+const NAME: usize = 10;
+const FLAGS: usize = 11;
+const TABLE: usize = 12;
 
 /// What a table holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -96,8 +104,11 @@ pub struct Filter {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Transaction {
     None,
-    Open { count: u32, echo: bool },
-    Expired,
+    Open {
+        count: u32,
+        echo: bool,
+        last: Header,
+    },
     Failed,
 }
 
@@ -106,6 +117,58 @@ enum Device {
     Absent,
     Down,
     Up,
+}
+
+/// The devices that there are, and were.
+#[derive(Clone, Debug)]
+struct Devices {
+    state: [Device; DEVICES + 1],
+    /// How many of this index are gone.
+    lives: [u32; DEVICES + 1],
+    names: [Vec<u8>; DEVICES + 1],
+}
+
+impl Devices {
+    fn at(&self, index: u32) -> Option<usize> {
+        let index = usize::try_from(index).ok()?;
+        (index <= DEVICES).then_some(index)
+    }
+
+    fn state(&self, index: u32) -> Device {
+        self.at(index)
+            .map_or(Device::Absent, |index| self.state[index])
+    }
+
+    fn life(&self, index: u32) -> u32 {
+        self.at(index).map_or(0, |index| self.lives[index])
+    }
+
+    /// Index of the device that has this name now, or 0.
+    fn named(&self, name: &[u8]) -> u32 {
+        let there = |&index: &usize| {
+            self.state[index] != Device::Absent && self.names[index].as_slice() == name
+        };
+        (1..=DEVICES).find(there).unwrap_or(0) as u32
+    }
+
+    /// The index that a path's device has now.
+    fn index(&self, path: &Path) -> u32 {
+        if path.name.is_empty() {
+            path.oif
+        } else {
+            self.named(&path.name)
+        }
+    }
+
+    fn is_dead(&self, place: &Place) -> bool {
+        place.life != self.life(place.path.oif)
+    }
+
+    fn is_usable(&self, place: &Place) -> bool {
+        let path = &place.path;
+        let without = path.oif == 0 && path.name.is_empty();
+        !self.is_dead(place) && (without || self.state(self.index(path)) == Device::Up)
+    }
 }
 
 /// Why a request fails.
@@ -154,7 +217,9 @@ pub struct Model {
     /// With the changes of the transaction that is open.
     edited: Option<Table>,
     transactions: [Transaction; SOCKETS],
-    devices: [Device; DEVICES + 1],
+    /// The rest of a transaction of a datagram is passed over.
+    discarding: bool,
+    devices: Devices,
     /// Whether the sockets may change anything.
     pub admin: bool,
 }
@@ -171,15 +236,19 @@ impl Filter {
     /// Reads a route message as the kernel does: strictly.
     fn parse(payload: &[u8]) -> Result<Self> {
         let mut sizes = ROUTE_SIZES;
-        for answered in [GENERATION, PAD] {
+        for answered in [GENERATION, PAD, FLAGS] {
             sizes[answered] = (0, 0);
         }
         let attributes = Attributes::parse(payload, &sizes).ok_or(MALFORMED)?;
+        if attributes.given() & (1 << 5) != 0 && attributes.given() & (1 << NAME) != 0 {
+            return Err(MALFORMED);
+        }
         Self::read(&attributes)
     }
 
     fn read(attributes: &Attributes<'_>) -> Result<Self> {
-        let [_, dst, len, kind, gateway, oif, metric, protocol, ..] = *attributes.values();
+        let [_, dst, len, kind, gateway, oif, metric, protocol, _, _, name, ..] =
+            *attributes.values();
         let prefix = match (dst, len) {
             (Some(dst), len) => Some(prefix(dst, len.map(|len| len[0])).ok_or(MALFORMED)?),
             (None, Some(_)) => return Err(MALFORMED),
@@ -211,7 +280,11 @@ impl Filter {
                 u32::from_ne_bytes(value.try_into().expect("4 bytes"))
             })
         };
-        if oif.is_some() && number(oif) == 0 {
+        let is_name = |name: &[u8]| name.split_last().is_some_and(|(&end, name)| end == 0 && is_name(name));
+        if (oif.is_some() && number(oif) == 0)
+            || name.is_some_and(|name| !is_name(name))
+            || number(attributes.values()[TABLE]) != 0
+        {
             return Err(MALFORMED);
         }
         Ok(Self {
@@ -221,6 +294,7 @@ impl Filter {
                 kind: kind.map_or(0, |kind| kind[0]),
                 gateway: gateway.unwrap_or_default().to_vec(),
                 oif: number(oif),
+                name: name.map_or(Vec::new(), |name| name[..name.len() - 1].to_vec()),
                 protocol: protocol.map_or(0, |protocol| protocol[0]),
             },
             given: attributes.given(),
@@ -232,14 +306,15 @@ impl Filter {
     }
 
     fn has_path(&self) -> bool {
-        self.given & 0b1111_1000 != 0
+        self.given & (0b1111_1000 | 1 << NAME) != 0
     }
 
-    fn selects(&self, path: &Path) -> bool {
+    fn selects(&self, path: &Path, devices: &Devices) -> bool {
         let want = &self.path;
         (!self.has(3) || want.kind == path.kind)
             && (!self.has(4) || want.gateway == path.gateway)
-            && (!self.has(5) || want.oif == path.oif)
+            && (!self.has(5) || want.oif == devices.index(path))
+            && (!self.has(NAME as u32) || want.name == path.name)
             && (!self.has(6) || want.metric == path.metric)
             && (!self.has(7) || want.protocol == path.protocol)
     }
@@ -251,6 +326,14 @@ impl Filter {
     fn named(&self) -> Result<Prefix> {
         self.prefix.ok_or(MALFORMED)
     }
+}
+
+/// As `dev_valid_name()`.
+fn is_name(name: &[u8]) -> bool {
+    let wrong = |byte: &u8| {
+        matches!(byte, 0 | b'/' | b':' | b' ' | 0xa0) || (9..=13).contains(byte)
+    };
+    !name.is_empty() && name != b"." && name != b".." && !name.iter().any(wrong)
 }
 
 fn prefix(dst: &[u8], len: Option<u8>) -> Option<Prefix> {
@@ -277,7 +360,11 @@ pub fn route(payload: &[u8]) -> (Route, Option<u64>) {
     let attributes = Attributes::parse(payload, &ROUTE_SIZES).expect("well-formed attributes");
     let generation = attributes.values()[GENERATION];
     let generation = generation.map(|bytes| u64::from_ne_bytes(bytes.try_into().expect("8 bytes")));
-    let filter = Filter::read(&attributes).expect("a route like those that are taken");
+    let mut filter = Filter::read(&attributes).expect("a route like those that are taken");
+    if !filter.path.name.is_empty() {
+        // what the name stands for at the moment
+        filter.path.oif = 0;
+    }
     assert!(filter.path.kind != 0 && filter.has(2) && filter.has(6) && filter.has(7));
     ((filter.prefix.expect("a prefix"), filter.path), generation)
 }
@@ -291,29 +378,36 @@ impl Table {
     }
 
     /// Removes the paths for which `doomed` says so.
-    fn remove(&mut self, mut doomed: impl FnMut(&Prefix, &Place) -> bool) {
-        self.routes.retain(|prefix, places| {
-            places.retain(|place| !doomed(prefix, place));
+    fn remove(&mut self, doomed: impl Fn(&Place) -> bool) {
+        self.routes.retain(|_, places| {
+            places.retain(|place| !doomed(place));
             !places.is_empty()
         });
     }
 
-    fn remove_at(&mut self, prefix: Prefix, at: usize) {
-        let places = self.routes.get_mut(&prefix).expect("it was found there");
-        places.remove(at);
+    /// The paths of a prefix but for those that are dead.
+    fn living(&self, prefix: &Prefix, devices: &Devices) -> Vec<Place> {
+        let places = self.routes.get(prefix).into_iter().flatten();
+        let living = places.filter(|place| !devices.is_dead(place));
+        living.cloned().collect()
+    }
+
+    fn set(&mut self, prefix: Prefix, places: Vec<Place>) {
         if places.is_empty() {
             self.routes.remove(&prefix);
+        } else {
+            self.routes.insert(prefix, places);
         }
     }
 
     fn visible(&self) -> impl Iterator<Item = Route> + '_ {
         self.routes.iter().flat_map(|(&prefix, places)| {
-            let seen = places.iter().filter(|place| !place.dead);
-            seen.map(move |place| (prefix, place.path.clone()))
+            let paths = places.iter().map(|place| &place.path);
+            paths.map(move |path| (prefix, path.clone()))
         })
     }
 
-    fn new_route(&mut self, flags: u16, payload: &[u8], devices: &[Device]) -> Result<()> {
+    fn new_route(&mut self, flags: u16, payload: &[u8], devices: &Devices) -> Result<()> {
         let how = flags & (flag::CREATE | flag::EXCL | flag::REPLACE | flag::APPEND);
         let (create, append) = (how & flag::CREATE != 0, how & flag::APPEND != 0);
         let replace = how & flag::REPLACE != 0;
@@ -332,35 +426,36 @@ impl Table {
         } = Filter::parse(payload)?;
         let prefix = prefix.ok_or(MALFORMED)?;
         path.kind = path.kind.max(1);
-        let next_hop = !path.gateway.is_empty() || path.oif != 0;
+        let next_hop = !path.gateway.is_empty() || path.oif != 0 || !path.name.is_empty();
         if (path.kind == 1) != next_hop {
             return Err(MALFORMED);
         }
-        if path.oif != 0 && device(devices, path.oif) == Device::Absent {
+        if path.oif != 0 && devices.state(path.oif) == Device::Absent {
             return refuse(libc::ENODEV);
         }
 
         let full = self.routes.len() >= self.max_routes as usize;
         let there = self.routes.contains_key(&prefix);
-        let none = Vec::new();
-        let places = self.routes.get(&prefix).unwrap_or(&none);
-        let alive = || places.iter().enumerate().filter(|(_, place)| !place.dead);
-        let same = alive().find(|(_, place)| place.path.metric == path.metric);
-        let same = same.map(|(at, _)| at);
-        let equal = alive()
-            .find(|(_, place)| place.path == path)
-            .map(|(at, _)| at);
+        let mut places = self.living(&prefix, devices);
+        let same = |place: &Place| place.path.metric == path.metric;
+        let same = places.iter().position(same);
+        let equal = places.iter().position(|place| place.path == path);
         let end = places.partition_point(|place| place.path.metric <= path.metric);
-        let place = Place { path, dead: false };
+        let life = devices.life(path.oif);
+        let place = Place { path, life };
         if append && equal.is_some() {
             return refuse(libc::EEXIST);
         }
         if replace {
             match (same, equal) {
-                (Some(same), Some(equal)) if same == equal => return Ok(()),
+                (Some(same), Some(equal)) if same == equal => {
+                    self.set(prefix, places);
+                    return Ok(());
+                }
                 (_, Some(_)) => return refuse(libc::EEXIST),
                 (Some(same), None) => {
-                    self.routes.get_mut(&prefix).expect("it was found there")[same] = place;
+                    places[same] = place;
+                    self.set(prefix, places);
                     return Ok(());
                 }
                 (None, None) if !create => return refuse(libc::ENOENT),
@@ -375,26 +470,41 @@ impl Table {
         if places.len() >= PATHS_MAX {
             return refuse(libc::E2BIG);
         }
-        self.routes.entry(prefix).or_default().insert(end, place);
+        places.insert(end, place);
+        self.set(prefix, places);
         Ok(())
     }
 
-    fn del_route(&mut self, flags: u16, payload: &[u8]) -> Result<()> {
+    fn del_route(&mut self, flags: u16, payload: &[u8], devices: &Devices) -> Result<()> {
         let filter = Filter::parse(payload)?;
         if flags & flag::BULK != 0 {
-            self.remove(|prefix, place| filter.covers(prefix) && filter.selects(&place.path));
+            if filter.given & !(1 << TABLE) == 0 {
+                self.routes.clear();
+                return Ok(());
+            }
+            let prefixes: Vec<Prefix> = self.routes.keys().copied().collect();
+            for prefix in prefixes.iter().filter(|prefix| filter.covers(prefix)) {
+                let living = self.living(prefix, devices);
+                let mut left = living.clone();
+                left.retain(|place| !filter.selects(&place.path, devices));
+                if left.len() != living.len() {
+                    self.set(*prefix, left);
+                }
+            }
             return Ok(());
         }
         let prefix = filter.named()?;
-        let Some(places) = self.routes.get(&prefix) else {
+        let mut places = self.living(&prefix, devices);
+        if places.is_empty() {
             return refuse(libc::ESRCH);
-        };
+        }
         if filter.has_path() {
-            let at = places.iter().position(|place| filter.selects(&place.path));
-            let Some(at) = at else {
+            let selected = |place: &Place| filter.selects(&place.path, devices);
+            let Some(at) = places.iter().position(selected) else {
                 return refuse(libc::ESRCH);
             };
-            self.remove_at(prefix, at);
+            places.remove(at);
+            self.set(prefix, places);
             return Ok(());
         }
         if places.len() > 1 && flags & flag::NONREC != 0 {
@@ -424,24 +534,21 @@ impl Table {
         Ok(())
     }
 
-    fn change(&mut self, header: &Header, payload: &[u8], devices: &[Device]) -> Result<()> {
+    fn change(&mut self, header: &Header, payload: &[u8], devices: &Devices) -> Result<()> {
         match header.kind {
             kind::NEWROUTE => self.new_route(header.flags, payload, devices),
-            kind::DELROUTE => self.del_route(header.flags, payload),
+            kind::DELROUTE => self.del_route(header.flags, payload, devices),
             _ => self.new_table(header.flags, payload),
         }
     }
 
-    fn lookup(&self, payload: &[u8], devices: &[Device]) -> Result<Route> {
+    fn lookup(&self, payload: &[u8], devices: &Devices) -> Result<Route> {
         let filter = Filter::parse(payload)?;
         let address = filter.named()?;
         if filter.has_path() {
             return Err(MALFORMED);
         }
-        let usable = |place: &&Place| {
-            let oif = place.path.oif;
-            !place.dead && (oif == 0 || device(devices, oif) == Device::Up)
-        };
+        let usable = |place: &&Place| devices.is_usable(place);
         let found = self
             .routes
             .iter()
@@ -457,7 +564,7 @@ impl Table {
 
     fn lists(&self) -> u32 {
         let lists = self.routes.values();
-        let lists = lists.map(|places| places.iter().map(|place| &place.path).collect::<Vec<_>>());
+        let lists = lists.map(|places| places.iter().map(|place| (&place.path, place.life)).collect::<Vec<_>>());
         lists.collect::<BTreeSet<_>>().len() as u32
     }
 
@@ -471,15 +578,33 @@ impl Table {
     }
 }
 
-fn device(devices: &[Device], index: u32) -> Device {
-    let found = usize::try_from(index)
-        .ok()
-        .and_then(|index| devices.get(index));
-    *found.unwrap_or(&Device::Absent)
-}
-
 fn is_change(kind: u16) -> bool {
     [kind::NEWROUTE, kind::DELROUTE, kind::NEWTABLE].contains(&kind)
+}
+
+/// The flags that have a meaning.
+fn known_flags(kind: u16) -> u16 {
+    let all = flag::REQUEST | flag::ACK | flag::MULTI;
+    let change = all | flag::ECHO;
+    match kind {
+        kind::DONE => change,
+        kind::NEWROUTE | kind::NEWTABLE => {
+            change | flag::CREATE | flag::EXCL | flag::REPLACE | flag::APPEND
+        }
+        kind::DELROUTE => change | flag::NONREC | flag::BULK,
+        kind::GETROUTE => all | flag::DUMP | flag::ATOMIC,
+        kind::GETTABLE => all | flag::DUMP,
+        kind::NOOP | kind::GREET => all,
+        _ => u16::MAX,
+    }
+}
+
+fn check_flags(header: &Header) -> Result<()> {
+    let unknown = header.flags & !known_flags(header.kind);
+    if header.flags & flag::REQUEST == 0 || unknown != 0 {
+        return Err(MALFORMED);
+    }
+    Ok(())
 }
 
 fn greeting(payload: &[u8]) -> Result<Vec<u8>> {
@@ -500,7 +625,12 @@ impl Default for Model {
             table: Table::new(),
             edited: None,
             transactions: [Transaction::None; SOCKETS],
-            devices: [Device::Absent; DEVICES + 1],
+            discarding: false,
+            devices: Devices {
+                state: [Device::Absent; DEVICES + 1],
+                lives: [0; DEVICES + 1],
+                names: Default::default(),
+            },
             admin: true,
         }
     }
@@ -524,51 +654,56 @@ impl Model {
             .into_iter()
             .flatten()
             .flat_map(|table| table.routes.values());
-        places.any(|places| places.iter().any(|place| place.dead))
+        places.any(|places| places.iter().any(|place| self.devices.is_dead(place)))
+    }
+
+    /// What a device is called, whenever it is there.
+    pub fn set_name(&mut self, index: usize, name: &[u8]) {
+        self.devices.names[index] = name.to_vec();
     }
 
     /// A device is there, or changes; it is told only of one that goes up, down or away.
     pub fn set_device(&mut self, index: usize, state: Option<bool>) {
-        self.devices[index] = match state {
+        self.devices.state[index] = match state {
             None => Device::Absent,
             Some(false) => Device::Down,
             Some(true) => Device::Up,
         };
-        if state.is_some() {
-            return;
+        if state.is_none() {
+            self.devices.lives[index] += 1;
+            self.purge();
         }
-        for table in [Some(&mut self.table), self.edited.as_mut()]
-            .into_iter()
-            .flatten()
-        {
-            let places = table.routes.values_mut().flatten();
-            for place in places.filter(|place| place.path.oif as usize == index) {
-                place.dead = true;
-            }
-        }
-        self.purge();
     }
 
     /// Whether there is a device of this index.
     pub fn has_device(&self, index: usize) -> bool {
-        self.devices[index] != Device::Absent
+        self.devices.state[index] != Device::Absent
     }
 
     fn purge(&mut self) {
         if self.edited.is_none() {
-            self.table.remove(|_, place| place.dead);
+            let Self { table, devices, .. } = self;
+            table.remove(|place| devices.is_dead(place));
         }
     }
 
-    /// A transaction that waits for so long is over.
-    pub fn idle(&mut self) {
-        for transaction in &mut self.transactions {
-            if let Transaction::Open { .. } = transaction {
-                *transaction = Transaction::Expired;
-                self.edited = None;
-            }
+    /// A transaction that waits for so long fails; its socket, and the message that is named.
+    pub fn idle(&mut self) -> Option<(usize, Header)> {
+        let open = self.transactions.iter().enumerate();
+        let open = open.filter_map(|(socket, transaction)| match transaction {
+            Transaction::Open { last, .. } => Some((socket, *last)),
+            _ => None,
+        });
+        let open = open.last();
+        if let Some((socket, _)) = open {
+            self.end(socket, Transaction::Failed);
         }
-        self.purge();
+        open
+    }
+
+    /// A datagram begins.
+    pub fn begin(&mut self) {
+        self.discarding = false;
     }
 
     /// The socket is closed.
@@ -595,9 +730,14 @@ impl Model {
     /// The rest of a datagram makes no sense; the header that it begins with, if it is whole.
     pub fn malformed(&mut self, socket: usize, header: Option<&Header>) {
         let open = matches!(self.transactions[socket], Transaction::Open { .. });
-        if header.is_some_and(|header| header.kind == kind::DONE) {
+        let done = header.is_some_and(|header| header.kind == kind::DONE);
+        let marked = header.is_some_and(|header| header.flags & flag::MULTI != 0);
+        if !open && !self.admin {
+            return;
+        }
+        if done {
             self.close(socket);
-        } else if open || header.is_some_and(|header| header.flags & flag::MULTI != 0) {
+        } else if open || marked {
             self.end(socket, Transaction::Failed);
         }
     }
@@ -630,9 +770,7 @@ impl Model {
     }
 
     fn single(&mut self, header: &Header, payload: &[u8], short: bool) -> Result<Option<Answer>> {
-        if header.flags & flag::REQUEST == 0 {
-            return Err(MALFORMED);
-        }
+        check_flags(header)?;
         if short {
             return refuse(libc::ENOMEM);
         }
@@ -663,7 +801,9 @@ impl Model {
                 let filter = Filter::parse(payload)?;
                 let routes = self.table.visible();
                 let routes =
-                    routes.filter(|(prefix, path)| filter.covers(prefix) && filter.selects(path));
+                    routes.filter(|(prefix, path)| {
+                        filter.covers(prefix) && filter.selects(path, &self.devices)
+                    });
                 Answer::Dump(routes.collect())
             }
             kind::GETROUTE => Answer::Route(self.table.lookup(payload, &self.devices)?),
@@ -679,14 +819,25 @@ impl Model {
         short: bool,
     ) -> Vec<Answer> {
         let done = header.kind == kind::DONE;
+        if self.discarding {
+            self.discarding = !done;
+            return Vec::new();
+        }
+        if !self.admin {
+            if let Transaction::Open { .. } = self.transactions[socket] {
+                self.end(socket, Transaction::Failed);
+            }
+            self.discarding = !done;
+            return vec![Answer::Error(Refusal::Error(libc::EPERM))];
+        }
         if self.transactions[socket] == Transaction::Failed {
             if done {
                 self.transactions[socket] = Transaction::None;
             }
             return Vec::new();
         }
-        let result = if header.flags & flag::REQUEST == 0 {
-            Err(MALFORMED)
+        let result = if let Err(refusal) = check_flags(header) {
+            Err(refusal)
         } else if done {
             self.commit(socket, payload, short)
         } else {
@@ -709,7 +860,6 @@ impl Model {
     fn commit(&mut self, socket: usize, payload: &[u8], short: bool) -> Result<Option<Answer>> {
         let count = match self.transactions[socket] {
             Transaction::Open { count, .. } => count,
-            Transaction::Expired => return refuse(libc::ETIMEDOUT),
             _ => return Err(MALFORMED),
         };
         if !payload.is_empty() && payload.len() != 4 {
@@ -717,6 +867,12 @@ impl Model {
         }
         if short {
             return refuse(libc::ENOMEM);
+        }
+        if let Ok(value) = payload.try_into().map(i32::from_ne_bytes)
+            && value < 0
+        {
+            self.end(socket, Transaction::None);
+            return Ok(Some(Answer::Done(value as u32)));
         }
         self.table = self.edited.take().expect("a transaction is open");
         self.transactions[socket] = Transaction::None;
@@ -734,12 +890,8 @@ impl Model {
         if !is_change(header.kind) {
             return Err(MALFORMED);
         }
-        if !self.admin {
-            return refuse(libc::EPERM);
-        }
         let (count, mut echo) = match self.transactions[socket] {
-            Transaction::Open { count, echo } => (count, echo),
-            Transaction::Expired => return refuse(libc::ETIMEDOUT),
+            Transaction::Open { count, echo, .. } => (count, echo),
             _ if self.edited.is_some() => return refuse(libc::EBUSY),
             _ => (0, false),
         };
@@ -749,11 +901,13 @@ impl Model {
         echo |= header.flags & flag::ECHO != 0;
         let edited = self.edited.get_or_insert_with(|| self.table.clone());
         // from here on a failure has something to end
-        self.transactions[socket] = Transaction::Open { count, echo };
+        let last = *header;
+        self.transactions[socket] = Transaction::Open { count, echo, last };
         edited.change(header, payload, &self.devices)?;
         self.transactions[socket] = Transaction::Open {
             count: count + 1,
             echo,
+            last,
         };
         Ok(None)
     }

@@ -2,6 +2,7 @@
 //! The module in user space: shim/shim.h says what these functions do.
 
 use crate::exchange::{Kernel, LISTENER, OBSERVER};
+use crate::message::{HEADER_LEN, Header, flag, kind};
 use crate::script::Device;
 
 unsafe extern "C" {
@@ -75,6 +76,19 @@ impl Module {
         for socket in 0..=OBSERVER {
             module.open(socket);
         }
+        // the table is made for the first message, and then that has no memory
+        let ping = Header {
+            len: HEADER_LEN as u32,
+            kind: kind::NOOP,
+            flags: flag::REQUEST,
+            seq: 1,
+            port: 0,
+        };
+        module.send(OBSERVER, &ping.write(), 0);
+        module
+            .receive(OBSERVER)
+            .expect("an answer")
+            .expect("an answer");
         Some(module)
     }
 
@@ -161,6 +175,10 @@ impl Kernel for Module {
 
     fn device(&self, index: usize) -> Option<bool> {
         self.devices[index]
+    }
+
+    fn device_name(&self, index: usize) -> Vec<u8> {
+        vec![b'a' + index as u8 - 1]
     }
 
     fn set_device(&mut self, index: usize, change: Device) -> bool {

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! `apply`: makes the table what a file says, with the fewest changes, all at once.
+//! `apply`: makes the table equal to a file, with the fewest changes, all at once.
 
 use std::collections::BTreeMap;
 use std::path::Path as FilePath;
 
 use indicatif::ProgressBar;
 use nl31_route::{DeviceName, Path, Prefix, Route, Spec, append_index, path_diff};
-use nl31_wire::Op;
+use nl31_wire::{Op, Request};
 use serde_json::json;
 
 use super::file::RouteFile;
@@ -18,24 +18,24 @@ use crate::link::Link;
 use crate::output::{Output, counted};
 use crate::port::Port;
 
-/// How often is tried, before a table that keeps changing is given up.
+/// Attempts before a table that keeps changing is given up.
 pub const ATTEMPTS: usize = 5;
 
-/// The agent's codes for a change that would do for another table: no such route, one that
-/// is there already, several paths.
+/// The agent's codes for a change that fits another table: no such route, an existing
+/// route, several paths.
 const OUTDATED: [u16; 3] = [404, 409, 410];
 
 /// Every prefix with its paths, in the order in which they are used.
 pub type Table = BTreeMap<Prefix, Vec<Path<DeviceName>>>;
 
-/// What has to be done with one prefix.
+/// The changes of one prefix.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Step {
     /// The prefix.
     pub prefix: Prefix,
-    /// All its paths go first.
+    /// First delete all its paths.
     pub clear: bool,
-    /// Then these come, behind those that stay.
+    /// Then append these.
     pub append: Vec<Path<DeviceName>>,
     /// For a person: the paths that will be gone, and those that will be new.
     pub gone: Vec<Path<DeviceName>>,
@@ -49,7 +49,7 @@ pub fn insert(table: &mut Table, route: Route<DeviceName>) {
     paths.insert(append_index(paths, route.path.metric), route.path);
 }
 
-/// What makes `now` into `wanted`.
+/// The changes that turn `now` into `wanted`.
 pub fn difference(now: &Table, wanted: &Table) -> Vec<Step> {
     let mut steps = Vec::new();
     let none = Vec::new();
@@ -69,8 +69,8 @@ pub fn difference(now: &Table, wanted: &Table) -> Vec<Step> {
             '-' => gone.push(route.path),
             _ => new.push(route.path),
         });
-        // Appending alone does it if that leads to the wanted order. Otherwise the
-        // prefix is made anew; readers see neither step.
+        // Appending alone will do if it leads to the wanted order. Otherwise the prefix is
+        // deleted and built again; readers see neither step.
         let mut appended = Table::from([(prefix, before.clone())]);
         new.iter().for_each(|path| {
             insert(
@@ -94,15 +94,15 @@ pub fn difference(now: &Table, wanted: &Table) -> Vec<Step> {
     steps
 }
 
-/// What is to be done, and the number of the table's last change before that.
+/// The changes, and the number of the table's last change for which they were planned.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// What is to be done.
+    /// The changes.
     pub steps: Vec<Step>,
     generation: u64,
 }
 
-/// The table of the agent, as it was at one moment, and the number of its last change.
+/// The table as it was at one moment, and the number of its last change.
 fn running<P: Port>(link: &mut Link<P>) -> Result<(Table, u64), Error> {
     for _ in 0..ATTEMPTS {
         let before = generation(link)?;
@@ -118,7 +118,7 @@ fn running<P: Port>(link: &mut Link<P>) -> Result<(Table, u64), Error> {
     Err(Error::Changing)
 }
 
-/// What makes the table what a file says.
+/// The changes that make the table equal to a file.
 pub fn plan<P: Port>(link: &mut Link<P>, file: &mut RouteFile) -> Result<Plan, Error> {
     let mut wanted = Table::new();
     let path = file.path().to_path_buf();
@@ -140,8 +140,14 @@ pub fn plan<P: Port>(link: &mut Link<P>, file: &mut RouteFile) -> Result<Plan, E
     })
 }
 
-/// Does it, all at once, unless somebody has changed the table since it was planned.
-pub fn apply<P: Port>(link: &mut Link<P>, plan: &Plan, bar: &ProgressBar) -> Result<(), Error> {
+/// Carries a plan out, all at once, unless others have changed the table meanwhile. With
+/// `confirm`, the agent rolls it back unless it is confirmed within so many seconds.
+pub fn apply<P: Port>(
+    link: &mut Link<P>,
+    plan: &Plan,
+    confirm: Option<u32>,
+    bar: &ProgressBar,
+) -> Result<(), Error> {
     let steps = &plan.steps;
     if steps.is_empty() {
         return Ok(());
@@ -167,9 +173,13 @@ pub fn apply<P: Port>(link: &mut Link<P>, plan: &Plan, bar: &ProgressBar) -> Res
         }
         Ok(())
     };
-    match transaction(link, false, Some(plan.generation), bar, push) {
+    let begin = match confirm {
+        Some(seconds) => Request::BeginConfirmed { seconds },
+        None => Request::Begin { replace: false },
+    };
+    match transaction(link, &begin, Some(plan.generation), bar, push) {
         Ok(_) => Ok(()),
-        // Somebody else was there before the first change.
+        // Others have changed the table before the first change.
         Err((_, Error::Refused(refused)))
             if OUTDATED.contains(&refused.code)
                 && generation(link).is_ok_and(|now| now != plan.generation) =>
@@ -189,11 +199,12 @@ pub fn execute<P: Port>(
     link: &mut Link<P>,
     file: &FilePath,
     dry_run: bool,
+    confirm: Option<u32>,
     out: &mut Output<'_>,
 ) -> Result<(), Error> {
     let mut file = RouteFile::open(file)?;
     out.passed_over(file.passed_over());
-    let steps = attempt(link, &mut file, dry_run, out)?.steps;
+    let steps = attempt(link, &mut file, dry_run, confirm, out)?.steps;
     if dry_run || out.is_json() {
         print(&steps, out)?;
     }
@@ -207,14 +218,21 @@ pub fn execute<P: Port>(
     let new = counted(new as u64, "route", "routes");
     out.say(format_args!(
         "{would}changed: {prefixes}, {new} new, {gone} gone"
-    ))
+    ))?;
+    match confirm.filter(|_| !dry_run) {
+        Some(seconds) => out.say(format_args!(
+            "rolled back in {seconds} s unless `nl31ctl confirm` keeps and saves it"
+        )),
+        None => Ok(()),
+    }
 }
 
-/// Plans, and does it; plans again if the table has changed meanwhile.
+/// Plans and applies; plans again if the table has changed meanwhile.
 fn attempt<P: Port>(
     link: &mut Link<P>,
     file: &mut RouteFile,
     dry_run: bool,
+    confirm: Option<u32>,
     out: &Output<'_>,
 ) -> Result<Plan, Error> {
     for _ in 0..ATTEMPTS {
@@ -223,7 +241,7 @@ fn attempt<P: Port>(
             return Ok(plan);
         }
         let bar = out.bar("apply");
-        let applied = apply(link, &plan, &bar);
+        let applied = apply(link, &plan, confirm, &bar);
         bar.finish_and_clear();
         match applied {
             Err(Error::Changing) => {}

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A list of routes, part by part, with as many requests on their way as the agent
-//! takes.
+//! A list of routes, part by part, with as many requests in flight as the agent takes.
 
 use nl31_route::{DeviceName, Route, Spec};
 use nl31_wire::{ItemsBuffer, Request, Response};
@@ -18,7 +17,7 @@ pub fn generation<P: Port>(link: &mut Link<P>) -> Result<u64, Error> {
     })
 }
 
-/// Calls `each` with every route that passes a filter; says whether the table changed
+/// Calls `each` with every route that passes a filter; gives whether the table changed
 /// meanwhile.
 pub fn list<P: Port>(
     link: &mut Link<P>,
@@ -56,7 +55,7 @@ pub fn list<P: Port>(
                 failed = routes.into_iter().try_for_each(&mut *each).err();
             }
             Ok(_) => {}
-            // Those that were asked for before the end was known.
+            // Requests that were sent before the end was known.
             Err(Error::Refused(_)) if end.is_some() || failed.is_some() => {}
             Err(error @ Error::Refused(_)) => failed = Some(error),
             Err(error) => return Err(error),

@@ -17,23 +17,22 @@ use crate::port::Port;
 /// How routes of a file are put into the table.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Mode {
-    /// All or none of them are added, as one transaction.
+    /// Add all or none of them, as one transaction.
     #[default]
     Add,
-    /// They take the place of the whole table, as one transaction.
+    /// Replace the whole table by them, as one transaction.
     Replace,
-    /// Frame by frame: some 100 routes are added or none of them, and what was added
-    /// before an error stays.
+    /// Add them frame by frame, each with some 100 routes: frames before an error stay.
     Frames,
 }
 
-/// Changes on their way to the agent. Each carries a tag, by which [`Batches`] names
-/// the one that failed.
+/// Sends changes to the agent, many in a frame. Each has a tag; the tag of one that fails
+/// is given back.
 pub struct Batches<'a, P> {
     link: &'a mut Link<P>,
     buffer: ItemsBuffer,
     tags: Vec<usize>,
-    /// The tags of the frames on their way, oldest first.
+    /// The tags of the frames in flight, oldest first.
     sent: VecDeque<Vec<usize>>,
     bar: &'a ProgressBar,
     count: u64,
@@ -42,11 +41,11 @@ pub struct Batches<'a, P> {
 /// A route, and its line in the file.
 type Numbered = (usize, Route<DeviceName>);
 
-/// The change with this tag failed, or which one is not known.
+/// The tag of the change that failed, if it is known, and why.
 pub type Failed = (Option<usize>, Error);
 
 impl<'a, P: Port> Batches<'a, P> {
-    /// No changes yet. Nothing else may be on its way.
+    /// No changes yet. No other request may be in flight.
     fn new(link: &'a mut Link<P>, bar: &'a ProgressBar) -> Self {
         Self {
             link,
@@ -116,7 +115,7 @@ impl<'a, P: Port> Batches<'a, P> {
         Ok(())
     }
 
-    /// Takes the answers to what is still on its way behind a failure.
+    /// Takes the answers to the frames in flight after a failure.
     fn drain(&mut self) {
         while self.sent.pop_front().is_some() {
             if !matches!(
@@ -129,19 +128,18 @@ impl<'a, P: Port> Batches<'a, P> {
     }
 }
 
-/// Makes changes as one transaction; gives their number. With `unchanged`, only if that
-/// is still the number of the table's last change.
+/// Makes changes as one transaction that `begin` opens; gives their number. With
+/// `unchanged`, only if that is still the number of the table's last change.
 pub fn transaction<P: Port>(
     link: &mut Link<P>,
-    replace: bool,
+    begin: &Request<'_>,
     unchanged: Option<u64>,
     bar: &ProgressBar,
     push: impl FnOnce(&mut Batches<'_, P>) -> Result<(), Failed>,
 ) -> Result<u64, Failed> {
-    link.done(&Request::Begin { replace })
-        .map_err(|error| (None, error))?;
+    link.done(begin).map_err(|error| (None, error))?;
     let result = batches(link, bar, push).and_then(|count| {
-        // Nobody else can change it any more.
+        // From the first change on nobody else can change the table.
         let now = unchanged.map(|_| generation(link)).transpose();
         match now.map_err(|error| (None, error))? == unchanged {
             true => Ok(count),
@@ -151,13 +149,13 @@ pub fn transaction<P: Port>(
     match result {
         Ok(count) => link
             .call(&Request::Commit {}, |response| match response {
-                // That replacing the table is a change too does not matter here.
+                // The agent counts the replacement of the table as one change more.
                 Response::Changed { .. } => Ok(count),
                 _ => Err(Error::Unexpected),
             })
             .map_err(|error| (None, error)),
         Err(failed) => {
-            // What failed first is what matters.
+            // The first error is the one that is told.
             let _ = link.done(&Request::Abort {});
             Err(failed)
         }
@@ -180,9 +178,8 @@ pub fn batches<P: Port>(
     }
 }
 
-/// Orders routes so that they take few bytes on the line: next to each other are those of
-/// the same path, of the same length, and near each other. Prefixes with several paths
-/// keep theirs in the file's order.
+/// Orders routes so that they take few bytes on the line: by path, then by length, then by
+/// address. Prefixes with several paths come last, in the order of the file.
 fn in_few_bytes(routes: Vec<Numbered>) -> Vec<Numbered> {
     let mut lines = HashMap::<Prefix, u32>::with_capacity(routes.len());
     for (_, route) in &routes {
@@ -241,8 +238,8 @@ pub fn load<P: Port>(
     bar.set_length(file.routes());
     let push = |batches: &mut Batches<'_, P>| push_file(file, batches);
     let result = match mode {
-        Mode::Add => transaction(link, false, None, bar, push),
-        Mode::Replace => transaction(link, true, None, bar, push),
+        Mode::Add => transaction(link, &Request::Begin { replace: false }, None, bar, push),
+        Mode::Replace => transaction(link, &Request::Begin { replace: true }, None, bar, push),
         Mode::Frames => batches(link, bar, push),
     };
     result.map_err(|(line, error)| match (line, error) {

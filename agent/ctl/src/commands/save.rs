@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! `save`: the table into a file, here or as the appliance's config.
+//! `save`: writes the table to a file here, or has the appliance save it as its config.
 
 use std::io::Write;
 use std::path::Path;
@@ -34,7 +34,7 @@ pub fn save<P: Port>(link: &mut Link<P>, path: &Path, bar: &ProgressBar) -> Resu
     Err(Error::Changing)
 }
 
-/// The same to `out`, once it is whole.
+/// Prints the table to `out`, once all of it is received.
 pub fn save_to<P: Port>(
     link: &mut Link<P>,
     out: &mut dyn Write,

@@ -9,7 +9,7 @@ use nl31_wire::limits::LINE_MAX;
 use nl31_wire::{Request, Response};
 
 use super::lines::{Lines, Typed};
-use crate::error::{Error, Refused, output};
+use crate::error::{Error, Refused, Status, output};
 use crate::interrupt;
 use crate::link::{Link, PAUSE};
 use crate::port::Port;
@@ -70,9 +70,9 @@ pub fn line<P: Port>(link: &mut Link<P>, text: &str, out: &mut dyn Write) -> Res
 }
 
 /// The code of a status line that tells of an error.
-fn failed(status: &[u8]) -> Failed {
-    let text = std::str::from_utf8(status).ok()?.strip_prefix('E')?;
-    text.split_once(' ')?.0.parse().ok()
+fn failed(line: &[u8]) -> Failed {
+    let status = Status::parse(std::str::from_utf8(line).ok()?)?;
+    Some(status.code).filter(|_| status.severity == 'E')
 }
 
 /// Executes lines from a person or a pipe until there are no more. From a pipe, gives the

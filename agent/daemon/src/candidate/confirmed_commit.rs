@@ -7,6 +7,7 @@
 //! nothing of the commit was saved. What is taken back are these prefixes as they
 //! were, whatever happened to them since; others are left alone.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::io::{self, Write};
 use std::path::Path as FilePath;
@@ -17,6 +18,7 @@ use nl31_netlink::{
     Add, Change, Client, Error, ErrorKind, Load, Mode, Path, Paths, Prefix, Route, Spec, Transport,
 };
 use nl31_route::DeviceName;
+use nl31_wire::limits::CONFIRM_PREFIXES_MAX;
 
 use crate::candidate::affected;
 use crate::config::file::Lines;
@@ -24,7 +26,7 @@ use crate::platform::atomic_file::{Replacement, remove};
 use crate::platform::devices::{Cached, Devices};
 
 /// Most prefixes that a commit to be confirmed may touch.
-pub const PREFIXES_MAX: usize = 4096;
+pub const PREFIXES_MAX: usize = CONFIRM_PREFIXES_MAX;
 
 /// Begins the line of a prefix; its paths follow.
 const PREFIX: &str = "prefix ";
@@ -78,6 +80,53 @@ impl Writer {
         }
         writeln!(self.file, "{UNTIL}{until}")?;
         self.file.finish()
+    }
+}
+
+/// Writes the file for a transaction whose changes come one by one.
+#[derive(Debug)]
+pub struct Recorder {
+    writer: Writer,
+    recorded: BTreeSet<Prefix>,
+    seconds: u32,
+}
+
+impl Recorder {
+    /// Begins the file of a commit that has to be confirmed within so many seconds.
+    pub fn begin(path: &FilePath, seconds: u32) -> io::Result<Self> {
+        Ok(Self {
+            writer: Writer::create(path)?,
+            recorded: BTreeSet::new(),
+            seconds,
+        })
+    }
+
+    /// Records the paths that a prefix has outside the transaction, once; says whether
+    /// there is room for it. The transaction must have the kernel's table already, so that
+    /// nobody else can change the prefix.
+    pub fn record<T: Transport>(
+        &mut self,
+        client: &mut Client<T>,
+        devices: &mut Cached<'_>,
+        prefix: Prefix,
+    ) -> Result<bool, Error> {
+        if self.recorded.contains(&prefix) {
+            return Ok(true);
+        }
+        let paths = affected::paths(client, prefix)?;
+        let has_room = self.writer.prefix(prefix, &paths, devices);
+        let has_room = has_room.map_err(from_io)?;
+        if has_room {
+            self.recorded.insert(prefix);
+        }
+        Ok(has_room)
+    }
+
+    /// Puts the file into its place; gives the time at which the commit is rolled back.
+    pub fn arm(self) -> io::Result<u64> {
+        let until = now() + u64::from(self.seconds) * 1000;
+        self.writer.arm(until, false)?;
+        Ok(until)
     }
 }
 

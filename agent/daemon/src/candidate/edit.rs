@@ -4,7 +4,7 @@
 use std::fmt;
 
 use nl31_netlink::{Add, Change, Route, Spec};
-use nl31_route::{DeviceName, ParseError, Parsed, Part, Syntax};
+use nl31_route::{DeviceName, ParseError, Parsed, Part, PassedOver, Syntax};
 
 use crate::grammar::codes::{self, Code};
 use crate::grammar::{self, ALL, Action, Arguments, Command, GrammarError, LONGER};
@@ -93,7 +93,7 @@ pub fn route(
     start: usize,
     devices: &mut Cached<'_>,
 ) -> Result<(Parsed, Route<u32>), Fault> {
-    let parsed = syntax.parse(line, start)?;
+    let parsed = grammar::route_words(syntax, line, start)?;
     let prefix = parsed.route()?.prefix;
     let path = indexed(&parsed, devices)?.path();
     Ok((parsed, Route { prefix, path }))
@@ -106,7 +106,7 @@ pub fn path(
     start: usize,
     devices: &mut Cached<'_>,
 ) -> Result<(Parsed, Spec<u32>), Fault> {
-    let parsed = syntax.parse(line, start)?;
+    let parsed = grammar::route_words(syntax, line, start)?;
     parsed.prefix()?;
     let spec = indexed(&parsed, devices)?;
     Ok((parsed, spec))
@@ -119,10 +119,11 @@ pub fn flush(
     start: usize,
     devices: &mut Cached<'_>,
 ) -> Result<(Parsed, Spec<u32>), Fault> {
-    let parsed = syntax.parse(line, start)?;
-    let spec = indexed(&parsed, devices)?;
+    let mut parsed = grammar::route_words(syntax, line, start)?;
     let all = parsed.flags & ALL != 0;
-    if all == (spec == Spec::default()) {
+    if all == (parsed.spec == Spec::default()) {
+        grammar::within_family(&mut parsed, line, start);
+        let spec = indexed(&parsed, devices)?;
         return Ok((parsed, spec));
     }
     let what = if all {
@@ -139,42 +140,45 @@ pub fn is_edit(command: &Command) -> bool {
         || matches!(command.action, Action::RouteDel | Action::RouteFlush)
 }
 
-/// The change that an edit means.
+/// The change that an edit means, and the words of its line that were passed over.
 pub fn change(
     command: &Command,
     line: &str,
     start: usize,
     devices: &mut Cached<'_>,
-) -> Result<Change, Fault> {
+) -> Result<(Change, PassedOver), Fault> {
     let (Arguments::Route(syntax) | Arguments::Filter(syntax)) = command.arguments else {
         return Err(Fault::At(start, "this is no edit"));
     };
     if let Some(how) = adds(command.action) {
-        let (_, route) = route(syntax, line, start, devices)?;
-        return Ok(Change::Add(how, route));
+        let (parsed, route) = route(syntax, line, start, devices)?;
+        return Ok((Change::Add(how, route), parsed.passed_over()));
     }
     if command.action == Action::RouteDel {
-        let (_, spec) = path(syntax, line, start, devices)?;
-        return Ok(Change::Delete(spec));
+        let (parsed, spec) = path(syntax, line, start, devices)?;
+        return Ok((Change::Delete(spec), parsed.passed_over()));
     }
     let (parsed, spec) = flush(syntax, line, start, devices)?;
     let longer = parsed.flags & LONGER != 0;
-    match spec.prefix {
+    let change = match spec.prefix {
         Some(_) if !longer && spec.has_path() => {
             // One change would take the first such path only.
             let what =
                 "behind `begin` a prefix is flushed whole, or `longer`: else use `route del`";
-            Err(Fault::At(line.trim_ascii_end().len(), what))
+            return Err(Fault::At(line.trim_ascii_end().len(), what));
         }
-        Some(_) if !longer => Ok(Change::DeletePrefix(spec)),
-        _ => Ok(Change::DeleteAll(spec)),
-    }
+        Some(_) if !longer => Change::DeletePrefix(spec),
+        _ => Change::DeleteAll(spec),
+    };
+    Ok((change, parsed.passed_over()))
 }
 
 /// Reads a line that was taken as an edit before.
 pub fn reread(line: &str, devices: &mut Cached<'_>) -> Result<Change, Fault> {
     match grammar::command(line)? {
-        Some((command, start)) if is_edit(command) => change(command, line, start, devices),
+        Some((command, start)) if is_edit(command) => {
+            change(command, line, start, devices).map(|(change, _)| change)
+        }
         _ => Err(Fault::At(0, "this is no edit")),
     }
 }

@@ -7,12 +7,14 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Seek, SeekFrom, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 
 use crate::config::file::Lines;
+use crate::platform::atomic_file::MODE;
 
 /// Most bytes of all edits: some 20,000 of them.
 pub const BYTES_MAX: u64 = 1024 * 1024;
@@ -68,6 +70,7 @@ impl Candidate {
             .write(true)
             .create(true)
             .truncate(false)
+            .mode(MODE)
             .open(path)?;
         let mut file = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
             Ok(file) => file,

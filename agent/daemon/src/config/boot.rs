@@ -17,11 +17,11 @@ use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
 use nl31_netlink::{Client, Error, Loaded, Mode, Transport};
-use nl31_route::DeviceName;
+use nl31_route::{DeviceName, PassedOver};
 
 use super::backup::Keeping;
-use super::deferred::Late;
-use super::file::{ConfigError, ConfigErrorKind};
+use super::deferred::DeferredRoutes;
+use super::file::{self, ConfigError, ConfigErrorKind};
 use super::load::Loading;
 use super::locations::Files;
 use super::marker::Mark;
@@ -44,7 +44,7 @@ pub struct Boot {
     state: State,
     /// Configs that were refused.
     refused: usize,
-    late: Option<Late>,
+    deferred: Option<DeferredRoutes>,
 }
 
 #[derive(Debug)]
@@ -52,6 +52,8 @@ struct Config {
     path: PathBuf,
     /// Where a copy of it is kept once it was loaded.
     good: Option<PathBuf>,
+    /// The agent writes it.
+    saved: bool,
     /// It was asked for: that it is not there is a mistake.
     asked_for: bool,
 }
@@ -66,7 +68,7 @@ enum State {
     /// It is loaded, and a copy of it is being kept.
     Keeping(Box<Keeping>),
     /// As [`State::Loading`] with only the routes over this device.
-    Late(DeviceName, Box<Loading>),
+    LoadingDeferred(DeviceName, Box<Loading>),
     Done,
 }
 
@@ -77,14 +79,14 @@ pub enum News {
     None,
     /// The mark was there; the table has so many paths.
     Kept(u64),
-    /// A config was loaded.
-    Loaded(PathBuf, Loaded),
+    /// A config was loaded, and these of its words passed over.
+    Loaded(PathBuf, Loaded, PassedOver),
     /// The routes over a device were loaded that came late.
-    Late(DeviceName, Loaded),
+    LoadedDeferred(DeviceName, Loaded),
     /// A config was refused; the next one is tried.
     Refused(ConfigError),
     /// They were not, and are waited for no more.
-    NotLate(ConfigError),
+    DeferredRefused(ConfigError),
     /// There is no config, or none that could be loaded.
     Empty,
     /// The kernel failed; the boot starts over when it is called again.
@@ -97,6 +99,7 @@ impl Boot {
         let other = |path: &PathBuf| Config {
             path: path.clone(),
             good: None,
+            saved: true,
             asked_for: false,
         };
         let own = Config {
@@ -105,7 +108,10 @@ impl Boot {
             ..other(&files.config)
         };
         let mut configs = vec![own, other(&files.good)];
-        configs.extend(files.factory.iter().map(other));
+        configs.extend(files.factory.iter().map(|path| Config {
+            saved: false,
+            ..other(path)
+        }));
         Self {
             configs,
             mark: files.mark(),
@@ -113,7 +119,7 @@ impl Boot {
             module: MODULE.into(),
             state: State::Start,
             refused: 0,
-            late: None,
+            deferred: None,
         }
     }
 
@@ -131,18 +137,24 @@ impl Boot {
     pub fn restart(&mut self) {
         self.state = State::Start;
         self.refused = 0;
-        self.late = None;
+        self.deferred = None;
     }
 
     /// The devices whose routes wait for them.
     pub fn waits_for(&self) -> &[DeviceName] {
-        self.late.as_ref().map_or(&[], |late| &late.devices)
+        self.deferred
+            .as_ref()
+            .map_or(&[], |deferred| &deferred.devices)
     }
 
     /// Another table is there now, in which this waits for a device.
-    pub fn replace<T: Transport>(&mut self, client: &mut Client<T>, late: Option<Late>) {
-        if self.late.is_some() || late.is_some() {
-            self.late = late;
+    pub fn replace<T: Transport>(
+        &mut self,
+        client: &mut Client<T>,
+        deferred: Option<DeferredRoutes>,
+    ) {
+        if self.deferred.is_some() || deferred.is_some() {
+            self.deferred = deferred;
             self.leave_mark(client);
         }
     }
@@ -153,24 +165,24 @@ impl Boot {
         client: &mut Client<T>,
         devices: &dyn Devices,
     ) {
-        let (State::Done, Some(late)) = (&self.state, &mut self.late) else {
+        let (State::Done, Some(deferred)) = (&self.state, &mut self.deferred) else {
             return;
         };
-        let mut names = late.devices.iter();
+        let mut names = deferred.devices.iter();
         let Some(come) = names.position(|name| devices.index(name).is_some()) else {
             return;
         };
-        let name = late.devices.swap_remove(come);
+        let name = deferred.devices.swap_remove(come);
         // Another agent may have put another table there.
-        let waits = |late: Late| late.devices.contains(&name);
-        if Mark::read(&self.mark).is_some_and(|mark| !mark.late.is_some_and(waits)) {
-            self.late = None;
+        let waits = |deferred: DeferredRoutes| deferred.devices.contains(&name);
+        if Mark::read(&self.mark).is_some_and(|mark| !mark.deferred.is_some_and(waits)) {
+            self.deferred = None;
             return;
         }
-        match Loading::open(&late.config, Mode::Missing) {
+        match Loading::open(&deferred.config, Mode::Missing) {
             Ok(loading) => {
-                let loading = loading.without_absent().only(name.clone());
-                self.state = State::Late(name, Box::new(loading));
+                let loading = loading.defer_missing().only(name.clone());
+                self.state = State::LoadingDeferred(name, Box::new(loading));
             }
             Err(error) => {
                 log::error!("{error}");
@@ -192,7 +204,7 @@ impl Boot {
                 if let Some(mark) = mark
                     .filter(|mark| mark.life == self.life() && mark.generation <= table.generation)
                 {
-                    self.late = mark.late;
+                    self.deferred = mark.deferred;
                     self.state = State::Done;
                     return News::Kept(paths);
                 }
@@ -222,9 +234,13 @@ impl Boot {
                     self.state = State::Next(index + 1, mode);
                     return News::None;
                 }
-                match Loading::open(&config.path, mode) {
+                let opened = match config.saved && !config.asked_for {
+                    true => file::refuse_empty(&config.path),
+                    false => Ok(()),
+                };
+                match opened.and_then(|()| Loading::open(&config.path, mode)) {
                     Ok(loading) => {
-                        let loading = Box::new(loading.without_absent());
+                        let loading = Box::new(loading.defer_missing());
                         self.state = State::Loading(index, mode, loading);
                         News::None
                     }
@@ -237,7 +253,7 @@ impl Boot {
                     News::None
                 }
                 Ok(Some(loaded)) => {
-                    self.late = loading.late();
+                    self.deferred = loading.deferred();
                     self.leave_mark(client);
                     let Config { path, good, .. } = &self.configs[index];
                     let good = good.as_ref().map(|good| Keeping::begin(path, good));
@@ -245,7 +261,7 @@ impl Boot {
                         Some(keeping) => State::Keeping(Box::new(keeping)),
                         None => State::Done,
                     };
-                    News::Loaded(path.clone(), loaded)
+                    News::Loaded(path.clone(), loaded, loading.passed_over())
                 }
                 Err(error) if error.is_of_config() => self.refuse(index, mode, error),
                 Err(error) => match error.kind {
@@ -264,20 +280,20 @@ impl Boot {
                 };
                 News::None
             }
-            State::Late(name, mut loading) => match loading.step(client, devices) {
+            State::LoadingDeferred(name, mut loading) => match loading.step(client, devices) {
                 Ok(None) => {
-                    self.state = State::Late(name, loading);
+                    self.state = State::LoadingDeferred(name, loading);
                     News::None
                 }
                 Ok(Some(loaded)) => {
                     self.state = State::Done;
                     // It has gone again meanwhile.
-                    if loading.late().is_some() {
+                    if loading.deferred().is_some() {
                         self.wait_again(name);
                         return News::None;
                     }
                     self.leave_mark(client);
-                    News::Late(name, loaded)
+                    News::LoadedDeferred(name, loaded)
                 }
                 Err(error) => {
                     self.state = State::Done;
@@ -288,7 +304,7 @@ impl Boot {
                         return News::None;
                     }
                     self.leave_mark(client);
-                    News::NotLate(error)
+                    News::DeferredRefused(error)
                 }
             },
             State::Done => {
@@ -305,8 +321,8 @@ impl Boot {
 
     /// The mark has never said otherwise.
     fn wait_again(&mut self, name: DeviceName) {
-        if let Some(late) = &mut self.late {
-            let _ = late.devices.push(name);
+        if let Some(deferred) = &mut self.deferred {
+            let _ = deferred.devices.push(name);
         }
     }
 
@@ -331,7 +347,7 @@ impl Boot {
                 let mark = Mark {
                     generation: table.generation,
                     life: self.life(),
-                    late: self.late.clone(),
+                    deferred: self.deferred.clone(),
                 };
                 mark.write(&self.mark).map_err(|error| error.to_string())
             });

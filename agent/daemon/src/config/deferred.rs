@@ -7,16 +7,16 @@ use nl31_route::DeviceName;
 
 /// Devices that a config names and that are not there yet; more than that are an
 /// error.
-pub type Absent = heapless::Vec<DeviceName, ABSENT_MAX>;
+pub type MissingDevices = heapless::Vec<DeviceName, MISSING_DEVICES_MAX>;
 
 /// More than a small router has of VLANs and sessions that are set up after the boot.
-pub const ABSENT_MAX: usize = 64;
+pub const MISSING_DEVICES_MAX: usize = 64;
 
 /// Routes that wait for their devices.
 #[derive(Clone, Debug)]
-pub struct Late {
+pub struct DeferredRoutes {
     /// Where they are, among others.
     pub config: PathBuf,
     /// The devices.
-    pub devices: Absent,
+    pub devices: MissingDevices,
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The config's file: lines with the arguments of `route add`, and what is wrong with one.
 
+use std::cell::Cell;
 use std::fmt;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
@@ -8,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use nix::libc;
 use nl31_netlink::Route;
-use nl31_route::{DeviceName, ParseErrorKind, Parsed, Part, Syntax, without_comment};
+use nl31_route::{DeviceName, ParseErrorKind, Parsed, Part, PassedOver, Syntax, without_comment};
 
 use crate::platform::devices::Cached;
 
@@ -16,7 +17,7 @@ use crate::platform::devices::Cached;
 pub(super) const LINE_MAX: usize = 512;
 
 /// What editors of some systems put before the first line.
-const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+pub(crate) const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
 /// What is wrong with a config. Shown as `FILE:LINE:COLUMN: what`, counted from 1.
 #[derive(Debug)]
@@ -54,6 +55,7 @@ pub struct Lines {
     /// Of fixed capacity: that of the longest line with its end.
     line: Vec<u8>,
     number: u32,
+    passed_over: Cell<PassedOver>,
 }
 
 /// A column from 0, and what is wrong there.
@@ -79,6 +81,7 @@ impl Lines {
             reader: BufReader::new(file),
             line: Vec::with_capacity(LINE_MAX + 1),
             number: 0,
+            passed_over: Cell::default(),
         }
     }
 
@@ -124,16 +127,24 @@ impl Lines {
             return Ok(true);
         }
         if self.line.len() > LINE_MAX {
-            return Err((LINE_MAX, ConfigErrorKind::LineTooLong));
+            let text = text_before_comment(&self.line);
+            if text.len() == self.line.len() {
+                return Err((LINE_MAX, ConfigErrorKind::LineTooLong));
+            }
+            let text = text.len();
+            self.line.truncate(text);
+            self.skip_line()
+                .map_err(|error| (0, ConfigErrorKind::Io(error)))?;
+            return Ok(true);
         }
         Ok(!self.line.is_empty())
     }
 
     /// What the line says, unless it is empty or a comment.
     pub fn parse(&self) -> Result<Option<Parsed>, Fault> {
-        let line = std::str::from_utf8(&self.line)
+        // A comment may be in any encoding.
+        let line = std::str::from_utf8(text_before_comment(&self.line))
             .map_err(|error| (error.valid_up_to(), ConfigErrorKind::NoText))?;
-        let line = without_comment(line);
         if line.trim_ascii().is_empty() {
             return Ok(None);
         }
@@ -141,7 +152,29 @@ impl Lines {
             |error: nl31_route::ParseError| (error.column, ConfigErrorKind::Parse(error.kind));
         let parsed = Syntax::CONFIG.parse(line, 0).map_err(fault)?;
         parsed.check_route().map_err(fault)?;
+        self.passed_over
+            .set(self.passed_over.get().and(parsed.passed_over()));
         Ok(Some(parsed))
+    }
+
+    /// The words of iproute2's lists that were passed over so far.
+    pub fn passed_over(&self) -> PassedOver {
+        self.passed_over.get()
+    }
+
+    /// Reads on to the end of a line.
+    fn skip_line(&mut self) -> io::Result<()> {
+        loop {
+            let bytes = self.reader.fill_buf()?;
+            let (len, ended) = match bytes.iter().position(|&byte| byte == b'\n') {
+                Some(at) => (at + 1, true),
+                None => (bytes.len(), bytes.is_empty()),
+            };
+            self.reader.consume(len);
+            if ended {
+                return Ok(());
+            }
+        }
     }
 
     /// The route of the line if it is over one of these devices.
@@ -175,6 +208,31 @@ impl Lines {
             prefix,
             path: spec.path(),
         }))
+    }
+}
+
+/// A line without its comment, which need not be text.
+fn text_before_comment(line: &[u8]) -> &[u8] {
+    let valid = match std::str::from_utf8(line) {
+        Ok(text) => text,
+        Err(error) => std::str::from_utf8(&line[..error.valid_up_to()]).unwrap_or_default(),
+    };
+    let text = without_comment(valid).as_bytes();
+    if text.len() < valid.len() { text } else { line }
+}
+
+/// Refuses a saved config without a byte: `save` writes a line at least, so something else
+/// has emptied it, and another one is safer than no route.
+pub fn refuse_empty(path: &Path) -> Result<(), ConfigError> {
+    match path.metadata() {
+        Ok(file) if file.is_file() && file.len() == 0 => Err(ConfigError {
+            path: path.into(),
+            place: None,
+            kind: ConfigErrorKind::Io(io::Error::other(
+                "the saved config is empty, which `save` never writes; `save` the table again",
+            )),
+        }),
+        _ => Ok(()),
     }
 }
 

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Where the config and the files of the run folder are.
 
-use std::fs::File;
+use std::fs::OpenOptions;
 use std::io;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use crate::platform::atomic_file::{remove, sync_folder};
+use crate::platform::atomic_file::{MODE, folder, remove, sync_folder};
 
 /// The config that the appliance's owner made.
 const OWN: &str = "/data/nl31/routes.conf";
@@ -61,29 +62,33 @@ impl Files {
             .unwrap_or(&self.config)
     }
 
-    /// Has the next boot make the data partition anew, on an appliance.
+    /// Has the next boot make the data partition anew, on an appliance. In the agent's own
+    /// folder: the partition's top folder is root's.
     fn reset_mark(&self) -> Option<PathBuf> {
-        let data = self.config.parent().and_then(Path::parent);
-        let data = data.filter(|_| self.factory.is_some());
-        data.map(|data| data.join("factory-reset"))
+        let appliance = self.factory.is_some();
+        appliance.then(|| folder(&self.config).join("factory-reset"))
     }
 
-    /// There is something saved that a factory reset asked for before must not take.
-    pub fn keep(&self) {
-        if let Some(mark) = self.reset_mark().filter(|mark| mark.exists())
-            && let Err(error) = remove(&mark).and_then(|()| sync_folder(&mark))
-        {
-            log::error!("{}: {error}", mark.display());
+    /// Takes back a factory reset that was asked for: it would delete what is saved from
+    /// here on.
+    pub fn cancel_reset(&self) -> io::Result<()> {
+        match self.reset_mark().filter(|mark| mark.exists()) {
+            Some(mark) => remove(&mark).and_then(|()| sync_folder(&mark)),
+            None => Ok(()),
         }
     }
 
-    /// Deletes all that the owner saved.
+    /// Deletes all that the owner saved. The mark comes first: where it cannot be written
+    /// nothing is deleted, and after a power cut the next boot does the rest.
     pub fn forget(&self) -> io::Result<()> {
+        if let Some(mark) = self.reset_mark() {
+            let mut options = OpenOptions::new();
+            options.write(true).create(true).mode(MODE);
+            options.open(&mark)?.sync_all()?;
+            sync_folder(&mark)?;
+        }
         for path in [&self.config, &self.good] {
             remove(path)?;
-        }
-        if let Some(mark) = self.reset_mark() {
-            File::create(mark)?.sync_all()?;
         }
         match sync_folder(&self.config) {
             // It was never there.
@@ -134,9 +139,24 @@ mod tests {
         assert_eq!(files.saved(), factory);
         files.forget().unwrap();
         // The next boot makes the partition anew, unless something is saved again.
-        let mark = folder.0.join("factory-reset");
+        let mark = folder.0.join("nl31/factory-reset");
         assert!(mark.exists());
-        files.keep();
+        files.cancel_reset().unwrap();
         assert!(!mark.exists());
+    }
+
+    #[test]
+    fn forget_deletes_nothing_where_the_mark_cannot_be_written() {
+        let folder = Folder::new("forget-mark");
+        fs::create_dir(folder.0.join("nl31")).unwrap();
+        let own = folder.file("nl31/routes.conf", "");
+        let files = Files {
+            factory: Some(folder.0.join("factory.conf")),
+            ..Files::new(Some(&own), &folder.0)
+        };
+        // A folder of this name is in the way, for root too.
+        fs::create_dir(folder.0.join("nl31/factory-reset")).unwrap();
+        files.forget().unwrap_err();
+        assert!(own.exists());
     }
 }

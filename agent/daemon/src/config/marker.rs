@@ -9,7 +9,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use super::deferred::{ABSENT_MAX, Late};
+use super::deferred::{DeferredRoutes, MISSING_DEVICES_MAX};
 use crate::platform::atomic_file::write_whole;
 
 /// See the module.
@@ -20,7 +20,7 @@ pub struct Mark {
     /// The module's, see `Boot`.
     pub life: u64,
     /// What waits.
-    pub late: Option<Late>,
+    pub deferred: Option<DeferredRoutes>,
 }
 
 impl Mark {
@@ -33,11 +33,11 @@ impl Mark {
         Some(Self {
             generation: generation.parse().ok()?,
             life: life.parse().ok()?,
-            late: config.map(|config| Late {
+            deferred: config.map(|config| DeferredRoutes {
                 config: config.into(),
                 devices: lines
                     .filter_map(|name| name.parse().ok())
-                    .take(ABSENT_MAX)
+                    .take(MISSING_DEVICES_MAX)
                     .collect(),
             }),
         })
@@ -46,9 +46,10 @@ impl Mark {
     /// Leaves it.
     pub fn write(&self, path: &Path) -> io::Result<()> {
         let mut text = format!("{} {}\n", self.generation, self.life);
-        if let Some(late) = &self.late {
-            text += &format!("{}\n", late.config.display());
-            late.devices
+        if let Some(deferred) = &self.deferred {
+            text += &format!("{}\n", deferred.config.display());
+            deferred
+                .devices
                 .iter()
                 .for_each(|name| text += &format!("{name}\n"));
         }

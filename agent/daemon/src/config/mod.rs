@@ -8,7 +8,6 @@ pub mod file;
 pub mod load;
 pub mod locations;
 pub mod marker;
-pub mod path_diff;
 pub mod save;
 pub mod sorted;
 pub mod state;

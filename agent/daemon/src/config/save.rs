@@ -10,7 +10,7 @@ use nix::libc;
 use nl31_netlink::{Client, Dump, Error, Route, Step, Transport};
 use nl31_route::DeviceName;
 
-use super::deferred::Absent;
+use super::deferred::MissingDevices;
 use super::file::{ConfigErrorKind, Lines};
 use super::state::ConfigState;
 use crate::platform::atomic_file::Replacement;
@@ -30,7 +30,7 @@ pub struct Saving {
     dumped: bool,
     /// The config with the routes that wait for these devices.
     config: Lines,
-    late: Absent,
+    deferred: MissingDevices,
     paths: u64,
     tries: u32,
 }
@@ -101,17 +101,19 @@ impl Saving {
         }
         let mut file = Replacement::create(&state.files.config)?;
         writeln!(file, "# saved by nl31-agent {}", env!("CARGO_PKG_VERSION"))?;
-        let (config, late) = match state.late() {
-            Some(late) if late.config.exists() => (Lines::open(&late.config)?, late.devices),
+        let (config, deferred) = match state.deferred() {
+            Some(deferred) if deferred.config.exists() => {
+                (Lines::open(&deferred.config)?, deferred.devices)
+            }
             // A config that was deleted has taken them with it.
-            _ => (Lines::none()?, Absent::new()),
+            _ => (Lines::none()?, MissingDevices::new()),
         };
         Ok(Self {
             file: Some(file),
             dump: client.snapshot()?,
             dumped: false,
             config,
-            late,
+            deferred,
             paths: 0,
             tries: 1,
         })
@@ -123,8 +125,8 @@ impl Saving {
     }
 
     /// The devices whose routes wait for them, and are saved too.
-    pub fn late(&self) -> &Absent {
-        &self.late
+    pub fn deferred(&self) -> &MissingDevices {
+        &self.deferred
     }
 
     /// Goes on with a part. After an error it is over. `unconfirmed` says whether a commit
@@ -140,10 +142,11 @@ impl Saving {
         for _ in 0..ROUTES_PER_STEP {
             if self.dumped {
                 if !self.config.advance().map_err(|(_, kind)| kind)? {
+                    state.files.cancel_reset()?;
                     self.file.take().map_or(Ok(()), Replacement::finish)?;
                     return Ok(Progress::Saved(self.paths));
                 }
-                if let Some(route) = self.config.over(&self.late) {
+                if let Some(route) = self.config.over(&self.deferred) {
                     self.write(&route)?;
                 }
                 continue;
@@ -152,7 +155,8 @@ impl Saving {
                 Ok(Step::Route(route)) => {
                     let route = devices.named(route);
                     // It has come, and its routes are about to.
-                    if (route.path.device.as_ref()).is_some_and(|name| self.late.contains(name)) {
+                    if (route.path.device.as_ref()).is_some_and(|name| self.deferred.contains(name))
+                    {
                         return Err(busy());
                     }
                     self.write(&route)?;
@@ -208,7 +212,7 @@ fn busy() -> SaveError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::deferred::Late;
+    use crate::config::deferred::DeferredRoutes;
     use crate::config::locations::Files;
     use crate::config::marker::Mark;
     use crate::platform::atomic_file::tests::Folder;
@@ -218,15 +222,15 @@ mod tests {
     use std::time::Duration;
 
     /// Saves a table of one route over `eth0`, as routes over this device wait.
-    fn save(folder: &Folder, late: &str) -> Result<String, String> {
+    fn save(folder: &Folder, deferred: &str) -> Result<String, String> {
         let config = folder.0.join("routes.conf");
         let files = Files::new(Some(&config), &folder.0.join("run"));
         let mark = Mark {
             generation: 0,
             life: 0,
-            late: Some(Late {
+            deferred: Some(DeferredRoutes {
                 config: config.clone(),
-                devices: Absent::from_iter([late.parse().unwrap()]),
+                devices: MissingDevices::from_iter([deferred.parse().unwrap()]),
             }),
         };
         mark.write(&files.mark()).unwrap();

@@ -9,7 +9,7 @@
 use std::path::{Path as FilePath, PathBuf};
 
 use nl31_netlink::{PATHS_MAX, Path, Prefix};
-use nl31_route::DeviceName;
+use nl31_route::{DeviceName, append_index};
 
 use crate::config::file::{ConfigError, ConfigErrorKind, Fault, Lines};
 
@@ -230,8 +230,7 @@ impl Sorted {
         {
             // More than that no prefix has: the list is wrong whatever else follows.
             if paths.len() <= PATHS_MAX {
-                let behind = paths.partition_point(|other| other.metric <= path.metric);
-                paths.insert(behind, path);
+                paths.insert(append_index(paths, path.metric), path);
             }
             return None;
         }

@@ -4,7 +4,7 @@
 
 use std::cell::{Cell, RefCell};
 
-use super::deferred::{Absent, Late};
+use super::deferred::{DeferredRoutes, MissingDevices};
 use super::locations::Files;
 use super::marker::Mark;
 
@@ -20,7 +20,7 @@ pub struct ConfigState {
     pub booting: Cell<bool>,
     /// Another table is there, with what waits for a device in it, and the boot does not
     /// know yet.
-    pub replaced: RefCell<Option<Option<Late>>>,
+    pub replaced: RefCell<Option<Option<DeferredRoutes>>>,
 }
 
 impl ConfigState {
@@ -35,39 +35,38 @@ impl ConfigState {
     }
 
     /// The table was saved as the config, with the routes that wait for these devices.
-    pub fn saved(&self, paths: u64, late: &Absent) {
-        if self.resident && !late.is_empty() {
+    pub fn saved(&self, paths: u64, deferred: &MissingDevices) {
+        if self.resident && !deferred.is_empty() {
             // They are there now, and wherever they were may go.
-            self.replace(Some(Late {
+            self.replace(Some(DeferredRoutes {
                 config: self.files.config.clone(),
-                devices: late.clone(),
+                devices: deferred.clone(),
             }));
         }
-        log::info!("saved {paths} routes to {}", self.files.config.display());
-        self.files.keep();
+        log::info!("routes saved to {}: {paths}", self.files.config.display());
     }
 
     /// The routes of the config that wait for a device, and so are in no table.
-    pub fn late(&self) -> Option<Late> {
+    pub fn deferred(&self) -> Option<DeferredRoutes> {
         match Mark::read(&self.files.mark()) {
-            Some(mark) => mark.late,
+            Some(mark) => mark.deferred,
             None => self.replaced.borrow().clone().flatten(),
         }
     }
 
     /// Another table is there now, in which this waits for a device.
-    pub fn replace(&self, late: Option<Late>) {
+    pub fn replace(&self, deferred: Option<DeferredRoutes>) {
         let path = self.files.mark();
         if let Some(mark) = Mark::read(&path) {
             // At once, for the next agent and for others: the resident one looks there
             // before it adds what has waited, too.
-            let late = late.clone();
-            if let Err(error) = (Mark { late, ..mark }).write(&path) {
+            let deferred = deferred.clone();
+            if let Err(error) = (Mark { deferred, ..mark }).write(&path) {
                 log::warn!("{}: {error}", path.display());
             }
         }
         if self.resident {
-            *self.replaced.borrow_mut() = Some(late);
+            *self.replaced.borrow_mut() = Some(deferred);
         }
     }
 }

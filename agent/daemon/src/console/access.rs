@@ -9,8 +9,12 @@
 //! ```
 //!
 //! `pin` keeps people and programs off the line until it is typed; what is kept of it
-//! is PBKDF2-HMAC-SHA256: rounds, salt, hash. `read-only` lets nothing be changed. A
-//! file with a mistake lets nobody in. The local socket is for root, and not limited.
+//! is PBKDF2-HMAC-SHA256: rounds, salt, hash. `read-only` lets nothing be changed. The
+//! local socket is for root, and not limited.
+//!
+//! A file with a mistake may mean any limit. With a `pin` line that can be read, that PIN
+//! holds and the line is read-only; without one the line stays locked, and says why. The
+//! image's `post-build.sh` refuses such a file by the same rules.
 
 use std::cell::{Cell, RefCell};
 use std::fmt::{self, Write as _};
@@ -27,6 +31,9 @@ use crate::platform::atomic_file::{remove, write_whole};
 const ROUNDS: u32 = 50_000;
 /// More would keep the agent from its other work.
 const ROUNDS_MAX: u32 = 1_000_000;
+
+/// Longest file, in bytes: comments, and a line of some 120 bytes.
+const FILE_MAX: usize = 16 * 1024;
 
 /// Longest PIN in bytes.
 pub const PIN_MAX: usize = 64;
@@ -59,6 +66,7 @@ pub struct Access {
     pin: Pin,
     /// Nothing may be changed.
     pub read_only: bool,
+    mistake: Option<Mistake>,
     wrong: u32,
     not_before: Option<Instant>,
 }
@@ -68,27 +76,60 @@ enum Pin {
     #[default]
     None,
     Hash(PinHash),
-    /// The file has a mistake.
-    Never,
+    /// The file has a mistake, and no PIN that could be typed.
+    Unreadable,
+}
+
+/// Line and column, from 1, the column in bytes; `None` for a file that cannot be read at
+/// all.
+type Place = Option<(usize, usize)>;
+
+/// What is wrong with the file, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mistake {
+    path: PathBuf,
+    place: Place,
+    what: String,
+}
+
+impl fmt::Display for Mistake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:", self.path.display())?;
+        if let Some((line, column)) = self.place {
+            write!(f, "{line}:{column}:")?;
+        }
+        write!(f, " {}", self.what)
+    }
 }
 
 /// What comes of a PIN that was typed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Attempt {
     /// It is the one.
     Right,
     /// It is not, or came too early and was not looked at. The next one is looked at
     /// after this time.
     Wrong(Duration),
+    /// The file has this mistake: no PIN opens the line.
+    Impossible(Mistake),
 }
 
-/// What is wrong, for [`Attempt::Wrong`].
-pub(crate) struct NotThePin(pub(crate) Duration);
-
-impl fmt::Display for NotThePin {
+/// For a person at the line.
+impl fmt::Display for Attempt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let seconds = self.0.as_millis().div_ceil(1000);
-        write!(f, "not the PIN, try again in {seconds} s")
+        match self {
+            Self::Right => write!(f, "unlocked until `exit` or Ctrl-D"),
+            Self::Wrong(pause) => {
+                let seconds = pause.as_millis().div_ceil(1000);
+                write!(f, "not the PIN, try again in {seconds} s")
+            }
+            Self::Impossible(mistake) => {
+                write!(
+                    f,
+                    "no PIN opens this line until the image is corrected: {mistake}"
+                )
+            }
+        }
     }
 }
 
@@ -106,12 +147,20 @@ impl PinHash {
         differences.fold(0, |all, difference| all | difference) == 0
     }
 
-    fn parse(text: &str) -> Option<Self> {
-        let mut words = text.split_ascii_whitespace();
-        let rounds = words.next()?.parse().ok()?;
-        let (salt, hash) = (unhex(words.next()?)?, unhex(words.next()?)?);
-        let known = words.next().is_none() && (1..=ROUNDS_MAX).contains(&rounds);
-        known.then_some(Self { rounds, salt, hash })
+    /// The words behind `pin`. Gives the index of the wrong one, and what it should be.
+    fn parse(words: &[&str]) -> Result<Self, (usize, String)> {
+        let word = |index: usize| words.get(index).copied().unwrap_or_default();
+        let rounds = word(0).parse().ok();
+        let rounds = rounds.filter(|rounds| (1..=ROUNDS_MAX).contains(rounds));
+        let rounds = rounds.ok_or_else(|| (0, format!("expected rounds, 1 to {ROUNDS_MAX}")))?;
+        let digits =
+            |index, what, count| (index, format!("expected the {what}, {count} hex digits"));
+        let salt = unhex(word(1)).ok_or_else(|| digits(1, "salt", 32))?;
+        let hash = unhex(word(2)).ok_or_else(|| digits(2, "hash", 64))?;
+        match words.len() {
+            3 => Ok(Self { rounds, salt, hash }),
+            _ => Err((3, "nothing may follow the hash".into())),
+        }
     }
 }
 
@@ -138,6 +187,9 @@ fn unhex<const N: usize>(text: &str) -> Option<[u8; N]> {
     Some(bytes)
 }
 
+/// PINs shorter than this are found from their hash by trying all.
+pub const PIN_STRONG: usize = 12;
+
 /// The line for a PIN, with a salt of its own.
 pub fn hash_pin(pin: &str) -> io::Result<String> {
     if pin.is_empty() || pin.len() > PIN_MAX || pin.contains(|c: char| c.is_control()) {
@@ -158,36 +210,88 @@ impl Access {
         }
     }
 
-    /// What the file says; everything is allowed where there is none.
+    /// What the file says; everything is allowed where there is none. See the module for a
+    /// file with a mistake.
     pub fn read(path: &Path) -> Self {
-        let text = match fs::read_to_string(path) {
+        let read = fs::File::open(path).and_then(|file| {
+            let mut text = Vec::new();
+            file.take(FILE_MAX as u64 + 1).read_to_end(&mut text)?;
+            Ok(text)
+        });
+        let (mut access, mistake) = match read {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Self::default(),
-            text => text.map_err(|error| error.to_string()),
+            Err(error) => (Self::default(), Some((None, error.to_string()))),
+            Ok(text) => Self::parse(&text),
         };
-        let parsed = text.and_then(|text| Self::parse(&text));
-        parsed.unwrap_or_else(|error| {
-            log::error!("{}: {error}: nobody is let in", path.display());
-            Self {
-                pin: Pin::Never,
-                ..Self::default()
+        if let Some((place, what)) = mistake {
+            let path = path.into();
+            let mistake = Mistake { path, place, what };
+            access.read_only = true;
+            if access.pin == Pin::None {
+                log::error!("{mistake}: the serial line stays locked");
+                access.pin = Pin::Unreadable;
+            } else {
+                log::error!("{mistake}: the PIN holds, and the serial line is read-only");
             }
-        })
+            access.mistake = Some(mistake);
+        }
+        access
     }
 
-    fn parse(text: &str) -> Result<Self, String> {
+    /// All that can be understood, and the first mistake.
+    fn parse(text: &[u8]) -> (Self, Option<(Place, String)>) {
         let mut access = Self::default();
-        for (number, line) in text.lines().enumerate() {
-            let line = line.trim_ascii();
-            if line.is_empty() || line.starts_with('#') {
-                continue;
-            }
-            match (line, line.strip_prefix("pin ").map(PinHash::parse)) {
-                ("read-only", _) => access.read_only = true,
-                (_, Some(Some(hash))) if access.pin == Pin::None => access.pin = Pin::Hash(hash),
-                _ => return Err(format!("line {} is not understood", number + 1)),
+        let mut first = None;
+        if text.len() > FILE_MAX {
+            first = Some((None, format!("has more than {FILE_MAX} bytes")));
+        }
+        for (number, line) in text.split(|&byte| byte == b'\n').enumerate() {
+            if let Err((column, what)) = access.parse_line(line) {
+                first.get_or_insert((Some((number + 1, column + 1)), what));
             }
         }
-        Ok(access)
+        (access, first)
+    }
+
+    /// Takes a line. Gives the first column that is wrong, from 0, and why.
+    fn parse_line(&mut self, line: &[u8]) -> Result<(), (usize, String)> {
+        let line = line.trim_ascii_end();
+        if line.trim_ascii_start().starts_with(b"#") {
+            return Ok(());
+        }
+        let line = std::str::from_utf8(line)
+            .map_err(|error| (error.valid_up_to(), "expected ASCII text".into()))?;
+        let words: Vec<&str> = line.split_ascii_whitespace().collect();
+        // A word that is missing is expected behind the last one.
+        let column = |index: usize| {
+            let word = words.get(index);
+            word.map_or(line.len(), |word| {
+                word.as_ptr() as usize - line.as_ptr() as usize
+            })
+        };
+        match words.first().copied() {
+            None => Ok(()),
+            Some("read-only") if words.len() == 1 => {
+                self.read_only = true;
+                Ok(())
+            }
+            Some("read-only") => Err((column(1), "nothing may follow `read-only`".into())),
+            Some("pin") if self.pin != Pin::None => {
+                Err((column(0), "only one line may give a PIN".into()))
+            }
+            Some("pin") => {
+                let hash = PinHash::parse(&words[1..]);
+                let hash = hash.map_err(|(index, what)| (column(index + 1), what))?;
+                self.pin = Pin::Hash(hash);
+                Ok(())
+            }
+            Some(_) => Err((column(0), "expected `pin` or `read-only`".into())),
+        }
+    }
+
+    /// What is wrong with the file.
+    pub fn mistake(&self) -> Option<&Mistake> {
+        self.mistake.as_ref()
     }
 
     /// Whether a PIN is needed.
@@ -197,6 +301,9 @@ impl Access {
 
     /// Takes a PIN that was typed at a time.
     pub fn attempt(&mut self, pin: &[u8], now: Instant) -> Attempt {
+        if let (Pin::Unreadable, Some(mistake)) = (&self.pin, &self.mistake) {
+            return Attempt::Impossible(mistake.clone());
+        }
         let pause = self
             .not_before
             .map_or(Duration::ZERO, |at| at.saturating_duration_since(now));
@@ -295,7 +402,9 @@ mod tests {
 
     fn with(pin: &str) -> Access {
         let hash = PinHash::of(pin.as_bytes(), [7; 16], 2);
-        Access::parse(&format!("# x\n\n {hash} \n")).unwrap()
+        let (access, mistake) = Access::parse(format!("# x\n\n {hash} \n").as_bytes());
+        assert_eq!(mistake, None);
+        access
     }
 
     #[test]
@@ -311,7 +420,7 @@ mod tests {
     fn each_line_has_its_own_salt_and_knows_its_pin() {
         let (one, other) = (hash_pin("4711").unwrap(), hash_pin("4711").unwrap());
         assert_ne!(one, other);
-        let mut access = Access::parse(&one).unwrap();
+        let (mut access, _) = Access::parse(one.as_bytes());
         assert!(access.locks() && !access.read_only);
         let now = Instant::now();
         assert!(matches!(access.attempt(b"4712", now), Attempt::Wrong(_)));
@@ -324,30 +433,68 @@ mod tests {
         );
     }
 
+    /// The column of the first mistake in a line, and what it says.
+    fn mistake(line: &str) -> Option<(usize, String)> {
+        let (_, mistake) = Access::parse(line.as_bytes());
+        mistake.map(|(place, what)| (place.expect("it has a place").1, what))
+    }
+
     #[test]
-    fn a_mistake_lets_nobody_in() {
-        for text in [
-            "pin",
-            "pin 1 2 3",
-            "pni",
-            "read-only yes",
-            "pin 0 x y",
-            &format!("{LINE}0"),
+    fn a_mistake_is_named_by_its_column() {
+        for (line, column, what) in [
+            ("pin", 4, "expected rounds, 1 to 1000000"),
+            ("pin 0 x y", 5, "expected rounds, 1 to 1000000"),
+            ("pin 1000001 x y", 5, "expected rounds, 1 to 1000000"),
+            ("pin 1 2 3", 7, "expected the salt, 32 hex digits"),
+            (
+                LINE.rsplit_once(' ').unwrap().0,
+                39,
+                "expected the hash, 64 hex digits",
+            ),
+            (&format!("{LINE}0"), 40, "expected the hash, 64 hex digits"),
+            (&format!("{LINE} 5"), 105, "nothing may follow the hash"),
+            ("  pni", 3, "expected `pin` or `read-only`"),
+            ("read-only yes", 11, "nothing may follow `read-only`"),
+            ("read-only \u{e9}", 11, "nothing may follow `read-only`"),
         ] {
-            assert!(Access::parse(text).is_err(), "{text}");
+            assert_eq!(mistake(line), Some((column, what.into())), "{line}");
         }
-        assert!(Access::parse(LINE).is_ok());
-        assert!(Access::parse(&format!("{LINE}\n{LINE}")).is_err());
-        assert!(Access::parse(&LINE.replace("pin 1 ", "pin 1000001 ")).is_err());
+        for fine in ["", " \t", "# pni", LINE, "\tread-only\r"] {
+            assert_eq!(mistake(fine), None, "{fine:?}");
+        }
+        let (_, second) = Access::parse(format!("{LINE}\n{LINE}").as_bytes());
+        let what = "only one line may give a PIN";
+        assert_eq!(second, Some((Some((2, 1)), what.into())));
+        let (_, long) = Access::parse(&[b'#'; FILE_MAX + 1]);
+        assert_eq!(long.map(|(place, _)| place), Some(None));
+    }
+
+    #[test]
+    fn a_mistake_without_a_pin_keeps_the_line_locked_and_is_told() {
         let folder = crate::platform::atomic_file::tests::Folder::new("access");
-        let mut access = Access::read(&folder.file("console.conf", "pni"));
-        assert!(access.locks());
-        assert!(matches!(
-            access.attempt(b"", Instant::now()),
-            Attempt::Wrong(_)
-        ));
+        for text in ["# x\nraed-only\n", "# x\npni 1 2 3\n"] {
+            let path = folder.file("console.conf", text);
+            let mut access = Access::read(&path);
+            assert!(access.locks() && access.read_only);
+            let told = access.attempt(b"4711", Instant::now()).to_string();
+            let path = path.display();
+            let end = format!("corrected: {path}:2:1: expected `pin` or `read-only`");
+            assert!(told.ends_with(&end), "{told}");
+        }
+        let mut folder_for_file = Access::read(&folder.0);
+        let attempt = folder_for_file.attempt(b"", Instant::now());
+        assert!(matches!(attempt, Attempt::Impossible(_)));
         assert_eq!(Access::read(&folder.0.join("none")), Access::default());
-        assert!(Access::parse("# nothing\nread-only\n").unwrap().read_only);
+    }
+
+    #[test]
+    fn a_mistake_beside_a_pin_makes_the_line_read_only() {
+        let folder = crate::platform::atomic_file::tests::Folder::new("access-pin");
+        let pin = PinHash::of(b"4711", [7; 16], 2);
+        let path = folder.file("console.conf", format!("{pin}\nraed-only\n"));
+        let mut access = Access::read(&path);
+        assert!(access.read_only);
+        assert_eq!(access.attempt(b"4711", Instant::now()), Attempt::Right);
     }
 
     #[test]

@@ -25,14 +25,14 @@ impl<T: Transport> Console<T> {
             // Somebody may be away; and whose list has a client of its own loses nothing.
             Running::Paused(inner) => match &**inner {
                 Running::Show(show) => show.has_own(),
-                inner => matches!(inner, Running::Log(_) | Running::Help(..)),
+                inner => matches!(inner, Running::Log(..) | Running::Help(..)),
             },
             _ => false,
         };
         if let (true, Some(boot), Some(client)) = (free, &mut self.boot, &mut self.client) {
             // What waits goes with the table that it was to come to.
             if self.shared.config.replaced.borrow().is_some() {
-                boot.replace(client, self.shared.config.late());
+                boot.replace(client, self.shared.config.deferred());
                 self.shared.config.replaced.take();
             }
             boot.look_for_devices(client, &*self.devices);
@@ -77,7 +77,7 @@ impl<T: Transport> Console<T> {
             News::Kept(paths) => {
                 log::info!("the config was loaded before; the table has {paths} paths");
             }
-            News::Loaded(path, loaded) => {
+            News::Loaded(path, loaded, passed_over) => {
                 let path = path.display();
                 log::info!(
                     "{path}: {} routes added, {} present",
@@ -91,17 +91,21 @@ impl<T: Transport> Console<T> {
                         "loaded {added} from {path}{instead}, {present} were there"
                     )),
                 }
+                if !passed_over.is_empty() {
+                    log::warn!("{path}: passed over: {passed_over}");
+                    self.notice(format_args!("{path}: passed over: {passed_over}"));
+                }
                 for device in boot.waits_for() {
                     log::warn!("{}", NotThere(device));
                     self.notice(format_args!("{}", NotThere(device)));
                 }
             }
-            News::Late(device, loaded) => {
+            News::LoadedDeferred(device, loaded) => {
                 let added = count_routes(u64::from(loaded.added));
                 log::info!("{device} has come: {added} added");
                 self.notice(format_args!("{device} has come, loaded {added} over it"));
             }
-            News::NotLate(error) => {
+            News::DeferredRefused(error) => {
                 log::error!("{error}");
                 self.notice(format_args!("config not loaded: {error}"));
             }

@@ -65,14 +65,15 @@ impl<T: Transport> Console<T> {
     /// Keeps a line for the commit.
     pub(super) fn edit(&mut self, command: &Command, line: &str, start: usize) {
         let devices = &mut Cached::new(&*self.devices);
-        if let Err(fault) = edit::change(command, line, start, devices) {
-            return self.faulty(line, &fault);
-        }
+        let passed_over = match edit::change(command, line, start, devices) {
+            Ok((_, passed_over)) => passed_over,
+            Err(fault) => return self.faulty(line, &fault),
+        };
         let Some(candidate) = &mut self.candidate else {
             return self.nothing_open();
         };
         match candidate.push(line) {
-            Ok(number) => self.status(codes::DONE, format_args!("edit {number}")),
+            Ok(number) => self.done(passed_over, format_args!("edit {number}")),
             Err(error) => self.candidate_failed(&error),
         }
     }

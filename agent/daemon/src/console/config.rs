@@ -8,7 +8,7 @@ use nl31_netlink::{ErrorKind, Mode, Transport};
 use super::boot::NotThere;
 use super::reply::{Reason, count_routes};
 use super::session::{Console, Running};
-use crate::config::file::{ConfigError, ConfigErrorKind};
+use crate::config::file::{ConfigError, ConfigErrorKind, refuse_empty};
 use crate::config::load::Loading;
 use crate::config::save::{Progress, SaveError, Saving};
 use crate::grammar;
@@ -57,8 +57,8 @@ impl<T: Transport> Console<T> {
                 self.shared.left().is_some()
             }) {
             Ok(Progress::Saved(paths)) => {
-                self.shared.config.saved(paths, save.saving.late());
-                for device in save.saving.late() {
+                self.shared.config.saved(paths, save.saving.deferred());
+                for device in save.saving.deferred() {
                     self.data(format_args!("* with the routes that wait for {device}"));
                 }
                 let confirmed = if save.confirms { "confirmed and " } else { "" };
@@ -113,11 +113,15 @@ impl<T: Transport> Console<T> {
             return self.absent();
         }
         let path = file.map_or(self.shared.config.files.saved(), Path::new);
-        match Loading::open(path, Mode::Replace) {
+        let saved = match file {
+            Some(_) => Ok(()),
+            None => refuse_empty(path),
+        };
+        match saved.and_then(|()| Loading::open(path, Mode::Replace)) {
             Ok(mut loading) => {
                 // Only the resident agent is there to add them.
                 if self.shared.config.resident {
-                    loading = loading.without_absent();
+                    loading = loading.defer_missing();
                 }
                 self.running = Running::Load(Box::new(loading));
             }
@@ -140,15 +144,19 @@ impl<T: Transport> Console<T> {
         match loading.step(client, &*self.devices) {
             Ok(None) => self.running = Running::Load(loading),
             Ok(Some(loaded)) => {
-                let late = loading.late();
-                for device in late.iter().flat_map(|late| &late.devices) {
+                let deferred = loading.deferred();
+                for device in deferred.iter().flat_map(|deferred| &deferred.devices) {
                     self.data(format_args!("* {}", NotThere(device)));
                 }
-                self.shared.config.replace(late);
+                self.shared.config.replace(deferred);
                 let path = loading.path().display();
                 let routes = count_routes(loaded.added.into());
                 log::info!("{path}: {routes} take the place of the table");
-                self.status(codes::DONE, format_args!("loaded {routes} from {path}"));
+                let passed_over = loading.passed_over();
+                if !passed_over.is_empty() {
+                    log::warn!("{path}: passed over: {passed_over}");
+                }
+                self.done(passed_over, format_args!("loaded {routes} from {path}"));
             }
             Err(error) => self.config_failed(&error),
         }

@@ -6,12 +6,12 @@ use std::path::PathBuf;
 use std::rc::Rc;
 
 use nl31_netlink::{Dump, Prefix, Route, Step, Transport};
-use nl31_route::DeviceName;
+use nl31_route::{DeviceName, path_diff};
 
+use super::json::JsonChange;
 use super::reply::{Counted, Reason};
 use super::session::{Console, LINES_PER_STEP, Running};
 use crate::candidate::affected::{self, Stuck};
-use crate::config::path_diff::difference;
 use crate::config::sorted::{self, Group, Sorted};
 use crate::grammar::codes;
 use crate::platform::devices::Cached;
@@ -22,6 +22,7 @@ pub(super) struct CandidateDiff {
     last: Option<Prefix>,
     ended: bool,
     lines: VecDeque<(char, Route<u32>)>,
+    json: bool,
     shown: u64,
 }
 
@@ -39,6 +40,7 @@ pub(super) struct ConfigDiff {
     table_ended: bool,
     interrupted: bool,
     lines: VecDeque<(char, Route<DeviceName>)>,
+    json: bool,
     shown: u64,
 }
 
@@ -53,6 +55,20 @@ enum Wait {
 }
 
 impl<T: Transport> Console<T> {
+    pub(super) fn start_candidate_diff(&mut self, json: bool) {
+        self.running = Running::CandidateDiff(Box::new(CandidateDiff {
+            json,
+            ..CandidateDiff::default()
+        }));
+    }
+
+    fn show_difference(&mut self, sign: char, route: &Route<DeviceName>, json: bool) {
+        match json {
+            true => self.data(format_args!("{}", JsonChange(sign, route))),
+            false => self.data(format_args!("{sign} {route}")),
+        }
+    }
+
     /// Shows what the edits change.
     pub(super) fn candidate_diff(&mut self, mut diff: Box<CandidateDiff>) -> bool {
         if std::mem::take(&mut self.stop) {
@@ -69,7 +85,7 @@ impl<T: Transport> Console<T> {
                 break;
             };
             let route = devices.named(route);
-            self.data(format_args!("{sign} {route}"));
+            self.show_difference(sign, &route, diff.json);
             diff.shown += 1;
         }
         if diff.lines.is_empty() && diff.ended {
@@ -97,14 +113,14 @@ impl<T: Transport> Console<T> {
         diff.last = chunk.last().map(|touched| touched.prefix);
         for touched in &chunk {
             let (before, after) = (touched.before.all(), touched.after.all());
-            difference(touched.prefix, before, after, &mut |sign, route| {
+            path_diff(touched.prefix, before, after, &mut |sign, route| {
                 diff.lines.push_back((sign, route));
             });
         }
         Ok(())
     }
 
-    pub(super) fn start_config_diff(&mut self) {
+    pub(super) fn start_config_diff(&mut self, json: bool) {
         let path = self.shared.config.files.saved().to_path_buf();
         let saved = match Sorted::open(&path) {
             Ok(saved) => saved,
@@ -123,6 +139,7 @@ impl<T: Transport> Console<T> {
                     table_ended: false,
                     interrupted: false,
                     lines: VecDeque::new(),
+                    json,
                     shown: 0,
                 }));
             }
@@ -143,7 +160,7 @@ impl<T: Transport> Console<T> {
                 return self.pause(Running::ConfigDiff(diff));
             }
             if let Some((sign, route)) = diff.lines.pop_front() {
-                self.data(format_args!("{sign} {route}"));
+                self.show_difference(sign, &route, diff.json);
                 diff.shown += 1;
                 continue;
             }
@@ -241,7 +258,7 @@ impl ConfigDiff {
             group.map_or_else(Vec::new, |(_, paths)| paths)
         };
         let (before, after) = (paths(&mut self.saved_next), paths(&mut self.table_next));
-        difference(prefix, &before, &after, &mut |sign, route| {
+        path_diff(prefix, &before, &after, &mut |sign, route| {
             self.lines.push_back((sign, route));
         });
         Wait::No

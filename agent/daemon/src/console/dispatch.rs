@@ -5,6 +5,7 @@ use nl31_netlink::Transport;
 
 use super::commit::Purpose;
 use super::editor::{LINE_MAX, Line};
+use super::reply::Counted;
 use super::session::{Console, Peer, Running};
 use crate::candidate::edit;
 use crate::grammar::codes;
@@ -72,10 +73,6 @@ impl<T: Transport> Console<T> {
             (Action::RouteShow, Arguments::Filter(syntax)) => self.start_show(syntax, line, start),
             (Action::RouteFlush, Arguments::Filter(syntax)) => self.flush(syntax, line, start),
             (Action::Begin, _) => self.begin(),
-            (Action::Diff, _) if self.candidate.is_some() => {
-                self.running = Running::CandidateDiff(Box::default());
-            }
-            (Action::Diff, _) => self.start_config_diff(),
             (Action::Check, _) => self.start_edits(Purpose::Check),
             (Action::Commit, _) => self.start_commit(line, start),
             (Action::Confirm, _) => self.confirm(),
@@ -97,12 +94,20 @@ impl<T: Transport> Console<T> {
                     }
                 }
             }
-            (Action::Stats, Arguments::Word(words)) => match grammar::one_of(line, start, words) {
-                Err(error) => self.misspelled(line, &error),
-                Ok(json) => self.stats(json.is_some()),
-            },
-            (Action::Log, _) => self.running = Running::Log(0),
-            (Action::Version, _) => self.version(),
+            (action, Arguments::Word(words)) => {
+                let json = match grammar::one_of(line, start, words) {
+                    Err(error) => return self.misspelled(line, &error),
+                    Ok(word) => word.is_some(),
+                };
+                match action {
+                    Action::Stats => self.stats(json),
+                    Action::Diff if self.candidate.is_some() => self.start_candidate_diff(json),
+                    Action::Diff => self.start_config_diff(json),
+                    Action::Log => self.running = Running::Log(0, json),
+                    Action::Version => self.version(json),
+                    _ => unreachable!("{action:?} does not take a word"),
+                }
+            }
             (Action::Help, _) => self.help(line, start),
             (Action::Terminal, _) => self.terminal(line, start),
             (Action::Exit, _) => self.exit(),
@@ -130,7 +135,7 @@ impl<T: Transport> Console<T> {
             ),
             rows => self.status(
                 codes::DONE,
-                format_args!("{rows} rows of {columns} columns"),
+                format_args!("{} of {columns} columns", Counted(rows as u64, "row")),
             ),
         }
     }

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! `greet`, `ping`, `stats`, `version`, `log` and `help`.
 
+use std::fmt;
+
 use nl31_netlink::{Client, Transport};
 use nl31_route::Syntax;
 
+use super::json::{JsonLog, Quoted};
 use super::reply::Reason;
 use super::session::{Console, LINES_PER_STEP, Running};
 use crate::grammar::codes;
@@ -91,38 +94,63 @@ impl<T: Transport> Console<T> {
         }
     }
 
-    pub(super) fn version(&mut self) {
-        self.data(format_args!("agent {}", env!("CARGO_PKG_VERSION")));
-        system::describe(|line| self.data(line));
-        match self.ask(|client| client.greet(None)) {
-            Ok(greeting) => {
-                self.data(format_args!(
-                    "module {} abi {}",
-                    greeting.version, greeting.abi
-                ));
-                self.status(codes::DONE, format_args!("version"));
+    pub(super) fn version(&mut self, json: bool) {
+        let mut separator = "{";
+        // Each line is a name and its value; as JSON, all are one object.
+        let mut tell = |console: &mut Self, line: fmt::Arguments<'_>| {
+            if !json {
+                return console.data(line);
             }
+            let line = line.to_string();
+            let (name, value) = line.split_once(' ').unwrap_or((&line, ""));
+            console.part(format_args!(
+                "{separator}{}:{}",
+                Quoted(name),
+                Quoted(value)
+            ));
+            separator = ",";
+        };
+        tell(self, format_args!("agent {}", env!("CARGO_PKG_VERSION")));
+        system::describe(|line| tell(self, line));
+        let greeted = self.ask(|client| client.greet(None));
+        if let Ok(greeting) = &greeted {
+            let (version, abi) = (&greeting.version, greeting.abi);
+            if json {
+                tell(self, format_args!("module {version}"));
+                tell(self, format_args!("abi {abi}"));
+            } else {
+                tell(self, format_args!("module {version} abi {abi}"));
+            }
+        }
+        if json {
+            self.data(format_args!("}}"));
+        }
+        match greeted {
+            Ok(_) => self.status(codes::DONE, format_args!("version")),
             Err(error) => self.failed(&error, format_args!("{}", Reason(&error))),
         }
     }
 
     /// Shows lines of the log from number `next` on.
-    pub(super) fn log(&mut self, mut next: u64) {
+    pub(super) fn log(&mut self, mut next: u64, json: bool) {
         if std::mem::take(&mut self.stop) {
             return self.status(codes::STOPPED, format_args!("stopped"));
         }
         for _ in 0..LINES_PER_STEP / 2 {
             if self.page_is_full() {
-                self.pause(Running::Log(next));
+                self.pause(Running::Log(next, json));
                 return;
             }
             let Some((number, text)) = log_ring::line(next) else {
                 return self.status(codes::DONE, format_args!("log"));
             };
-            self.data(format_args!("{text}"));
+            match json {
+                true => self.data(format_args!("{}", JsonLog(&text))),
+                false => self.data(format_args!("{text}")),
+            }
             next = number + 1;
         }
-        self.running = Running::Log(next);
+        self.running = Running::Log(next, json);
     }
 
     /// Shows help from line `next` on.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Routes as JSON, for scripts, with the names of iproute2, which `nl31ctl` has too.
+//! Replies as JSON, for scripts and programs. Routes have the names of iproute2, which
+//! `nl31ctl` has too.
 
 use std::fmt::{self, Write as _};
 
@@ -12,21 +13,69 @@ pub struct Json<'a>(pub &'a Route<DeviceName>);
 
 impl fmt::Display for Json<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Route { prefix, path } = self.0;
-        write!(f, r#"{{"type":"{}","dst":"{prefix}""#, path.kind.word())?;
-        if let Some(gateway) = path.gateway {
-            write!(f, r#","gateway":"{gateway}""#)?;
-        }
-        if let Some(device) = &path.device {
-            f.write_str(r#","dev":"#)?;
-            string(f, &device.to_string())?;
-        }
-        write!(
-            f,
-            r#","metric":{},"protocol":"{}"}}"#,
-            path.metric, path.protocol
-        )
+        f.write_char('{')?;
+        fields(f, self.0)
     }
+}
+
+/// A route that goes (`-`) or comes (`+`): the object of a route with `"change":"-"`.
+pub struct JsonChange<'a>(pub char, pub &'a Route<DeviceName>);
+
+impl fmt::Display for JsonChange<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, r#"{{"change":"{}","#, self.0)?;
+        fields(f, self.1)
+    }
+}
+
+/// A line of the log: `{"uptime":12.345,"level":"INFO","text":"…"}`.
+pub struct JsonLog<'a>(pub &'a str);
+
+impl fmt::Display for JsonLog<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_char('{')?;
+        let stamped = self
+            .0
+            .strip_prefix('[')
+            .and_then(|line| line.split_once("] "));
+        let parts = stamped.and_then(|(uptime, rest)| Some((uptime, rest.split_once(' ')?)));
+        let text = match parts {
+            Some((uptime, (level, text))) => {
+                let uptime = uptime.trim_ascii_start();
+                write!(f, r#""uptime":{uptime},"level":{},"#, Quoted(level))?;
+                text
+            }
+            None => self.0,
+        };
+        write!(f, r#""text":{}}}"#, Quoted(text))
+    }
+}
+
+/// A text as a JSON string.
+pub struct Quoted<'a>(pub &'a str);
+
+impl fmt::Display for Quoted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        string(f, self.0)
+    }
+}
+
+/// The fields of a route, and the end of its object.
+fn fields(f: &mut fmt::Formatter<'_>, route: &Route<DeviceName>) -> fmt::Result {
+    let Route { prefix, path } = route;
+    write!(f, r#""type":"{}","dst":"{prefix}""#, path.kind.word())?;
+    if let Some(gateway) = path.gateway {
+        write!(f, r#","gateway":"{gateway}""#)?;
+    }
+    if let Some(device) = &path.device {
+        f.write_str(r#","dev":"#)?;
+        string(f, &device.to_string())?;
+    }
+    write!(
+        f,
+        r#","metric":{},"protocol":"{}"}}"#,
+        path.metric, path.protocol
+    )
 }
 
 /// A device may be called almost anything.
@@ -60,6 +109,25 @@ mod tests {
             json("blackhole ::/0"),
             r#"{"type":"blackhole","dst":"::/0","metric":0,"protocol":"unspec"}"#
         );
+    }
+
+    #[test]
+    fn a_change_is_a_route_with_its_sign() {
+        let change = JsonChange('+', &"blackhole ::/0".parse().unwrap()).to_string();
+        assert_eq!(
+            change,
+            r#"{"change":"+","type":"blackhole","dst":"::/0","metric":0,"protocol":"unspec"}"#
+        );
+    }
+
+    #[test]
+    fn a_line_of_the_log_is_its_parts() {
+        let line = JsonLog("[   12.345] INFO agent \"0.1.0\" started").to_string();
+        assert_eq!(
+            line,
+            r#"{"uptime":12.345,"level":"INFO","text":"agent \"0.1.0\" started"}"#
+        );
+        assert_eq!(JsonLog("cut").to_string(), r#"{"text":"cut"}"#);
     }
 
     #[test]

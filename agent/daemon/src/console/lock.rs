@@ -6,25 +6,30 @@ use std::rc::Rc;
 use nl31_netlink::Transport;
 
 use super::session::Console;
-use crate::console::access::{Attempt, Gate, NotThePin, PIN_MAX};
+use crate::console::access::{Attempt, Gate, PIN_MAX};
+use crate::console::editor::{Key, KeyDecoder};
 use crate::grammar::codes;
 
 /// Where the PIN is typed, unseen.
-const PROMPT: &[u8] = b"PIN: ";
+pub(super) const PROMPT: &str = "PIN: ";
 
 /// The lock of a line.
 #[derive(Debug, Default)]
 pub(super) struct Lock {
     pub(super) gate: Rc<Gate>,
-    typed: heapless::Vec<u8, PIN_MAX>,
-    too_long: bool,
+    keys: KeyDecoder,
+    typed: heapless::String<PIN_MAX>,
+    /// What was typed cannot be the PIN: too long, or not text.
+    spoiled: bool,
+    /// A PIN was tried.
+    tried: bool,
 }
 
 impl Lock {
     /// Forgets what was typed of a PIN.
     pub(super) fn forget(&mut self) {
         self.typed.clear();
-        self.too_long = false;
+        self.spoiled = false;
     }
 }
 
@@ -51,6 +56,12 @@ impl<T: Transport> Console<T> {
         self.lock.gate.is_locked()
     }
 
+    /// Whether a PIN was tried since this was last asked: what was typed while it was
+    /// checked is to be discarded.
+    pub fn pin_tried(&mut self) -> bool {
+        std::mem::take(&mut self.lock.tried)
+    }
+
     /// Whether there is a PIN, and it was typed.
     pub fn locks_when_idle(&self) -> bool {
         self.lock.gate.is_unlocked()
@@ -62,38 +73,43 @@ impl<T: Transport> Console<T> {
     }
 
     pub(super) fn ask_for_pin(&mut self) {
-        self.out.raw(PROMPT);
+        self.out.raw(PROMPT.as_bytes());
     }
 
-    /// Takes a key of the PIN.
+    /// Takes a byte of the PIN's keys.
     pub(super) fn pin_key(&mut self, byte: u8) {
         let lock = &mut self.lock;
-        match byte {
-            // A line's end that follows another one is no empty PIN.
-            b'\r' | b'\n' if lock.typed.is_empty() => {}
-            b'\r' | b'\n' => self.try_pin(),
-            0x08 | 0x7f => {
+        match lock.keys.byte(byte) {
+            // Enter alone is no empty PIN.
+            Some(Key::Enter) if lock.typed.is_empty() && !lock.spoiled => {}
+            Some(Key::Enter) => self.try_pin(),
+            Some(Key::Backspace) => {
                 lock.typed.pop();
             }
-            0x03 | 0x15 => lock.forget(),
-            0x20.. => lock.too_long |= lock.typed.push(byte).is_err(),
+            Some(Key::Ctrl('C' | 'U')) => lock.forget(),
+            Some(Key::Char(c)) => lock.spoiled |= lock.typed.push(c).is_err(),
+            Some(Key::Invalid) => lock.spoiled = true,
             _ => {}
         }
     }
 
     fn try_pin(&mut self) {
         let typed = std::mem::take(&mut self.lock.typed);
-        let too_long = std::mem::take(&mut self.lock.too_long);
+        let spoiled = std::mem::take(&mut self.lock.spoiled);
         self.data(format_args!(""));
-        let pin: &[u8] = if too_long { b"" } else { &typed };
-        match self.lock.gate.attempt(pin) {
+        let pin: &[u8] = if spoiled { b"" } else { typed.as_bytes() };
+        let attempt = self.lock.gate.attempt(pin);
+        // The check takes its time, and shows nothing meanwhile: who types the PIN once more
+        // does not give it as a command, which would be shown and kept.
+        self.input.clear();
+        self.lock.tried = true;
+        let code = match attempt {
             Attempt::Right => {
                 log::info!("the PIN was typed on the serial line");
-                self.status(codes::DONE, format_args!("unlocked until `exit` or Ctrl-D"));
+                codes::DONE
             }
-            Attempt::Wrong(pause) => {
-                self.status(codes::LOCKED_OUT, format_args!("{}", NotThePin(pause)));
-            }
-        }
+            _ => codes::LOCKED_OUT,
+        };
+        self.status(code, format_args!("{attempt}"));
     }
 }

@@ -14,6 +14,7 @@ mod diff;
 mod dispatch;
 pub mod editor;
 mod info;
+mod intake;
 mod json;
 mod lock;
 mod notices;

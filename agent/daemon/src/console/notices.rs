@@ -80,9 +80,14 @@ impl<T: Transport> Console<T> {
         }
     }
 
+    /// Whether the prompt is there.
+    pub(super) fn is_at_prompt(&self) -> bool {
+        self.prompted && matches!(self.running, Running::Nothing)
+    }
+
     /// Tells something that was not asked for.
     pub fn notice(&mut self, text: fmt::Arguments<'_>) {
-        let at_prompt = self.prompted && matches!(self.running, Running::Nothing);
+        let at_prompt = self.is_at_prompt();
         let at_page = matches!(self.running, Running::Paused(_));
         if at_prompt && self.is_locked() {
             self.out.raw(b"\r\n");

@@ -4,6 +4,7 @@
 use std::fmt::{self, Write as _};
 
 use nl31_netlink::{Client, Error, ErrorKind, Transport};
+use nl31_route::PassedOver;
 
 use super::editor::Editor;
 use super::editor::display_width::columns;
@@ -80,9 +81,22 @@ impl<T: Transport> Console<T> {
     pub(super) fn status(&mut self, code: Code, text: fmt::Arguments<'_>) {
         if code.severity == codes::Severity::Error {
             self.failures += 1;
+        } else {
+            self.intake.succeeded();
         }
         self.data(format_args!("{code} {text}"));
         self.ready();
+    }
+
+    /// Ends the reply of a command that is done, with the words that were passed over.
+    pub(super) fn done(&mut self, passed_over: PassedOver, text: fmt::Arguments<'_>) {
+        match passed_over.is_empty() {
+            true => self.status(codes::DONE, text),
+            false => self.status(
+                codes::PASSED_OVER,
+                format_args!("{text}; passed over: {passed_over}"),
+            ),
+        }
     }
 
     /// Is ready for the next command.

@@ -4,8 +4,8 @@
 use nl31_netlink::abi::{
     ROUTE_DST, ROUTE_DST_LEN, ROUTE_GATEWAY, ROUTE_METRIC, ROUTE_OIF, ROUTE_PROTOCOL, ROUTE_TYPE,
 };
-use nl31_netlink::{Add, Client, Error, ErrorKind, Transport};
-use nl31_route::{Parsed, Part, Syntax};
+use nl31_netlink::{Add, Client, Error, ErrorKind, Spec, Transport};
+use nl31_route::{ParseErrorKind, Parsed, Part, Syntax};
 
 use super::reply::Reason;
 use super::session::Console;
@@ -13,7 +13,7 @@ use crate::candidate::edit::{self, Fault};
 use crate::candidate::flush::flush;
 use crate::console::json::Json;
 use crate::grammar::codes::{self, Code};
-use crate::grammar::{ALL, GET_JSON, LONGER};
+use crate::grammar::{self, ALL, GET_JSON, LONGER};
 use crate::platform::devices::Cached;
 
 impl<T: Transport> Console<T> {
@@ -33,7 +33,7 @@ impl<T: Transport> Console<T> {
                     Add::Change => "changed",
                     Add::Append => "appended",
                 };
-                self.status(codes::DONE, format_args!("{verb} {prefix}"));
+                self.done(parsed.passed_over(), format_args!("{verb} {prefix}"));
             }
             Err(error) => {
                 self.point(line, &parsed, &error);
@@ -41,7 +41,7 @@ impl<T: Transport> Console<T> {
                     (codes::EXISTS, Add::Append) => {
                         self.failed(&error, format_args!("{prefix} has exactly this path already"));
                     }
-                    (codes::EXISTS, _) => self.failed(&error, format_args!(
+                    (codes::EXISTS, Add::Add) => self.failed(&error, format_args!(
                         "{prefix} has a route of metric {metric} already, `route replace` takes its place"
                     )),
                     (codes::NO_ROUTE, _) => self.failed(&error, format_args!(
@@ -61,7 +61,7 @@ impl<T: Transport> Console<T> {
         };
         let Some(prefix) = spec.prefix else { return };
         match self.ask(|client| client.delete(&spec)) {
-            Ok(()) => self.status(codes::DONE, format_args!("deleted {prefix}")),
+            Ok(()) => self.done(parsed.passed_over(), format_args!("deleted {prefix}")),
             Err(error) => {
                 self.point(line, &parsed, &error);
                 match Code::of(&error) {
@@ -76,8 +76,19 @@ impl<T: Transport> Console<T> {
     }
 
     pub(super) fn get(&mut self, syntax: &'static Syntax, line: &str, start: usize) {
-        let parsed = match syntax.parse(line, start) {
+        let parsed = match grammar::route_words(syntax, line, start) {
             Ok(parsed) => parsed,
+            Err(error) if matches!(error.kind, ParseErrorKind::Refused(_)) => {
+                let (column, len) = (error.column, error.len);
+                self.caret(line, column, len);
+                return self.status(
+                    codes::SYNTAX,
+                    format_args!(
+                        "column {}: routes are looked up by destination alone: write the address only",
+                        column + 1
+                    ),
+                );
+            }
             Err(error) => return self.faulty(line, &error.into()),
         };
         let named = [
@@ -105,7 +116,7 @@ impl<T: Transport> Console<T> {
                     0 => self.data(format_args!("{route}")),
                     _ => self.data(format_args!("{}", Json(&route))),
                 }
-                self.status(codes::DONE, format_args!("found"));
+                self.done(parsed.passed_over(), format_args!("found"));
             }
             Err(error) if Code::of(&error) == codes::NO_ROUTE => {
                 self.failed(&error, format_args!("no route to {prefix}"));
@@ -121,11 +132,15 @@ impl<T: Transport> Console<T> {
             Err(fault) => return self.faulty(line, &fault),
         };
         let longer = parsed.flags & LONGER != 0;
+        // Its roll-back would put old routes into the table that is left.
+        if (longer || spec.prefix.is_none()) && self.is_unconfirmed() {
+            return;
+        }
         let before = self.ask(Client::table).map(|table| table.generation);
         let result = self.ask(|client| flush(client, &spec, longer));
         match result {
             Ok(()) => {
-                if parsed.flags & ALL != 0 {
+                if parsed.flags & ALL != 0 && spec == Spec::default() {
                     self.shared.config.replace(None);
                 }
                 // Each path gone is one change. Others may change the table too,
@@ -134,7 +149,7 @@ impl<T: Transport> Console<T> {
                     (Ok(before), Ok(after)) if after.generation == before => {
                         self.status(codes::NOTHING, format_args!("no route was like that"));
                     }
-                    _ => self.status(codes::DONE, format_args!("flushed")),
+                    _ => self.done(parsed.passed_over(), format_args!("flushed")),
                 }
             }
             Err(error) if Code::of(&error) == codes::NO_ROUTE => {

@@ -11,6 +11,7 @@
 //! what is typed ahead waits in a queue of fixed size, and then in the terminal's.
 
 use std::rc::Rc;
+use std::time::Instant;
 
 use nl31_netlink::{Client, Transport};
 
@@ -20,11 +21,13 @@ use super::config::Save;
 use super::diff::{CandidateDiff, ConfigDiff};
 use super::editor::{DRAWN_MAX, Editor, LINE_MAX, Line, Request};
 use super::info::Topic;
-use super::lock::Lock;
+use super::intake::{Intake, Verdict};
+use super::lock::{self, Lock};
 use super::shared::Shared;
 use super::show::Show;
 use crate::candidate::edit_log::Candidate;
 use crate::config::boot::Boot;
+use crate::config::file::BYTE_ORDER_MARK;
 use crate::config::load::Loading;
 use crate::grammar::codes;
 use crate::platform::devices::Devices;
@@ -44,7 +47,7 @@ pub(super) const REPLY_MAX: usize = 6 * 1024;
 const _: () = assert!(REPLY_MAX > DRAWN_MAX);
 
 /// A route with its line's end, as text or JSON, is shorter.
-const ROUTE_MAX: usize = 256;
+const ROUTE_MAX: usize = 288;
 
 /// Lines of a long reply before the serial line is looked after again: those that the
 /// output has room for, with a status line.
@@ -70,8 +73,8 @@ pub(super) enum Running {
     /// A page is full, and a key is waited for.
     Paused(Box<Running>),
     Show(Box<Show>),
-    /// The log, from this line on.
-    Log(u64),
+    /// The log, from this line on; as JSON or not.
+    Log(u64, bool),
     /// Help on this, from this line on.
     Help(Topic, usize),
     Commit(Box<Commit>),
@@ -103,6 +106,7 @@ pub struct Console<T> {
     pub(super) script: heapless::Vec<u8, LINE_MAX>,
     pub(super) script_overflowed: bool,
     pub(super) input: heapless::Deque<u8, INPUT_MAX>,
+    pub(super) intake: Intake,
     /// A paste is coming in: the line is not shown.
     pub(super) hurried: bool,
     pub(super) out: Output,
@@ -143,6 +147,7 @@ impl<T: Transport> Console<T> {
             script: heapless::Vec::new(),
             script_overflowed: false,
             input: heapless::Deque::new(),
+            intake: Intake::default(),
             hurried: false,
             out: Output::new(peer != Peer::Script),
             running: Running::Nothing,
@@ -240,7 +245,7 @@ impl<T: Transport> Console<T> {
         self.client = None;
         if !matches!(
             self.running,
-            Running::Nothing | Running::Log(_) | Running::Help(..)
+            Running::Nothing | Running::Log(..) | Running::Help(..)
         ) {
             if matches!(self.running, Running::Paused(_)) {
                 self.erase_more();
@@ -280,7 +285,23 @@ impl<T: Transport> Console<T> {
 
     /// Takes what was typed. What is more than [`Console::wants`] is lost.
     pub fn feed(&mut self, bytes: &[u8]) {
+        self.feed_at(bytes, Instant::now());
+    }
+
+    /// The same at a time.
+    pub fn feed_at(&mut self, bytes: &[u8], now: Instant) {
         for &byte in bytes {
+            if self.interactive() {
+                let prompts = [self.editor.prompt_text(), lock::PROMPT];
+                match self.intake.byte(byte, now, prompts) {
+                    Verdict::Take => {}
+                    Verdict::Drop => continue,
+                    Verdict::Echo => {
+                        self.ignore_own_output();
+                        continue;
+                    }
+                }
+            }
             let running = !matches!(self.running, Running::Nothing);
             if byte == 0x03 && self.interactive() && running {
                 // As a terminal does it: what was typed ahead is dropped too.
@@ -388,7 +409,7 @@ impl<T: Transport> Console<T> {
                         false => Running::Paused(inner),
                     };
                 }
-                Running::Log(next) => self.log(next),
+                Running::Log(next, json) => self.log(next, json),
                 Running::Help(topic, next) => self.help_on(topic, next),
                 running => {
                     let more = match running {
@@ -440,11 +461,18 @@ impl<T: Transport> Console<T> {
             return self.pin_key(byte);
         }
         if self.interactive() {
-            match self.draw(|editor, out| editor.byte(byte, out)) {
+            let before = self.out.pending().len();
+            let request = self.draw(|editor, out| editor.byte(byte, out));
+            let enter = matches!(request, Some(Request::Execute | Request::Cancel));
+            let drew = self.out.pending().len() > before;
+            if (drew || enter) && self.intake.drew(enter) {
+                return self.ignore_own_output();
+            }
+            match request {
                 None => {}
                 Some(Request::Execute) => self.entered(),
-                // What is pasted asks for nothing.
-                Some(Request::Complete) if self.hurried => self.insert(" "),
+                // What is pasted asks for nothing: a tab separates words there.
+                Some(Request::Complete) if self.hurried || self.goes_on() => self.insert(" "),
                 Some(Request::Help) if self.hurried => self.insert("?"),
                 Some(Request::Complete) => self.complete(),
                 Some(Request::Help) => self.explain(),
@@ -464,7 +492,9 @@ impl<T: Transport> Console<T> {
             return;
         }
         let bytes = std::mem::take(&mut self.script);
-        let line = std::str::from_utf8(&bytes)
+        // Editors of some systems put it before the first line.
+        let bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&bytes);
+        let line = std::str::from_utf8(bytes)
             .ok()
             .and_then(|line| Line::try_from(line).ok());
         if std::mem::take(&mut self.script_overflowed) {
@@ -474,6 +504,28 @@ impl<T: Transport> Console<T> {
         } else {
             self.commands += 1;
             self.status(codes::SYNTAX, format_args!("the line is not UTF-8 text"));
+        }
+    }
+
+    /// Whether something is there behind a tab, so that it came with a paste.
+    fn goes_on(&self) -> bool {
+        self.input.iter().any(|&byte| byte != b'\t')
+    }
+
+    /// Drops what has arrived of this console's own output, and says so once.
+    fn ignore_own_output(&mut self) {
+        self.input.clear();
+        self.lock.forget();
+        if self.is_at_prompt() && !self.is_locked() {
+            self.draw(Editor::erase);
+            self.editor.restart();
+            self.draw(Editor::redraw);
+        }
+        if self.intake.tells() {
+            log::warn!("the console's own output comes back on its line");
+            self.notice(format_args!(
+                "ignored until the line is quiet for 1 s: it sends back what this console prints"
+            ));
         }
     }
 

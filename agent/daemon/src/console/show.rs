@@ -4,14 +4,14 @@
 use std::rc::Rc;
 
 use nl31_netlink::{Client, Dump, Prefix, Route, Step, Transport};
-use nl31_route::Syntax;
+use nl31_route::{PassedOver, Syntax};
 
 use super::reply::{Reason, count_routes};
 use super::session::{Console, LINES_PER_STEP, Running};
 use crate::candidate::edit;
 use crate::console::json::Json;
 use crate::grammar::codes;
-use crate::grammar::{JSON, LONGER};
+use crate::grammar::{self, JSON, LONGER};
 use crate::platform::devices::Cached;
 
 /// A list under way.
@@ -23,6 +23,7 @@ pub(super) struct Show {
     exactly: Option<Prefix>,
     json: bool,
     shown: u64,
+    passed_over: PassedOver,
 }
 
 impl Show {
@@ -34,8 +35,9 @@ impl Show {
 
 impl<T: Transport> Console<T> {
     pub(super) fn start_show(&mut self, syntax: &'static Syntax, line: &str, start: usize) {
-        let read = syntax.parse(line, start).map_err(edit::Fault::from);
-        let read = read.and_then(|parsed| {
+        let read = grammar::route_words(syntax, line, start).map_err(edit::Fault::from);
+        let read = read.and_then(|mut parsed| {
+            grammar::within_family(&mut parsed, line, start);
             let spec = edit::indexed(&parsed, &mut Cached::new(&*self.devices))?;
             Ok((parsed, spec))
         });
@@ -66,6 +68,7 @@ impl<T: Transport> Console<T> {
                     exactly,
                     json: parsed.flags & JSON != 0,
                     shown: 0,
+                    passed_over: parsed.passed_over(),
                 }));
             }
             Err(error) => self.failed(&error, format_args!("{}", Reason(&error))),
@@ -106,7 +109,8 @@ impl<T: Transport> Console<T> {
                     return false;
                 }
                 Ok(Step::Route(_) | Step::End { interrupted: false }) => {
-                    self.status(codes::DONE, format_args!("{}", count_routes(show.shown)));
+                    let shown = count_routes(show.shown);
+                    self.done(show.passed_over, format_args!("{shown}"));
                     return true;
                 }
                 Ok(Step::End { interrupted: true }) => {

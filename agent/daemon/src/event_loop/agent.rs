@@ -4,33 +4,33 @@
 
 use std::hash::{BuildHasher, RandomState};
 use std::io;
-use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
-use nl31_netlink::{Client, Error, ErrorKind, Transport};
-use nl31_wire::limits::SILENCE_MS;
-use nl31_wire::{Heard, Line, Silence};
+use nl31_netlink::Transport;
+use nl31_wire::Line;
 
+use super::retry::Retry;
 use crate::candidate::confirmed_commit;
 use crate::config::boot::Boot;
 use crate::config::locations::Files;
 use crate::console::access::{Access, Gate};
 use crate::console::shared::Shared;
 use crate::console::{Console, Peer};
-use crate::frames::control_socket::{Control, PROGRAMS_MAX};
+use crate::frames::control_socket::Control;
 use crate::frames::host::{Host, System};
 use crate::frames::session::Program;
+use crate::platform::atomic_file::folder;
 use crate::platform::devices::SystemDevices;
-use crate::platform::receiver::{Events, Receiver};
-use crate::platform::serial::{Choice, Input, Serial};
+use crate::platform::instance::Instance;
+use crate::platform::receiver::Events;
+use crate::platform::sandbox::{User, Writable};
+use crate::platform::serial::{Choice, Serial};
 use crate::platform::watchdog::Watchdog;
-use crate::platform::{exit_reason, sandbox, system};
+use crate::platform::{exit_reason, reboot, sandbox};
 
 /// What the agent is started with.
 #[derive(Clone, Debug)]
@@ -44,75 +44,44 @@ pub struct Options {
     /// Folder for what lasts until the next boot. The control socket lies beside it,
     /// under its name and `.sock`.
     pub run: PathBuf,
-    /// The board's watchdog, if it is to be fed.
+    /// The board's watchdog, if it is to be pinged.
     pub watchdog: Option<PathBuf>,
 }
 
-/// How long a program's frame may pause.
-const SILENCE: Duration = Duration::from_millis(SILENCE_MS as u64);
-
-/// How long a line with a PIN stays unlocked when nothing is heard on it.
-const IDLE: Duration = Duration::from_secs(600);
-
 /// How often devices are looked for that the config names and that are not there.
-const LOOK: Duration = Duration::from_secs(1);
+pub(super) const LOOK: Duration = Duration::from_secs(1);
 
-/// A thing to be tried again, at first soon and then less often.
-#[derive(Debug)]
-struct Retry {
-    at: Instant,
-    pause: Duration,
-}
-
-impl Retry {
-    const FIRST: Duration = Duration::from_millis(250);
-    const LONGEST: Duration = Duration::from_secs(5);
-
-    fn now() -> Self {
-        Self {
-            at: Instant::now(),
-            pause: Self::FIRST,
-        }
-    }
-
-    fn due(&self) -> bool {
-        Instant::now() >= self.at
-    }
-
-    fn later(&mut self) {
-        self.at = Instant::now() + self.pause;
-        self.pause = (self.pause * 2).min(Self::LONGEST);
-    }
-}
-
-struct Agent {
-    options: Options,
-    shared: Rc<Shared>,
+pub(super) struct Agent {
+    pub(super) options: Options,
+    pub(super) shared: Rc<Shared>,
     /// When to take a commit back is to be tried again.
-    undo_retry: Retry,
-    console: Console<Box<dyn Transport>>,
-    serial: Option<Serial>,
-    serial_retry: Retry,
+    pub(super) undo_retry: Retry,
+    pub(super) console: Console<Box<dyn Transport>>,
+    pub(super) serial: Option<Serial>,
+    pub(super) serial_retry: Retry,
+    /// Init started this agent as root, which could open a terminal that the agent's user
+    /// cannot.
+    pub(super) confined: bool,
     /// Tells who talks on the serial line.
-    line: Line,
+    pub(super) line: Line,
     /// When something was last heard there.
-    heard: Instant,
+    pub(super) heard: Instant,
     /// When a command last went on there by itself.
-    worked: Instant,
+    pub(super) worked: Instant,
     /// When devices were last looked for.
-    looked: Instant,
+    pub(super) looked: Instant,
     /// The session with a program there.
-    program: Program<System>,
+    pub(super) program: Program<System>,
     /// That program has left; its last answer is on its way.
-    leaving: bool,
-    control: Option<Control>,
-    watchdog: Option<Watchdog>,
-    events: Option<Events>,
-    kernel_retry: Retry,
+    pub(super) leaving: bool,
+    pub(super) control: Option<Control>,
+    pub(super) watchdog: Option<Watchdog>,
+    pub(super) events: Option<Events>,
+    pub(super) kernel_retry: Retry,
     /// What was last said of the kernel's absence, so that it is said once.
-    absence: Option<String>,
-    signals: SignalFd,
-    terminated: bool,
+    pub(super) absence: Option<String>,
+    pub(super) signals: SignalFd,
+    pub(super) terminated: bool,
 }
 
 /// Serves until a signal ends it, or the end of standard input. Gives whether
@@ -134,10 +103,18 @@ pub fn run(options: Options) -> io::Result<bool> {
 
     let files = Files::new(options.config.as_deref(), &options.run);
     let standard = options.serial.is_standard();
+    let _instance = match standard {
+        true => None,
+        false => Some(Instance::claim(&options.run)?),
+    };
+    if !standard && let Err(error) = reboot::pass_on(&options.run) {
+        log::error!("reboot: {error}");
+    }
     // An agent for standard input is a guest beside the resident one, whose work the
     // boot is: another one would begin it over, or get in its way.
     let boot = (!standard).then(|| Boot::new(&files));
-    let appliance = matches!(options.serial, Choice::Auto);
+    let under_init = reboot::is_run_by_init();
+    let appliance = matches!(options.serial, Choice::Auto) && under_init;
     let shared = Rc::new(Shared::new(files, !standard, appliance));
     if !standard {
         // The only way to reach the appliance is the last to be killed when memory is
@@ -149,19 +126,25 @@ pub fn run(options: Options) -> io::Result<bool> {
             Err(error) => log::warn!("{}: {error}", options.run.display()),
         }
     }
-    if let Err(error) = sandbox::restrict() {
-        // The only way to reach the appliance stays open all the same.
-        log::error!("cannot give up privileges: {error}");
-    }
+    let mut serial_denied = false;
     let serial = match Serial::open(&options.serial) {
         Ok(serial) => Some(serial),
         // Nobody would come and plug standard input in.
         Err(error) if standard => return Err(error),
         Err(error) => {
             log::error!("serial line: {error}");
+            serial_denied = error.kind() == io::ErrorKind::PermissionDenied;
             None
         }
     };
+    let user = User::of(&options.run);
+    // Where root is refused, the next agent would be too.
+    let confined = user.is_some() && under_init && !serial_denied;
+    if let (Some(user), Some(serial)) = (user, &serial)
+        && let Err(error) = serial.give_to(user)
+    {
+        log::error!("serial line: it cannot be opened again after a hangup: {error}");
+    }
     let peer = match &serial {
         Some(serial) if standard && !serial.is_terminal() => Peer::Script,
         _ if standard => Peer::Shell,
@@ -181,11 +164,25 @@ pub fn run(options: Options) -> io::Result<bool> {
             None
         })
     });
+    let gate = (!standard).then(|| {
+        let gate = Gate::new(Access::read(&options.access));
+        Rc::new(gate.with_memory(options.run.join("wrong-pins")))
+    });
+    // All that only root may open is open now.
+    let writable = Writable {
+        folders: &[&options.run, folder(&shared.config.files.config)],
+        terminal: serial.as_ref().and_then(Serial::device),
+    };
+    if let Err(error) = sandbox::enter(user, writable) {
+        // The only way to reach the appliance stays open all the same.
+        log::error!("cannot give up privileges: {error}");
+    }
     let mut agent = Agent {
         console: Console::new(Box::new(SystemDevices), boot, peer, Rc::clone(&shared)),
         options,
         serial,
         serial_retry: Retry::now(),
+        confined,
         line: Line::new(),
         heard: Instant::now(),
         worked: Instant::now(),
@@ -207,9 +204,7 @@ pub fn run(options: Options) -> io::Result<bool> {
         let (columns, rows) = serial.size();
         agent.console.set_size(columns, rows);
     }
-    if !standard {
-        let gate = Gate::new(Access::read(&agent.options.access));
-        let gate = Rc::new(gate.with_memory(agent.options.run.join("wrong-pins")));
+    if let Some(gate) = gate {
         agent.program.set_gate(Rc::clone(&gate));
         agent.console.set_gate(gate);
     }
@@ -217,15 +212,20 @@ pub fn run(options: Options) -> io::Result<bool> {
     agent.open_kernel();
     agent.serve()?;
     exit_reason::end();
-    if let Some(watchdog) = agent.watchdog.take() {
+    if let Some(watchdog) = agent.watchdog.take()
+        && !under_init
+    {
+        // Under init it runs on: the next agent takes it over, and a shutdown that hangs
+        // ends in a reset.
         watchdog.stop();
     }
-    // A script that was cut short did not succeed.
-    Ok(agent.console.failures() == 0 && !(standard && agent.terminated))
+    // The exit status is a script's: it tells whether every command succeeded. A script
+    // that was cut short did not. The resident agent serves many users; it ends in order.
+    Ok(!standard || (agent.console.failures() == 0 && !agent.terminated))
 }
 
 impl Agent {
-    fn serve(&mut self) -> io::Result<()> {
+    pub(super) fn serve(&mut self) -> io::Result<()> {
         loop {
             let busy = self.work();
             self.write();
@@ -242,8 +242,8 @@ impl Agent {
     }
 
     /// Does what there is to do; says whether there is more.
-    fn work(&mut self) -> bool {
-        self.feed_watchdog();
+    pub(super) fn work(&mut self) -> bool {
+        self.ping_watchdog();
         if self.serial.is_none() && self.serial_retry.due() {
             self.open_serial();
         }
@@ -279,35 +279,17 @@ impl Agent {
             self.console.look_for_devices();
         }
         let more = self.take_events();
-        self.console.work() || more
-    }
-
-    /// Time until an unlocked line is locked again because nobody uses it.
-    fn idle(&self) -> Option<Duration> {
-        let lockable = self.serial.is_some() && self.console.locks_when_idle();
-        lockable.then(|| IDLE.saturating_sub(self.heard.max(self.worked).elapsed()))
-    }
-
-    /// Returns to text when a program has left, or a person has come.
-    fn give_line_back(&mut self) {
-        if self.leaving && !self.program.pending() {
-            self.line.leave();
-        } else if !self.line.begun() || self.heard.elapsed() < SILENCE {
-            return;
-        } else {
-            match self.line.silence() {
-                Silence::Nothing => return,
-                Silence::Text(byte) => return self.console.feed(&[byte]),
-                Silence::Person => {}
-            }
+        let more = self.console.work() || more;
+        if self.console.pin_tried()
+            && let Some(serial) = &self.serial
+        {
+            serial.discard_input();
         }
-        self.leaving = false;
-        self.program.reset();
-        self.console.restart();
+        more
     }
 
     /// Takes a commit back that nobody has confirmed in time.
-    fn take_back(&mut self) {
+    pub(super) fn take_back(&mut self) {
         if self.shared.left() != Some(0) || !self.undo_retry.due() {
             return;
         }
@@ -345,350 +327,28 @@ impl Agent {
     }
 
     /// Restarts the machine if that was asked for, and the answer was sent.
-    fn reboot(&mut self) {
+    pub(super) fn reboot(&mut self) {
         let answered = self.console.out().pending().is_empty() && !self.program.pending();
         if answered && self.shared.reboot.take() {
-            log::warn!("restarting");
-            if let Err(error) = system::reboot() {
-                self.console.notice(format_args!("cannot restart: {error}"));
+            if let Err(error) = reboot::request(&self.options.run) {
+                return self.console.notice(format_args!("cannot restart: {error}"));
             }
+            if let Some(watchdog) = &mut self.watchdog {
+                watchdog.allow_shutdown();
+            }
+            self.terminated = true;
         }
     }
 
-    fn feed_watchdog(&mut self) {
+    pub(super) fn ping_watchdog(&mut self) {
         let Some(watchdog) = &mut self.watchdog else {
             return;
         };
-        if watchdog.feed(self.events.as_ref().map(Events::beat))
+        if watchdog.ping(self.events.as_ref().map(Events::heartbeat))
             && let Some(events) = &self.events
         {
-            // So that it has turned by the next time.
-            events.prod();
+            // So that it has made a round by the next ping.
+            events.wake();
         }
-    }
-
-    fn take_events(&mut self) -> bool {
-        let Some(events) = &self.events else {
-            return false;
-        };
-        events.reset();
-        // Enough for a burst, and not so many that keys have to wait.
-        for _ in 0..64 {
-            let heard = self.console.listens();
-            if !heard && !self.programs_subscribe() {
-                // Goes on when the terminal has taken some of the output.
-                events.again();
-                return false;
-            }
-            match events.take() {
-                Some(message) => {
-                    // A terminal that takes nothing keeps none from programs.
-                    match heard {
-                        true => self.console.event(&message),
-                        false => self.console.missed(),
-                    }
-                    self.program.event(&message);
-                    if let Some(control) = &mut self.control {
-                        control.event(&message);
-                    }
-                }
-                None => {
-                    if events.lost() {
-                        self.console.events_lost();
-                        self.program.events_lost();
-                        if let Some(control) = &mut self.control {
-                            control.events_lost();
-                        }
-                    }
-                    return false;
-                }
-            }
-        }
-        true
-    }
-
-    /// Whether a program wants the events.
-    fn programs_subscribe(&self) -> bool {
-        let control = self.control.as_ref();
-        self.program.subscribes() || control.is_some_and(Control::subscribe)
-    }
-
-    fn open_kernel(&mut self) {
-        let opened = Receiver::start().map_err(Error::from).and_then(|receiver| {
-            let events = receiver.events();
-            let mut client = Client::new(Box::new(receiver) as Box<dyn Transport>);
-            let greeting = client.greet(None)?;
-            Ok((events, client, greeting))
-        });
-        match opened {
-            Ok((events, client, greeting)) => {
-                log::info!("nl31 module {}, port {}", greeting.version, greeting.port);
-                if self.absence.take().is_some() {
-                    self.console
-                        .notice(format_args!("the kernel's nl31 module is there now"));
-                }
-                self.events = Some(events);
-                self.console.attach(client);
-                // Who has subscribed has heard nothing meanwhile.
-                self.program.events_lost();
-                if let Some(control) = &mut self.control {
-                    control.events_lost();
-                }
-            }
-            Err(error) => {
-                self.kernel_retry.later();
-                let reason = match error.kind {
-                    ErrorKind::Absent => {
-                        self.shared.config.booting.set(false);
-                        "the kernel's nl31 module is not there".to_string()
-                    }
-                    _ => error.to_string(),
-                };
-                if self.absence.as_ref() != Some(&reason) {
-                    log::error!("{error}");
-                    self.console
-                        .notice(format_args!("{reason}; trying again every few seconds"));
-                    self.absence = Some(reason);
-                }
-            }
-        }
-    }
-
-    fn open_serial(&mut self) {
-        match Serial::open(&self.options.serial) {
-            Ok(serial) => {
-                log::info!("serial line is open");
-                let (columns, rows) = serial.size();
-                self.console.set_size(columns, rows);
-                self.serial = Some(serial);
-                self.serial_retry = Retry::now();
-                self.console.restart();
-            }
-            Err(error) => {
-                if self.serial_retry.pause == Retry::FIRST {
-                    log::error!("serial line: {error}");
-                }
-                self.serial_retry.later();
-            }
-        }
-    }
-
-    /// The line is gone: let go of it, and try it again later.
-    fn hung_up(&mut self) {
-        if self.options.serial.is_standard() {
-            self.console.end_of_input();
-            return;
-        }
-        log::warn!("serial line hung up");
-        // Who comes next may be somebody else.
-        self.console.lock();
-        self.serial = None;
-        self.line = Line::new();
-        self.program.reset();
-        self.leaving = false;
-        self.serial_retry.later();
-    }
-
-    fn write(&mut self) {
-        if self.serial.is_none() {
-            // Nobody is there to read it, and others would wait for room.
-            self.console.out().clear();
-        }
-        while let Some(serial) = &mut self.serial {
-            let mut out = self.console.out();
-            if self.line.frames() {
-                // Nobody is there to read it.
-                out.clear();
-                self.program.tells();
-                out = self.program.out();
-            }
-            if out.pending().is_empty() {
-                return;
-            }
-            match serial.write(out.pending()) {
-                Ok(0) => return,
-                Ok(len) => out.consume(len),
-                Err(error) => {
-                    log::warn!("serial line: {error}");
-                    out.clear();
-                    // Nobody reads the replies: the rest need not be done.
-                    self.terminated = self.options.serial.is_standard();
-                    self.hung_up();
-                    return;
-                }
-            }
-            if self.options.serial.is_standard() {
-                // One short write, then poll whether it takes more.
-                return;
-            }
-        }
-    }
-
-    /// Bytes that may be read from the serial line.
-    fn wants(&self) -> usize {
-        if self.line.frames() {
-            return self.program.wants();
-        }
-        if self.console.input_ended() {
-            return 0;
-        }
-        self.console.wants().min(self.program.wants())
-    }
-
-    /// Takes what came over the serial line.
-    fn hear(&mut self, bytes: &[u8]) {
-        if !self.serial.as_ref().is_some_and(Serial::is_terminal) {
-            return self.console.feed(bytes);
-        }
-        for &byte in bytes {
-            let text = !self.line.frames();
-            match self.line.byte(byte) {
-                Heard::Nothing => {}
-                Heard::Text(typed) => self.console.feed(typed),
-                Heard::Frame(frame) => {
-                    if text {
-                        // A program begins to talk: no echo, no prompt, no text from now on.
-                        self.console.suspend();
-                    }
-                    self.program.frame(Ok(&frame));
-                }
-                Heard::Bad(error) => self.program.frame(Err(error)),
-            }
-            self.leaving |= self.program.left();
-        }
-        // Only now: what came while a frame was carried out is not behind a silence.
-        self.heard = Instant::now();
-    }
-
-    fn read(&mut self) {
-        // What comes behind a program's farewell is a person's.
-        self.give_line_back();
-        let mut buffer = [0; 1024];
-        let room = self.wants().min(buffer.len());
-        let Some(serial) = &mut self.serial else {
-            return;
-        };
-        match serial.read(&mut buffer[..room]) {
-            Ok(Input::Bytes(len)) => self.hear(&buffer[..len]),
-            Ok(Input::Nothing) => {}
-            Ok(Input::End) => self.hung_up(),
-            Err(error) => {
-                log::warn!("serial line: {error}");
-                self.hung_up();
-            }
-        }
-    }
-
-    /// Waits for something to do; handles input and signals.
-    fn wait(&mut self, busy: bool) -> io::Result<()> {
-        let timeout = if busy {
-            PollTimeout::ZERO
-        } else {
-            self.next_timer()
-        };
-        let pending = match self.line.frames() {
-            true => self.program.pending(),
-            false => !self.console.out().pending().is_empty(),
-        };
-        let wants = self.wants() > 0;
-        let answers = self.console.waits_for_kernel();
-        let listens = self.console.listens() || self.programs_subscribe();
-
-        let mut fds = heapless::Vec::<PollFd, { 6 + PROGRAMS_MAX }>::new();
-        let mut watch = |fd, flags| {
-            let _ = fds.push(PollFd::new(fd, flags));
-            fds.len() - 1
-        };
-        let signals = watch(self.signals.as_fd(), PollFlags::POLLIN);
-        let (mut input, mut hangup) = (None, None);
-        if let Some(serial) = &self.serial {
-            if wants {
-                input = Some(watch(serial.input(), PollFlags::POLLIN));
-            }
-            if pending {
-                watch(serial.output(), PollFlags::POLLOUT);
-            } else if !wants {
-                // Nothing to do there, but a hangup is always reported.
-                hangup = Some(watch(serial.input(), PollFlags::empty()));
-            }
-        }
-        if let Some(events) = &self.events {
-            if listens {
-                watch(events.ready().as_fd(), PollFlags::POLLIN);
-            }
-            if answers {
-                watch(events.answers_ready().as_fd(), PollFlags::POLLIN);
-            }
-        }
-        let own = fds.len();
-        if let Some(control) = &self.control {
-            control.watch(&mut |fd, flags| {
-                let _ = fds.push(PollFd::new(fd, flags));
-            });
-        }
-        match poll(&mut fds, timeout) {
-            Ok(_) | Err(Errno::EINTR) => {}
-            Err(error) => return Err(error.into()),
-        }
-        let ready = |index: usize| fds[index].any().unwrap_or(false);
-        let signalled = ready(signals);
-        let readable = input.is_some_and(ready);
-        let programs = (own..fds.len()).any(ready);
-        let gone = hangup.is_some_and(ready) && !self.options.serial.is_standard();
-        drop(fds);
-        if signalled {
-            self.signal()?;
-        }
-        if readable {
-            self.read();
-        } else if gone {
-            self.hung_up();
-        }
-        if let Some(control) = self.control.as_mut().filter(|_| programs) {
-            control.work();
-        }
-        Ok(())
-    }
-
-    fn next_timer(&self) -> PollTimeout {
-        let serial = self.serial.is_none().then_some(self.serial_retry.at);
-        let kernel = (!self.console.attached()).then_some(self.kernel_retry.at);
-        let silence = self.line.begun().then(|| self.heard + SILENCE);
-        // Nothing can be taken back, and no route added, before the kernel is there.
-        let ready = self.console.attached() && !self.console.booting();
-        let undo = self.shared.left().filter(|_| ready);
-        let undo =
-            undo.map(|left| (Instant::now() + Duration::from_millis(left)).max(self.undo_retry.at));
-        let look = self.console.waits_for_devices().then(|| self.looked + LOOK);
-        let idle = self.idle().map(|idle| Instant::now() + idle);
-        let watchdog = self.watchdog.as_ref().map(Watchdog::due);
-        // A kernel that says nothing is to be noticed.
-        let answer = self.console.waits_for_kernel();
-        let answer = answer.then(|| Instant::now() + LOOK);
-        let timers = [serial, kernel, silence, undo, look, idle, watchdog, answer]
-            .into_iter()
-            .flatten();
-        match timers.min() {
-            None => PollTimeout::NONE,
-            Some(at) => {
-                let left = at.saturating_duration_since(Instant::now());
-                PollTimeout::try_from(left.as_millis() + 1).unwrap_or(PollTimeout::MAX)
-            }
-        }
-    }
-
-    fn signal(&mut self) -> io::Result<()> {
-        while let Some(info) = self.signals.read_signal()? {
-            if info.ssi_signo == Signal::SIGWINCH as u32 {
-                if let Some(serial) = &self.serial {
-                    let (columns, rows) = serial.size();
-                    self.console.set_size(columns, rows);
-                }
-            } else {
-                log::info!("ended by signal {}", info.ssi_signo);
-                self.terminated = true;
-            }
-        }
-        Ok(())
     }
 }

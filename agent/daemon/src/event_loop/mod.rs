@@ -2,5 +2,9 @@
 //! The main thread's loop, which ties everything below together.
 
 mod agent;
+mod kernel;
+mod retry;
+mod serial_line;
+mod wait;
 
 pub use agent::{Options, run};

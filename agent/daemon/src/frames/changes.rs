@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Changes of the table: single ones, and transactions.
 
+use std::io;
+use std::path::Path;
+
 use nl31_netlink::{Add, Change, Client, Route, Spec, Transaction};
 use nl31_wire::limits::ITEMS_MAX;
 use nl31_wire::{Item, Items, Op, Request, Response, code};
@@ -8,24 +11,37 @@ use nl31_wire::{Item, Items, Op, Request, Response, code};
 use super::host::Host;
 use super::refusal::{Refusal, Refused, no_device};
 use super::session::Program;
+use crate::candidate::confirmed_commit::{self, Recorder};
 use crate::candidate::flush::flush;
-use crate::grammar::codes;
+use crate::grammar::{CONFIRM_SECONDS_MAX, codes};
 use crate::platform::devices::Cached;
 
 pub(super) enum Changes<T> {
     /// Each request takes effect by itself.
     Single,
     /// They wait for the commit.
-    Together(Client<T>, Transaction),
+    Together(Box<Together<T>>),
     /// One of those that waited failed, and all were dropped. What is on its way
     /// behind it must not take effect by itself.
     Failed,
 }
 
+/// A transaction of several requests.
+pub(super) struct Together<T> {
+    client: Client<T>,
+    transaction: Transaction,
+    /// What rolls its commit back unless it is confirmed.
+    recorder: Option<Recorder>,
+}
+
 impl<H: Host> Program<H> {
     /// Nothing of a transaction may take effect a part of which was refused.
     pub(super) fn fail_transaction(&mut self, kind: u8) {
-        let begins = kind == Request::Begin { replace: false }.kind();
+        let begins = [
+            Request::Begin { replace: false },
+            Request::BeginConfirmed { seconds: 0 },
+        ];
+        let begins = begins.iter().any(|request| request.kind() == kind);
         let empty = Items::default();
         let goes_on = kind == Request::Change { items: empty }.kind()
             && !matches!(self.changes, Changes::Single);
@@ -78,12 +94,61 @@ impl<H: Host> Program<H> {
                 })
                 .map_err(|refusal| Refusal { index, ..refusal })?;
             }
-            Changes::Together(client, transaction) => {
+            Changes::Together(together) => {
+                let Together {
+                    client,
+                    transaction,
+                    ..
+                } = &mut **together;
                 transaction.push(client, changes)?;
+                self.record(changes)?;
             }
             Changes::Failed => return Err(transaction_failed()),
         }
         Ok(changes.len() as u32)
+    }
+
+    /// Records the paths before the changes of a transaction that has to be confirmed.
+    fn record(&mut self, changes: &[Change]) -> Refused<()> {
+        let Changes::Together(together) = &mut self.changes else {
+            return Ok(());
+        };
+        let Some(recorder) = &mut together.recorder else {
+            return Ok(());
+        };
+        if self.client.is_none() {
+            self.client = Some(self.host.connect()?);
+        }
+        let client = self.client.as_mut().expect("it is connected");
+        let mut devices = Cached::new(&*self.devices);
+        for (index, change) in changes.iter().enumerate() {
+            let prefix = match change {
+                Change::Add(_, route) => Some(route.prefix),
+                Change::Delete(spec) | Change::DeletePrefix(spec) | Change::DeleteAll(spec) => {
+                    spec.prefix
+                }
+            };
+            let Some(prefix) = prefix else { continue };
+            if !recorder.record(client, &mut devices, prefix)? {
+                let max = confirmed_commit::PREFIXES_MAX;
+                let what = format_args!("a commit to be confirmed has at most {max} prefixes");
+                return Err(Refusal {
+                    index: Some(index),
+                    ..Refusal::new(codes::FULL.number, what)
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Refuses to replace or save the whole table while a commit waits to be confirmed: a
+    /// roll-back would put old routes into the new table, or leave the saved one with what
+    /// was rolled back.
+    pub(super) fn permit_whole_table(&self) -> Refused<()> {
+        match self.host.shared().left() {
+            Some(left) => Err(unconfirmed(left)),
+            None => Ok(()),
+        }
     }
 
     pub(super) fn flush(&mut self, filter: Items<'_>, longer: bool, all: bool) -> Refused<()> {
@@ -97,6 +162,9 @@ impl<H: Host> Program<H> {
             let what = format_args!("`all` belongs to an empty filter, and to no other");
             return Err(Refusal::new(codes::SYNTAX.number, what));
         }
+        if longer || spec.prefix.is_none() {
+            self.permit_whole_table()?;
+        }
         match self.ask(|client| flush(client, &spec, longer)) {
             Err(refusal) if refusal.code != codes::NO_ROUTE.number => return Err(refusal),
             _ => {}
@@ -108,13 +176,33 @@ impl<H: Host> Program<H> {
         Ok(())
     }
 
-    pub(super) fn begin(&mut self, replace: bool) -> Refused<()> {
+    pub(super) fn begin(&mut self, replace: bool, confirm: Option<u32>) -> Refused<()> {
         if !matches!(self.changes, Changes::Single) {
             return Err(in_transaction());
         }
+        if replace || confirm.is_some() {
+            self.permit_whole_table()?;
+        }
+        let recorder = match confirm {
+            None => None,
+            Some(seconds @ 1..=CONFIRM_SECONDS_MAX) => {
+                let path = self.host.shared().config.files.undo();
+                let recorder = Recorder::begin(&path, seconds);
+                Some(recorder.map_err(|error| file_failed(&path, &error))?)
+            }
+            Some(_) => {
+                let max = CONFIRM_SECONDS_MAX;
+                let what = format_args!("the time to confirm is 1 to {max} seconds");
+                return Err(Refusal::new(codes::SYNTAX.number, what));
+            }
+        };
         let mut client = self.host.connect()?;
         let transaction = Transaction::begin(&mut client, replace)?;
-        self.changes = Changes::Together(client, transaction);
+        self.changes = Changes::Together(Box::new(Together {
+            client,
+            transaction,
+            recorder,
+        }));
         self.answer(&Response::Done {});
         Ok(())
     }
@@ -125,11 +213,36 @@ impl<H: Host> Program<H> {
                 code::NOT_OPEN,
                 format_args!("no transaction is open"),
             )),
-            Changes::Together(mut client, transaction) => {
+            Changes::Together(together) => {
+                let Together {
+                    mut client,
+                    transaction,
+                    recorder,
+                } = *together;
+                let shared = self.host.shared();
                 let replaces = transaction.replaces();
-                let count = transaction.commit(&mut client)?;
+                let confirms = recorder.is_some();
+                if let Some(recorder) = recorder {
+                    let until = recorder.arm();
+                    let until =
+                        until.map_err(|error| file_failed(&shared.config.files.undo(), &error))?;
+                    shared.unconfirmed.set(Some(until));
+                }
+                let count = match transaction.commit(&mut client) {
+                    Ok(count) => count,
+                    Err(error) => {
+                        // If the kernel has refused it, there is nothing to roll back.
+                        if confirms && error.errno().is_some() {
+                            shared.forget_unconfirmed();
+                        }
+                        return Err(error.into());
+                    }
+                };
                 if replaces {
-                    self.host.shared().config.replace(None);
+                    shared.config.replace(None);
+                }
+                if confirms && count == 0 {
+                    shared.forget_unconfirmed();
                 }
                 self.answer(&Response::Changed { count });
                 Ok(())
@@ -159,6 +272,17 @@ fn change(item: Item, devices: &mut Cached<'_>) -> Refused<Change> {
             ..Spec::default()
         }),
     })
+}
+
+fn unconfirmed(left: u64) -> Refusal {
+    let seconds = left.div_ceil(1000);
+    let what = format_args!("a commit waits {seconds} s more to be confirmed or rolled back");
+    Refusal::new(codes::LOCKED.number, what)
+}
+
+fn file_failed(path: &Path, error: &io::Error) -> Refusal {
+    let what = format_args!("{}: {error}", path.display());
+    Refusal::new(codes::of_io(error).number, what)
 }
 
 fn in_transaction() -> Refusal {

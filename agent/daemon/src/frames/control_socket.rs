@@ -7,7 +7,7 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use nix::poll::PollFlags;
 use nl31_netlink::Message;
@@ -23,7 +23,6 @@ pub const PROGRAMS_MAX: usize = 4;
 /// A socket that programs connect to, and those that have.
 pub struct Control {
     listener: UnixListener,
-    path: PathBuf,
     host: System,
     boot: u64,
     // On the heap: each takes some 20 KiB, and mostly there is none.
@@ -40,8 +39,8 @@ struct Connected {
 }
 
 impl Control {
-    /// Listens at `path`, which only the owner may connect to. What an agent before
-    /// left there is removed.
+    /// Listens at `path`, which only the owner may connect to. Replaces the socket of the
+    /// agent before: that one could not remove it from within its sandbox.
     pub fn open(path: &Path, host: System, boot: u64) -> io::Result<Self> {
         match fs::remove_file(path) {
             Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
@@ -59,7 +58,6 @@ impl Control {
         listener.set_nonblocking(true)?;
         Ok(Self {
             listener,
-            path: path.into(),
             host,
             boot,
             programs: heapless::Vec::new(),
@@ -139,13 +137,6 @@ impl Control {
         self.programs
             .iter_mut()
             .for_each(|connected| connected.program.events_lost());
-    }
-}
-
-impl Drop for Control {
-    fn drop(&mut self) {
-        // Fails if somebody else has removed it.
-        let _ = fs::remove_file(&self.path);
     }
 }
 

@@ -5,18 +5,14 @@ use nl31_netlink::Client;
 use nl31_wire::Response;
 
 use super::host::Host;
-use super::refusal::{Refusal, Refused};
+use super::refusal::Refused;
 use super::session::{Open, Program};
 use crate::config::save::{Progress, Saving};
-use crate::grammar::codes;
 
 impl<H: Host> Program<H> {
     pub(super) fn save(&mut self) -> Refused<()> {
         self.open = Open::Nothing;
-        if self.host.shared().left().is_some() {
-            let what = format_args!("a commit waits to be confirmed, which saves it");
-            return Err(Refusal::new(codes::LOCKED.number, what));
-        }
+        self.permit_whole_table()?;
         let shared = self.host.shared();
         let mut client = self.host.connect()?;
         let saving = Saving::begin(&mut client, &shared.config)?;
@@ -38,7 +34,7 @@ impl<H: Host> Program<H> {
         );
         let routes = saving.paths();
         if last {
-            shared.config.saved(routes, saving.late());
+            shared.config.saved(routes, saving.deferred());
         } else {
             self.open = Open::Save(save);
         }

@@ -23,7 +23,7 @@ use super::refusal::{Refusal, Refused, locked};
 use crate::candidate::confirmed_commit::RolledBack;
 use crate::config::save::Saving;
 use crate::console::Console;
-use crate::console::access::{Attempt, Gate, NotThePin};
+use crate::console::access::{Attempt, Gate};
 use crate::grammar::{GREETING_MAX, codes};
 use crate::platform::devices::{Cached, Devices};
 use crate::platform::output::{OUTPUT_MAX, Output};
@@ -288,6 +288,7 @@ impl<H: Host> Program<H> {
             Request::Change { .. }
                 | Request::Flush { .. }
                 | Request::Begin { .. }
+                | Request::BeginConfirmed { .. }
                 | Request::Commit {}
                 | Request::Save {}
         );
@@ -339,7 +340,8 @@ impl<H: Host> Program<H> {
                 self.answer(&Response::Done {});
             }
             Request::Table {} => self.table()?,
-            Request::Begin { replace } => self.begin(replace)?,
+            Request::Begin { replace } => self.begin(replace, None)?,
+            Request::BeginConfirmed { seconds } => self.begin(false, Some(seconds))?,
             Request::Commit {} => self.commit()?,
             Request::Abort {} => {
                 // With its socket the kernel drops it.
@@ -401,9 +403,7 @@ impl<H: Host> Program<H> {
                     self.unlocked = true;
                     log::info!("a program has unlocked the serial line");
                 }
-                Attempt::Wrong(pause) => {
-                    return Err(Refusal::new(codes::LOCKED_OUT.number, NotThePin(pause)));
-                }
+                refused => return Err(Refusal::new(codes::LOCKED_OUT.number, refused)),
             }
         }
         self.answer(&Response::Done {});

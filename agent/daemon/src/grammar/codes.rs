@@ -46,6 +46,7 @@ codes! {
     INTERRUPTED = Warning 205 "the table changed while it was shown: the list mixes before and after";
     STOPPED = Warning 206 "stopped with Ctrl-C: what was shown is not all, and nothing was changed";
     UNSAVED = Warning 207 "confirmed, but the config could not be saved";
+    PASSED_OVER = Warning 208 "done; words that only tell of a route in iproute2's lists were passed over";
     SYNTAX = Error 400 "the line was not understood";
     LOCKED_OUT = Error 401 "the line is locked until the PIN is typed";
     DENIED = Error 403 "not permitted here, or by the kernel: changes need CAP_NET_ADMIN";

@@ -2,12 +2,13 @@
 //! Limits of what can be said in a command.
 
 use nl31_netlink::abi::TEXT_MAX;
+use nl31_wire::limits::CONFIRM_MAX;
 
 /// Longest text of a greeting.
 pub const GREETING_MAX: usize = TEXT_MAX;
 
 /// Longest time to confirm a commit.
-pub const CONFIRM_SECONDS_MAX: u32 = 86_400;
+pub const CONFIRM_SECONDS_MAX: u32 = CONFIRM_MAX;
 
 /// Most rows and columns that a terminal is taken to have.
 pub const TERMINAL_SIZE_MAX: usize = 999;

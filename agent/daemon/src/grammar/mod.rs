@@ -8,6 +8,7 @@ mod help;
 mod level;
 mod limits;
 mod parse;
+mod route_line;
 mod table;
 
 pub use complete::{Candidate, candidates, in_text};
@@ -16,6 +17,7 @@ pub use help::markdown;
 pub use level::Level;
 pub use limits::{CONFIRM_SECONDS_MAX, GREETING_MAX, TERMINAL_SIZE_MAX};
 pub use parse::{command, confirmed, nothing, one_of, one_word, size};
+pub use route_line::{route_words, within_family};
 pub use table::{
     ALL, Action, Arguments, CODES, COMMANDS, CONFIRMED, Command, GET_JSON, JSON, LONGER,
 };

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Lines into commands and their arguments.
 
-use nl31_route::{Keyword, Match, Word, match_word, words};
+use nl31_route::{Family, Keyword, Match, Word, match_word, words};
 
 use super::errors::{GrammarError, GrammarErrorKind};
 use super::level::Level;
 use super::limits::{CONFIRM_SECONDS_MAX, TERMINAL_SIZE_MAX};
-use super::table::{COMMANDS, CONFIRMED, Command};
+use super::table::{Action, COMMANDS, CONFIRMED, Command};
 
 /// What other tools call our words.
 static SYNONYMS: [(&str, &str); 4] = [
@@ -17,7 +17,7 @@ static SYNONYMS: [(&str, &str); 4] = [
 ];
 
 /// Stands before `route` in lines that were written for iproute2.
-const IP: &str = "ip";
+pub(super) const IP: &str = "ip";
 
 /// Finds the command of a line: with its index in [`COMMANDS`], and the byte where
 /// its arguments start. `None` if the line is empty.
@@ -42,11 +42,25 @@ pub fn command(line: &str) -> Result<Option<(&'static Command, usize)>, GrammarE
         return Ok(None);
     }
     let column = line.trim_ascii_end().len();
+    // `ip route` alone is iproute2's way to list.
+    if level.ip && level.depth > 0 {
+        let show = |command: &&Command| command.action == Action::RouteShow;
+        return Ok(COMMANDS.iter().find(show).map(|show| (show, column)));
+    }
     Err(GrammarError {
         column,
         len: 0,
         kind: GrammarErrorKind::Incomplete(level),
     })
+}
+
+/// The family that an option of `ip` says.
+pub(super) fn family_option(word: &str) -> Option<Family> {
+    match word {
+        "-4" => Some(Family::V4),
+        "-6" => Some(Family::V6),
+        _ => None,
+    }
 }
 
 pub(super) fn descend(level: Level, word: Word<'_>) -> Result<Level, GrammarError> {
@@ -58,7 +72,13 @@ pub(super) fn descend(level: Level, word: Word<'_>) -> Result<Level, GrammarErro
     if level == Level::TOP && word.text == IP {
         return Ok(Level { ip: true, ..level });
     }
-    let synonym = SYNONYMS.iter().find(|(theirs, _)| *theirs == word.text);
+    if level.ip && level.depth == 0 && family_option(word.text).is_some() {
+        return Ok(level);
+    }
+    // iproute2 takes any beginning of its words.
+    let is = |theirs: &str| theirs == word.text || (level.ip && theirs.starts_with(word.text));
+    let ours = level.words().any(|(_, ours)| ours.starts_with(word.text));
+    let synonym = SYNONYMS.iter().find(|(theirs, _)| !ours && is(theirs));
     let text = synonym.map_or(word.text, |&(_, ours)| ours);
     match match_word(text, level.words().map(|(_, word)| word), true) {
         Match::One(nth) => {
@@ -76,6 +96,18 @@ pub(super) fn descend(level: Level, word: Word<'_>) -> Result<Level, GrammarErro
                 Some(command) => GrammarErrorKind::Second(command.words),
                 None => GrammarErrorKind::Unknown(level),
             }))
+        }
+        // As iproute2 does: `a` is `add`.
+        Match::Many if level.ip => {
+            let mut words = level.words();
+            let (index, _) = words
+                .find(|(_, ours)| ours.starts_with(text))
+                .expect("many are");
+            Ok(Level {
+                index,
+                depth: level.depth + 1,
+                ..level
+            })
         }
         Match::Many => {
             let mut words = level.words().map(|(_, word)| word);
@@ -157,7 +189,8 @@ pub fn size(line: &str, start: usize) -> Result<[Option<usize>; 2], GrammarError
             .text
             .parse()
             .ok()
-            .filter(|&number| number <= TERMINAL_SIZE_MAX);
+            .filter(|&number| number <= TERMINAL_SIZE_MAX)
+            .filter(|_| word.text.bytes().all(|byte| byte.is_ascii_digit()));
         *slot = Some(number.ok_or_else(|| error(GrammarErrorKind::NoSize))?);
     }
     Ok(size)
@@ -192,7 +225,7 @@ pub fn nothing(line: &str, start: usize) -> Result<(), GrammarError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::grammar::table::{Action, ON_OFF};
+    use crate::grammar::table::ON_OFF;
 
     fn found(line: &str) -> Result<Option<(Action, usize)>, String> {
         match command(line) {
@@ -238,6 +271,16 @@ mod tests {
             ("ip route add default via 192.0.2.1", Action::RouteAdd),
             ("ip r show", Action::RouteShow),
             ("ip ro ls", Action::RouteShow),
+            ("ip r a default via 192.0.2.1", Action::RouteAdd),
+            ("ip ro ad default via 192.0.2.1", Action::RouteAdd),
+            ("ip r app default via 192.0.2.1", Action::RouteAppend),
+            ("ip -6 route add default via fe80::1", Action::RouteAdd),
+            ("ip -4 r d 10.0.0.0/8", Action::RouteDel),
+            ("ip r delet 10.0.0.0/8", Action::RouteDel),
+            ("ip r l", Action::RouteShow),
+            ("ip r r 10.0.0.0/8 dev eth0", Action::RouteReplace),
+            ("ip route", Action::RouteShow),
+            ("ip -6 r", Action::RouteShow),
             ("route delete 10.0.0.0/8", Action::RouteDel),
             ("route list", Action::RouteShow),
             ("quit", Action::Exit),
@@ -263,6 +306,9 @@ mod tests {
         );
         assert_eq!(nothing("ping a b ", 4).unwrap_err().column, 5);
         assert_eq!(nothing("ping a b ", 4).unwrap_err().len, 3);
+        for wrong in ["terminal +5", "terminal 24 -1", "terminal 1000"] {
+            assert_eq!(size(wrong, 8).unwrap_err().kind, GrammarErrorKind::NoSize);
+        }
         let error = one_of("monitor x", 7, &ON_OFF).unwrap_err();
         assert_eq!(error.kind.to_string(), "expected on or off");
         assert_eq!(one_of("monitor of", 7, &ON_OFF), Ok(Some(1)));

@@ -204,7 +204,7 @@ commands! {
     "route" "show" => RouteShow, Arguments::Filter(&SHOW), "list routes: all, or those that have what is given";
     "route" "flush" => RouteFlush, Arguments::Filter(&FLUSH), "delete all routes that have what is given";
     "begin" => Begin, Arguments::None, "collect edits: add, replace, change, append, del and flush wait for `commit`";
-    "diff" => Diff, Arguments::None, "what the edits would change; without edits, how the table differs from the saved config";
+    "diff" => Diff, Arguments::Word(&AS_JSON), "what the edits would change; without edits, how the table differs from the saved config";
     "check" => Check, Arguments::None, "ask the kernel whether it would take all edits, and change nothing";
     "commit" => Commit, Arguments::Confirmed, "make all edits at once, or none of them";
     "confirm" => Confirm, Arguments::None, "keep what `commit confirmed` did, and save the table as the config";
@@ -214,8 +214,8 @@ commands! {
     "factory-reset" => FactoryReset, Arguments::None, "delete the saved config, so that the next boot begins with the factory's";
     "monitor" => Monitor, Arguments::Word(&ON_OFF), "show changes of the table as they happen, until `monitor off`";
     "stats" => Stats, Arguments::Word(&AS_JSON), "counters of the table and the agent";
-    "log" => Log, Arguments::None, "the agent's log, the last lines";
-    "version" => Version, Arguments::None, "versions of the agent, the image and the kernel module; host name, boot";
+    "log" => Log, Arguments::Word(&AS_JSON), "the agent's log, the last lines";
+    "version" => Version, Arguments::Word(&AS_JSON), "versions of the agent, the image and the kernel module; host name, boot";
     "help" => Help, Arguments::Command, "list the commands, or explain one, or the reply codes";
     "terminal" => Terminal, Arguments::Size, "how many rows and columns the terminal has, so that long output pauses; 0 if it is not known";
     "exit" => Exit, Arguments::None, "lock the line if it has a PIN, or end the session";

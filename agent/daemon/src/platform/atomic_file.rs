@@ -3,17 +3,21 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 
+/// Of each file that is written: a user who cannot open a file cannot hold its lock, and
+/// so cannot hold up a save.
+pub const MODE: u32 = 0o600;
+
 /// Bytes written before they are brought to flash, so that the last step is short.
 const SYNC_EVERY: usize = 512 * 1024;
 
 /// The folder of a file.
-fn folder(path: &Path) -> &Path {
+pub(crate) fn folder(path: &Path) -> &Path {
     // That of a name alone is empty.
     let folder = path.parent().filter(|path| !path.as_os_str().is_empty());
     folder.unwrap_or(Path::new("."))
@@ -54,7 +58,7 @@ impl Replacement {
         temporary.push(".new");
         let temporary = PathBuf::from(temporary);
         let mut options = OpenOptions::new();
-        options.write(true).create(true).truncate(false);
+        options.write(true).create(true).truncate(false).mode(MODE);
         let file = loop {
             if let Some(file) = lock(options.open(&temporary)?, &temporary)? {
                 break file;
@@ -143,6 +147,7 @@ pub fn write_whole(path: &Path, content: &mut impl Read) -> io::Result<()> {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use std::os::unix::fs::PermissionsExt;
 
     /// A folder of its own for each test, gone with it.
     pub(crate) struct Folder(pub PathBuf);
@@ -225,5 +230,16 @@ pub(crate) mod tests {
         }
         write_whole(&path, &mut "second".as_bytes()).unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "second");
+    }
+
+    #[test]
+    fn written_files_cannot_be_opened_by_other_users() {
+        let folder = Folder::new("file-mode");
+        let path = folder.0.join("run/loaded");
+        let new = Replacement::create(&path).unwrap();
+        let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(&new.temporary), 0o600);
+        new.finish().unwrap();
+        assert_eq!(mode(&path), 0o600);
     }
 }

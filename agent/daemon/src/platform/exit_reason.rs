@@ -12,6 +12,8 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
+use nix::libc;
+
 /// Longest text; the rest is cut.
 const TEXT_MAX: usize = 160;
 
@@ -29,6 +31,8 @@ pub fn begin(path: &Path) -> io::Result<Option<String>> {
         .create(true)
         .truncate(false)
         .mode(0o600)
+        // Root opens it in a folder of the agent's user.
+        .custom_flags(libc::O_NOFOLLOW)
         .open(path)?;
     let mut said = Vec::new();
     (&mut file).take(TEXT_MAX as u64).read_to_end(&mut said)?;

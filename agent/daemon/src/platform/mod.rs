@@ -5,8 +5,10 @@
 pub mod atomic_file;
 pub mod devices;
 pub mod exit_reason;
+pub mod instance;
 pub mod log_ring;
 pub mod output;
+pub mod reboot;
 pub mod receiver;
 pub mod sandbox;
 pub mod serial;

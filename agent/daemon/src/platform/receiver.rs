@@ -76,7 +76,7 @@ struct Shared {
     /// The sockets failed; nothing more will come.
     failed: AtomicBool,
     /// Rounds of the thread.
-    beat: AtomicU32,
+    heartbeat: AtomicU32,
 }
 
 impl Shared {
@@ -117,7 +117,7 @@ impl Receiver {
             lost: AtomicBool::new(false),
             closing: AtomicBool::new(false),
             failed: AtomicBool::new(false),
-            beat: AtomicU32::new(0),
+            heartbeat: AtomicU32::new(0),
         });
         let its = Arc::clone(&shared);
         thread::Builder::new()
@@ -223,12 +223,12 @@ impl Events {
     }
 
     /// Counts the rounds of the thread.
-    pub fn beat(&self) -> u32 {
-        self.shared.beat.load(Ordering::Relaxed)
+    pub fn heartbeat(&self) -> u32 {
+        self.shared.heartbeat.load(Ordering::Relaxed)
     }
 
     /// Has the thread make a round, if it still can.
-    pub fn prod(&self) {
+    pub fn wake(&self) {
         self.shared.room.wake();
     }
 
@@ -267,7 +267,7 @@ fn receive(shared: &Shared) -> io::Result<()> {
     // An answer that found no room.
     let mut waiting: Option<Answer> = None;
     while !shared.closing.load(Ordering::Acquire) {
-        shared.beat.fetch_add(1, Ordering::Relaxed);
+        shared.heartbeat.fetch_add(1, Ordering::Relaxed);
         // Events first: the kernel sends that of a change before its answer, and
         // so it shall be known here.
         drain_events(shared, &mut events)?;

@@ -10,9 +10,11 @@ use std::str::FromStr;
 
 use nix::libc;
 use nix::sys::termios::{
-    ControlFlags, InputFlags, SetArg, SpecialCharacterIndices, Termios, cfmakeraw, tcgetattr,
-    tcsetattr,
+    ControlFlags, FlushArg, InputFlags, SetArg, SpecialCharacterIndices, Termios, cfmakeraw,
+    tcflush, tcgetattr, tcsetattr,
 };
+
+use super::sandbox::User;
 
 /// Where the kernel names its consoles, the one that `/dev/console` is last.
 const ACTIVE_CONSOLES: &str = "/sys/class/tty/console/active";
@@ -54,6 +56,8 @@ pub struct Serial {
     /// `None` if input and output are one.
     output: Option<Port>,
     saved: Option<Termios>,
+    /// Where a device is opened again after a hangup.
+    path: Option<PathBuf>,
 }
 
 #[derive(Debug)]
@@ -92,15 +96,16 @@ impl Serial {
                 input: Port::Stdin(io::stdin()),
                 output: Some(Port::Stdout(io::stdout())),
                 saved: None,
+                path: None,
             },
-            Choice::Auto => Self::device(&active_console()?)?,
-            Choice::Device(path) => Self::device(path)?,
+            Choice::Auto => Self::open_device(&active_console()?)?,
+            Choice::Device(path) => Self::open_device(path)?,
         };
         serial.make_raw()?;
         Ok(serial)
     }
 
-    fn device(path: &Path) -> io::Result<Self> {
+    fn open_device(path: &Path) -> io::Result<Self> {
         let flags = libc::O_NOCTTY | libc::O_NONBLOCK;
         let file = OpenOptions::new()
             .read(true)
@@ -111,7 +116,22 @@ impl Serial {
             input: Port::Device(file),
             output: None,
             saved: None,
+            path: Some(path.into()),
         })
+    }
+
+    /// The device; `None` for standard input and output.
+    pub fn device(&self) -> Option<&Path> {
+        self.path.as_deref()
+    }
+
+    /// Makes a user the owner of the device, so that this user can open it again. Standard
+    /// input and output stay whose they are.
+    pub fn give_to(&self, user: User) -> io::Result<()> {
+        match self.path {
+            Some(_) => user.own(&self.input),
+            None => Ok(()),
+        }
     }
 
     /// Whether a person may be typing there.
@@ -148,6 +168,14 @@ impl Serial {
         tcsetattr(&self.input, SetArg::TCSANOW, &raw)?;
         self.saved = Some(saved);
         Ok(())
+    }
+
+    /// Discards what a terminal has received and nobody has read.
+    pub fn discard_input(&self) {
+        if self.is_terminal() {
+            // Fails only on a line that is gone.
+            let _ = tcflush(&self.input, FlushArg::TCIFLUSH);
+        }
     }
 
     /// Where input comes from.

@@ -1,14 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The machine as a whole: what tells it and this boot from others (the image it was
-//! flashed with, its name, and the number that the kernel draws at each boot), and its
-//! restart.
+//! What tells this machine and this boot from others: the image it was flashed with, its
+//! name, and the number that the kernel draws at each boot.
 
 use std::fmt;
 use std::fs::File;
-use std::io::{self, Read};
-
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use std::io::Read;
 
 const OS_RELEASE: &str = "/etc/os-release";
 const HOSTNAME: &str = "/proc/sys/kernel/hostname";
@@ -52,11 +48,6 @@ fn field<'a>(text: &'a [u8], name: &str) -> Option<&'a str> {
 fn word(text: &[u8]) -> Option<&str> {
     let graphic = !text.is_empty() && text.iter().all(u8::is_ascii_graphic);
     std::str::from_utf8(text).ok().filter(|_| graphic)
-}
-
-/// Has init reboot the machine, by BusyBox's way to ask for that.
-pub fn reboot() -> io::Result<()> {
-    Ok(kill(Pid::from_raw(1), Signal::SIGTERM)?)
 }
 
 #[cfg(test)]

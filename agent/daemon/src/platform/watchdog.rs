@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The board's watchdog: hardware that resets the board when it is not fed in time.
+//! The board's watchdog: hardware that resets the board when it is not pinged in time.
 //!
-//! It is fed from the main loop, so one that hangs feeds nothing, and only while the
-//! receiver thread still answers. An agent that ends in order stops it; one that
-//! crashes leaves it running, and init has the time limit to start the next one.
+//! The main loop pings it, so a main loop that hangs does not, and only while the receiver
+//! thread still makes rounds. Under init it is never stopped: an agent that ends leaves it
+//! running for the next one, which has the time limit to start; a shutdown is not pinged,
+//! so that one that hangs ends in a reset. An agent that a user started by hand stops it.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -16,10 +17,16 @@ use nix::libc::{self, c_int};
 
 /// Where the driver does not tell its time limit.
 const LIMIT: Duration = Duration::from_secs(4);
-/// Most time between two meals, so that a receiver that hangs is noticed.
-const LONGEST: Duration = Duration::from_secs(10);
+/// Longest ping interval, so that a receiver that hangs is noticed.
+const INTERVAL_MAX: Duration = Duration::from_secs(10);
+/// Time that a shutdown may take, where the driver lets the limit be set.
+const SHUTDOWN: Duration = Duration::from_secs(60);
+/// Written before it is closed, this stops the watchdog (the kernel's "magic close").
+const MAGIC_CLOSE: &[u8] = b"V";
 
 mod ioctl {
+    // WDIOC_SETTIMEOUT
+    nix::ioctl_readwrite!(set_timeout, b'W', 6, nix::libc::c_int);
     // WDIOC_GETTIMEOUT
     nix::ioctl_read!(get_timeout, b'W', 7, nix::libc::c_int);
 }
@@ -28,12 +35,14 @@ mod ioctl {
 #[derive(Debug)]
 pub struct Watchdog {
     file: File,
-    /// A quarter of the time limit: three meals may be late.
+    limit: Duration,
+    /// A quarter of the time limit: three pings may be late.
     interval: Duration,
     due: Instant,
-    /// The receiver's count of its rounds when it was last looked at.
-    beat: Option<u32>,
-    hungry: bool,
+    /// The receiver's count of its rounds at the last ping.
+    heartbeat: Option<u32>,
+    /// The receiver made no round since the last ping.
+    stalled: bool,
 }
 
 impl Watchdog {
@@ -57,46 +66,63 @@ impl Watchdog {
         log::info!("watchdog: resets the board after {} s", limit.as_secs());
         Ok(Some(Self {
             file,
-            interval: (limit / 4).min(LONGEST),
+            limit,
+            interval: (limit / 4).min(INTERVAL_MAX),
             due: Instant::now(),
-            beat: None,
-            hungry: false,
+            heartbeat: None,
+            stalled: false,
         }))
     }
 
-    /// When it is to be fed next.
+    /// When the next ping is due.
     pub fn due(&self) -> Instant {
         self.due
     }
 
-    /// Feeds it if it is time to, and the receiver, where there is one, has turned since
-    /// the last time; says whether it was time. `beat` counts the receiver's rounds.
-    pub fn feed(&mut self, beat: Option<u32>) -> bool {
+    /// Pings it if that is due, and the receiver, where there is one, has made a round since
+    /// the last ping; says whether it was due. `heartbeat` counts the receiver's rounds.
+    pub fn ping(&mut self, heartbeat: Option<u32>) -> bool {
         let now = Instant::now();
         if now < self.due {
             return false;
         }
         self.due = now + self.interval;
-        let alive = beat.is_none() || beat != self.beat;
-        self.beat = beat;
+        let alive = heartbeat.is_none() || heartbeat != self.heartbeat;
+        self.heartbeat = heartbeat;
         if !alive {
-            if !self.hungry {
-                log::error!("watchdog: not fed, the receiver hangs");
+            if !self.stalled {
+                log::error!("watchdog: not pinged: the receiver thread is stuck");
             }
-            self.hungry = true;
+            self.stalled = true;
             return true;
         }
-        self.hungry = false;
-        if let Err(error) = self.file.write(b"\0") {
-            log::error!("watchdog: {error}");
-        }
+        self.stalled = false;
+        self.write(b"\0");
         true
     }
 
-    /// Stops it: the agent ends in order.
+    /// Gives a shutdown that begins now its time: the last ping before the board restarts or
+    /// is reset.
+    pub fn allow_shutdown(&mut self) {
+        if self.limit < SHUTDOWN {
+            let mut seconds = SHUTDOWN.as_secs() as c_int;
+            // SAFETY: `seconds` is what the request reads and fills, and outlives the call.
+            let set = unsafe { ioctl::set_timeout(self.file.as_raw_fd(), &mut seconds) };
+            if let Err(error) = set {
+                let limit = self.limit.as_secs();
+                log::warn!("watchdog: a shutdown has {limit} s, the driver keeps them: {error}");
+            }
+        }
+        self.write(b"\0");
+    }
+
+    /// Stops it: nothing that would ping it runs after this agent.
     pub fn stop(mut self) {
-        // By the letter that a process which dies does not write.
-        if let Err(error) = self.file.write(b"V") {
+        self.write(MAGIC_CLOSE);
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        if let Err(error) = self.file.write(bytes) {
             log::error!("watchdog: {error}");
         }
     }
@@ -117,7 +143,7 @@ mod tests {
             Self(path)
         }
 
-        fn meals(&self) -> Vec<u8> {
+        fn written(&self) -> Vec<u8> {
             fs::read(&self.0).unwrap()
         }
     }
@@ -134,33 +160,42 @@ mod tests {
     }
 
     #[test]
-    fn is_fed_in_time_while_the_receiver_turns() {
-        let device = Device::new("fed");
+    fn is_pinged_in_time_while_the_receiver_makes_rounds() {
+        let device = Device::new("pinged");
         let mut watchdog = Watchdog::open(&device.0).unwrap().unwrap();
-        assert!(watchdog.feed(Some(1)));
-        assert!(!watchdog.feed(Some(2)), "too early");
+        assert!(watchdog.ping(Some(1)));
+        assert!(!watchdog.ping(Some(2)), "too early");
         assert!(watchdog.due() <= Instant::now() + LIMIT / 4);
-        for beat in 2..5 {
+        for heartbeat in 2..5 {
             later(&mut watchdog);
-            watchdog.feed(Some(beat));
+            watchdog.ping(Some(heartbeat));
         }
-        assert_eq!(device.meals(), [0; 4]);
+        assert_eq!(device.written(), [0; 4]);
         watchdog.stop();
-        assert_eq!(device.meals(), [0, 0, 0, 0, b'V']);
+        assert_eq!(device.written(), [0, 0, 0, 0, b'V']);
     }
 
     #[test]
-    fn starves_when_the_receiver_hangs_and_not_when_there_is_none() {
-        let device = Device::new("hungry");
+    fn is_not_pinged_while_the_receiver_is_stuck() {
+        let device = Device::new("stuck");
         let mut watchdog = Watchdog::open(&device.0).unwrap().unwrap();
-        let beats = [Some(7), Some(7), Some(7), None, None, Some(0), Some(0)];
-        for beat in beats {
+        let heartbeats = [Some(7), Some(7), Some(7), None, None, Some(0), Some(0)];
+        for heartbeat in heartbeats {
             later(&mut watchdog);
-            watchdog.feed(beat);
+            watchdog.ping(heartbeat);
         }
-        assert_eq!(device.meals().len(), 4);
+        assert_eq!(device.written().len(), 4);
         drop(watchdog);
-        assert!(!device.meals().contains(&b'V'));
+        assert!(!device.written().contains(&b'V'));
+    }
+
+    #[test]
+    fn a_shutdown_gets_one_last_ping_and_no_stop() {
+        let device = Device::new("shutdown");
+        let mut watchdog = Watchdog::open(&device.0).unwrap().unwrap();
+        watchdog.allow_shutdown();
+        drop(watchdog);
+        assert_eq!(device.written(), [0]);
     }
 
     #[test]

@@ -9,7 +9,9 @@
  *
  * Requests are parsed strictly: an unknown attribute, an attribute of the wrong
  * length, bits set beyond the prefix length or trailing bytes fail the request
- * with an extended ack that carries a text and the offset of the attribute.
+ * with an extended ack that carries a text and the offset of the attribute. So
+ * does a flag in the header that has no meaning for its type. Clients pass over
+ * attributes of answers that they do not know.
  */
 #ifndef _UAPI_LINUX_NL31_H
 #define _UAPI_LINUX_NL31_H
@@ -39,8 +41,9 @@
  *	creates it, NLM_F_REPLACE changes it (-ENOENT if there is none),
  *	NLM_F_CREATE | NLM_F_APPEND adds it behind those of the same metric
  *	(-EEXIST if exactly this path is there). Also the reply to
- *	NL31_MSG_GETROUTE, and the event for a new path; with NLM_F_REPLACE set
- *	the event says that the path took the place of one of the same metric.
+ *	NL31_MSG_GETROUTE, and the event for a new path: one that was appended
+ *	behind those of its metric, or with NLM_F_REPLACE set took the place of
+ *	the first of its metric.
  * @NL31_MSG_DELROUTE: CAP_NET_ADMIN. NL31_ROUTE_DST and NL31_ROUTE_DST_LEN
  *	without any path attribute: the prefix and all its paths, or -ENOTEMPTY
  *	with NLM_F_NONREC when it has more than one. With path attributes: the
@@ -56,7 +59,9 @@
  *	(NL31_ROUTE_DST as in a bulk delete); replies of a filtered dump carry
  *	NLM_F_DUMP_FILTERED. A change during the dump sets NLM_F_DUMP_INTR in the
  *	first message behind it, with NLM_F_ATOMIC the dump shows the table as it
- *	was at its start.
+ *	was at its start. The first message carries NL31_ROUTE_GENERATION; the
+ *	NLMSG_DONE carries it as a u64 in NLMSGERR_ATTR_COOKIE, for a socket that
+ *	has set NETLINK_EXT_ACK.
  * @NL31_MSG_NEWTABLE: CAP_NET_ADMIN. Sets NL31_TABLE_MAX_ROUTES. With
  *	NLM_F_REPLACE the table is emptied too; as the first message of a
  *	transaction this replaces the whole table at once. Also the reply to
@@ -70,8 +75,10 @@
  * transaction: all of it or nothing is applied, and one answer is sent, either
  * NLMSG_DONE with the number of changes (int) or one NLMSG_ERROR that embeds
  * the header of the message that failed and carries its sequence number; what
- * follows up to the NLMSG_DONE is then discarded. It may span datagrams. While
- * one is open, changes that are not part of it get -EBUSY.
+ * follows up to the NLMSG_DONE is then discarded. It may span datagrams. An
+ * NLMSG_DONE that carries a negative int discards it all, and is answered by an
+ * NLMSG_DONE with the same int. While one is open, changes that are not part of it
+ * get -EBUSY.
  */
 enum nl31_msg {
 	NL31_MSG_GREET = 16,	/* NLMSG_MIN_TYPE */
@@ -133,15 +140,23 @@ enum nl31_greet_attr {
  *	whole address
  * @NL31_ROUTE_TYPE: u8, enum nl31_route_type; where absent, unicast
  * @NL31_ROUTE_GATEWAY: 4 or 16 bytes, of the family of NL31_ROUTE_DST
- * @NL31_ROUTE_OIF: u32: index of the device; a unicast path has a gateway, a
- *	device, or both
+ * @NL31_ROUTE_OIF: u32: index of a device that is there; a unicast path has a
+ *	gateway, a device, or both. The path is deleted with its device.
  * @NL31_ROUTE_METRIC: u32: the lowest is used; where absent, 0
  * @NL31_ROUTE_PROTOCOL: u8: who installed the path, by the numbers of RTPROT_*
  *	in linux/rtnetlink.h; where absent, 0
  * @NL31_ROUTE_GENERATION: u64, events: number of the change. Events that follow
  *	each other have numbers that follow each other; a gap means that some
- *	were lost.
+ *	were lost. In the first message of a dump: number of the last change in
+ *	what it shows.
  * @NL31_ROUTE_PAD: padding, to be ignored
+ * @NL31_ROUTE_OIF_NAME: string, 1 to 15 bytes and a zero: name of the device,
+ *	instead of NL31_ROUTE_OIF. It need not exist: the path waits for it, and
+ *	is used whenever a device has this name. Messages about such a path carry
+ *	NL31_ROUTE_OIF besides while there is one.
+ * @NL31_ROUTE_FLAGS: u32, enum nl31_route_flag, dumps: why a path is not in use;
+ *	absent for one that is
+ * @NL31_ROUTE_TABLE: u32, reserved: 0, or absent
  */
 enum nl31_route_attr {
 	NL31_ROUTE_UNSPEC,
@@ -154,10 +169,27 @@ enum nl31_route_attr {
 	NL31_ROUTE_PROTOCOL,
 	NL31_ROUTE_GENERATION,
 	NL31_ROUTE_PAD,
+	NL31_ROUTE_OIF_NAME,
+	NL31_ROUTE_FLAGS,
+	NL31_ROUTE_TABLE,
 
 	/* private: */
 	__NL31_ROUTE_MAX,
 	NL31_ROUTE_MAX = __NL31_ROUTE_MAX - 1
+};
+
+/**
+ * enum nl31_route_flag - why a path is not in use
+ *
+ * @NL31_FLAG_LINKDOWN: its device is down, or not there
+ * @NL31_FLAG_DEAD: its device is not there. A path by name waits for it, one by
+ *	index is about to be deleted.
+ * @NL31_FLAG_STANDBY: a path before it is in use
+ */
+enum nl31_route_flag {
+	NL31_FLAG_LINKDOWN = 1,
+	NL31_FLAG_DEAD = 2,
+	NL31_FLAG_STANDBY = 4
 };
 
 /**

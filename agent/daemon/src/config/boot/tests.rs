@@ -31,7 +31,15 @@ fn start(folder: &Folder, kernel: &mut Kernel) -> Vec<String> {
 
 fn start_with(folder: &Folder, kernel: &mut Kernel, module: &Path) -> Vec<String> {
     let config = folder.0.join("routes.conf");
-    let mut boot = Boot::new(&Files::new(Some(&config), &folder.0.join("run")));
+    start_from(
+        &Files::new(Some(&config), &folder.0.join("run")),
+        kernel,
+        module,
+    )
+}
+
+fn start_from(files: &Files, kernel: &mut Kernel, module: &Path) -> Vec<String> {
+    let mut boot = Boot::new(files);
     boot.module = module.into();
     let mut news = Vec::new();
     while !boot.ended() {
@@ -39,11 +47,11 @@ fn start_with(folder: &Folder, kernel: &mut Kernel, module: &Path) -> Vec<String
         news.push(match boot.step(kernel, &TestDevices::default()) {
             News::None => continue,
             News::Kept(paths) => format!("kept {paths}"),
-            News::Loaded(path, loaded) => {
+            News::Loaded(path, loaded, _) => {
                 format!("loaded {} {}+{}", name(&path), loaded.added, loaded.present)
             }
-            News::Late(device, loaded) => format!("late {device} {}", loaded.added),
-            News::NotLate(error) => error.to_string(),
+            News::LoadedDeferred(device, loaded) => format!("late {device} {}", loaded.added),
+            News::DeferredRefused(error) => error.to_string(),
             News::Refused(error) => format!("refused {} {:?}", name(&error.path), error.place),
             News::Empty => "empty".into(),
             News::Failed(error) => {
@@ -53,6 +61,26 @@ fn start_with(folder: &Folder, kernel: &mut Kernel, module: &Path) -> Vec<String
         });
     }
     news
+}
+
+#[test]
+fn a_saved_config_without_a_byte_gives_way_to_the_good_copy_or_the_factorys() {
+    let folder = Folder::new("boot-empty");
+    let files = Files {
+        factory: Some(folder.file("factory.conf", "")),
+        ..Files::new(Some(&folder.0.join("routes.conf")), &folder.0.join("run"))
+    };
+    let boot = || start_from(&files, &mut kernel(), Path::new("/no/such"));
+    folder.file("routes.conf", "");
+    let refused = "refused routes.conf None";
+    assert_eq!(boot(), [refused, "loaded factory.conf 0+0"]);
+    fs::remove_file(files.mark()).unwrap();
+    folder.file("routes.good", "10.0.0.0/8 dev eth0\n");
+    assert_eq!(boot(), [refused, "loaded routes.good 1+0"]);
+    fs::remove_file(files.mark()).unwrap();
+    // Whatever `save` writes of an empty table.
+    folder.file("routes.conf", "# saved\n");
+    assert_eq!(boot(), ["loaded routes.conf 0+0"]);
 }
 
 #[test]
@@ -169,7 +197,7 @@ fn routes_over_a_device_that_comes_late_are_loaded_when_it_does() {
     boot.look_for_devices(&mut kernel, &MoreDevices);
     let mut late = Vec::new();
     while !boot.done() {
-        if let News::Late(device, loaded) = boot.step(&mut kernel, &MoreDevices) {
+        if let News::LoadedDeferred(device, loaded) = boot.step(&mut kernel, &MoreDevices) {
             late.push((device.to_string(), loaded.added));
         }
     }
@@ -202,7 +230,7 @@ fn a_device_that_is_gone_again_is_waited_for_as_before() {
     let step = |boot: &mut Boot, kernel: &mut Kernel, devices: &dyn Devices| {
         let mut told = Vec::new();
         while !boot.ended() {
-            if let News::Late(device, loaded) = boot.step(kernel, devices) {
+            if let News::LoadedDeferred(device, loaded) = boot.step(kernel, devices) {
                 told.push((device.to_string(), loaded.added));
             }
         }
@@ -215,7 +243,7 @@ fn a_device_that_is_gone_again_is_waited_for_as_before() {
         // As it was pulled out before its line was read.
         assert_eq!(step(&mut boot, &mut kernel, &TestDevices::default()), []);
         assert_eq!(boot.waits_for().len(), 1);
-        let late = Mark::read(&files.mark()).unwrap().late.unwrap();
+        let late = Mark::read(&files.mark()).unwrap().deferred.unwrap();
         assert_eq!(late.devices.len(), 1);
     }
     boot.look_for_devices(&mut kernel, &MoreDevices);
@@ -241,7 +269,7 @@ fn a_device_whose_config_is_gone_is_waited_for_no_more() {
     assert!(
         Mark::read(&files.mark())
             .unwrap()
-            .late
+            .deferred
             .unwrap()
             .devices
             .is_empty()

@@ -76,16 +76,13 @@ pub struct KeyDecoder {
     state: State,
     /// Bytes of a character that is not complete.
     utf8: heapless::Vec<u8, 4>,
-    /// The last byte was a CR: a LF behind it belongs to it.
-    cr: bool,
 }
 
 impl KeyDecoder {
     /// Takes the next byte; gives the key that it completes.
     pub fn byte(&mut self, byte: u8) -> Option<Key> {
-        let after_cr = std::mem::take(&mut self.cr);
         match self.state {
-            State::Ground => self.ground(byte, after_cr),
+            State::Ground => self.ground(byte),
             State::Escape => self.escape(byte),
             State::Csi { .. } => self.csi(byte),
             State::Ss3 => {
@@ -135,17 +132,13 @@ impl KeyDecoder {
         }
     }
 
-    fn ground(&mut self, byte: u8, after_cr: bool) -> Option<Key> {
+    fn ground(&mut self, byte: u8) -> Option<Key> {
         if !self.utf8.is_empty() || byte >= 0x80 {
             return self.multibyte(byte);
         }
         match byte {
-            b'\r' => {
-                self.cr = true;
-                Some(Key::Enter)
-            }
-            b'\n' if after_cr => None,
-            b'\n' => Some(Key::Enter),
+            // CR LF has become CR before it comes here.
+            b'\r' | b'\n' => Some(Key::Enter),
             b'\t' => Some(Key::Tab),
             0x08 | 0x7f => Some(Key::Backspace),
             0x1b => {
@@ -162,12 +155,14 @@ impl KeyDecoder {
         if !self.utf8.is_empty() && byte & 0xc0 != 0x80 {
             // A new character where one was to go on; the byte stands for itself.
             self.utf8.clear();
-            let key = self.ground(byte, false);
+            let key = self.ground(byte);
             return key.or(Some(Key::Invalid));
         }
         // At most 4 bytes: the fourth is either the last one or an error below.
         let _ = self.utf8.push(byte);
         let key = match std::str::from_utf8(&self.utf8) {
+            // A byte order mark is no key, and shows nothing.
+            Ok("\u{feff}") => None,
             Ok(text) => text.chars().next().map(|c| match c {
                 // C1 controls are not shown, whatever they do.
                 c if c.is_control() => Key::Invalid,
@@ -311,8 +306,7 @@ mod tests {
     fn every_line_end_is_one_enter() {
         assert_eq!(keys(b"\r"), [Key::Enter]);
         assert_eq!(keys(b"\n"), [Key::Enter]);
-        assert_eq!(keys(b"\r\n"), [Key::Enter]);
-        assert_eq!(keys(b"\r\r\n\n"), [Key::Enter; 3]);
+        assert_eq!(keys(b"\r\r"), [Key::Enter; 2]);
     }
 
     #[test]
@@ -338,6 +332,7 @@ mod tests {
     #[test]
     fn characters_are_utf8() {
         assert_eq!(text("aé€😀".as_bytes()), "aé€😀");
+        assert_eq!(text("\u{feff}a".as_bytes()), "a");
         assert_eq!(text(b"\xffa"), ".a");
         assert_eq!(text(b"\xc3a"), "a");
         assert_eq!(keys(b"\xe2\x82\r"), [Key::Enter]);

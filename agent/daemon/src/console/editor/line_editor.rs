@@ -89,6 +89,11 @@ impl Editor {
         self.buffer.text()
     }
 
+    /// The prompt.
+    pub fn prompt_text(&self) -> &str {
+        self.prompt
+    }
+
     /// The line left of the cursor.
     pub fn left(&self) -> &str {
         self.buffer.left()
@@ -135,8 +140,10 @@ impl Editor {
 
     /// Inserts text at the cursor; says whether it fits.
     pub fn insert(&mut self, text: &str, out: &mut Output) -> bool {
+        let full = self.buffer.overflowed();
         let fits = self.buffer.insert(text);
-        if !fits {
+        // Once: a line that echoes sends a BEL back as a key.
+        if !fits && !full {
             out.raw(b"\x07");
         }
         self.refresh(out);

@@ -11,6 +11,7 @@ mod line_buffer;
 mod line_editor;
 mod row;
 
+pub use keys::{Key, KeyDecoder};
 pub use line_buffer::{LINE_MAX, Line};
 pub use line_editor::{Editor, Request};
 pub use row::DRAWN_MAX;

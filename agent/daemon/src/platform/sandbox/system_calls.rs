@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What is left to the agent when it has started: one capability, and the system
-//! calls of the lists below. Whoever finds a fault in it that runs his code gets a
-//! process that cannot start a program, open an internet socket or make memory
-//! executable, and no more rights over the machine than the routes.
+//! The system calls that are left to the agent when it has started, by seccomp: those of
+//! the lists below. A process with this filter cannot start a program, open an internet
+//! socket or make memory executable. Part of the [sandbox](super).
+//!
+//! The filter is assembled here: the crate seccompiler does not know 32-bit Arm.
 
 use std::io;
 
@@ -12,69 +13,16 @@ use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction
 
 use crate::platform::exit_reason;
 
-/// Changes of routes, and receive buffers as large as they need.
-const CAP_NET_ADMIN: u32 = 12;
-
 /// Status of an agent that made a system call which is not on the list, as a shell
 /// would give it for the signal.
 pub const STATUS: c_int = 128 + libc::SIGSYS;
 
-/// Gives up all that is not needed from here on, for good. To be called while there is
-/// one thread.
+/// Limits the process to its system calls, for good. To be called while there is one
+/// thread.
 pub fn restrict() -> io::Result<()> {
-    // SAFETY: none of these calls of prctl takes a pointer.
-    unsafe {
-        Errno::result(libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))?;
-        Errno::result(libc::prctl(
-            libc::PR_CAP_AMBIENT,
-            libc::PR_CAP_AMBIENT_CLEAR_ALL,
-            0,
-            0,
-            0,
-        ))?;
-        // Ends at the first that the kernel does not know, or at once for a user who
-        // has none to pass on.
-        let mut capability = 0;
-        while libc::prctl(libc::PR_CAPBSET_DROP, capability, 0, 0, 0) == 0 {
-            capability += 1;
-        }
-    }
-    drop_capabilities()?;
+    nix::sys::prctl::set_no_new_privs()?;
     end_on_violation()?;
     install(&program())
-}
-
-/// As `linux/capability.h` has it.
-#[repr(C)]
-struct Header {
-    version: u32,
-    pid: c_int,
-}
-
-#[derive(Clone, Copy, Default)]
-#[repr(C)]
-struct Capabilities {
-    effective: u32,
-    permitted: u32,
-    inheritable: u32,
-}
-
-fn drop_capabilities() -> io::Result<()> {
-    const VERSION_3: u32 = 0x2008_0522;
-    let mut header = Header {
-        version: VERSION_3,
-        pid: 0,
-    };
-    // Those of version 3 come in two halves.
-    let mut sets = [Capabilities::default(); 2];
-    // SAFETY: both pointers are to what this version of the call reads and fills.
-    Errno::result(unsafe { libc::syscall(libc::SYS_capget, &mut header, &mut sets) })?;
-    let kept = sets[0].permitted & 1 << CAP_NET_ADMIN;
-    sets = Default::default();
-    (sets[0].permitted, sets[0].effective) = (kept, kept);
-    // SAFETY: as above; it is only read.
-    Errno::result(unsafe { libc::syscall(libc::SYS_capset, &header, &sets) })?;
-    Ok(())
 }
 
 /// The start of `siginfo_t` for SIGSYS.
@@ -93,7 +41,7 @@ fn end_on_violation() -> io::Result<()> {
         // SAFETY: the kernel passes a siginfo_t, which for this signal begins so.
         let call = unsafe { (*info.cast::<Violation>()).call };
         exit_reason::say(format_args!(
-            "it made system call {call}, which it has no need of"
+            "the agent made system call {call}, which seccomp does not allow it"
         ));
         // SAFETY: takes no pointer, and is safe in a signal handler.
         unsafe { libc::_exit(STATUS) }
@@ -130,13 +78,13 @@ static ALLOWED: &[u16] = &short([
     libc::SYS_close, libc::SYS_clock_nanosleep, libc::SYS_nanosleep,
     libc::SYS_sched_yield, libc::SYS_restart_syscall,
     // sockets
-    libc::SYS_bind, libc::SYS_listen, libc::SYS_accept4, libc::SYS_sendmsg,
+    libc::SYS_bind, libc::SYS_accept4, libc::SYS_sendmsg,
     libc::SYS_recvmsg, libc::SYS_setsockopt, libc::SYS_getsockopt,
     libc::SYS_getsockname, libc::SYS_eventfd2,
     // files
     libc::SYS_openat, libc::SYS_statx, libc::SYS_getdents64, libc::SYS_fsync,
     libc::SYS_fdatasync, libc::SYS_mkdirat, libc::SYS_unlinkat, libc::SYS_renameat,
-    libc::SYS_fchmod, libc::SYS_fchmodat, libc::SYS_lseek, libc::SYS_ftruncate,
+    libc::SYS_lseek, libc::SYS_ftruncate,
     libc::SYS_flock, libc::SYS_uname,
     // memory
     libc::SYS_munmap, libc::SYS_mremap, libc::SYS_brk, libc::SYS_madvise,
@@ -155,7 +103,7 @@ static ALLOWED: &[u16] = &short([
 static ALSO: &[u16] = &short([
     libc::SYS_poll, libc::SYS_open, libc::SYS_stat, libc::SYS_lstat, libc::SYS_fstat,
     libc::SYS_newfstatat, libc::SYS_mkdir, libc::SYS_unlink, libc::SYS_rename,
-    libc::SYS_chmod, libc::SYS_rseq,
+    libc::SYS_rseq,
 ]);
 #[cfg(target_arch = "aarch64")]
 static ALSO: &[u16] = &short([libc::SYS_fstat, libc::SYS_newfstatat, libc::SYS_rseq]);
@@ -166,7 +114,7 @@ static ALSO: &[u16] = &short([libc::SYS_fstat, libc::SYS_newfstatat, libc::SYS_r
 static ALSO: &[u16] = &short([
     libc::SYS_poll, libc::SYS_open, libc::SYS_stat64, libc::SYS_lstat64,
     libc::SYS_fstat64, libc::SYS_fstatat64, libc::SYS_mkdir, libc::SYS_unlink,
-    libc::SYS_rename, libc::SYS_chmod, libc::SYS_fcntl64, libc::SYS__llseek,
+    libc::SYS_rename, libc::SYS_fcntl64, libc::SYS__llseek,
     libc::SYS_ftruncate64, libc::SYS_send, libc::SYS_recv, libc::SYS_sigreturn,
     403, /* clock_gettime64 */ 407, /* clock_nanosleep_time64 */
     414, /* ppoll_time64 */ 422, /* futex_time64 */
@@ -190,8 +138,6 @@ static CONDITIONAL: &[(c_long, u8, Is)] = &[
     // abort() puts the default action back; nobody may touch that of SIGSYS.
     (libc::SYS_rt_sigaction, 0, Is::Equal(libc::SIGABRT)),
     (libc::SYS_prctl, 0, Is::Equal(libc::PR_SET_NAME)),
-    // Asks init for a reboot.
-    (libc::SYS_kill, 0, Is::Equal(1)),
 ];
 
 #[derive(Clone, Copy)]

@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The serial line: opened again when it is gone, shared by a person and a program.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use nl31_wire::limits::SILENCE_MS;
+use nl31_wire::{Heard, Line, Silence};
+
+use super::agent::Agent;
+use super::retry::Retry;
+use crate::platform::serial::{Input, Serial};
+
+/// How long a program's frame may pause.
+pub(super) const SILENCE: Duration = Duration::from_millis(SILENCE_MS as u64);
+
+/// How long a line with a PIN stays unlocked when nothing is heard on it.
+const IDLE: Duration = Duration::from_secs(600);
+
+impl Agent {
+    /// Time until an unlocked line is locked again because nobody uses it.
+    pub(super) fn idle(&self) -> Option<Duration> {
+        let lockable = self.serial.is_some() && self.console.locks_when_idle();
+        lockable.then(|| IDLE.saturating_sub(self.heard.max(self.worked).elapsed()))
+    }
+
+    /// Returns to text when a program has left, or a person has come.
+    pub(super) fn give_line_back(&mut self) {
+        if self.leaving && !self.program.pending() {
+            self.line.leave();
+        } else if !self.line.begun() || self.heard.elapsed() < SILENCE {
+            return;
+        } else {
+            match self.line.silence() {
+                Silence::Nothing => return,
+                Silence::Text(byte) => return self.console.feed(&[byte]),
+                Silence::Person => {}
+            }
+        }
+        self.leaving = false;
+        self.program.reset();
+        self.console.restart();
+    }
+
+    pub(super) fn open_serial(&mut self) {
+        match Serial::open(&self.options.serial) {
+            Ok(serial) => {
+                log::info!("serial line is open");
+                let (columns, rows) = serial.size();
+                self.console.set_size(columns, rows);
+                self.serial = Some(serial);
+                self.serial_retry = Retry::now();
+                self.console.restart();
+            }
+            Err(error) => {
+                if error.kind() == io::ErrorKind::PermissionDenied && self.confined {
+                    // A device that has just come is root's: the next agent opens it before
+                    // it becomes its user.
+                    log::warn!("serial line: {error}: starting over as root");
+                    self.terminated = true;
+                }
+                if self.serial_retry.pause == Retry::FIRST {
+                    log::error!("serial line: {error}");
+                }
+                self.serial_retry.later();
+            }
+        }
+    }
+
+    /// The line is gone: let go of it, and try it again later.
+    pub(super) fn hung_up(&mut self) {
+        if self.options.serial.is_standard() {
+            self.console.end_of_input();
+            return;
+        }
+        log::warn!("serial line hung up");
+        // Who comes next may be somebody else.
+        self.console.lock();
+        self.serial = None;
+        self.line = Line::new();
+        self.program.reset();
+        self.leaving = false;
+        self.serial_retry.later();
+    }
+
+    pub(super) fn write(&mut self) {
+        if self.serial.is_none() {
+            // Nobody is there to read it, and others would wait for room.
+            self.console.out().clear();
+        }
+        while let Some(serial) = &mut self.serial {
+            let mut out = self.console.out();
+            if self.line.frames() {
+                // Nobody is there to read it.
+                out.clear();
+                self.program.tells();
+                out = self.program.out();
+            }
+            if out.pending().is_empty() {
+                return;
+            }
+            match serial.write(out.pending()) {
+                Ok(0) => return,
+                Ok(len) => out.consume(len),
+                Err(error) => {
+                    log::warn!("serial line: {error}");
+                    out.clear();
+                    // Nobody reads the replies: the rest need not be done.
+                    self.terminated = self.options.serial.is_standard();
+                    self.hung_up();
+                    return;
+                }
+            }
+            if self.options.serial.is_standard() {
+                // One short write, then poll whether it takes more.
+                return;
+            }
+        }
+    }
+
+    /// Bytes that may be read from the serial line.
+    pub(super) fn wants(&self) -> usize {
+        if self.line.frames() {
+            return self.program.wants();
+        }
+        if self.console.input_ended() {
+            return 0;
+        }
+        self.console.wants().min(self.program.wants())
+    }
+
+    /// Takes what came over the serial line.
+    pub(super) fn hear(&mut self, bytes: &[u8]) {
+        if !self.serial.as_ref().is_some_and(Serial::is_terminal) {
+            return self.console.feed(bytes);
+        }
+        for &byte in bytes {
+            let text = !self.line.frames();
+            match self.line.byte(byte) {
+                Heard::Nothing => {}
+                Heard::Text(typed) => self.console.feed(typed),
+                Heard::Frame(frame) => {
+                    if text {
+                        // A program begins to talk: no echo, no prompt, no text from now on.
+                        self.console.suspend();
+                    }
+                    self.program.frame(Ok(&frame));
+                }
+                Heard::Bad(error) => self.program.frame(Err(error)),
+            }
+            self.leaving |= self.program.left();
+        }
+        // Only now: what came while a frame was carried out is not behind a silence.
+        self.heard = Instant::now();
+    }
+
+    pub(super) fn read(&mut self) {
+        // What comes behind a program's farewell is a person's.
+        self.give_line_back();
+        let mut buffer = [0; 1024];
+        let room = self.wants().min(buffer.len());
+        let Some(serial) = &mut self.serial else {
+            return;
+        };
+        match serial.read(&mut buffer[..room]) {
+            Ok(Input::Bytes(len)) => self.hear(&buffer[..len]),
+            Ok(Input::Nothing) => {}
+            Ok(Input::End) => self.hung_up(),
+            Err(error) => {
+                log::warn!("serial line: {error}");
+                self.hung_up();
+            }
+        }
+    }
+}

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Waits for whatever comes first: input, output, the kernel, a signal, a timer.
+
+use std::io;
+use std::os::fd::AsFd;
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::Signal;
+
+use super::agent::{Agent, LOOK};
+use super::serial_line::SILENCE;
+use crate::frames::control_socket::PROGRAMS_MAX;
+use crate::platform::watchdog::Watchdog;
+
+impl Agent {
+    /// Waits for something to do; handles input and signals.
+    pub(super) fn wait(&mut self, busy: bool) -> io::Result<()> {
+        let timeout = if busy {
+            PollTimeout::ZERO
+        } else {
+            self.next_timer()
+        };
+        let pending = match self.line.frames() {
+            true => self.program.pending(),
+            false => !self.console.out().pending().is_empty(),
+        };
+        let wants = self.wants() > 0;
+        let answers = self.console.waits_for_kernel();
+        let listens = self.console.listens() || self.programs_subscribe();
+
+        let mut fds = heapless::Vec::<PollFd, { 6 + PROGRAMS_MAX }>::new();
+        let mut watch = |fd, flags| {
+            let _ = fds.push(PollFd::new(fd, flags));
+            fds.len() - 1
+        };
+        let signals = watch(self.signals.as_fd(), PollFlags::POLLIN);
+        let (mut input, mut hangup) = (None, None);
+        if let Some(serial) = &self.serial {
+            if wants {
+                input = Some(watch(serial.input(), PollFlags::POLLIN));
+            }
+            if pending {
+                watch(serial.output(), PollFlags::POLLOUT);
+            } else if !wants {
+                // Nothing to do there, but a hangup is always reported.
+                hangup = Some(watch(serial.input(), PollFlags::empty()));
+            }
+        }
+        if let Some(events) = &self.events {
+            if listens {
+                watch(events.ready().as_fd(), PollFlags::POLLIN);
+            }
+            if answers {
+                watch(events.answers_ready().as_fd(), PollFlags::POLLIN);
+            }
+        }
+        let own = fds.len();
+        if let Some(control) = &self.control {
+            control.watch(&mut |fd, flags| {
+                let _ = fds.push(PollFd::new(fd, flags));
+            });
+        }
+        match poll(&mut fds, timeout) {
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let ready = |index: usize| fds[index].any().unwrap_or(false);
+        let signalled = ready(signals);
+        let readable = input.is_some_and(ready);
+        let programs = (own..fds.len()).any(ready);
+        let gone = hangup.is_some_and(ready) && !self.options.serial.is_standard();
+        drop(fds);
+        if signalled {
+            self.signal()?;
+        }
+        if readable {
+            self.read();
+        } else if gone {
+            self.hung_up();
+        }
+        if let Some(control) = self.control.as_mut().filter(|_| programs) {
+            control.work();
+        }
+        Ok(())
+    }
+
+    pub(super) fn next_timer(&self) -> PollTimeout {
+        let serial = self.serial.is_none().then_some(self.serial_retry.at);
+        let kernel = (!self.console.attached()).then_some(self.kernel_retry.at);
+        let silence = self.line.begun().then(|| self.heard + SILENCE);
+        // Nothing can be taken back, and no route added, before the kernel is there.
+        let ready = self.console.attached() && !self.console.booting();
+        let undo = self.shared.left().filter(|_| ready);
+        let undo =
+            undo.map(|left| (Instant::now() + Duration::from_millis(left)).max(self.undo_retry.at));
+        let look = self.console.waits_for_devices().then(|| self.looked + LOOK);
+        let idle = self.idle().map(|idle| Instant::now() + idle);
+        let watchdog = self.watchdog.as_ref().map(Watchdog::due);
+        // A kernel that says nothing is to be noticed.
+        let answer = self.console.waits_for_kernel();
+        let answer = answer.then(|| Instant::now() + LOOK);
+        let timers = [serial, kernel, silence, undo, look, idle, watchdog, answer]
+            .into_iter()
+            .flatten();
+        match timers.min() {
+            None => PollTimeout::NONE,
+            Some(at) => {
+                let left = at.saturating_duration_since(Instant::now());
+                PollTimeout::try_from(left.as_millis() + 1).unwrap_or(PollTimeout::MAX)
+            }
+        }
+    }
+
+    pub(super) fn signal(&mut self) -> io::Result<()> {
+        while let Some(info) = self.signals.read_signal()? {
+            if info.ssi_signo == Signal::SIGWINCH as u32 {
+                if let Some(serial) = &self.serial {
+                    let (columns, rows) = serial.size();
+                    self.console.set_size(columns, rows);
+                }
+            } else {
+                log::info!("ended by signal {}", info.ssi_signo);
+                self.terminated = true;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Restarts the machine. Only root may ask init for that, and the agent has given root up
+//! when a user asks for it. So the agent writes a request into its run folder and ends;
+//! init starts it again; the new agent, root yet, passes the request on to init before it
+//! does anything else.
+
+use std::fs::OpenOptions;
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use super::atomic_file::{MODE, remove};
+
+/// How long a shutdown may take before the agent serves its line again.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Whether init started this process and starts it again when it ends.
+pub fn is_run_by_init() -> bool {
+    std::os::unix::process::parent_id() == 1
+}
+
+fn path(run: &Path) -> PathBuf {
+    run.join("reboot")
+}
+
+/// Has the next agent restart the machine. This one is to end.
+pub fn request(run: &Path) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).mode(MODE);
+    options.open(path(run)).map(drop)
+}
+
+/// Asks init for a reboot if the agent before requested it, and waits for init to end this
+/// process. Returns where nothing was requested, and where init does not restart the
+/// machine.
+pub fn pass_on(run: &Path) -> io::Result<()> {
+    if !path(run).exists() {
+        return Ok(());
+    }
+    // BusyBox init restarts the machine on SIGTERM.
+    let asked = kill(Pid::from_raw(1), Signal::SIGTERM);
+    if asked.is_ok() {
+        std::thread::sleep(PATIENCE);
+    }
+    remove(&path(run))?;
+    asked?;
+    let text = "init was asked to restart the machine, and has not";
+    Err(io::Error::new(io::ErrorKind::TimedOut, text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::platform::atomic_file::tests::Folder;
+
+    #[test]
+    fn pass_on_does_nothing_without_a_request() {
+        let folder = Folder::new("reboot");
+        pass_on(&folder.0).unwrap();
+        // To pass it on would restart the machine that runs this test.
+        request(&folder.0).unwrap();
+        assert!(path(&folder.0).exists());
+    }
+}

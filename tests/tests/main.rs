@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The system tests: a module for each suite. `cargo test SUITE::` runs those of one.
+
+mod bench;
+mod boot;
+mod buildroot;
+mod console;
+mod disk;
+mod kunit;
+mod lab;
+mod memory;
+mod microcontroller;
+mod newcomer;
+mod power_cut;
+mod program;
+mod protocol;
+mod readme;
+mod resilience;
+mod serial;
+mod specification;
+mod transaction;
+mod wire;
