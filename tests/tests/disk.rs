@@ -346,18 +346,37 @@ fn a_config_that_does_not_parse_is_named_and_leads_to_a_prompt() {
 }
 
 #[test]
-fn a_factory_reset_asked_for_by_a_file_leaves_nothing() {
+fn a_factory_reset_asked_for_by_a_file_or_a_command_leaves_nothing() {
     let disk = used();
-    let mut guest = boot(&disk, "");
-    sh(&mut guest, "touch /data/factory-reset");
-    power_off(guest);
-    let mut guest = boot(&disk, "");
-    assert_said(&guest, "factory reset, asked for by /data/factory-reset");
-    assert!(!has_config(&mut guest));
-    assert_eq!(sh(&mut guest, "ls -A /data/nl31"), "");
-    power_off(guest);
-    let guest = boot(&disk, "");
-    assert_eq!(said(&guest), [""; 0]);
+    for (command, file) in [
+        (false, "/data/factory-reset"),
+        (true, "/data/nl31/factory-reset"),
+    ] {
+        let mut guest = boot(&disk, "");
+        sh(
+            &mut guest,
+            &format!("printf '{CONFIG}' >/data/nl31/routes.conf"),
+        );
+        match command {
+            // The agent's user makes the file, and root's script finds it.
+            true => {
+                let reply = guest.command("factory-reset").expect("a reply");
+                assert!(reply.succeeded(), "{reply}");
+                sh(&mut guest, &format!("[ -e {file} ]"));
+            }
+            false => drop(sh(&mut guest, &format!("touch {file}"))),
+        }
+        power_off(guest);
+        let mut guest = boot(&disk, "");
+        assert_said(&guest, &format!("factory reset, asked for by {file}"));
+        assert!(!has_config(&mut guest));
+        assert_eq!(sh(&mut guest, "ls -A /data/nl31"), "");
+        let saved = guest.command("save").expect("a reply");
+        assert!(saved.succeeded(), "{saved}");
+        power_off(guest);
+        let guest = boot(&disk, "");
+        assert_eq!(said(&guest), [""; 0]);
+    }
 }
 
 /// From the same files, at another time, comes the same image.
