@@ -13,7 +13,7 @@ nl31_lab::on_each_architecture! {
     a_wrong_line_in_the_config_is_named_by_line_and_column_and_the_prompt_comes_up
     the_agent_stays_within_its_memory_with_1000_routes
     a_link_that_comes_late_is_switched_on
-    a_route_over_a_device_that_comes_late_is_loaded_when_it_does
+    a_route_whose_device_goes_is_kept_and_works_again_when_it_comes_back
     version_tells_image_host_and_boot
 }
 
@@ -149,24 +149,37 @@ fn the_agent_stays_within_its_memory_with_1000_routes(arch: Arch) {
     assert!(resident <= 1536, "{resident} KiB");
 }
 
-fn a_route_over_a_device_that_comes_late_is_loaded_when_it_does(arch: Arch) {
-    let mut guest = guest(arch, "10.0.0.0/8 dev eth0\n11.0.0.0/8 dev usb0\n");
-    assert_eq!(dump(&mut guest).len(), 1);
-    // What is saved meanwhile has it too.
-    let saved = guest.command("save").expect("a reply");
-    assert!(saved.to_string().contains("saved 2 routes"), "{saved}");
-    // A device is given its name when it is there.
-    let renamed = guest
-        .exec("ip link set eth0 down && ip link set eth0 name usb0")
-        .expect("to run ip");
-    assert_eq!(renamed.status, 0);
-    guest
-        .expect("the routes of the device", |screen| {
-            let told = "* usb0 has come, loaded 1 route over it";
-            screen.iter().any(|line| line == told).then_some(())
-        })
-        .expect("a notice");
-    assert_eq!(dump(&mut guest).len(), 2);
+fn a_route_whose_device_goes_is_kept_and_works_again_when_it_comes_back(arch: Arch) {
+    let mut guest = guest(arch, "10.0.0.0/8 dev eth0\n11.0.0.0/8 dev dummy7\n");
+    let run = |guest: &mut Guest, command: &str| {
+        let output = guest.exec(command).expect("to run");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status, 0, "{command}: {said}");
+    };
+    let is_listed = |guest: &mut Guest, expected: &str| {
+        let reply = guest.command("route show 11.0.0.0/8").expect("a reply");
+        assert_eq!(reply.data().collect::<Vec<_>>(), [expected]);
+    };
+    is_listed(&mut guest, "11.0.0.0/8 dev dummy7 dead linkdown");
+    for _ in 0..2 {
+        run(
+            &mut guest,
+            "ip link add dummy7 type dummy && ip link set dummy7 up",
+        );
+        is_listed(&mut guest, "11.0.0.0/8 dev dummy7");
+        let reply = guest.command("route get 11.0.0.1").expect("a reply");
+        assert!(reply.succeeded(), "{reply}");
+        run(&mut guest, "ip link del dummy7");
+        is_listed(&mut guest, "11.0.0.0/8 dev dummy7 dead linkdown");
+        let reply = guest.command("route get 11.0.0.1").expect("a reply");
+        assert!(!reply.succeeded(), "{reply}");
+        let reply = guest.command("save").expect("a reply");
+        assert!(reply.to_string().contains("saved 2 routes"), "{reply}");
+        run(
+            &mut guest,
+            "grep -qx '11.0.0.0/8 dev dummy7' /data/nl31/routes.conf",
+        );
+    }
 }
 
 fn a_link_that_comes_late_is_switched_on(arch: Arch) {

@@ -15,7 +15,7 @@ use nl31_agent::console::access::{Access, Gate};
 use nl31_agent::console::shared::Shared;
 use nl31_agent::console::{Console, PROMPT, Peer};
 use nl31_agent::platform::devices::Devices;
-use nl31_netlink::{Client, FakeKernel};
+use nl31_netlink::{Client, Device, FakeDevice, FakeKernel};
 use nl31_route::DeviceName;
 use proptest::prelude::*;
 
@@ -344,7 +344,7 @@ fn an_empty_saved_config_is_not_loaded() {
         said.starts_with("E424 ") && said.contains("the saved config is empty"),
         "{said}"
     );
-    assert_eq!(session.table(), ["10.0.0.0/8 dev 2"]);
+    assert_eq!(session.table(), ["10.0.0.0/8 dev eth0"]);
     // Whoever names it means it.
     session.plays_with_file("> load FILE\nI200 loaded 0 routes from FILE");
 }
@@ -477,10 +477,10 @@ fn what_the_kernel_refuses_is_explained_at_its_place() {
     let mut session = Session::new(false);
     session.plays(
         "
-        > route add 10.0.0.0/8 dev eth1
-          route add 10.0.0.0/8 dev eth1
-                                   ^^^^
-        E406 no such device
+        > route add 10.0.0.0/8 via 224.0.0.1
+          route add 10.0.0.0/8 via 224.0.0.1
+                                   ^^^^^^^^^
+        E422 the gateway is not the address of a host
         > route add 10.0.0.0/8 dev eth0
         I200 added 10.0.0.0/8
         > route add 10.0.0.0/8 via 192.0.2.1
@@ -676,7 +676,7 @@ fn a_paste_is_whole_though_its_commands_have_long_output() {
         }
         let table = session.table();
         assert_eq!(table.len(), 51, "{piece}");
-        assert!(table.contains(&"11.0.0.0/8 dev 2".to_owned()), "{piece}");
+        assert!(table.contains(&"11.0.0.0/8 dev eth0".to_owned()), "{piece}");
     }
 }
 
@@ -1199,7 +1199,7 @@ fn exit_ends_what_has_an_end_and_locks_what_has_a_pin() {
     let route: nl31_netlink::Route<DeviceName> = "10.0.0.0/8 dev eth0".parse().unwrap();
     let client = session.console.client().unwrap();
     client
-        .add(nl31_netlink::Add::Add, &route.with_device(Some(2)))
+        .add(nl31_netlink::Add::Add, &route.map_device(Device::Name))
         .unwrap();
     assert_eq!(session.hears(), "");
 }
@@ -1267,92 +1267,178 @@ fn commands_on_routes_wait_for_the_config() {
 }
 
 #[test]
-fn routes_that_wait_for_a_device_are_told_of_and_saved_with_the_table() {
+fn routes_over_a_device_that_is_not_there_wait_in_the_table_and_are_saved() {
     const CONFIG: &str = "10.0.0.0/8 dev eth0\n11.0.0.0/8 dev usb0\n12.0.0.0/8 dev usb1 # later\n";
     let mut session = Session::boots(CONFIG);
     let told = session.types("");
-    assert!(
-        told.ends_with(
-            "* there is no device usb0 yet, its routes wait for it\n\
-             * there is no device usb1 yet, its routes wait for it\n"
-        ),
-        "{told}"
-    );
-    let saved_with = |session: &mut Session, route: &str| {
-        session.plays(&format!(
-            "
-        > route add {route}
-        I200 added 13.0.0.0/8
+    let waits = "* 2 routes wait for a device that is not there: usb0, usb1\n";
+    assert!(told.contains(waits), "{told}");
+    session.plays_with_file(
+        "
         > route show
         10.0.0.0/8 dev eth0
-        {route}
-        I200 2 routes
+        11.0.0.0/8 dev usb0 dead linkdown
+        12.0.0.0/8 dev usb1 dead linkdown
+        I200 3 routes
         > save
-        * with the routes that wait for usb0
-        * with the routes that wait for usb1
-        I200 saved 4 routes
-        > route del 13.0.0.0/8
-        I200 deleted 13.0.0.0/8
-        "
-        ));
-        let saved = fs::read_to_string(session.folder.config()).unwrap();
-        let (_, routes) = saved.split_once('\n').unwrap();
-        let late = "11.0.0.0/8 dev usb0\n12.0.0.0/8 dev usb1\n";
-        assert_eq!(routes, format!("10.0.0.0/8 dev eth0\n{route}\n{late}"));
-    };
-    // They are in the file that was saved, for the next time too.
-    saved_with(&mut session, "13.0.0.0/8 dev eth0");
-    saved_with(&mut session, "blackhole 13.0.0.0/8");
+        I200 saved 3 routes
+        > diff
+        I200 no difference from FILE
+        > route flush all
+        I200 flushed
+        > load
+        * 2 routes wait for a device that is not there: usb0, usb1
+        I200 loaded 3 routes from FILE
+        > route del 11.0.0.0/8 dev usb0
+        I200 deleted 11.0.0.0/8
+        > route flush dev usb1
+        I200 flushed
+        > save
+        I200 saved 1 route
+        ",
+    );
+    let saved = fs::read_to_string(session.folder.config()).unwrap();
+    assert!(saved.ends_with("\n10.0.0.0/8 dev eth0\n"), "{saved}");
 }
 
 #[test]
-fn what_was_saved_is_loaded_though_a_device_is_not_there_yet() {
-    let mut session = Session::boots("10.0.0.0/8 dev eth0\n11.0.0.0/8 dev usb0\n");
+fn what_waits_is_saved_though_the_file_that_it_came_from_is_gone() {
+    let mut session = Session::boots("10.0.0.0/8 dev eth0\n");
     session.types("");
-    session.types("route add 12.0.0.0/8 dev eth0\nsave\nroute flush all\n");
-    for _ in 0..2 {
-        session.plays_with_file(
-            "
-        > load
-        * there is no device usb0 yet, its routes wait for it
-        I200 loaded 2 routes from FILE
-        > save
-        * with the routes that wait for usb0
-        I200 saved 3 routes
-        ",
-        );
-        // At once, and when the boot knows of it.
-        session.console.look_for_devices();
-        assert!(session.console.waits_for_devices());
-    }
-    // Wherever they were may go once they are saved.
     let other = session.folder.0.join("other");
     fs::write(&other, "11.0.0.0/8 dev usb0\n").unwrap();
-    session.types(format!("load {}\nsave\n", other.display()));
+    session.types(format!("load {}\n", other.display()));
     fs::remove_file(other).unwrap();
-    session.console.look_for_devices();
-    let saved = session.types("save\n");
-    assert!(saved.ends_with("usb0\nI200 saved 1 route\n"), "{saved}");
-    // A guest ends, and then nobody would wait.
-    let mut guest = session.guest();
-    let loaded = guest.types("load\n");
-    assert!(loaded.contains("there is no device usb0\n"), "{loaded}");
-    guest.types("route flush all\n");
-    assert_eq!(session.types("save\n"), "I200 saved 0 routes\n");
-    session.console.look_for_devices();
-    assert!(!session.console.waits_for_devices());
+    assert_eq!(session.types("save\n"), "I200 saved 1 route\n");
+    let saved = fs::read_to_string(session.folder.config()).unwrap();
+    assert!(saved.ends_with("\n11.0.0.0/8 dev usb0\n"), "{saved}");
 }
 
 #[test]
-fn a_confirmation_lets_go_of_what_waits_though_the_agent_was_killed() {
-    let mut session = Session::boots("10.0.0.0/8 dev eth0\n11.0.0.0/8 dev usb0\n");
-    session.types("");
-    session.types("begin\nroute flush all\ncommit confirmed 60\n");
-    let mut next = Session::with(session.folder, Peer::Script, None);
-    next.console.attach(client());
-    assert_eq!(
-        next.types("confirm\n"),
-        "I200 confirmed and saved 0 routes\n"
+fn a_device_that_goes_and_comes_back_keeps_its_routes() {
+    let mut session = Session::new(false);
+    session.types("route add 10.0.0.0/8 dev eth0\nroute add 10.0.0.0/8 via 192.0.2.1 metric 5\n");
+    let by_index: nl31_netlink::Route<DeviceName> = "11.0.0.0/8 dev eth0".parse().unwrap();
+    let by_index = by_index.map_device(|_| Device::Index(2));
+    let client = session.console.client().unwrap();
+    client.add(nl31_netlink::Add::Add, &by_index).unwrap();
+    session.plays(
+        r#"
+        > route show json
+        {"type":"unicast","dst":"10.0.0.0/8","dev":"eth0","metric":0,"protocol":"unspec"}
+        {"type":"unicast","dst":"10.0.0.0/8","gateway":"192.0.2.1","metric":5,"protocol":"unspec","flags":["standby"]}
+        {"type":"unicast","dst":"11.0.0.0/8","dev":"eth0","metric":0,"protocol":"unspec"}
+        I200 3 routes
+        > route show dev eth0
+        10.0.0.0/8 dev eth0
+        11.0.0.0/8 dev eth0
+        I200 2 routes
+        "#,
+    );
+    session.kernel().devices[1].up = false;
+    session.plays(
+        "
+        > route show dev eth0
+        10.0.0.0/8 dev eth0 linkdown
+        11.0.0.0/8 dev eth0 linkdown
+        I200 2 routes
+        ",
+    );
+    session.kernel().unplug("eth0");
+    session.plays(
+        r#"
+        > route show json
+        {"type":"unicast","dst":"10.0.0.0/8","dev":"eth0","metric":0,"protocol":"unspec","flags":["dead","linkdown"]}
+        {"type":"unicast","dst":"10.0.0.0/8","gateway":"192.0.2.1","metric":5,"protocol":"unspec"}
+        I200 2 routes
+        > route get 10.0.0.1
+        10.0.0.0/8 via 192.0.2.1 metric 5
+        I200 found
+        > save
+        I200 saved 2 routes
+        "#,
+    );
+    let saved = fs::read_to_string(session.folder.config()).unwrap();
+    assert!(saved.contains("\n10.0.0.0/8 dev eth0\n"), "{saved}");
+    session.kernel().devices.push(FakeDevice::new(7, "eth0"));
+    session.plays(
+        "
+        > route get 10.0.0.1
+        10.0.0.0/8 dev eth0
+        I200 found
+        ",
+    );
+    // What a list shows of a path may be typed.
+    session.types("route flush all\n");
+    session.types("route add 10.0.0.0/8 dev eth0 dead linkdown\n");
+    assert_eq!(session.table(), ["10.0.0.0/8 dev eth0"]);
+}
+
+#[test]
+fn a_name_that_no_device_and_no_route_has_is_told() {
+    let mut session = Session::new(false);
+    session.plays(
+        "
+        > route add 10.0.0.0/8 dev eth0
+        I200 added 10.0.0.0/8
+        > route show dev eth7
+        E406 there is no device eth7
+        > route del 10.0.0.0/8 dev eth7
+          route del 10.0.0.0/8 dev eth7
+                                   ^^^^
+        E406 there is no device eth7
+        > route flush dev eth7
+          route flush dev eth7
+                          ^^^^
+        E406 there is no device eth7
+        > route flush 10.0.0.0/8 dev eth7
+          route flush 10.0.0.0/8 dev eth7
+                                     ^^^^
+        E406 there is no device eth7
+        ",
+    );
+}
+
+#[test]
+fn a_roll_back_gives_a_path_back_whose_device_has_gone() {
+    let mut session = Session::new(false);
+    session.types("route add 10.0.0.0/8 dev eth0\n");
+    session.types("begin\nroute replace 10.0.0.0/8 dev lo\ncommit confirmed 60\n");
+    session.kernel().unplug("eth0");
+    session.plays(
+        "
+        > rollback
+        I200 rolled back: 1 prefix has its paths of before
+        > route show
+        10.0.0.0/8 dev eth0 dead linkdown
+        I200 1 route
+        ",
+    );
+}
+
+#[test]
+fn edits_delete_a_path_over_the_index_of_their_device() {
+    let mut session = Session::new(false);
+    let by_index: nl31_netlink::Route<DeviceName> = "11.0.0.0/8 dev eth0".parse().unwrap();
+    let by_index = by_index.map_device(|_| Device::Index(2));
+    let client = session.console.client().unwrap();
+    client.add(nl31_netlink::Add::Add, &by_index).unwrap();
+    session.types("route add 10.0.0.0/8 dev eth0\n");
+    session.plays(
+        "
+        > begin
+        I200 edits wait for `commit` from now on
+        > route flush dev eth0
+        I200 edit 1
+        > diff
+        - 10.0.0.0/8 dev eth0
+        - 11.0.0.0/8 dev eth0
+        I200 2 differences from the table
+        > commit
+        I200 committed 1 edit
+        > route show
+        I200 0 routes
+        ",
     );
 }
 
@@ -1372,72 +1458,6 @@ fn a_table_is_not_flushed_while_a_commit_waits() {
     assert_eq!(session.types("route flush 11.0.0.0/8\n"), "I200 flushed\n");
     session.types("rollback\n");
     assert_eq!(session.types("route flush all\n"), "I200 flushed\n");
-}
-
-#[test]
-fn a_page_that_is_left_keeps_no_device_waiting() {
-    let mut session = Session::boots("11.0.0.0/8 dev usb0\n");
-    session.types("");
-    session.console = Console::new(
-        Box::new(TestDevices),
-        Some(Boot::new(&session.folder.files())),
-        Peer::Line,
-        Rc::clone(&session.shared),
-    );
-    session.console.attach(client());
-    session.types("terminal 10\r");
-    assert!(session.types("help\r").ends_with("--more--"));
-    assert!(session.console.waits_for_devices());
-    session.shared.config.replace(None);
-    session.console.look_for_devices();
-    assert!(!session.console.waits_for_devices());
-}
-
-#[test]
-fn a_table_of_before_takes_nothing_from_what_waits_in_the_next_one() {
-    let mut session = Session::boots("10.0.0.0/8 dev eth0\n");
-    session.types("load\n");
-    // The module is loaded again.
-    fs::write(session.folder.config(), "11.0.0.0/8 dev usb0\n").unwrap();
-    session.console.detach();
-    session.console.attach(client());
-    session.types("");
-    let saved = session.types("save\n");
-    assert!(saved.ends_with("usb0\nI200 saved 1 route\n"), "{saved}");
-    session.console.look_for_devices();
-    assert!(session.console.waits_for_devices());
-}
-
-#[test]
-fn what_empties_the_table_lets_go_of_what_waits_for_a_device() {
-    const CONFIG: &str = "10.0.0.0/8 dev eth0\n11.0.0.0/8 dev usb0\n";
-    for empties in [
-        "route flush all",
-        "load FILE.other",
-        "begin\nroute flush all\ncommit",
-        "begin\nroute flush all\ncommit confirmed 60\nconfirm",
-    ] {
-        let mut session = Session::boots(CONFIG);
-        session.types("");
-        fs::write(session.folder.0.join("routes.conf.other"), "").unwrap();
-        let file = session.folder.config().display().to_string();
-        session.types(empties.replace("FILE", &file) + "\n");
-        // At once, for others and for an agent that comes next too.
-        for session in [&mut session.guest(), &mut session] {
-            let saved = session.types("save\n");
-            assert_eq!(saved, "I200 saved 0 routes\n", "{empties}");
-        }
-        session.console.look_for_devices();
-        assert!(!session.console.waits_for_devices());
-    }
-    // A flush of some does not, and so does not who deleted the config.
-    let mut session = Session::boots(CONFIG);
-    session.types("");
-    session.types("route flush dev eth0\n");
-    let saved = session.types("save\n");
-    assert!(saved.ends_with("usb0\nI200 saved 1 route\n"), "{saved}");
-    session.types("factory-reset\n");
-    assert_eq!(session.types("save\n"), "I200 saved 0 routes\n");
 }
 
 #[test]
@@ -1591,7 +1611,7 @@ fn an_edit_that_cannot_be_made_any_more_is_named_and_nothing_is_changed() {
     );
     // Somebody else is faster.
     let route: nl31_netlink::Route<DeviceName> = "11.0.0.0/8 via 192.0.2.1".parse().unwrap();
-    let route = route.with_device(None);
+    let route = route.map_device(Device::Name);
     let client = session.console.client().unwrap();
     client.add(nl31_netlink::Add::Add, &route).unwrap();
     session.plays(
@@ -1798,7 +1818,10 @@ fn a_commit_that_is_not_confirmed_is_taken_back_whatever_happened_since() {
          commit confirmed 60\n",
     );
     assert!(session.shared.left().is_some());
-    assert_eq!(session.table(), ["12.0.0.0/8 dev 2", "13.0.0.0/8 dev 2"]);
+    assert_eq!(
+        session.table(),
+        ["12.0.0.0/8 dev eth0", "13.0.0.0/8 dev eth0"]
+    );
     session
         .types("route add 10.0.0.0/8 dev lo\nroute del 13.0.0.0/8\nroute add 14.0.0.0/8 dev lo\n");
     // Another agent takes over after a kill, and finds what to take back.
@@ -1813,7 +1836,7 @@ fn a_commit_that_is_not_confirmed_is_taken_back_whatever_happened_since() {
         ",
     );
     assert_eq!(session.table()[..4], before);
-    assert_eq!(session.table()[4..], ["14.0.0.0/8 dev 1"]);
+    assert_eq!(session.table()[4..], ["14.0.0.0/8 dev lo"]);
     assert!(session.folder.shared().unconfirmed.get().is_none());
 }
 

@@ -66,6 +66,12 @@ pub const ROUTE_OIF: u16 = 5;
 pub const ROUTE_METRIC: u16 = 6;
 pub const ROUTE_PROTOCOL: u16 = 7;
 pub const ROUTE_GENERATION: u16 = 8;
+pub const ROUTE_OIF_NAME: u16 = 11;
+pub const ROUTE_FLAGS: u16 = 12;
+
+pub const FLAG_LINKDOWN: u32 = 1;
+pub const FLAG_DEAD: u32 = 2;
+pub const FLAG_STANDBY: u32 = 4;
 
 pub const TABLE_GENERATION: u16 = 1;
 pub const TABLE_ROUTES4: u16 = 2;

@@ -7,8 +7,10 @@ use std::time::{Duration, Instant};
 use nl31_route::{Prefix, Route, Spec};
 
 use crate::abi::*;
+use crate::device::Device;
 use crate::error::{Error, ErrorKind, Op};
 use crate::message::{self, Body, Greeting, KernelError, Malformed, Message, Table};
+use crate::path_flags::PathFlags;
 use crate::request::{Datagram, Request};
 
 /// Moves datagrams to the kernel and messages back.
@@ -121,8 +123,8 @@ pub struct Dump {
 /// What came next in a dump.
 #[derive(Debug)]
 pub enum Step {
-    /// A path.
-    Route(Route<u32>),
+    /// A path, and why it is not in use.
+    Route(Route<Device>, PathFlags),
     /// Nothing yet, see [`Client::poll_next`].
     Pending,
     /// The end.
@@ -206,7 +208,7 @@ impl<T: Transport> Client<T> {
     }
 
     /// Puts a path into the table.
-    pub fn add(&mut self, how: Add, route: &Route<u32>) -> Result<(), Error> {
+    pub fn add(&mut self, how: Add, route: &Route<Device>) -> Result<(), Error> {
         self.acked(how.op(), &Request::NewRoute(route), how.flags())
     }
 
@@ -214,7 +216,7 @@ impl<T: Transport> Client<T> {
     /// `spec` says; or, if it says nothing of the path, the prefix with its only
     /// path. Fails with `ESRCH` if there is none and `ENOTEMPTY` if the prefix
     /// has several.
-    pub fn delete(&mut self, spec: &Spec<u32>) -> Result<(), Error> {
+    pub fn delete(&mut self, spec: &Spec<Device>) -> Result<(), Error> {
         let guard = if spec.has_path() { 0 } else { NLM_F_NONREC };
         self.acked(Op::Delete, &Request::DelRoute(spec), guard)
     }
@@ -230,12 +232,12 @@ impl<T: Transport> Client<T> {
 
     /// Takes out every path that has all that `spec` says; its prefix stands for
     /// all that it covers.
-    pub fn delete_all(&mut self, spec: &Spec<u32>) -> Result<(), Error> {
+    pub fn delete_all(&mut self, spec: &Spec<Device>) -> Result<(), Error> {
         self.acked(Op::Delete, &Request::DelRoute(spec), NLM_F_BULK)
     }
 
     /// The path in use for an address, or for all of a prefix.
-    pub fn lookup(&mut self, prefix: Prefix) -> Result<Route<u32>, Error> {
+    pub fn lookup(&mut self, prefix: Prefix) -> Result<Route<Device>, Error> {
         let spec = Spec {
             prefix: Some(prefix),
             ..Spec::default()
@@ -258,7 +260,7 @@ impl<T: Transport> Client<T> {
 
     /// Starts a dump of every path that has all that `spec` says; its prefix
     /// stands for all that it covers.
-    pub fn dump(&mut self, spec: &Spec<u32>) -> Result<Dump, Error> {
+    pub fn dump(&mut self, spec: &Spec<Device>) -> Result<Dump, Error> {
         self.start_dump(spec, NLM_F_DUMP)
     }
 
@@ -268,7 +270,7 @@ impl<T: Transport> Client<T> {
         self.start_dump(&Spec::default(), NLM_F_DUMP | NLM_F_ATOMIC)
     }
 
-    fn start_dump(&mut self, spec: &Spec<u32>, flags: u16) -> Result<Dump, Error> {
+    fn start_dump(&mut self, spec: &Spec<Device>, flags: u16) -> Result<Dump, Error> {
         // The kernel answers EBUSY while another dump of the socket is open.
         while self.open_dump.is_some() {
             self.receive(Op::Dump, 0, self.deadline())?;
@@ -344,7 +346,7 @@ impl<T: Transport> Client<T> {
             dump.heard = deadline;
             dump.interrupted |= message.header.flags & NLM_F_DUMP_INTR != 0;
             return match message.body {
-                Body::NewRoute(message) => Ok(Step::Route(message.route)),
+                Body::NewRoute(message) => Ok(Step::Route(message.route, message.flags)),
                 Body::Done(_) => Ok(Step::End {
                     interrupted: dump.interrupted,
                 }),
@@ -529,16 +531,14 @@ mod tests {
         client.dump(&Spec::default()).unwrap();
     }
 
-    fn route(text: &str) -> Route<u32> {
+    fn route(text: &str) -> Route<Device> {
         let route: Route<DeviceName> = text.parse().unwrap();
-        let device = route.path.device.as_ref().map(|_| 2);
-        route.with_device(device)
+        route.map_device(Device::Name)
     }
 
-    fn spec(text: &str) -> Spec<u32> {
+    fn spec(text: &str) -> Spec<Device> {
         let spec = Syntax::CONFIG.parse(text, 0).unwrap().spec;
-        let device = spec.device.as_ref().map(|_| 2);
-        spec.with_device(device)
+        spec.map_device(Device::Name)
     }
 
     fn table(client: &mut Client<FakeKernel>) -> Vec<String> {
@@ -555,7 +555,7 @@ mod tests {
         let mut routes = Vec::new();
         loop {
             match client.next(&mut dump).unwrap() {
-                Step::Route(route) => routes.push(route.to_string()),
+                Step::Route(route, _) => routes.push(route.to_string()),
                 Step::Pending => unreachable!(),
                 Step::End { interrupted } => return (routes, interrupted),
             }
@@ -598,7 +598,7 @@ mod tests {
             table(&mut client),
             [
                 "10.0.0.0/8 via 192.0.2.2",
-                "10.0.0.0/8 dev 2",
+                "10.0.0.0/8 dev eth0",
                 "blackhole 10.0.0.0/8 metric 5"
             ]
         );
@@ -620,9 +620,8 @@ mod tests {
     fn an_error_says_what_the_kernel_said() {
         let mut client = client();
         client.transport().devices.clear();
-        let error = client
-            .add(Add::Add, &route("10.0.0.0/8 dev eth0"))
-            .unwrap_err();
+        let route = route("10.0.0.0/8 dev eth0").map_device(|_| Device::Index(2));
+        let error = client.add(Add::Add, &route).unwrap_err();
         assert_eq!(error.op, Op::Add);
         assert_eq!(
             error.to_string(),
@@ -641,10 +640,54 @@ mod tests {
             client.add(Add::Add, &route(text)).unwrap();
         }
         let mut found = |text: &str| client.lookup(text.parse().unwrap()).map(|r| r.to_string());
-        assert_eq!(found("10.1.2.3").unwrap(), "10.1.0.0/16 dev 2");
-        assert_eq!(found("10.2.0.0/15").unwrap(), "10.0.0.0/8 dev 2");
+        assert_eq!(found("10.1.2.3").unwrap(), "10.1.0.0/16 dev eth0");
+        assert_eq!(found("10.2.0.0/15").unwrap(), "10.0.0.0/8 dev eth0");
         assert_eq!(found("11.0.0.1").unwrap(), "0.0.0.0/0 via 192.0.2.1");
         assert_eq!(found("::1").unwrap_err().errno(), Some(libc::ENETUNREACH));
+    }
+
+    #[test]
+    fn a_path_by_name_waits_for_its_device_and_one_by_index_goes_with_it() {
+        let mut client = client();
+        let name = route("10.0.0.0/8 dev eth0");
+        let index = route("11.0.0.0/8 dev eth0").map_device(|_| Device::Index(2));
+        let behind = route("10.0.0.0/8 via 192.0.2.1 metric 5");
+        for route in [&name, &index, &behind] {
+            client.add(Add::Append, route).unwrap();
+        }
+        let dump = |client: &mut Client<FakeKernel>, device: Option<Device>| {
+            let filter = Spec {
+                device,
+                ..Spec::default()
+            };
+            let mut dump = client.dump(&filter).unwrap();
+            let mut found = Vec::new();
+            while let Step::Route(route, flags) = client.next(&mut dump).unwrap() {
+                found.push((route, flags.0));
+            }
+            found
+        };
+        assert_eq!(
+            dump(&mut client, None),
+            [
+                (name.clone(), 0),
+                (behind.clone(), FLAG_STANDBY),
+                (index.clone(), 0)
+            ]
+        );
+        // The index selects both.
+        let both = [(name.clone(), 0), (index, 0)];
+        assert_eq!(dump(&mut client, Some(Device::Index(2))), both);
+        client.transport().unplug("eth0");
+        let gone = FLAG_DEAD | FLAG_LINKDOWN;
+        let left = [(name.clone(), gone), (behind.clone(), 0)];
+        assert_eq!(dump(&mut client, None), left);
+        assert_eq!(dump(&mut client, name.path.device.clone()), left[..1]);
+        let address = "10.0.0.1".parse().unwrap();
+        assert_eq!(client.lookup(address).unwrap(), behind);
+        let again = crate::FakeDevice::new(7, "eth0");
+        client.transport().devices.push(again);
+        assert_eq!(client.lookup(address).unwrap(), name);
     }
 
     #[test]
@@ -698,7 +741,7 @@ mod tests {
         client.delete_all(&spec("10.1.0.0/16 dev eth0")).unwrap();
         assert_eq!(
             table(&mut client),
-            ["10.0.0.0/8 dev 2", "10.1.0.0/24 via 192.0.2.1"]
+            ["10.0.0.0/8 dev eth0", "10.1.0.0/24 via 192.0.2.1"]
         );
         client.delete_all(&Spec::default()).unwrap();
         assert!(table(&mut client).is_empty());

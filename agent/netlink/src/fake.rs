@@ -4,13 +4,15 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
+use std::net::IpAddr;
 use std::time::Instant;
 
 use nix::libc;
-use nl31_route::{PathKind, Prefix, PrefixError, Protocol, Route, Spec};
+use nl31_route::{DeviceName, PathKind, Prefix, PrefixError, Protocol, Route, Spec};
 
 use crate::abi::*;
 use crate::client::{Add, ReceiveError, Transport};
+use crate::device::{Device, selects};
 use crate::message::{self, Header, Message};
 use crate::paths::{Conflict, Paths};
 use crate::request::Datagram;
@@ -27,13 +29,35 @@ const DUMP_BATCH: usize = 16;
 /// message, text.
 type Refusal = (i32, Option<usize>, &'static str);
 
+/// A network device of a [`FakeKernel`].
+#[derive(Clone, Debug)]
+pub struct FakeDevice {
+    /// Its index.
+    pub index: u32,
+    /// Its name.
+    pub name: DeviceName,
+    /// Whether it is up.
+    pub up: bool,
+}
+
+impl FakeDevice {
+    /// One that is up.
+    pub fn new(index: u32, name: &str) -> Self {
+        Self {
+            index,
+            name: name.parse().expect("the name of a device"),
+            up: true,
+        }
+    }
+}
+
 /// A kernel in memory. As a [`Transport`] it is the socket too.
 #[derive(Debug)]
 pub struct FakeKernel {
     table: Table,
     generation: u64,
-    /// Devices that exist, by index.
-    pub devices: Vec<u32>,
+    /// Devices that exist, see [`FakeKernel::unplug`].
+    pub devices: Vec<FakeDevice>,
     /// Whether the client may make changes.
     pub admin: bool,
     /// Most prefixes.
@@ -67,7 +91,8 @@ struct Transaction {
 #[derive(Debug)]
 struct FakeDump {
     seq: u32,
-    routes: VecDeque<Route<u32>>,
+    /// The paths, each with its flags.
+    routes: VecDeque<(Route<Device>, u32)>,
     filtered: bool,
     interrupted: bool,
 }
@@ -77,7 +102,7 @@ impl Default for FakeKernel {
         Self {
             table: Table::new(),
             generation: 0,
-            devices: vec![1, 2],
+            devices: vec![FakeDevice::new(1, "lo"), FakeDevice::new(2, "eth0")],
             admin: true,
             max_routes: u32::MAX,
             mute: false,
@@ -140,8 +165,31 @@ impl FakeKernel {
     }
 
     /// The table, a path a line.
-    pub fn routes(&self) -> Vec<Route<u32>> {
+    pub fn routes(&self) -> Vec<Route<Device>> {
         routes(&self.table)
+    }
+
+    /// A device goes, and the paths over its index with it. Those over its name wait.
+    pub fn unplug(&mut self, name: &str) {
+        let gone = self
+            .devices
+            .iter()
+            .position(|device| device.name.as_bytes() == name.as_bytes());
+        let gone = self.devices.remove(gone.expect("the device is there"));
+        let index = Device::Index(gone.index);
+        for route in self.routes() {
+            if route.path.device.as_ref() == Some(&index) {
+                let filter = Spec {
+                    device: Some(index.clone()),
+                    ..Spec::default()
+                };
+                if let Some(paths) = self.table.get_mut(&route.prefix) {
+                    paths.delete_all(&filter, &mut |_| None);
+                }
+                self.notify(MSG_DELROUTE, 0, route);
+            }
+        }
+        self.table.retain(|_, paths| !paths.all().is_empty());
     }
 
     /// The next event that the multicast group would have got.
@@ -244,15 +292,16 @@ impl FakeKernel {
             }
             MSG_GREET => self.greet(header, payload),
             MSG_NEWROUTE => {
-                let spec = self.spec(payload)?;
+                let spec = Self::spec(payload)?;
+                self.check_device(payload, &spec)?;
                 self.new_route(header, spec)
             }
             MSG_DELROUTE => {
-                let spec = self.spec(payload)?;
+                let spec = Self::spec(payload)?;
                 self.del_route(header, &spec)
             }
             MSG_GETROUTE => {
-                let spec = self.spec(payload)?;
+                let spec = Self::spec(payload)?;
                 self.get_route(header, spec)
             }
             MSG_NEWTABLE => {
@@ -291,7 +340,7 @@ impl FakeKernel {
     }
 
     /// Reads route attributes strictly.
-    fn spec(&self, payload: &[u8]) -> Result<Spec<u32>, Refusal> {
+    fn spec(payload: &[u8]) -> Result<Spec<Device>, Refusal> {
         let mut spec = Spec::default();
         let (mut address, mut len) = (None, None);
         for attribute in message::attributes(payload) {
@@ -308,13 +357,19 @@ impl FakeKernel {
                     let kind = PathKind::try_from(byte()?);
                     spec.kind = Some(kind.map_err(|()| (libc::EINVAL, at, "unknown route type"))?);
                 }
-                ROUTE_GATEWAY => spec.gateway = Some(message::address(bytes).map_err(bad)?),
-                ROUTE_OIF => {
-                    let index = number()?;
-                    if !self.devices.contains(&index) {
-                        return Err((libc::ENODEV, at, "no such device"));
+                ROUTE_GATEWAY => {
+                    let gateway = message::address(bytes).map_err(bad)?;
+                    if !is_host(gateway) {
+                        let text = "the gateway is not the address of a host";
+                        return Err((libc::EINVAL, at, text));
                     }
-                    spec.device = Some(index);
+                    spec.gateway = Some(gateway);
+                }
+                ROUTE_OIF => spec.device = Some(Device::Index(number()?)),
+                ROUTE_OIF_NAME => {
+                    let name = message::device_name(bytes)
+                        .map_err(|_| (libc::EINVAL, at, "not the name of a device"))?;
+                    spec.device = Some(Device::Name(name));
                 }
                 ROUTE_METRIC => spec.metric = Some(number()?),
                 ROUTE_PROTOCOL => spec.protocol = Some(Protocol(byte()?)),
@@ -335,7 +390,21 @@ impl FakeKernel {
         Ok(spec)
     }
 
-    fn new_route(&mut self, header: &Header, spec: Spec<u32>) -> Result<(), Refusal> {
+    /// A path over an index needs its device; one over a name waits for it.
+    fn check_device(&self, payload: &[u8], spec: &Spec<Device>) -> Result<(), Refusal> {
+        let Some(Device::Index(index)) = spec.device else {
+            return Ok(());
+        };
+        if self.devices.iter().any(|device| device.index == index) {
+            return Ok(());
+        }
+        let mut given = message::attributes(payload).flatten();
+        let oif = given.find(|attribute| attribute.kind == ROUTE_OIF);
+        let at = oif.map(|oif| HEADER_LEN + oif.offset);
+        Err((libc::ENODEV, at, "no such device"))
+    }
+
+    fn new_route(&mut self, header: &Header, spec: Spec<Device>) -> Result<(), Refusal> {
         let prefix = spec
             .prefix
             .ok_or((libc::EINVAL, None, "destination is missing"))?;
@@ -351,7 +420,7 @@ impl FakeKernel {
             _ => (Add::Replace, "path is there"),
         };
         let paths = self.table.entry(prefix).or_default();
-        let result = paths.add(how, path).map_err(|conflict| {
+        let result = paths.add(how, path.clone()).map_err(|conflict| {
             let text = match conflict {
                 Conflict::Exists => exists,
                 Conflict::Missing => "no such path",
@@ -367,13 +436,14 @@ impl FakeKernel {
         Ok(())
     }
 
-    fn del_route(&mut self, header: &Header, spec: &Spec<u32>) -> Result<(), Refusal> {
+    fn del_route(&mut self, header: &Header, spec: &Spec<Device>) -> Result<(), Refusal> {
         let bulk = header.flags & NLM_F_BULK != 0;
         let mut gone = Vec::new();
+        let mut index_of = |name: &DeviceName| index_of(&self.devices, name);
         if bulk {
             for (&prefix, paths) in &mut self.table {
                 if spec.prefix.is_none_or(|filter| filter.covers(prefix)) {
-                    let paths = paths.delete_all(spec).into_iter();
+                    let paths = paths.delete_all(spec, &mut index_of).into_iter();
                     gone.extend(paths.map(|path| Route { prefix, path }));
                 }
             }
@@ -385,19 +455,19 @@ impl FakeKernel {
             let paths = self.table.get_mut(&prefix).ok_or(missing)?;
             let before = paths.clone();
             if spec.has_path() || header.flags & NLM_F_NONREC != 0 {
-                paths.delete(spec).map_err(|conflict| {
+                paths.delete(spec, &mut index_of).map_err(|conflict| {
                     let text = match conflict {
                         Conflict::Several => "prefix has several paths",
                         _ => "",
                     };
                     (conflict.errno(true), None, text)
                 })?;
-            } else if paths.delete_all(spec).is_empty() {
+            } else if paths.delete_all(spec, &mut index_of).is_empty() {
                 return Err((libc::ESRCH, None, ""));
             }
             let left = paths.all();
             let before = before.all().iter().filter(|path| !left.contains(path));
-            gone.extend(before.map(|&path| Route { prefix, path }));
+            gone.extend(before.cloned().map(|path| Route { prefix, path }));
         }
         self.table.retain(|_, paths| !paths.all().is_empty());
         for route in gone {
@@ -406,7 +476,7 @@ impl FakeKernel {
         Ok(())
     }
 
-    fn get_route(&mut self, header: &Header, spec: Spec<u32>) -> Result<(), Refusal> {
+    fn get_route(&mut self, header: &Header, spec: Spec<Device>) -> Result<(), Refusal> {
         if header.flags & NLM_F_DUMP == 0 {
             let wanted = spec
                 .prefix
@@ -415,24 +485,39 @@ impl FakeKernel {
                 .published()
                 .iter()
                 .filter(|(prefix, _)| prefix.covers(wanted));
-            let (&prefix, paths) = covering.max_by_key(|(prefix, _)| prefix.len()).ok_or((
+            let usable = covering.filter_map(|(&prefix, paths)| {
+                let path = (paths.all().iter())
+                    .find(|path| unusable(&self.devices, path.device.as_ref()) == 0)?;
+                let path = path.clone();
+                Some(Route { prefix, path })
+            });
+            let route = usable.max_by_key(|route| route.prefix.len()).ok_or((
                 libc::ENETUNREACH,
                 None,
                 "",
             ))?;
-            let route = Route {
-                prefix,
-                path: paths.all()[0],
-            };
-            self.reply(header, MSG_NEWROUTE, 0, |out| put_route(out, &route));
+            let devices = self.devices.clone();
+            self.reply(header, MSG_NEWROUTE, 0, |out| {
+                put_route(out, &route, &devices)
+            });
             return Ok(());
         }
         if self.dump.is_some() {
             return Err((libc::EBUSY, None, "a dump is under way"));
         }
-        let routes = routes(self.published()).into_iter().filter(|route| {
+        let mut index_of = |name: &DeviceName| index_of(&self.devices, name);
+        let mut in_use = None;
+        let all = routes(self.published()).into_iter().map(|route| {
+            let mut flags = unusable(&self.devices, route.path.device.as_ref());
+            if flags == 0 {
+                let standby = in_use.replace(route.prefix) == Some(route.prefix);
+                flags = if standby { FLAG_STANDBY } else { 0 };
+            }
+            (route, flags)
+        });
+        let routes = all.filter(|(route, _)| {
             spec.prefix.is_none_or(|prefix| prefix.covers(route.prefix))
-                && spec.matches_path(&route.path)
+                && selects(&spec, &route.path, &mut index_of)
         });
         self.dump = Some(FakeDump {
             seq: header.seq,
@@ -461,9 +546,13 @@ impl FakeKernel {
                 out.put(&[0; 4])
             });
         }
-        for route in dump.routes.drain(..dump.routes.len().min(DUMP_BATCH)) {
+        for (route, path_flags) in dump.routes.drain(..dump.routes.len().min(DUMP_BATCH)) {
             encode(&mut datagram, MSG_NEWROUTE, flags, dump.seq, PORT, |out| {
-                put_route(out, &route)
+                put_route(out, &route, &self.devices)?;
+                match path_flags {
+                    0 => Ok(()),
+                    flags => out.attribute(ROUTE_FLAGS, &flags.to_ne_bytes()),
+                }
             });
         }
         self.out.push_back(datagram.bytes().to_vec());
@@ -496,12 +585,12 @@ impl FakeKernel {
         });
     }
 
-    fn notify(&mut self, kind: u16, flags: u16, route: Route<u32>) {
+    fn notify(&mut self, kind: u16, flags: u16, route: Route<Device>) {
         self.generation += 1;
         let generation = self.generation;
         let mut datagram = Datagram::new(Datagram::ONE);
         encode(&mut datagram, kind, flags, 0, 0, |out| {
-            put_route(out, &route)?;
+            put_route(out, &route, &self.devices)?;
             out.attribute(ROUTE_GENERATION, &generation.to_ne_bytes())
         });
         self.events.push_back(datagram.bytes().to_vec());
@@ -541,10 +630,40 @@ impl FakeKernel {
     }
 }
 
-fn routes(table: &Table) -> Vec<Route<u32>> {
+fn routes(table: &Table) -> Vec<Route<Device>> {
     let each = table.iter();
-    each.flat_map(|(&prefix, paths)| paths.all().iter().map(move |&path| Route { prefix, path }))
-        .collect()
+    each.flat_map(|(&prefix, paths)| {
+        let paths = paths.all().iter().cloned();
+        paths.map(move |path| Route { prefix, path })
+    })
+    .collect()
+}
+
+fn is_host(gateway: IpAddr) -> bool {
+    let zero = match gateway {
+        IpAddr::V4(gateway) => gateway.octets()[0] == 0 || gateway.is_broadcast(),
+        IpAddr::V6(gateway) => gateway.is_unspecified(),
+    };
+    !zero && !gateway.is_multicast()
+}
+
+fn index_of(devices: &[FakeDevice], name: &DeviceName) -> Option<u32> {
+    let found = devices.iter().find(|device| device.name == *name);
+    found.map(|device| device.index)
+}
+
+/// The flags of a path that its device keeps from being used; 0 where it does not.
+fn unusable(devices: &[FakeDevice], of_path: Option<&Device>) -> u32 {
+    let found = match of_path {
+        None => return 0,
+        Some(Device::Name(name)) => devices.iter().find(|device| device.name == *name),
+        Some(Device::Index(index)) => devices.iter().find(|device| device.index == *index),
+    };
+    match found {
+        None => FLAG_LINKDOWN | FLAG_DEAD,
+        Some(device) if !device.up => FLAG_LINKDOWN,
+        Some(_) => 0,
+    }
 }
 
 fn put_header(out: &mut Datagram, len: u32, header: &Header) -> Result<(), crate::Full> {
@@ -556,11 +675,15 @@ fn put_header(out: &mut Datagram, len: u32, header: &Header) -> Result<(), crate
 }
 
 /// A route as the kernel writes it: with every attribute that has a value.
-fn put_route(out: &mut Datagram, route: &Route<u32>) -> Result<(), crate::Full> {
+fn put_route(
+    out: &mut Datagram,
+    route: &Route<Device>,
+    devices: &[FakeDevice],
+) -> Result<(), crate::Full> {
     let path = &route.path;
     let put_address = |out: &mut Datagram, kind, address| match address {
-        std::net::IpAddr::V4(address) => out.attribute(kind, &address.octets()),
-        std::net::IpAddr::V6(address) => out.attribute(kind, &address.octets()),
+        IpAddr::V4(address) => out.attribute(kind, &address.octets()),
+        IpAddr::V6(address) => out.attribute(kind, &address.octets()),
     };
     put_address(out, ROUTE_DST, route.prefix.address())?;
     out.attribute(ROUTE_DST_LEN, &[route.prefix.len()])?;
@@ -568,7 +691,15 @@ fn put_route(out: &mut Datagram, route: &Route<u32>) -> Result<(), crate::Full> 
     if let Some(gateway) = path.gateway {
         put_address(out, ROUTE_GATEWAY, gateway)?;
     }
-    if let Some(index) = path.device {
+    let index = match &path.device {
+        None => None,
+        Some(Device::Index(index)) => Some(*index),
+        Some(Device::Name(name)) => {
+            out.terminated(ROUTE_OIF_NAME, name.as_bytes())?;
+            index_of(devices, name)
+        }
+    };
+    if let Some(index) = index {
         out.attribute(ROUTE_OIF, &index.to_ne_bytes())?;
     }
     out.attribute(ROUTE_METRIC, &path.metric.to_ne_bytes())?;

@@ -7,7 +7,7 @@
 //! let mut client = Client::new(Connection::open()?);
 //! println!("{}", client.greet(Some("hello"))?.text);
 //! let mut dump = client.dump(&Spec::default())?;
-//! while let Step::Route(route) = client.next(&mut dump)? {
+//! while let Step::Route(route, _) = client.next(&mut dump)? {
 //!     println!("{route}");
 //! }
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -19,31 +19,35 @@
 //! the socket itself, a thread that receives, or the `FakeKernel` of the feature
 //! `fake-kernel`, which speaks the same bytes.
 //!
-//! Nothing waits forever, every buffer has a fixed size, and a device is an
-//! interface index.
+//! Nothing waits forever, every buffer has a fixed size, and a [`Device`] is a name
+//! or an interface index.
 
 pub mod abi;
 mod client;
+mod device;
 mod error;
 #[cfg(any(test, feature = "fake-kernel"))]
 mod fake;
 mod load;
 mod message;
+mod path_flags;
 mod paths;
 mod request;
 mod socket;
 mod transaction;
 
 pub use client::{Add, Client, Dump, ReceiveError, Step, Transport};
+pub use device::{Device, IndexOf, selects};
 pub use error::{Error, ErrorKind, Op};
 #[cfg(any(test, feature = "fake-kernel"))]
-pub use fake::FakeKernel;
+pub use fake::{FakeDevice, FakeKernel};
 pub use load::{Load, Loaded, Mode};
 pub use message::{
     Body, Greeting, Header, KernelError, KernelText, Malformed, Message, RouteMessage, Table,
     decode,
 };
-pub use nl31_route::{Path, PathKind, Prefix, Protocol, Route, Spec};
+pub use nl31_route::{DeviceName, Path, PathKind, Prefix, Protocol, Route, Spec};
+pub use path_flags::PathFlags;
 pub use paths::{Conflict, PATHS_MAX, Paths};
 pub use request::{Datagram, Full, Request};
 pub use socket::{Connection, Inbox, Socket};

@@ -265,6 +265,7 @@ mod tests {
     use super::*;
     use crate::FakeKernel;
     use crate::client::Add;
+    use crate::device::Device;
     use nl31_route::Route;
     use std::time::Duration;
 
@@ -275,11 +276,11 @@ mod tests {
     }
 
     /// The route of a tag.
-    fn route(tag: u32) -> Route<u32> {
+    fn route(tag: u32) -> Route<Device> {
         let text = format!("10.{}.{}.0/24 via 192.0.2.1", tag / 256, tag % 256);
         text.parse::<Route<nl31_route::DeviceName>>()
             .unwrap()
-            .with_device(None)
+            .map_device(Device::Name)
     }
 
     fn appended(tag: u32) -> Change {

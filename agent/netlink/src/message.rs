@@ -7,9 +7,11 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use nl31_route::{Path, PathKind, Prefix, Protocol, Route};
+use nl31_route::{DeviceName, Path, PathKind, Prefix, Protocol, Route};
 
 use crate::abi::*;
+use crate::device::Device;
+use crate::path_flags::PathFlags;
 
 /// Text of the kernel, cut to what is worth showing.
 pub type KernelText = heapless::String<128>;
@@ -87,10 +89,12 @@ pub struct Greeting {
 }
 
 /// A path as an answer or in an event.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RouteMessage {
     /// The path and its prefix.
-    pub route: Route<u32>,
+    pub route: Route<Device>,
+    /// Why the path is not in use, in dumps.
+    pub flags: PathFlags,
     /// Number of the change, in events.
     pub generation: Option<u64>,
 }
@@ -286,6 +290,8 @@ fn route(payload: &[u8]) -> Result<RouteMessage, Malformed> {
     let mut destination = None;
     let mut len = None;
     let mut generation = None;
+    let mut flags = PathFlags::default();
+    let (mut name, mut index) = (None, None);
     let mut path = Path {
         kind: PathKind::Unicast,
         gateway: None,
@@ -303,10 +309,12 @@ fn route(payload: &[u8]) -> Result<RouteMessage, Malformed> {
                     .map_err(|()| Malformed::new("route of an unknown type"))?;
             }
             ROUTE_GATEWAY => path.gateway = Some(address(payload)?),
-            ROUTE_OIF => path.device = Some(u32::from_ne_bytes(array(payload)?)),
+            ROUTE_OIF => index = Some(u32::from_ne_bytes(array(payload)?)),
+            ROUTE_OIF_NAME => name = Some(device_name(payload)?),
             ROUTE_METRIC => path.metric = u32::from_ne_bytes(array(payload)?),
             ROUTE_PROTOCOL => path.protocol = Protocol(u8::from_ne_bytes(array(payload)?)),
             ROUTE_GENERATION => generation = Some(u64::from_ne_bytes(array(payload)?)),
+            ROUTE_FLAGS => flags = PathFlags(u32::from_ne_bytes(array(payload)?)),
             _ => {}
         }
     }
@@ -316,8 +324,11 @@ fn route(payload: &[u8]) -> Result<RouteMessage, Malformed> {
         Some(len) => Prefix::new(destination, len)
             .map_err(|_| Malformed::new("route whose prefix does not fit its length"))?,
     };
+    // A path by name has the index of its device besides, while there is one.
+    path.device = name.map(Device::Name).or(index.map(Device::Index));
     Ok(RouteMessage {
         route: Route { prefix, path },
+        flags,
         generation,
     })
 }
@@ -362,6 +373,12 @@ pub(crate) fn address(payload: &[u8]) -> Result<IpAddr, Malformed> {
     } else {
         Err(Malformed::new("address of neither 4 nor 16 bytes"))
     }
+}
+
+/// The name of a device, which ends with its only zero.
+pub(crate) fn device_name(payload: &[u8]) -> Result<DeviceName, Malformed> {
+    let name = payload.strip_suffix(b"\0").unwrap_or_default();
+    DeviceName::from_bytes(name).map_err(|_| Malformed::new("not the name of a device"))
 }
 
 pub(crate) fn array<const N: usize>(payload: &[u8]) -> Result<[u8; N], Malformed> {
@@ -458,8 +475,24 @@ mod tests {
         assert_eq!(event.generation, Some(42));
         assert_eq!(
             event.route.to_string(),
-            "10.0.0.0/8 via 192.0.2.1 dev 2 metric 10"
+            "10.0.0.0/8 via 192.0.2.1 dev if2 metric 10"
         );
+        assert!(event.flags.is_empty());
+    }
+
+    #[test]
+    fn path_of_a_dump_by_the_name_of_its_device() {
+        // With the index besides, flags with a bit that is not known, and number 99.
+        let bytes = b"\x40\0\0\0\x11\0\x02\0\x01\0\0\0\0\0\0\0\
+            \x08\0\x01\0\x0a\0\0\0\x05\0\x02\0\x08\0\0\0\x08\0\x05\0\x02\0\0\0\
+            \x09\0\x0b\0eth0\0\0\0\0\x08\0\x0c\0\x83\0\0\0\x04\0\x63\0";
+        let Body::NewRoute(message) = message(bytes).body else {
+            panic!()
+        };
+        let name = Device::Name("eth0".parse().unwrap());
+        assert_eq!(message.route.path.device, Some(name));
+        assert!(message.flags.is_dead() && message.flags.is_linkdown());
+        assert!(!message.flags.is_standby());
     }
 
     #[test]
@@ -556,6 +589,9 @@ mod tests {
             (b"\x08\0\x02\0\0\0\0\0", "attribute of a wrong length"),
             (b"\x05\0\x02\0\x08\0\0\0", "route without a destination"),
             (b"\x05\0\x03\0\x02\0\0\0", "route of an unknown type"),
+            (b"\x08\0\x0b\0eth0", "not the name of a device"),
+            (b"\x08\0\x0b\0a/b\0", "not the name of a device"),
+            (b"\x05\0\x0b\0\0\0\0\0", "not the name of a device"),
             (
                 b"\x08\0\x01\0\x0a\0\0\x01\x05\0\x02\0\x08\0\0\0",
                 "route whose prefix does not fit its length",

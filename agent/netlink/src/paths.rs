@@ -6,13 +6,14 @@ use nix::libc;
 use nl31_route::{Path, Spec, append_index};
 
 use crate::client::Add;
+use crate::device::{Device, IndexOf, selects};
 
 /// Paths that a prefix can have.
 pub const PATHS_MAX: usize = 64;
 
 /// The paths of one prefix: by metric, those of one metric as they were appended.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Paths(Vec<Path<u32>>);
+pub struct Paths(Vec<Path<Device>>);
 
 /// Why a change cannot be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,17 +43,17 @@ impl Conflict {
 
 impl Paths {
     /// The paths, the one in use first.
-    pub fn all(&self) -> &[Path<u32>] {
+    pub fn all(&self) -> &[Path<Device>] {
         &self.0
     }
 
     /// Puts a path where it belongs by its metric, behind all of the same.
-    pub fn append(&mut self, path: Path<u32>) {
+    pub fn append(&mut self, path: Path<Device>) {
         self.0.insert(append_index(&self.0, path.metric), path);
     }
 
     /// Adds a path; says whether it took another's place.
-    pub fn add(&mut self, how: Add, path: Path<u32>) -> Result<bool, Conflict> {
+    pub fn add(&mut self, how: Add, path: Path<Device>) -> Result<bool, Conflict> {
         let same = self.0.iter().position(|other| *other == path);
         let first = self.0.iter().position(|other| other.metric == path.metric);
         match (how, first) {
@@ -77,18 +78,27 @@ impl Paths {
 
     /// Takes the first path out that has all that `spec` says; if it says nothing of
     /// the path, the only one.
-    pub fn delete(&mut self, spec: &Spec<u32>) -> Result<(), Conflict> {
+    pub fn delete(
+        &mut self,
+        spec: &Spec<Device>,
+        index_of: &mut IndexOf<'_>,
+    ) -> Result<(), Conflict> {
         if !spec.has_path() && self.0.len() > 1 {
             return Err(Conflict::Several);
         }
-        let found = self.0.iter().position(|path| spec.matches_path(path));
+        let found = self.0.iter().position(|path| selects(spec, path, index_of));
         self.0.remove(found.ok_or(Conflict::Missing)?);
         Ok(())
     }
 
     /// Takes all out that have what `spec` says; gives them.
-    pub fn delete_all(&mut self, spec: &Spec<u32>) -> Vec<Path<u32>> {
-        let (gone, kept) = self.0.drain(..).partition(|path| spec.matches_path(path));
+    pub fn delete_all(
+        &mut self,
+        spec: &Spec<Device>,
+        index_of: &mut IndexOf<'_>,
+    ) -> Vec<Path<Device>> {
+        let paths = self.0.drain(..);
+        let (gone, kept) = paths.partition(|path| selects(spec, path, index_of));
         self.0 = kept;
         gone
     }
@@ -99,11 +109,11 @@ mod tests {
     use super::*;
     use nl31_route::{PathKind, Protocol};
 
-    fn path(metric: u32, device: u32) -> Path<u32> {
+    fn path(metric: u32, device: u32) -> Path<Device> {
         Path {
             kind: PathKind::Unicast,
             gateway: None,
-            device: Some(device),
+            device: Some(Device::Index(device)),
             metric,
             protocol: Protocol::UNSPEC,
         }
@@ -146,18 +156,19 @@ mod tests {
 
     #[test]
     fn a_deletion_says_which_where_there_are_several() {
+        let none: &mut IndexOf<'_> = &mut |_| None;
         let any = Spec::default();
         let of_device = |device| Spec {
-            device: Some(device),
+            device: Some(Device::Index(device)),
             ..Spec::default()
         };
         let mut list = paths(&[(1, 1), (1, 2), (5, 1)]);
-        assert_eq!(list.delete(&any), Err(Conflict::Several));
-        assert_eq!(list.delete(&of_device(3)), Err(Conflict::Missing));
-        list.delete(&of_device(1)).unwrap();
+        assert_eq!(list.delete(&any, none), Err(Conflict::Several));
+        assert_eq!(list.delete(&of_device(3), none), Err(Conflict::Missing));
+        list.delete(&of_device(1), none).unwrap();
         assert_eq!(list, paths(&[(1, 2), (5, 1)]));
-        assert_eq!(list.delete_all(&of_device(2)), [path(1, 2)]);
-        list.delete(&any).unwrap();
-        assert_eq!(list.delete(&any), Err(Conflict::Missing));
+        assert_eq!(list.delete_all(&of_device(2), none), [path(1, 2)]);
+        list.delete(&any, none).unwrap();
+        assert_eq!(list.delete(&any, none), Err(Conflict::Missing));
     }
 }

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use nl31_route::{PathKind, Prefix, Protocol, Route, Spec};
 
 use crate::abi::*;
+use crate::device::Device;
 
 /// What is asked of the kernel. Flags, sequence number and port id are those of
 /// the header, see [`Datagram::push`].
@@ -18,11 +19,11 @@ pub enum Request<'a> {
     /// Say hello, with at most [`TEXT_MAX`] bytes; what is longer is cut.
     Greet(Option<&'a str>),
     /// Put a path into the table.
-    NewRoute(&'a Route<u32>),
+    NewRoute(&'a Route<Device>),
     /// Take paths out of the table.
-    DelRoute(&'a Spec<u32>),
+    DelRoute(&'a Spec<Device>),
     /// Look up an address, or dump.
-    GetRoute(&'a Spec<u32>),
+    GetRoute(&'a Spec<Device>),
     /// Set the limit of the table.
     NewTable {
         /// `NL31_TABLE_MAX_ROUTES`
@@ -141,20 +142,20 @@ impl Datagram {
         Ok(())
     }
 
-    fn route(&mut self, route: &Route<u32>) -> Result<(), Full> {
+    fn route(&mut self, route: &Route<Device>) -> Result<(), Full> {
         let path = &route.path;
         self.spec(&Spec {
             // What the kernel assumes anyway is left out: loads are long.
             kind: Some(path.kind).filter(|&kind| kind != PathKind::Unicast),
             prefix: Some(route.prefix),
             gateway: path.gateway,
-            device: path.device,
+            device: path.device.clone(),
             metric: Some(path.metric).filter(|&metric| metric != 0),
             protocol: Some(path.protocol).filter(|&protocol| protocol != Protocol::UNSPEC),
         })
     }
 
-    fn spec(&mut self, spec: &Spec<u32>) -> Result<(), Full> {
+    fn spec(&mut self, spec: &Spec<Device>) -> Result<(), Full> {
         if let Some(prefix) = spec.prefix {
             self.prefix(prefix)?;
         }
@@ -164,8 +165,10 @@ impl Datagram {
         if let Some(gateway) = spec.gateway {
             self.address(ROUTE_GATEWAY, gateway)?;
         }
-        if let Some(index) = spec.device {
-            self.word(ROUTE_OIF, 4, index.to_ne_bytes())?;
+        match &spec.device {
+            None => {}
+            Some(Device::Name(name)) => self.terminated(ROUTE_OIF_NAME, name.as_bytes())?,
+            Some(Device::Index(index)) => self.word(ROUTE_OIF, 4, index.to_ne_bytes())?,
         }
         if let Some(metric) = spec.metric {
             self.word(ROUTE_METRIC, 4, metric.to_ne_bytes())?;
@@ -190,8 +193,12 @@ impl Datagram {
 
     /// Strings end with a NUL, as the kernel's `NLA_NUL_STRING` wants.
     pub(crate) fn string(&mut self, kind: u16, text: &str) -> Result<(), Full> {
-        self.attribute_header(kind, text.len() + 1)?;
-        self.put(text.as_bytes())?;
+        self.terminated(kind, text.as_bytes())
+    }
+
+    pub(crate) fn terminated(&mut self, kind: u16, bytes: &[u8]) -> Result<(), Full> {
+        self.attribute_header(kind, bytes.len() + 1)?;
+        self.put(bytes)?;
         self.put(&[0])?;
         self.pad()
     }
@@ -250,10 +257,9 @@ mod tests {
     use super::*;
     use nl31_route::DeviceName;
 
-    fn route(text: &str) -> Route<u32> {
+    fn route(text: &str) -> Route<Device> {
         let route: Route<DeviceName> = text.parse().unwrap();
-        let device = route.path.device.as_ref().map(|_| 2);
-        route.with_device(device)
+        route.map_device(Device::Name)
     }
 
     /// Golden bytes are those of a little-endian machine.
@@ -324,11 +330,17 @@ mod tests {
         );
         golden(
             Request::DelRoute(&Spec {
-                device: Some(2),
+                device: Some(Device::Index(2)),
                 ..Spec::default()
             }),
             NLM_F_BULK,
             b"\x18\0\0\0\x12\0\x01\x02\x01\x02\x03\x04\0\0\0\0\x08\0\x05\0\x02\0\0\0",
+        );
+        golden(
+            Request::NewRoute(&route("10.0.0.0/8 dev eth0")),
+            NLM_F_CREATE | NLM_F_EXCL,
+            b"\x2c\0\0\0\x11\0\x01\x06\x01\x02\x03\x04\0\0\0\0\
+              \x08\0\x01\0\x0a\0\0\0\x05\0\x02\0\x08\0\0\0\x09\0\x0b\0eth0\0\0\0\0",
         );
         golden(
             Request::NewTable {
@@ -363,7 +375,7 @@ mod tests {
             kind: Some(PathKind::Unicast),
             prefix: Some(Prefix::DEFAULT6),
             gateway: Some(Prefix::DEFAULT6.address()),
-            device: Some(1),
+            device: Some(Device::Name("a-long-name-123".parse().unwrap())),
             metric: Some(1),
             protocol: Some(Protocol(3)),
         };

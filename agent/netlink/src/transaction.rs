@@ -7,6 +7,7 @@ use nl31_route::{Route, Spec};
 
 use crate::abi::*;
 use crate::client::{Add, Client, Transport, refused};
+use crate::device::Device;
 use crate::error::{Error, Op};
 use crate::message::Body;
 use crate::request::{Datagram, Request};
@@ -15,17 +16,17 @@ use crate::request::{Datagram, Request};
 const BATCH: usize = 16 * 1024;
 
 /// One change.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub enum Change {
     /// Puts a path into the table.
-    Add(Add, Route<u32>),
+    Add(Add, Route<Device>),
     /// Takes a path out of the table, as [`Client::delete`].
-    Delete(Spec<u32>),
+    Delete(Spec<Device>),
     /// Takes out what `spec` says: if that is the prefix alone, all its paths, as
     /// [`Client::delete_prefix`].
-    DeletePrefix(Spec<u32>),
+    DeletePrefix(Spec<Device>),
     /// Takes out every path that has what `spec` says, as [`Client::delete_all`].
-    DeleteAll(Spec<u32>),
+    DeleteAll(Spec<Device>),
 }
 
 /// A change that failed: its place among those that were given, if it is known,
@@ -50,16 +51,12 @@ impl From<Error> for Failed {
 pub struct Transaction {
     /// Something was sent, so there is something to close.
     open: bool,
-    replaces: bool,
 }
 
 impl Transaction {
     /// Begins a transaction; with `replace` from an empty table.
     pub fn begin<T: Transport>(client: &mut Client<T>, replace: bool) -> Result<Self, Error> {
-        let mut transaction = Self {
-            open: false,
-            replaces: replace,
-        };
+        let mut transaction = Self { open: false };
         if replace {
             let seq = client.reserve(1);
             client.datagram.clear();
@@ -72,11 +69,6 @@ impl Transaction {
             transaction.early_error(client, seq)?;
         }
         Ok(transaction)
-    }
-
-    /// Whether it takes the place of the whole table.
-    pub fn replaces(&self) -> bool {
-        self.replaces
     }
 
     /// Gives the kernel some changes. After an error the transaction is over.
@@ -201,11 +193,13 @@ mod tests {
         Client::with_timeout(FakeKernel::default(), Duration::ZERO)
     }
 
-    fn route(text: &str) -> Route<u32> {
-        text.parse::<Route<DeviceName>>().unwrap().with_device(None)
+    fn route(text: &str) -> Route<Device> {
+        text.parse::<Route<DeviceName>>()
+            .unwrap()
+            .map_device(Device::Name)
     }
 
-    fn numbered(number: u32) -> Route<u32> {
+    fn numbered(number: u32) -> Route<Device> {
         route(&format!(
             "10.{}.{}.0/24 via 192.0.2.1",
             number / 256,
@@ -213,7 +207,7 @@ mod tests {
         ))
     }
 
-    fn prefix(text: &str) -> Spec<u32> {
+    fn prefix(text: &str) -> Spec<Device> {
         Spec {
             prefix: Some(text.parse().unwrap()),
             ..Spec::default()

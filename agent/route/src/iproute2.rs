@@ -6,11 +6,12 @@ use core::fmt;
 
 /// Words of iproute2's lists that only tell of a route: [`Syntax::parse`] passes over them,
 /// with the word behind those that have a value.
-pub(crate) const LISTED: [(&str, bool); 6] = [
+pub(crate) const LISTED: [(&str, bool); 7] = [
     ("scope", true),
     ("pref", true),
     ("expires", true),
     ("error", true),
+    ("dead", false),
     ("linkdown", false),
     ("onlink", false),
 ];

@@ -19,8 +19,8 @@
 //! assert_eq!(error.to_string(), "bits are set beyond the prefix length, did you mean 10.0.0.0/8?");
 //! ```
 //!
-//! A device is a [`DeviceName`] in text and an interface index (`u32`) on
-//! netlink, so [`Route`], [`Path`] and [`Spec`] are generic over it.
+//! A device is a [`DeviceName`] in text, and a name or an interface index on netlink,
+//! so [`Route`], [`Path`] and [`Spec`] are generic over it.
 //!
 //! No allocation, no `std`: the crate builds for microcontrollers.
 #![no_std]

@@ -54,7 +54,7 @@ impl TryFrom<u8> for PathKind {
 }
 
 /// One way to what a prefix covers. `D` is the device: a
-/// [`DeviceName`](crate::DeviceName) in text, an interface index on netlink.
+/// [`DeviceName`](crate::DeviceName) in text, a name or an interface index on netlink.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Path<D> {
     /// What it does with a packet.
@@ -119,20 +119,6 @@ impl<D> Spec<D> {
             || self.protocol.is_some()
     }
 
-    /// Whether a path has all that is said of it; the prefix is not looked at.
-    pub fn matches_path(&self, path: &Path<D>) -> bool
-    where
-        D: PartialEq,
-    {
-        self.kind.is_none_or(|kind| kind == path.kind)
-            && (self.gateway.is_none() || self.gateway == path.gateway)
-            && (self.device.is_none() || self.device == path.device)
-            && self.metric.is_none_or(|metric| metric == path.metric)
-            && self
-                .protocol
-                .is_none_or(|protocol| protocol == path.protocol)
-    }
-
     /// The path it describes, with the defaults for what is not said.
     pub fn path(self) -> Path<D> {
         Path {
@@ -145,12 +131,12 @@ impl<D> Spec<D> {
     }
 
     /// The same with another form of the device.
-    pub fn with_device<E>(self, device: Option<E>) -> Spec<E> {
+    pub fn map_device<E>(self, to: impl FnOnce(D) -> E) -> Spec<E> {
         Spec {
             kind: self.kind,
             prefix: self.prefix,
             gateway: self.gateway,
-            device,
+            device: self.device.map(to),
             metric: self.metric,
             protocol: self.protocol,
         }
@@ -159,13 +145,13 @@ impl<D> Spec<D> {
 
 impl<D> Route<D> {
     /// The same with another form of the device.
-    pub fn with_device<E>(self, device: Option<E>) -> Route<E> {
+    pub fn map_device<E>(self, to: impl FnOnce(D) -> E) -> Route<E> {
         Route {
             prefix: self.prefix,
             path: Path {
                 kind: self.path.kind,
                 gateway: self.path.gateway,
-                device,
+                device: self.path.device.map(to),
                 metric: self.path.metric,
                 protocol: self.path.protocol,
             },

@@ -331,7 +331,7 @@ messages! {
     0xc2 RolledBack {
         /// Prefixes that have their paths of before again.
         prefixes: u32,
-        /// Paths of before that are not back, as their device is gone.
+        /// Always 0: a path whose device is gone is back too, and waits for it.
         lost: u32,
     }
 }

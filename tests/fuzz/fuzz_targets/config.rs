@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{Seek, Write};
+use std::net::IpAddr;
 use std::os::fd::AsRawFd;
 use std::time::Duration;
 
@@ -12,17 +13,16 @@ use libfuzzer_sys::fuzz_target;
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nl31_agent::config::file::ConfigErrorKind;
 use nl31_agent::config::load::Loading;
-use nl31_agent::platform::devices::Devices;
 use nl31_fuzz::devices::TwoDevices;
-use nl31_netlink::{Client, FakeKernel, Mode};
+use nl31_netlink::{Client, Device, FakeKernel, Mode};
 use nl31_route::{DeviceName, Prefix, Route};
 
 const LINE_MAX: usize = 512;
 
-type Table = BTreeMap<Prefix, Vec<nl31_route::Path<u32>>>;
+type Table = BTreeMap<Prefix, Vec<nl31_route::Path<Device>>>;
 
 /// The route of a line; `Err` where it is wrong.
-fn route(line: &[u8]) -> Result<Option<Route<u32>>, ()> {
+fn route(line: &[u8]) -> Result<Option<Route<Device>>, ()> {
     if line.len() > LINE_MAX {
         return Err(());
     }
@@ -35,15 +35,11 @@ fn route(line: &[u8]) -> Result<Option<Route<u32>>, ()> {
         return Ok(None);
     }
     let route: Route<DeviceName> = line.parse().map_err(|_| ())?;
-    let device = match &route.path.device {
-        Some(name) => Some(TwoDevices.index(name).ok_or(())?),
-        None => None,
-    };
-    Ok(Some(route.with_device(device)))
+    Ok(Some(route.map_device(Device::Name)))
 }
 
 /// Adds a path behind those of the same metric; says whether it is a new one.
-fn add(table: &mut Table, route: Route<u32>) -> bool {
+fn add(table: &mut Table, route: Route<Device>) -> bool {
     let paths = table.entry(route.prefix).or_default();
     if paths.contains(&route.path) {
         return false;
@@ -51,6 +47,16 @@ fn add(table: &mut Table, route: Route<u32>) -> bool {
     let at = paths.partition_point(|path| path.metric <= route.path.metric);
     paths.insert(at, route.path);
     true
+}
+
+/// Whether the kernel takes the address for that of a host.
+fn is_host(gateway: IpAddr) -> bool {
+    match gateway {
+        IpAddr::V4(gateway) => {
+            gateway.octets()[0] != 0 && !gateway.is_multicast() && !gateway.is_broadcast()
+        }
+        IpAddr::V6(gateway) => !gateway.is_unspecified() && !gateway.is_multicast(),
+    }
 }
 
 fuzz_target!(|data: &[u8]| {
@@ -83,7 +89,7 @@ fuzz_target!(|data: &[u8]| {
             Err(error) => break Err(error),
         }
     };
-    let loaded: Vec<Route<u32>> = client.transport().routes();
+    let loaded: Vec<Route<Device>> = client.transport().routes();
 
     let mut text = text.to_vec();
     if text.starts_with("\u{feff}".as_bytes()) {
@@ -116,7 +122,7 @@ fuzz_target!(|data: &[u8]| {
             continue;
         };
         let full = table.len() >= max_routes && !table.contains_key(&route.prefix);
-        if full {
+        if full || !route.path.gateway.is_none_or(is_host) {
             refused = Some(index);
             break;
         }
@@ -135,7 +141,12 @@ fuzz_target!(|data: &[u8]| {
             assert_eq!((counted.added, counted.present), (added, present));
             let all: Vec<_> = table
                 .iter()
-                .flat_map(|(&prefix, paths)| paths.iter().map(move |&path| Route { prefix, path }))
+                .flat_map(|(&prefix, paths)| {
+                    paths
+                        .iter()
+                        .cloned()
+                        .map(move |path| Route { prefix, path })
+                })
                 .collect();
             assert_eq!(loaded, all);
         }

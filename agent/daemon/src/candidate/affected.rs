@@ -4,7 +4,10 @@
 
 use std::io;
 
-use nl31_netlink::{Change, Client, Conflict, Error, Paths, Prefix, Route, Spec, Step, Transport};
+use nl31_netlink::{
+    Change, Client, Conflict, Device, Error, Paths, Prefix, Route, Spec, Step, Transport,
+};
+use nl31_route::DeviceName;
 
 use crate::candidate::edit::{self, Fault};
 use crate::candidate::edit_log::Candidate;
@@ -112,6 +115,8 @@ pub fn after(
     devices: &dyn Devices,
     candidate: &Candidate,
 ) -> Result<(), Stuck> {
+    let mut cached = Cached::new(devices);
+    let mut index_of = |name: &DeviceName| cached.index(name);
     each(candidate, devices, &mut |number, change| {
         let prefix = match &change {
             Change::Add(_, route) => Some(route.prefix),
@@ -119,7 +124,7 @@ pub fn after(
             Change::DeleteAll(spec) => {
                 for touched in touched.iter_mut() {
                     if spec.prefix.is_none_or(|all| all.covers(touched.prefix)) {
-                        touched.after.delete_all(spec);
+                        touched.after.delete_all(spec, &mut index_of);
                     }
                 }
                 None
@@ -132,8 +137,8 @@ pub fn after(
         let paths = &mut touched[at].after;
         let made = match change {
             Change::Add(how, route) => paths.add(how, route.path).map(|_| ()),
-            Change::Delete(spec) => paths.delete(&spec),
-            Change::DeletePrefix(spec) if paths.delete_all(&spec).is_empty() => {
+            Change::Delete(spec) => paths.delete(&spec, &mut index_of),
+            Change::DeletePrefix(spec) if paths.delete_all(&spec, &mut index_of).is_empty() => {
                 Err(Conflict::Missing)
             }
             Change::DeletePrefix(_) | Change::DeleteAll(_) => Ok(()),
@@ -165,8 +170,8 @@ pub fn paths<T: Transport>(client: &mut Client<T>, prefix: Prefix) -> Result<Pat
 /// transaction is not passed over.
 fn look<T: Transport>(
     client: &mut Client<T>,
-    spec: &Spec<u32>,
-    each: &mut dyn FnMut(Route<u32>) -> bool,
+    spec: &Spec<Device>,
+    each: &mut dyn FnMut(Route<Device>) -> bool,
 ) -> Result<bool, Error> {
     match client.another()? {
         Some(mut other) => look_with(&mut other, spec, each),
@@ -176,11 +181,11 @@ fn look<T: Transport>(
 
 fn look_with<T: Transport>(
     client: &mut Client<T>,
-    spec: &Spec<u32>,
-    each: &mut dyn FnMut(Route<u32>) -> bool,
+    spec: &Spec<Device>,
+    each: &mut dyn FnMut(Route<Device>) -> bool,
 ) -> Result<bool, Error> {
     let mut dump = client.dump(spec)?;
-    while let Step::Route(route) = client.next(&mut dump)? {
+    while let Step::Route(route, _) = client.next(&mut dump)? {
         if !each(route) {
             return Ok(false);
         }

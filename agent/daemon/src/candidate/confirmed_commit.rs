@@ -15,13 +15,15 @@ use std::path::Path as FilePath;
 use nix::libc;
 use nix::time::{ClockId, clock_gettime};
 use nl31_netlink::{
-    Add, Change, Client, Error, ErrorKind, Load, Mode, Path, Paths, Prefix, Route, Spec, Transport,
+    Add, Change, Client, Device, Error, ErrorKind, Load, Mode, Path, Paths, Prefix, Route, Spec,
+    Transport,
 };
 use nl31_route::DeviceName;
 use nl31_wire::limits::CONFIRM_PREFIXES_MAX;
 
 use crate::candidate::affected;
 use crate::config::file::Lines;
+use crate::config::saved_form::SavedForm;
 use crate::platform::atomic_file::{Replacement, remove};
 use crate::platform::devices::{Cached, Devices};
 
@@ -30,8 +32,6 @@ pub const PREFIXES_MAX: usize = CONFIRM_PREFIXES_MAX;
 
 /// Begins the line of a prefix; its paths follow.
 const PREFIX: &str = "prefix ";
-/// A line of a commit that empties the table.
-const EMPTIES: &str = "empties";
 /// Begins the last line.
 const UNTIL: &str = "until ";
 
@@ -67,17 +67,14 @@ impl Writer {
         }
         self.prefixes += 1;
         writeln!(self.file, "{PREFIX}{prefix}")?;
-        for &path in paths.all() {
-            writeln!(self.file, "{}", devices.named(Route { prefix, path }))?;
+        for path in saved_form(prefix, paths, devices) {
+            writeln!(self.file, "{}", Route { prefix, path })?;
         }
         Ok(true)
     }
 
     /// Puts the file into its place. From now on the commit is taken back at `until`.
-    pub fn arm(mut self, until: u64, empties: bool) -> io::Result<()> {
-        if empties {
-            writeln!(self.file, "{EMPTIES}")?;
-        }
+    pub fn arm(mut self, until: u64) -> io::Result<()> {
         writeln!(self.file, "{UNTIL}{until}")?;
         self.file.finish()
     }
@@ -125,22 +122,17 @@ impl Recorder {
     /// Puts the file into its place; gives the time at which the commit is rolled back.
     pub fn arm(self) -> io::Result<u64> {
         let until = now() + u64::from(self.seconds) * 1000;
-        self.writer.arm(until, false)?;
+        self.writer.arm(until)?;
         Ok(until)
     }
 }
 
-/// Whether the commit that may be confirmed has emptied the table.
-pub fn empties(path: &FilePath) -> bool {
-    let Ok(mut lines) = Lines::open(path) else {
-        return false;
-    };
-    while let Ok(true) = lines.advance() {
-        if lines.text() == EMPTIES {
-            return true;
-        }
-    }
-    false
+/// The paths of a prefix as the file has them.
+fn saved_form(prefix: Prefix, paths: &Paths, devices: &mut Cached<'_>) -> Vec<Path<DeviceName>> {
+    let mut form = SavedForm::default();
+    let paths = paths.all().iter().cloned();
+    let routes = paths.filter_map(|path| form.next(Route { prefix, path }, devices));
+    routes.map(|route| route.path).collect()
 }
 
 /// Until when a commit may be confirmed, if there is one.
@@ -161,8 +153,6 @@ pub fn until(path: &FilePath) -> Option<u64> {
 pub struct RolledBack {
     /// Prefixes that have their paths of before again.
     pub prefixes: usize,
-    /// Paths that have no device any more.
-    pub lost: usize,
 }
 
 impl fmt::Display for RolledBack {
@@ -172,11 +162,7 @@ impl fmt::Display for RolledBack {
         } else {
             "prefixes have their"
         };
-        write!(f, "rolled back: {} {plural} paths of before", self.prefixes)?;
-        match self.lost {
-            0 => Ok(()),
-            lost => write!(f, ", but {lost} whose device is gone"),
-        }
+        write!(f, "rolled back: {} {plural} paths of before", self.prefixes)
     }
 }
 
@@ -233,24 +219,19 @@ fn put_all_back<T: Transport>(
     let mut lines = Lines::open(path).map_err(from_io)?;
     let mut devices = Cached::new(devices);
     let mut done = RolledBack::default();
-    let mut group: Option<(Prefix, Paths)> = None;
+    let mut group: Option<(Prefix, Vec<Path<DeviceName>>)> = None;
     loop {
         let advanced = lines.advance();
         let more = advanced.map_err(|_| from_io(io::ErrorKind::InvalidData.into()))?;
         let text = if more { lines.text() } else { "" };
         if more && let Ok(route) = text.parse::<Route<DeviceName>>() {
-            let index = route.path.device.as_ref().map(|name| devices.index(name));
-            match (&mut group, index) {
-                (_, Some(None)) => done.lost += 1,
-                (Some((_, paths)), index) => {
-                    paths.append(route.with_device(index.flatten()).path);
-                }
-                _ => {}
+            if let Some((_, paths)) = &mut group {
+                paths.push(route.path);
             }
             continue;
         }
         if let Some((prefix, wanted)) = group.take()
-            && put_back(client, load, prefix, &wanted)?
+            && put_back(client, load, prefix, wanted, &mut devices)?
         {
             done.prefixes += 1;
         }
@@ -258,21 +239,23 @@ fn put_all_back<T: Transport>(
             break;
         }
         let prefix = text.strip_prefix(PREFIX).and_then(|text| text.parse().ok());
-        group = prefix.map(|prefix| (prefix, Paths::default()));
+        group = prefix.map(|prefix| (prefix, Vec::new()));
     }
     load.finish(client)?;
     Ok(done)
 }
 
-/// Whether the prefix had to be changed.
+/// Whether the prefix had to be changed. Its paths are then over the names of their
+/// devices: one that was over the index of a device waits when that goes.
 fn put_back<T: Transport>(
     client: &mut Client<T>,
     load: &mut Load,
     prefix: Prefix,
-    wanted: &Paths,
+    wanted: Vec<Path<DeviceName>>,
+    devices: &mut Cached<'_>,
 ) -> Result<bool, Error> {
     let present = affected::paths(client, prefix)?;
-    if present == *wanted {
+    if saved_form(prefix, &present, devices) == wanted {
         return Ok(false);
     }
     if !present.all().is_empty() {
@@ -282,9 +265,10 @@ fn put_back<T: Transport>(
         };
         load.push(client, 0, &Change::DeletePrefix(spec))?;
     }
-    wanted.all().iter().try_for_each(|&path: &Path<u32>| {
-        load.push(client, 0, &Change::Add(Add::Append, Route { prefix, path }))
-    })?;
+    for path in wanted {
+        let route = Route { prefix, path }.map_device(Device::Name);
+        load.push(client, 0, &Change::Add(Add::Append, route))?;
+    }
     Ok(true)
 }
 
@@ -317,11 +301,9 @@ mod tests {
             let folder = Folder::new(&format!("undo-{committed}"));
             let file = folder.0.join("undo");
             let mut client = Client::with_timeout(FakeKernel::default(), Duration::ZERO);
-            let route = |text: &str| -> Route<u32> {
+            let route = |text: &str| -> Route<Device> {
                 let route: Route<DeviceName> = text.parse().unwrap();
-                let index = route.path.device.as_ref();
-                let index = index.and_then(|name| TestDevices::default().index(name));
-                route.with_device(index)
+                route.map_device(Device::Name)
             };
             let (ten, eleven) = (route("10.0.0.0/8 dev eth0"), route("11.0.0.0/8 dev eth0"));
             client.add(Add::Add, &ten).unwrap();
@@ -334,7 +316,7 @@ mod tests {
                 assert!(writer.prefix(prefix, &before, cached).unwrap());
             }
             assert_eq!(until(&file), None, "not armed yet");
-            writer.arm(7, false).unwrap();
+            writer.arm(7).unwrap();
             if committed {
                 client
                     .add(Add::Replace, &route("10.0.0.0/8 dev lo"))

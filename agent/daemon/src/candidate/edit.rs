@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use nl31_netlink::{Add, Change, Route, Spec};
+use nl31_netlink::{Add, Change, Device, Route, Spec};
 use nl31_route::{DeviceName, ParseError, Parsed, Part, PassedOver, Syntax};
 
 use crate::grammar::codes::{self, Code};
@@ -78,25 +78,30 @@ pub fn adds(action: Action) -> Option<Add> {
     })
 }
 
-/// The filter with the device's index.
-pub fn indexed(parsed: &Parsed, devices: &mut Cached<'_>) -> Result<Spec<u32>, Fault> {
-    devices.indexed(parsed.spec.clone()).map_err(|name| {
-        let (column, len) = parsed.span(Part::Device).unwrap_or_default();
-        Fault::NoDevice(name, column, len)
-    })
+/// That there is no device of the name that the line gives.
+pub fn missing_device(parsed: &Parsed, devices: &mut Cached<'_>) -> Option<Fault> {
+    let name = parsed.spec.device.as_ref()?;
+    if devices.index(name).is_some() {
+        return None;
+    }
+    let (column, len) = parsed.span(Part::Device).unwrap_or_default();
+    Some(Fault::NoDevice(name.clone(), column, len))
 }
 
-/// Reads the arguments of `route add|replace|change|append`.
+/// Reads the arguments of `route add|replace|append|change`.
 pub fn route(
     syntax: &Syntax,
     line: &str,
     start: usize,
     devices: &mut Cached<'_>,
-) -> Result<(Parsed, Route<u32>), Fault> {
+) -> Result<(Parsed, Route<Device>), Fault> {
     let parsed = grammar::route_words(syntax, line, start)?;
-    let prefix = parsed.route()?.prefix;
-    let path = indexed(&parsed, devices)?.path();
-    Ok((parsed, Route { prefix, path }))
+    let route = parsed.route()?;
+    // The kernel would have the route wait, but a name that somebody types is checked.
+    if let Some(fault) = missing_device(&parsed, devices) {
+        return Err(fault);
+    }
+    Ok((parsed, route.map_device(Device::Name)))
 }
 
 /// Reads the arguments of `route del`.
@@ -105,10 +110,10 @@ pub fn path(
     line: &str,
     start: usize,
     devices: &mut Cached<'_>,
-) -> Result<(Parsed, Spec<u32>), Fault> {
+) -> Result<(Parsed, Spec<Device>), Fault> {
     let parsed = grammar::route_words(syntax, line, start)?;
     parsed.prefix()?;
-    let spec = indexed(&parsed, devices)?;
+    let spec = devices.filter(parsed.spec.clone());
     Ok((parsed, spec))
 }
 
@@ -118,12 +123,12 @@ pub fn flush(
     line: &str,
     start: usize,
     devices: &mut Cached<'_>,
-) -> Result<(Parsed, Spec<u32>), Fault> {
+) -> Result<(Parsed, Spec<Device>), Fault> {
     let mut parsed = grammar::route_words(syntax, line, start)?;
     let all = parsed.flags & ALL != 0;
     if all == (parsed.spec == Spec::default()) {
         grammar::within_family(&mut parsed, line, start);
-        let spec = indexed(&parsed, devices)?;
+        let spec = devices.filter(parsed.spec.clone());
         return Ok((parsed, spec));
     }
     let what = if all {
@@ -202,7 +207,7 @@ mod tests {
     fn each_edit_is_one_change() {
         assert_eq!(
             read("route add 10.0.0.0/8 dev eth0"),
-            "Add 10.0.0.0/8 dev 2"
+            "Add 10.0.0.0/8 dev eth0"
         );
         assert_eq!(
             read("rou repl blackhole ::/0 m 5"),
@@ -214,14 +219,22 @@ mod tests {
             read("route flush 10.0.0.0/8 longer"),
             "DeleteAll Some(10.0.0.0/8) None"
         );
-        assert_eq!(read("route flush dev eth0"), "DeleteAll None Some(2)");
+        assert_eq!(
+            read("route flush dev eth0"),
+            "DeleteAll None Some(Index(2))"
+        );
+        assert_eq!(
+            read("route flush dev eth7"),
+            "DeleteAll None Some(Name(\"eth7\"))",
+            "paths may wait for it"
+        );
         assert_eq!(read("route flush all"), "DeleteAll None None");
     }
 
     #[test]
     fn what_is_no_edit_says_where_and_why() {
         assert_eq!(
-            read("route del 10.0.0.0/8 dev eth7"),
+            read("route add 10.0.0.0/8 dev eth7"),
             "(25, 4) there is no device eth7"
         );
         assert!(read("route flush").starts_with("(11, 0) say what to delete"));

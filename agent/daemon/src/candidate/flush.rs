@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Deleting all routes that have what is given.
 
-use nl31_netlink::{Client, Error, Spec, Transport};
+use nl31_netlink::{Client, Device, Error, Spec, Transport};
 
 use crate::grammar::codes::{self, Code};
 
@@ -9,7 +9,7 @@ use crate::grammar::codes::{self, Code};
 /// alone, with `longer` for all that it covers.
 pub fn flush<T: Transport>(
     client: &mut Client<T>,
-    spec: &Spec<u32>,
+    spec: &Spec<Device>,
     longer: bool,
 ) -> Result<(), Error> {
     match spec.prefix {
@@ -21,7 +21,7 @@ pub fn flush<T: Transport>(
 }
 
 /// Deletes every path of a prefix that has all that `spec` says.
-fn delete_each<T: Transport>(client: &mut Client<T>, spec: &Spec<u32>) -> Result<(), Error> {
+fn delete_each<T: Transport>(client: &mut Client<T>, spec: &Spec<Device>) -> Result<(), Error> {
     client.delete(spec)?;
     loop {
         match client.delete(spec) {

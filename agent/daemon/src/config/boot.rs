@@ -6,7 +6,8 @@
 //! and that table no younger than it, changes nothing: what was added or deleted on
 //! the console since then stays so, however the last agent ended.
 //!
-//! Routes over a device that is not there yet are left out, and added when it comes.
+//! Routes over a device that is not there are loaded too: the kernel keeps them, and uses
+//! them whenever there is a device of that name.
 //!
 //! Without the mark (first start, or the last agent was killed before it could
 //! leave one) an empty table is filled in one transaction, all or nothing. Into a
@@ -17,14 +18,14 @@ use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
 use nl31_netlink::{Client, Error, Loaded, Mode, Transport};
-use nl31_route::{DeviceName, PassedOver};
+use nl31_route::PassedOver;
 
 use super::backup::Keeping;
-use super::deferred::DeferredRoutes;
 use super::file::{self, ConfigError, ConfigErrorKind};
 use super::load::Loading;
 use super::locations::Files;
 use super::marker::Mark;
+use super::waiting::Waiting;
 use crate::platform::atomic_file::Replacement;
 use crate::platform::devices::Devices;
 
@@ -44,7 +45,6 @@ pub struct Boot {
     state: State,
     /// Configs that were refused.
     refused: usize,
-    deferred: Option<DeferredRoutes>,
 }
 
 #[derive(Debug)]
@@ -67,8 +67,6 @@ enum State {
     Loading(usize, Mode, Box<Loading>),
     /// It is loaded, and a copy of it is being kept.
     Keeping(Box<Keeping>),
-    /// As [`State::Loading`] with only the routes over this device.
-    LoadingDeferred(DeviceName, Box<Loading>),
     Done,
 }
 
@@ -79,14 +77,11 @@ pub enum News {
     None,
     /// The mark was there; the table has so many paths.
     Kept(u64),
-    /// A config was loaded, and these of its words passed over.
-    Loaded(PathBuf, Loaded, PassedOver),
-    /// The routes over a device were loaded that came late.
-    LoadedDeferred(DeviceName, Loaded),
+    /// A config was loaded, with routes whose devices are not there; and these of its words
+    /// passed over.
+    Loaded(PathBuf, Loaded, Waiting, PassedOver),
     /// A config was refused; the next one is tried.
     Refused(ConfigError),
-    /// They were not, and are waited for no more.
-    DeferredRefused(ConfigError),
     /// There is no config, or none that could be loaded.
     Empty,
     /// The kernel failed; the boot starts over when it is called again.
@@ -119,7 +114,6 @@ impl Boot {
             module: MODULE.into(),
             state: State::Start,
             refused: 0,
-            deferred: None,
         }
     }
 
@@ -137,58 +131,6 @@ impl Boot {
     pub fn restart(&mut self) {
         self.state = State::Start;
         self.refused = 0;
-        self.deferred = None;
-    }
-
-    /// The devices whose routes wait for them.
-    pub fn waits_for(&self) -> &[DeviceName] {
-        self.deferred
-            .as_ref()
-            .map_or(&[], |deferred| &deferred.devices)
-    }
-
-    /// Another table is there now, in which this waits for a device.
-    pub fn replace<T: Transport>(
-        &mut self,
-        client: &mut Client<T>,
-        deferred: Option<DeferredRoutes>,
-    ) {
-        if self.deferred.is_some() || deferred.is_some() {
-            self.deferred = deferred;
-            self.leave_mark(client);
-        }
-    }
-
-    /// Looks whether a device has come; then there is more to do.
-    pub fn look_for_devices<T: Transport>(
-        &mut self,
-        client: &mut Client<T>,
-        devices: &dyn Devices,
-    ) {
-        let (State::Done, Some(deferred)) = (&self.state, &mut self.deferred) else {
-            return;
-        };
-        let mut names = deferred.devices.iter();
-        let Some(come) = names.position(|name| devices.index(name).is_some()) else {
-            return;
-        };
-        let name = deferred.devices.swap_remove(come);
-        // Another agent may have put another table there.
-        let waits = |deferred: DeferredRoutes| deferred.devices.contains(&name);
-        if Mark::read(&self.mark).is_some_and(|mark| !mark.deferred.is_some_and(waits)) {
-            self.deferred = None;
-            return;
-        }
-        match Loading::open(&deferred.config, Mode::Missing) {
-            Ok(loading) => {
-                let loading = loading.defer_missing().only(name.clone());
-                self.state = State::LoadingDeferred(name, Box::new(loading));
-            }
-            Err(error) => {
-                log::error!("{error}");
-                self.leave_mark(client);
-            }
-        }
     }
 
     /// Goes on for a moment.
@@ -201,10 +143,9 @@ impl Boot {
                 };
                 let paths = u64::from(table.paths4) + u64::from(table.paths6);
                 let mark = Mark::read(&self.mark);
-                if let Some(mark) = mark
-                    .filter(|mark| mark.life == self.life() && mark.generation <= table.generation)
-                {
-                    self.deferred = mark.deferred;
+                if mark.is_some_and(|mark| {
+                    mark.life == self.life() && mark.generation <= table.generation
+                }) {
                     self.state = State::Done;
                     return News::Kept(paths);
                 }
@@ -240,7 +181,7 @@ impl Boot {
                 };
                 match opened.and_then(|()| Loading::open(&config.path, mode)) {
                     Ok(loading) => {
-                        let loading = Box::new(loading.defer_missing());
+                        let loading = Box::new(loading);
                         self.state = State::Loading(index, mode, loading);
                         News::None
                     }
@@ -253,7 +194,6 @@ impl Boot {
                     News::None
                 }
                 Ok(Some(loaded)) => {
-                    self.deferred = loading.deferred();
                     self.leave_mark(client);
                     let Config { path, good, .. } = &self.configs[index];
                     let good = good.as_ref().map(|good| Keeping::begin(path, good));
@@ -261,7 +201,8 @@ impl Boot {
                         Some(keeping) => State::Keeping(Box::new(keeping)),
                         None => State::Done,
                     };
-                    News::Loaded(path.clone(), loaded, loading.passed_over())
+                    let waiting = loading.waiting().clone();
+                    News::Loaded(path.clone(), loaded, waiting, loading.passed_over())
                 }
                 Err(error) if error.is_of_config() => self.refuse(index, mode, error),
                 Err(error) => match error.kind {
@@ -280,33 +221,6 @@ impl Boot {
                 };
                 News::None
             }
-            State::LoadingDeferred(name, mut loading) => match loading.step(client, devices) {
-                Ok(None) => {
-                    self.state = State::LoadingDeferred(name, loading);
-                    News::None
-                }
-                Ok(Some(loaded)) => {
-                    self.state = State::Done;
-                    // It has gone again meanwhile.
-                    if loading.deferred().is_some() {
-                        self.wait_again(name);
-                        return News::None;
-                    }
-                    self.leave_mark(client);
-                    News::LoadedDeferred(name, loaded)
-                }
-                Err(error) => {
-                    self.state = State::Done;
-                    if !error.is_of_config() {
-                        // This passes, and the next look finds the device again.
-                        log::info!("{name} has come, but {error}");
-                        self.wait_again(name);
-                        return News::None;
-                    }
-                    self.leave_mark(client);
-                    News::DeferredRefused(error)
-                }
-            },
             State::Done => {
                 self.state = State::Done;
                 News::None
@@ -317,13 +231,6 @@ impl Boot {
     /// Whether a config was refused before the one that was loaded.
     pub fn fell_back(&self) -> bool {
         self.refused > 0
-    }
-
-    /// The mark has never said otherwise.
-    fn wait_again(&mut self, name: DeviceName) {
-        if let Some(deferred) = &mut self.deferred {
-            let _ = deferred.devices.push(name);
-        }
     }
 
     fn refuse(&mut self, index: usize, mode: Mode, error: ConfigError) -> News {
@@ -347,7 +254,6 @@ impl Boot {
                 let mark = Mark {
                     generation: table.generation,
                     life: self.life(),
-                    deferred: self.deferred.clone(),
                 };
                 mark.write(&self.mark).map_err(|error| error.to_string())
             });

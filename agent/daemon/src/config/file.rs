@@ -8,10 +8,7 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use nix::libc;
-use nl31_netlink::Route;
-use nl31_route::{DeviceName, ParseErrorKind, Parsed, Part, PassedOver, Syntax, without_comment};
-
-use crate::platform::devices::Cached;
+use nl31_route::{DeviceName, ParseErrorKind, Parsed, PassedOver, Route, Syntax, without_comment};
 
 /// Longest line in bytes, with what is behind `#`.
 pub(super) const LINE_MAX: usize = 512;
@@ -42,8 +39,6 @@ pub enum ConfigErrorKind {
     NoText,
     /// A line is no route.
     Parse(ParseErrorKind),
-    /// There is no such device.
-    NoDevice(DeviceName),
     /// The kernel refused.
     Kernel(nl31_netlink::Error),
 }
@@ -157,6 +152,13 @@ impl Lines {
         Ok(Some(parsed))
     }
 
+    /// The route of the line, unless it is empty or a comment.
+    pub(super) fn route(&self) -> Result<Option<Route<DeviceName>>, Fault> {
+        let parsed = self.parse()?;
+        let route = parsed.map(|parsed| parsed.route());
+        Ok(route.map(|route| route.expect("parse() checked that it is a route")))
+    }
+
     /// The words of iproute2's lists that were passed over so far.
     pub fn passed_over(&self) -> PassedOver {
         self.passed_over.get()
@@ -175,39 +177,6 @@ impl Lines {
                 return Ok(());
             }
         }
-    }
-
-    /// The route of the line if it is over one of these devices.
-    pub fn over(&self, devices: &[DeviceName]) -> Option<Route<DeviceName>> {
-        let route = self.parse().ok()??.route().ok()?;
-        let device = route.path.device.as_ref()?;
-        devices.contains(device).then_some(route)
-    }
-
-    /// The route of the line; with `only`, if it has this device.
-    pub(super) fn route(
-        &self,
-        devices: &mut Cached<'_>,
-        only: Option<&DeviceName>,
-    ) -> Result<Option<Route<u32>>, Fault> {
-        let Some(parsed) = self.parse()? else {
-            return Ok(None);
-        };
-        if only.is_some() && parsed.spec.device.as_ref() != only {
-            return Ok(None);
-        }
-        let device = parsed.span(Part::Device);
-        let spec = devices.indexed(parsed.spec).map_err(|name| {
-            (
-                device.map_or(0, |(column, _)| column),
-                ConfigErrorKind::NoDevice(name),
-            )
-        })?;
-        let prefix = spec.prefix.expect("parse() checked that it is a route");
-        Ok(Some(Route {
-            prefix,
-            path: spec.path(),
-        }))
     }
 }
 
@@ -241,11 +210,8 @@ impl ConfigError {
     pub fn is_of_config(&self) -> bool {
         match &self.kind {
             ConfigErrorKind::Kernel(error) => match error.errno() {
-                // These pass: another's transaction, memory, a pause too long, a device
-                // that has gone since it was looked for.
-                Some(
-                    libc::EBUSY | libc::ENOMEM | libc::ENOBUFS | libc::ETIMEDOUT | libc::ENODEV,
-                ) => false,
+                // These pass: another's transaction, memory, a pause too long.
+                Some(libc::EBUSY | libc::ENOMEM | libc::ENOBUFS | libc::ETIMEDOUT) => false,
                 errno => errno.is_some(),
             },
             _ => true,
@@ -265,7 +231,6 @@ impl fmt::Display for ConfigError {
             ConfigErrorKind::LineTooLong => write!(f, "the line is longer than {LINE_MAX} bytes"),
             ConfigErrorKind::NoText => f.write_str("the line is not UTF-8 text"),
             ConfigErrorKind::Parse(kind) => kind.fmt(f),
-            ConfigErrorKind::NoDevice(name) => write!(f, "there is no device {name}"),
             ConfigErrorKind::Kernel(error) => error.kind.fmt(f),
         }
     }

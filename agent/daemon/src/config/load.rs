@@ -8,11 +8,11 @@
 
 use std::path::{Path, PathBuf};
 
-use nl31_netlink::{Add, Change, Client, Load, Loaded, Mode, Transport};
-use nl31_route::{DeviceName, PassedOver};
+use nl31_netlink::{Add, Change, Client, Device, Load, Loaded, Mode, Transport};
+use nl31_route::PassedOver;
 
-use super::deferred::{DeferredRoutes, MissingDevices};
 use super::file::{ConfigError, ConfigErrorKind, Fault, Lines};
+use super::waiting::Waiting;
 use crate::platform::devices::{Cached, Devices};
 
 /// Lines handled before the serial line is looked after again.
@@ -28,10 +28,7 @@ pub struct Loading {
     /// is applied before all was looked at.
     checking: bool,
     load: Option<Box<Load>>,
-    /// Only routes over this device are loaded.
-    only: Option<DeviceName>,
-    /// The devices that are not there, if routes over such may be left out.
-    missing: Option<MissingDevices>,
+    waiting: Waiting,
 }
 
 impl Loading {
@@ -48,38 +45,13 @@ impl Loading {
             lines,
             checking: mode == Mode::Missing,
             load: None,
-            only: None,
-            missing: None,
+            waiting: Waiting::default(),
         })
     }
 
-    /// Leaves out routes over devices that are not there, see [`Loading::deferred`].
-    pub fn defer_missing(mut self) -> Self {
-        self.missing = Some(MissingDevices::new());
-        self
-    }
-
-    /// Loads only the routes over this device.
-    pub fn only(mut self, device: DeviceName) -> Self {
-        self.only = Some(device);
-        self
-    }
-
-    /// Whether the routes over a device that is not there may be left out.
-    fn leaves_out(&mut self, device: &DeviceName) -> bool {
-        let Some(missing) = &mut self.missing else {
-            return false;
-        };
-        missing.contains(device) || missing.push(device.clone()).is_ok()
-    }
-
-    /// The devices whose routes were left out, and wait for them.
-    pub fn deferred(&self) -> Option<DeferredRoutes> {
-        let devices = self.missing.clone().filter(|missing| !missing.is_empty())?;
-        Some(DeferredRoutes {
-            config: self.path.clone(),
-            devices,
-        })
+    /// The routes so far whose devices are not there.
+    pub fn waiting(&self) -> &Waiting {
+        &self.waiting
     }
 
     /// Gives it up; nothing is applied.
@@ -136,16 +108,7 @@ impl Loading {
     ) -> Result<Option<Loaded>, Fault> {
         for _ in 0..LINES_PER_STEP {
             let more = self.lines.advance()?;
-            let route = match self.lines.route(devices, self.only.as_ref()) {
-                _ if !more => None,
-                Err((column, ConfigErrorKind::NoDevice(name))) => {
-                    if !self.leaves_out(&name) {
-                        return Err((column, ConfigErrorKind::NoDevice(name)));
-                    }
-                    None
-                }
-                route => route?,
-            };
+            let route = if more { self.lines.route()? } else { None };
             if self.checking {
                 if !more {
                     self.lines =
@@ -160,7 +123,12 @@ impl Loading {
             let done = match route {
                 _ if !more => load.finish(client).map(Some),
                 Some(route) => {
-                    let change = Change::Add(Add::Append, route);
+                    if let Some(device) = &route.path.device
+                        && devices.index(device).is_none()
+                    {
+                        self.waiting.add(device);
+                    }
+                    let change = Change::Add(Add::Append, route.map_device(Device::Name));
                     let pushed = load.push(client, self.lines.number(), &change);
                     pushed.map(|()| None)
                 }
@@ -181,7 +149,6 @@ fn is_kernel(kind: &ConfigErrorKind) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::deferred::MISSING_DEVICES_MAX;
     use crate::config::file::LINE_MAX;
     use crate::platform::atomic_file::tests::Folder;
     use crate::platform::devices::tests::TestDevices;
@@ -249,7 +216,10 @@ mod tests {
             .collect();
         assert_eq!(
             routes,
-            ["10.0.0.0/8 via 192.0.2.1 dev 2", "blackhole 2001:db8::/32"]
+            [
+                "10.0.0.0/8 via 192.0.2.1 dev eth0",
+                "blackhole 2001:db8::/32"
+            ]
         );
     }
 
@@ -371,11 +341,6 @@ mod tests {
             "FILE:3:12: expected via, dev, metric or proto",
         );
         refused(
-            "device",
-            "10.0.0.0/8 dev eth7",
-            "FILE:1:16: there is no device eth7",
-        );
-        refused(
             "utf8",
             b"10.0.0.0/8 \xff",
             "FILE:1:12: the line is not UTF-8 text",
@@ -404,35 +369,27 @@ mod tests {
     }
 
     #[test]
-    fn routes_over_devices_that_are_not_there_may_be_left_out_for_later() {
+    fn routes_over_a_hundred_devices_that_are_not_there_are_loaded_and_wait() {
         let folder = Folder::new("absent");
-        let text = "10.0.0.0/8 dev eth0\n11.0.0.0/8 dev usb0\n12.0.0.0/8 via 192.0.2.1 dev usb0\n";
-        let path = folder.file("routes.conf", text);
-        let mut client = client();
-        let mut load = |loading: Loading| {
-            let mut loading = loading;
-            loop {
-                if let Some(loaded) = loading.step(&mut client, &TestDevices::default()).unwrap() {
-                    return (
-                        loaded.added,
-                        loading.deferred().map_or(0, |late| late.devices.len()),
-                    );
+        let line = |i: u32| format!("10.{i}.0.0/16 dev usb{i}\n");
+        let text = (0..100).map(line).collect::<String>() + "11.0.0.0/8 dev eth0\n";
+        let path = folder.file("routes.conf", &text);
+        for mode in [Mode::Transaction, Mode::Missing] {
+            let mut client = client();
+            let mut loading = Loading::open(&path, mode).unwrap();
+            let loaded = loop {
+                let step = loading.step(&mut client, &TestDevices::default());
+                if let Some(loaded) = step.unwrap() {
+                    break loaded;
                 }
-            }
-        };
-        let open = || Loading::open(&path, Mode::Missing).unwrap();
-        assert_eq!(load(open().defer_missing()), (1, 1));
-        assert_eq!(load(open().only("lo".parse().unwrap())), (0, 0));
-        // There is an end to how many can be waited for.
-        let many: String = (0..=MISSING_DEVICES_MAX)
-            .map(|i| format!("10.{i}.0.0/16 dev usb{i}\n"))
-            .collect();
-        let path = folder.file("many.conf", many);
-        let mut loading = Loading::open(&path, Mode::Missing).unwrap().defer_missing();
-        let error = loading
-            .step(&mut client, &TestDevices::default())
-            .unwrap_err();
-        assert_eq!(error.place, Some((MISSING_DEVICES_MAX as u32 + 1, 18)));
+            };
+            assert_eq!(loaded.added, 101);
+            let told = loading.waiting().to_string();
+            assert!(told.starts_with("100 routes wait "), "{told}");
+            let routes = client.transport().routes();
+            let table: String = routes.iter().map(|route| format!("{route}\n")).collect();
+            assert_eq!(table, text);
+        }
     }
 
     #[test]

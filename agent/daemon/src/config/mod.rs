@@ -3,11 +3,12 @@
 
 pub mod backup;
 pub mod boot;
-pub mod deferred;
 pub mod file;
 pub mod load;
 pub mod locations;
 pub mod marker;
 pub mod save;
+pub mod saved_form;
 pub mod sorted;
 pub mod state;
+pub mod waiting;

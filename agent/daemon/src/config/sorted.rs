@@ -2,9 +2,9 @@
 //! The routes of a config in the order of the kernel's dumps, in constant memory
 //! however large the file is and whatever its order.
 //!
-//! A first pass checks the file. One that is in order, as `save` writes it but for the
-//! routes that wait for a device, is then read once more: what comes behind the order is
-//! kept, up to [`CHUNK`] routes. Of another one each pass picks the next so many.
+//! A first pass checks the file. One that is in order, as `save` writes it, is then read
+//! once more: what was added behind the order by hand is kept, up to [`CHUNK`] routes. Of
+//! another one each pass picks the next so many.
 
 use std::path::{Path as FilePath, PathBuf};
 

@@ -1,44 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The load of the config at boot goes on between the commands, and tells of itself.
 
-use std::fmt;
-
 use nl31_netlink::Transport;
-use nl31_route::DeviceName;
 
 use super::reply::count_routes;
-use super::session::{Console, REPLY_MAX, Running};
-use crate::config::boot::{Boot, News};
+use super::session::{Console, REPLY_MAX};
+use crate::config::boot::News;
 
 impl<T: Transport> Console<T> {
-    /// Whether routes of the config wait for a device.
-    pub fn waits_for_devices(&self) -> bool {
-        let replaced = self.shared.config.replaced.borrow().is_some();
-        let waits = |boot: &Boot| boot.done() && (replaced || !boot.waits_for().is_empty());
-        self.attached() && self.boot.as_ref().is_some_and(waits)
-    }
-
-    /// Looks whether one of these devices has come, unless a command is under way.
-    pub fn look_for_devices(&mut self) {
-        let free = match &self.running {
-            Running::Nothing => true,
-            // Somebody may be away; and whose list has a client of its own loses nothing.
-            Running::Paused(inner) => match &**inner {
-                Running::Show(show) => show.has_own(),
-                inner => matches!(inner, Running::Log(..) | Running::Help(..)),
-            },
-            _ => false,
-        };
-        if let (true, Some(boot), Some(client)) = (free, &mut self.boot, &mut self.client) {
-            // What waits goes with the table that it was to come to.
-            if self.shared.config.replaced.borrow().is_some() {
-                boot.replace(client, self.shared.config.deferred());
-                self.shared.config.replaced.take();
-            }
-            boot.look_for_devices(client, &*self.devices);
-        }
-    }
-
     /// Whether the config is being loaded.
     pub fn booting(&self) -> bool {
         self.client.is_some() && self.shared.config.booting.get()
@@ -77,7 +46,7 @@ impl<T: Transport> Console<T> {
             News::Kept(paths) => {
                 log::info!("the config was loaded before; the table has {paths} paths");
             }
-            News::Loaded(path, loaded, passed_over) => {
+            News::Loaded(path, loaded, waiting, passed_over) => {
                 let path = path.display();
                 log::info!(
                     "{path}: {} routes added, {} present",
@@ -95,19 +64,10 @@ impl<T: Transport> Console<T> {
                     log::warn!("{path}: passed over: {passed_over}");
                     self.notice(format_args!("{path}: passed over: {passed_over}"));
                 }
-                for device in boot.waits_for() {
-                    log::warn!("{}", NotThere(device));
-                    self.notice(format_args!("{}", NotThere(device)));
+                if !waiting.is_empty() {
+                    log::warn!("{waiting}");
+                    self.notice(format_args!("{waiting}"));
                 }
-            }
-            News::LoadedDeferred(device, loaded) => {
-                let added = count_routes(u64::from(loaded.added));
-                log::info!("{device} has come: {added} added");
-                self.notice(format_args!("{device} has come, loaded {added} over it"));
-            }
-            News::DeferredRefused(error) => {
-                log::error!("{error}");
-                self.notice(format_args!("config not loaded: {error}"));
             }
             News::Refused(error) => {
                 log::error!("{error}");
@@ -131,18 +91,5 @@ impl<T: Transport> Console<T> {
         self.boot = Some(boot);
         self.tell_of_boot();
         more
-    }
-}
-
-/// Told of a device whose routes wait.
-pub(super) struct NotThere<'a>(pub(super) &'a DeviceName);
-
-impl fmt::Display for NotThere<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "there is no device {} yet, its routes wait for it",
-            self.0
-        )
     }
 }

@@ -4,7 +4,7 @@
 use std::io;
 use std::rc::Rc;
 
-use nl31_netlink::{Change, Error, Load, Mode, Prefix, Spec, Transport};
+use nl31_netlink::{Error, Load, Mode, Prefix, Transport};
 
 use super::reply::{Counted, Reason};
 use super::session::{Console, LINES_PER_STEP, Running};
@@ -32,8 +32,6 @@ pub(super) struct Commit {
     purpose: Purpose,
     lines: Lines,
     pub(super) load: Load,
-    /// One of the edits empties the table.
-    empties: bool,
     /// All edits are with the kernel: what takes them back is being written, up to
     /// this prefix.
     undo: Option<(confirmed_commit::Writer, Option<Prefix>)>,
@@ -154,7 +152,6 @@ impl<T: Transport> Console<T> {
                     purpose,
                     lines,
                     load,
-                    empties: false,
                     undo: None,
                 }));
             }
@@ -189,8 +186,6 @@ impl<T: Transport> Console<T> {
                     return self.edit_faulty(number, &fault);
                 }
                 Ok(change) => {
-                    commit.empties |=
-                        matches!(&change, Change::DeleteAll(all) if *all == Spec::default());
                     let pushed = self.ask(|client| commit.load.push(client, number, &change));
                     if let Err(error) = pushed {
                         return self.edit_refused(&commit, &error);
@@ -275,7 +270,7 @@ impl<T: Transport> Console<T> {
             return self.ready();
         };
         let until = confirmed_commit::now() + u64::from(seconds) * 1000;
-        match writer.arm(until, commit.empties) {
+        match writer.arm(until) {
             Ok(()) => {
                 self.shared.unconfirmed.set(Some(until));
                 self.finish(&mut commit);
@@ -297,9 +292,6 @@ impl<T: Transport> Console<T> {
                     .map_or(0, |candidate| candidate.edits());
                 let edits = Counted(edits.into(), "edit");
                 log::info!("committed {edits}");
-                if commit.empties && commit.purpose == Purpose::Commit {
-                    self.shared.config.replace(None);
-                }
                 match commit.purpose {
                     _ if edits.0 == 0 => {
                         self.shared.forget_unconfirmed();
@@ -392,15 +384,10 @@ impl<T: Transport> Console<T> {
                 format_args!("no commit waits to be confirmed"),
             );
         }
-        let undo = self.shared.config.files.undo();
-        let empties = confirmed_commit::empties(&undo);
-        if let Err(error) = confirmed_commit::disarm(&undo) {
+        if let Err(error) = confirmed_commit::disarm(&self.shared.config.files.undo()) {
             return self.file_failed(&error);
         }
         self.shared.unconfirmed.set(None);
-        if empties {
-            self.shared.config.replace(None);
-        }
         log::info!("the commit is confirmed");
         self.start_save(true);
     }

@@ -170,7 +170,7 @@ fn each_prefix<T: Transport>(
         return;
     };
     let mut last = None;
-    while let Ok(Step::Route(route)) = client.next(&mut dump) {
+    while let Ok(Step::Route(route, _)) = client.next(&mut dump) {
         if last.replace(route.prefix) != Some(route.prefix) {
             offer(route.prefix);
         }

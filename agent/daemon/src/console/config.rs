@@ -5,7 +5,6 @@ use std::path::Path;
 
 use nl31_netlink::{ErrorKind, Mode, Transport};
 
-use super::boot::NotThere;
 use super::reply::{Reason, count_routes};
 use super::session::{Console, Running};
 use crate::config::file::{ConfigError, ConfigErrorKind, refuse_empty};
@@ -57,10 +56,7 @@ impl<T: Transport> Console<T> {
                 self.shared.left().is_some()
             }) {
             Ok(Progress::Saved(paths)) => {
-                self.shared.config.saved(paths, save.saving.deferred());
-                for device in save.saving.deferred() {
-                    self.data(format_args!("* with the routes that wait for {device}"));
-                }
+                self.shared.config.saved(paths);
                 let confirmed = if save.confirms { "confirmed and " } else { "" };
                 self.status(
                     codes::DONE,
@@ -118,13 +114,7 @@ impl<T: Transport> Console<T> {
             None => refuse_empty(path),
         };
         match saved.and_then(|()| Loading::open(path, Mode::Replace)) {
-            Ok(mut loading) => {
-                // Only the resident agent is there to add them.
-                if self.shared.config.resident {
-                    loading = loading.defer_missing();
-                }
-                self.running = Running::Load(Box::new(loading));
-            }
+            Ok(loading) => self.running = Running::Load(Box::new(loading)),
             Err(error) => self.config_failed(&error),
         }
     }
@@ -144,11 +134,9 @@ impl<T: Transport> Console<T> {
         match loading.step(client, &*self.devices) {
             Ok(None) => self.running = Running::Load(loading),
             Ok(Some(loaded)) => {
-                let deferred = loading.deferred();
-                for device in deferred.iter().flat_map(|deferred| &deferred.devices) {
-                    self.data(format_args!("* {}", NotThere(device)));
+                if !loading.waiting().is_empty() {
+                    self.data(format_args!("* {}", loading.waiting()));
                 }
-                self.shared.config.replace(deferred);
                 let path = loading.path().display();
                 let routes = count_routes(loaded.added.into());
                 log::info!("{path}: {routes} take the place of the table");

@@ -5,13 +5,14 @@ use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::rc::Rc;
 
-use nl31_netlink::{Dump, Prefix, Route, Step, Transport};
+use nl31_netlink::{Device, Dump, Prefix, Route, Step, Transport};
 use nl31_route::{DeviceName, path_diff};
 
 use super::json::JsonChange;
 use super::reply::{Counted, Reason};
 use super::session::{Console, LINES_PER_STEP, Running};
 use crate::candidate::affected::{self, Stuck};
+use crate::config::saved_form::SavedForm;
 use crate::config::sorted::{self, Group, Sorted};
 use crate::grammar::codes;
 use crate::platform::devices::Cached;
@@ -21,7 +22,7 @@ use crate::platform::devices::Cached;
 pub(super) struct CandidateDiff {
     last: Option<Prefix>,
     ended: bool,
-    lines: VecDeque<(char, Route<u32>)>,
+    lines: VecDeque<(char, Route<Device>)>,
     json: bool,
     shown: u64,
 }
@@ -34,6 +35,7 @@ pub(super) struct ConfigDiff {
     saved_next: Option<Group>,
     saved_ended: bool,
     dump: Dump,
+    form: SavedForm,
     /// A prefix whose paths may not be all here yet.
     open: Option<Group>,
     table_next: Option<Group>,
@@ -134,6 +136,7 @@ impl<T: Transport> Console<T> {
                     saved_next: None,
                     saved_ended: false,
                     dump,
+                    form: SavedForm::default(),
                     open: None,
                     table_next: None,
                     table_ended: false,
@@ -207,9 +210,10 @@ impl<T: Transport> Console<T> {
                 return None;
             };
             match client.poll_next(&mut diff.dump) {
-                Ok(Step::Route(route)) => {
-                    let route = devices.named(route);
-                    diff.of_table(route);
+                Ok(Step::Route(route, _)) => {
+                    if let Some(route) = diff.form.next(route, devices) {
+                        diff.of_table(route);
+                    }
                 }
                 Ok(Step::Pending) => return Some(Wait::Kernel),
                 Ok(Step::End { interrupted }) => {

@@ -4,7 +4,7 @@
 
 use std::fmt::{self, Write as _};
 
-use nl31_netlink::Route;
+use nl31_netlink::{PathFlags, Route};
 use nl31_route::DeviceName;
 
 /// A route as one object: `{"type":"unicast","dst":"10.0.0.0/8","dev":"eth0",…}`.
@@ -14,7 +14,31 @@ pub struct Json<'a>(pub &'a Route<DeviceName>);
 impl fmt::Display for Json<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_char('{')?;
-        fields(f, self.0)
+        fields(f, self.0)?;
+        f.write_char('}')
+    }
+}
+
+/// A path of a list: the object of a route, with `"flags":["dead","linkdown"]` that say
+/// why the path is not in use. One that is in use has none.
+pub struct JsonListed<'a>(pub &'a Route<DeviceName>, pub PathFlags);
+
+impl fmt::Display for JsonListed<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(route, flags) = self;
+        f.write_char('{')?;
+        fields(f, route)?;
+        let words = [
+            (flags.is_dead(), "dead"),
+            (flags.is_linkdown(), "linkdown"),
+            (flags.is_standby(), "standby"),
+        ];
+        let mut separator = ",\"flags\":[";
+        for (_, word) in words.into_iter().filter(|(set, _)| *set) {
+            write!(f, "{separator}\"{word}\"")?;
+            separator = ",";
+        }
+        f.write_str(if flags.is_empty() { "}" } else { "]}" })
     }
 }
 
@@ -24,7 +48,8 @@ pub struct JsonChange<'a>(pub char, pub &'a Route<DeviceName>);
 impl fmt::Display for JsonChange<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, r#"{{"change":"{}","#, self.0)?;
-        fields(f, self.1)
+        fields(f, self.1)?;
+        f.write_char('}')
     }
 }
 
@@ -60,7 +85,7 @@ impl fmt::Display for Quoted<'_> {
     }
 }
 
-/// The fields of a route, and the end of its object.
+/// The fields of a route.
 fn fields(f: &mut fmt::Formatter<'_>, route: &Route<DeviceName>) -> fmt::Result {
     let Route { prefix, path } = route;
     write!(f, r#""type":"{}","dst":"{prefix}""#, path.kind.word())?;
@@ -73,7 +98,7 @@ fn fields(f: &mut fmt::Formatter<'_>, route: &Route<DeviceName>) -> fmt::Result 
     }
     write!(
         f,
-        r#","metric":{},"protocol":"{}"}}"#,
+        r#","metric":{},"protocol":"{}""#,
         path.metric, path.protocol
     )
 }

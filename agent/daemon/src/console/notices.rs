@@ -35,7 +35,7 @@ impl<T: Transport> Console<T> {
         };
         self.show_lost(lost);
         if self.monitoring {
-            let route = Cached::new(&*self.devices).named(event.route);
+            let route = Cached::new(&*self.devices).named(event.route.clone());
             self.notice(format_args!("{verb} {route}"));
         }
     }

@@ -2,9 +2,10 @@
 //! `route add|replace|append|change|del|get|flush`, one at a time.
 
 use nl31_netlink::abi::{
-    ROUTE_DST, ROUTE_DST_LEN, ROUTE_GATEWAY, ROUTE_METRIC, ROUTE_OIF, ROUTE_PROTOCOL, ROUTE_TYPE,
+    ROUTE_DST, ROUTE_DST_LEN, ROUTE_GATEWAY, ROUTE_METRIC, ROUTE_OIF, ROUTE_OIF_NAME,
+    ROUTE_PROTOCOL, ROUTE_TYPE,
 };
-use nl31_netlink::{Add, Client, Error, ErrorKind, Spec, Transport};
+use nl31_netlink::{Add, Client, Error, ErrorKind, Transport};
 use nl31_route::{ParseErrorKind, Parsed, Part, Syntax};
 
 use super::reply::Reason;
@@ -13,7 +14,7 @@ use crate::candidate::edit::{self, Fault};
 use crate::candidate::flush::flush;
 use crate::console::json::Json;
 use crate::grammar::codes::{self, Code};
-use crate::grammar::{self, ALL, GET_JSON, LONGER};
+use crate::grammar::{self, GET_JSON, LONGER};
 use crate::platform::devices::Cached;
 
 impl<T: Transport> Console<T> {
@@ -62,6 +63,7 @@ impl<T: Transport> Console<T> {
         let Some(prefix) = spec.prefix else { return };
         match self.ask(|client| client.delete(&spec)) {
             Ok(()) => self.done(parsed.passed_over(), format_args!("deleted {prefix}")),
+            Err(error) if self.finds_no_device(line, &parsed, &error) => {}
             Err(error) => {
                 self.point(line, &parsed, &error);
                 match Code::of(&error) {
@@ -140,18 +142,20 @@ impl<T: Transport> Console<T> {
         let result = self.ask(|client| flush(client, &spec, longer));
         match result {
             Ok(()) => {
-                if parsed.flags & ALL != 0 && spec == Spec::default() {
-                    self.shared.config.replace(None);
-                }
                 // Each path gone is one change. Others may change the table too,
                 // so this says no more than whether there was something.
                 match (before, self.ask(Client::table)) {
                     (Ok(before), Ok(after)) if after.generation == before => {
+                        let devices = &mut Cached::new(&*self.devices);
+                        if let Some(fault) = edit::missing_device(&parsed, devices) {
+                            return self.faulty(line, &fault);
+                        }
                         self.status(codes::NOTHING, format_args!("no route was like that"));
                     }
                     _ => self.done(parsed.passed_over(), format_args!("flushed")),
                 }
             }
+            Err(error) if self.finds_no_device(line, &parsed, &error) => {}
             Err(error) if Code::of(&error) == codes::NO_ROUTE => {
                 self.status(codes::NOTHING, format_args!("no route was like that"));
             }
@@ -159,6 +163,19 @@ impl<T: Transport> Console<T> {
                 self.point(line, &parsed, &error);
                 self.failed(&error, format_args!("{}", Reason(&error)));
             }
+        }
+    }
+
+    /// Says that no route was found because there is no device of the name that the line
+    /// gives, if that is so.
+    fn finds_no_device(&mut self, line: &str, parsed: &Parsed, error: &Error) -> bool {
+        let devices = &mut Cached::new(&*self.devices);
+        match edit::missing_device(parsed, devices) {
+            Some(fault) if Code::of(error) == codes::NO_ROUTE => {
+                self.faulty(line, &fault);
+                true
+            }
+            _ => false,
         }
     }
 
@@ -174,7 +191,7 @@ impl<T: Transport> Console<T> {
             Some(ROUTE_DST | ROUTE_DST_LEN) => Part::Prefix,
             Some(ROUTE_TYPE) => Part::Kind,
             Some(ROUTE_GATEWAY) => Part::Gateway,
-            Some(ROUTE_OIF) => Part::Device,
+            Some(ROUTE_OIF | ROUTE_OIF_NAME) => Part::Device,
             Some(ROUTE_METRIC) => Part::Metric,
             Some(ROUTE_PROTOCOL) => Part::Protocol,
             _ => return,

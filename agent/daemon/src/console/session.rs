@@ -47,7 +47,7 @@ pub(super) const REPLY_MAX: usize = 6 * 1024;
 const _: () = assert!(REPLY_MAX > DRAWN_MAX);
 
 /// A route with its line's end, as text or JSON, is shorter.
-const ROUTE_MAX: usize = 288;
+const ROUTE_MAX: usize = 304;
 
 /// Lines of a long reply before the serial line is looked after again: those that the
 /// output has room for, with a status line.
@@ -235,7 +235,6 @@ impl<T: Transport> Console<T> {
         self.client = Some(client);
         if let Some(boot) = &mut self.boot {
             boot.restart();
-            self.shared.config.replaced.take();
         }
         self.tell_of_boot();
     }

@@ -3,13 +3,12 @@
 
 use std::rc::Rc;
 
-use nl31_netlink::{Client, Dump, Prefix, Route, Step, Transport};
-use nl31_route::{PassedOver, Syntax};
+use nl31_netlink::{Client, Device, Dump, PathFlags, Prefix, Route, Step, Transport};
+use nl31_route::{DeviceName, PassedOver, Syntax};
 
 use super::reply::{Reason, count_routes};
 use super::session::{Console, LINES_PER_STEP, Running};
-use crate::candidate::edit;
-use crate::console::json::Json;
+use crate::console::json::JsonListed;
 use crate::grammar::codes;
 use crate::grammar::{self, JSON, LONGER};
 use crate::platform::devices::Cached;
@@ -23,27 +22,33 @@ pub(super) struct Show {
     exactly: Option<Prefix>,
     json: bool,
     shown: u64,
+    /// The device that the paths shall have, where it is not there.
+    missing: Option<DeviceName>,
     passed_over: PassedOver,
 }
 
-impl Show {
-    /// Whether the console's client has nothing to do with it.
-    pub(super) fn has_own(&self) -> bool {
-        self.own.is_some()
+/// What stands behind a path that is not in use because of its device: the words of
+/// `ip route`, which `route add` passes over.
+fn state(flags: PathFlags) -> &'static str {
+    match (flags.is_dead(), flags.is_linkdown()) {
+        (true, _) => " dead linkdown",
+        (false, true) => " linkdown",
+        (false, false) => "",
     }
 }
 
 impl<T: Transport> Console<T> {
     pub(super) fn start_show(&mut self, syntax: &'static Syntax, line: &str, start: usize) {
-        let read = grammar::route_words(syntax, line, start).map_err(edit::Fault::from);
-        let read = read.and_then(|mut parsed| {
-            grammar::within_family(&mut parsed, line, start);
-            let spec = edit::indexed(&parsed, &mut Cached::new(&*self.devices))?;
-            Ok((parsed, spec))
-        });
-        let (parsed, spec) = match read {
-            Ok(read) => read,
-            Err(fault) => return self.faulty(line, &fault),
+        let mut parsed = match grammar::route_words(syntax, line, start) {
+            Ok(parsed) => parsed,
+            Err(error) => return self.faulty(line, &error.into()),
+        };
+        grammar::within_family(&mut parsed, line, start);
+        let devices = Rc::clone(&self.devices);
+        let spec = Cached::new(&*devices).filter(parsed.spec.clone());
+        let missing = match &spec.device {
+            Some(Device::Name(name)) => Some(name.clone()),
+            _ => None,
         };
         let longer = parsed.flags & LONGER != 0;
         let exactly = spec.prefix.filter(|_| !longer);
@@ -68,6 +73,7 @@ impl<T: Transport> Console<T> {
                     exactly,
                     json: parsed.flags & JSON != 0,
                     shown: 0,
+                    missing,
                     passed_over: parsed.passed_over(),
                 }));
             }
@@ -94,21 +100,26 @@ impl<T: Transport> Console<T> {
                 (None, Some(client)) => client.poll_next(&mut show.dump),
                 (None, None) => return false,
             };
-            let beyond = |route: &Route<u32>| show.exactly.is_some_and(|p| p != route.prefix);
+            let beyond = |route: &Route<Device>| show.exactly.is_some_and(|p| p != route.prefix);
             match next {
-                Ok(Step::Route(route)) if !beyond(&route) => {
+                Ok(Step::Route(route, flags)) if !beyond(&route) => {
                     show.shown += 1;
                     let route = devices.named(route);
                     match show.json {
-                        true => self.data(format_args!("{}", Json(&route))),
-                        false => self.data(format_args!("{route}")),
+                        true => self.data(format_args!("{}", JsonListed(&route, flags))),
+                        false => self.data(format_args!("{route}{}", state(flags))),
                     }
                 }
                 Ok(Step::Pending) => {
                     self.running = Running::Show(show);
                     return false;
                 }
-                Ok(Step::Route(_) | Step::End { interrupted: false }) => {
+                Ok(Step::Route(..) | Step::End { interrupted: false }) => {
+                    if let (0, Some(name)) = (show.shown, &show.missing) {
+                        let text = format_args!("there is no device {name}");
+                        self.status(codes::NO_DEVICE, text);
+                        return true;
+                    }
                     let shown = count_routes(show.shown);
                     self.done(show.passed_over, format_args!("{shown}"));
                     return true;

@@ -6,7 +6,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::path::PathBuf;
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
@@ -48,9 +48,6 @@ pub struct Options {
     pub watchdog: Option<PathBuf>,
 }
 
-/// How often devices are looked for that the config names and that are not there.
-pub(super) const LOOK: Duration = Duration::from_secs(1);
-
 pub(super) struct Agent {
     pub(super) options: Options,
     pub(super) shared: Rc<Shared>,
@@ -68,8 +65,6 @@ pub(super) struct Agent {
     pub(super) heard: Instant,
     /// When a command last went on there by itself.
     pub(super) worked: Instant,
-    /// When devices were last looked for.
-    pub(super) looked: Instant,
     /// The session with a program there.
     pub(super) program: Program<System>,
     /// That program has left; its last answer is on its way.
@@ -186,7 +181,6 @@ pub fn run(options: Options) -> io::Result<bool> {
         line: Line::new(),
         heard: Instant::now(),
         worked: Instant::now(),
-        looked: Instant::now(),
         program: Program::new(System(Rc::clone(&shared)), run_id),
         shared,
         undo_retry: Retry::now(),
@@ -273,10 +267,6 @@ impl Agent {
             if let Some(control) = &mut self.control {
                 control.rolled_back(done);
             }
-        }
-        if self.console.waits_for_devices() && self.looked.elapsed() >= LOOK {
-            self.looked = Instant::now();
-            self.console.look_for_devices();
         }
         let more = self.take_events();
         let more = self.console.work() || more;

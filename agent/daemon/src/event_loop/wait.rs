@@ -9,10 +9,13 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
 
-use super::agent::{Agent, LOOK};
+use super::agent::Agent;
 use super::serial_line::SILENCE;
 use crate::frames::control_socket::PROGRAMS_MAX;
 use crate::platform::watchdog::Watchdog;
+
+/// How often it is checked whether a kernel that owes an answer has gone silent.
+const ANSWER_CHECK: Duration = Duration::from_secs(1);
 
 impl Agent {
     /// Waits for something to do; handles input and signals.
@@ -95,13 +98,12 @@ impl Agent {
         let undo = self.shared.left().filter(|_| ready);
         let undo =
             undo.map(|left| (Instant::now() + Duration::from_millis(left)).max(self.undo_retry.at));
-        let look = self.console.waits_for_devices().then(|| self.looked + LOOK);
         let idle = self.idle().map(|idle| Instant::now() + idle);
         let watchdog = self.watchdog.as_ref().map(Watchdog::due);
         // A kernel that says nothing is to be noticed.
         let answer = self.console.waits_for_kernel();
-        let answer = answer.then(|| Instant::now() + LOOK);
-        let timers = [serial, kernel, silence, undo, look, idle, watchdog, answer]
+        let answer = answer.then(|| Instant::now() + ANSWER_CHECK);
+        let timers = [serial, kernel, silence, undo, idle, watchdog, answer]
             .into_iter()
             .flatten();
         match timers.min() {

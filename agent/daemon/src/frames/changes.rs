@@ -4,7 +4,7 @@
 use std::io;
 use std::path::Path;
 
-use nl31_netlink::{Add, Change, Client, Route, Spec, Transaction};
+use nl31_netlink::{Add, Change, Client, Device, Route, Spec, Transaction};
 use nl31_wire::limits::ITEMS_MAX;
 use nl31_wire::{Item, Items, Op, Request, Response, code};
 
@@ -169,9 +169,6 @@ impl<H: Host> Program<H> {
             Err(refusal) if refusal.code != codes::NO_ROUTE.number => return Err(refusal),
             _ => {}
         }
-        if all {
-            self.host.shared().config.replace(None);
-        }
         self.answer(&Response::Done {});
         Ok(())
     }
@@ -220,7 +217,6 @@ impl<H: Host> Program<H> {
                     recorder,
                 } = *together;
                 let shared = self.host.shared();
-                let replaces = transaction.replaces();
                 let confirms = recorder.is_some();
                 if let Some(recorder) = recorder {
                     let until = recorder.arm();
@@ -238,9 +234,6 @@ impl<H: Host> Program<H> {
                         return Err(error.into());
                     }
                 };
-                if replaces {
-                    shared.config.replace(None);
-                }
                 if confirms && count == 0 {
                     shared.forget_unconfirmed();
                 }
@@ -254,24 +247,31 @@ impl<H: Host> Program<H> {
 
 /// The change that an item is.
 fn change(item: Item, devices: &mut Cached<'_>) -> Refused<Change> {
-    let prefix = item.prefix();
-    let spec = devices.indexed(item.route).map_err(no_device)?;
-    let route = Route {
-        prefix,
-        path: spec.path(),
-    };
-    Ok(match item.op {
-        Op::Add => Change::Add(Add::Add, route),
-        Op::Replace => Change::Add(Add::Replace, route),
-        Op::Change => Change::Add(Add::Change, route),
-        Op::Append => Change::Add(Add::Append, route),
-        Op::Delete => Change::Delete(spec),
+    let how = match item.op {
+        Op::Add => Add::Add,
+        Op::Replace => Add::Replace,
+        Op::Change => Add::Change,
+        Op::Append => Add::Append,
+        Op::Delete => return Ok(Change::Delete(devices.filter(item.route))),
         // Whatever path was said for the items before.
-        Op::DeletePrefix => Change::DeletePrefix(Spec {
-            prefix: Some(prefix),
-            ..Spec::default()
-        }),
-    })
+        Op::DeletePrefix => {
+            return Ok(Change::DeletePrefix(Spec {
+                prefix: Some(item.prefix()),
+                ..Spec::default()
+            }));
+        }
+    };
+    // The kernel would have the route wait, but a name that a program gives is checked.
+    if let Some(name) = &item.route.device
+        && devices.index(name).is_none()
+    {
+        return Err(no_device(name));
+    }
+    let route = Route {
+        prefix: item.prefix(),
+        path: item.route.path(),
+    };
+    Ok(Change::Add(how, route.map_device(Device::Name)))
 }
 
 fn unconfirmed(left: u64) -> Refusal {

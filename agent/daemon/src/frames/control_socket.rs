@@ -218,7 +218,7 @@ mod tests {
         let mut client = nl31_netlink::Client::with_timeout(FakeKernel::default(), Duration::ZERO);
         let route: nl31_netlink::Route<nl31_route::DeviceName> =
             "10.0.0.0/8 via 192.0.2.1".parse().unwrap();
-        let route = route.with_device(None);
+        let route = route.map_device(nl31_netlink::Device::Name);
         client.add(Add::Add, &route).unwrap();
         client.delete_prefix(route.prefix).unwrap();
         [(); 2].map(|()| client.transport().event().unwrap())

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Routes that a program asks for: one by its address, or a list in parts.
 
-use nl31_netlink::{Client, Dump, Prefix, Route, Spec, Step};
+use nl31_netlink::{Client, Device, Dump, Prefix, Route, Spec, Step};
 use nl31_route::{DeviceName, PathKind, Protocol};
 use nl31_wire::{Items, ItemsBuffer, Op, Response};
 
 use super::host::Host;
-use super::refusal::{Refusal, Refused, no_device};
+use super::refusal::{Refusal, Refused};
 use super::session::{Open, Program};
 use crate::grammar::codes;
 use crate::platform::devices::Cached;
@@ -17,7 +17,7 @@ pub(super) struct List<T> {
     /// Only paths of this very prefix.
     exactly: Option<Prefix>,
     /// A route that found no room in the part before.
-    held: Option<Route<u32>>,
+    held: Option<Spec<DeviceName>>,
 }
 
 impl<H: Host> Program<H> {
@@ -68,7 +68,7 @@ impl<H: Host> Program<H> {
             let route = match list.held.take() {
                 Some(route) => route,
                 None => match list.client.poll_next(&mut list.dump)? {
-                    Step::Route(route) => route,
+                    Step::Route(route, _) => said(devices.named(route)),
                     Step::Pending => break,
                     Step::End {
                         interrupted: changed,
@@ -78,12 +78,12 @@ impl<H: Host> Program<H> {
                     }
                 },
             };
-            if list.exactly.is_some_and(|prefix| prefix != route.prefix) {
+            if list.exactly.is_some() && list.exactly != route.prefix {
                 // Its paths come first.
                 last = true;
                 break;
             }
-            if buffer.push(Op::Add, &said(devices.named(route))).is_err() {
+            if buffer.push(Op::Add, &route).is_err() {
                 list.held = Some(route);
                 break;
             }
@@ -99,11 +99,8 @@ impl<H: Host> Program<H> {
         Ok(())
     }
 
-    pub(super) fn filter(&self, items: Items<'_>) -> Refused<Spec<u32>> {
-        let filter = items.filter()?;
-        Cached::new(&*self.devices)
-            .indexed(filter)
-            .map_err(no_device)
+    pub(super) fn filter(&self, items: Items<'_>) -> Refused<Spec<Device>> {
+        Ok(Cached::new(&*self.devices).filter(items.filter()?))
     }
 }
 

@@ -80,7 +80,7 @@ pub(super) fn locked() -> Refusal {
     Refusal::new(codes::LOCKED_OUT.number, what)
 }
 
-pub(super) fn no_device(name: DeviceName) -> Refusal {
+pub(super) fn no_device(name: &DeviceName) -> Refusal {
     Refusal::new(
         codes::NO_DEVICE.number,
         format_args!("there is no device {name}"),

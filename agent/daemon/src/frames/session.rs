@@ -188,7 +188,7 @@ impl<H: Host> Program<H> {
             return;
         }
         let mut buffer = ItemsBuffer::default();
-        let route = Cached::new(&*self.devices).named(event.route);
+        let route = Cached::new(&*self.devices).named(event.route.clone());
         buffer.push(op, &said(route)).expect("one route has room");
         let item = buffer.items();
         let generation = event.generation.unwrap_or(0);
@@ -223,9 +223,9 @@ impl<H: Host> Program<H> {
         if room && std::mem::take(&mut self.lost) {
             self.tell(&Response::Lost {});
         }
-        if room && let Some(RolledBack { prefixes, lost }) = self.rolled_back.take() {
-            let (prefixes, lost) = (prefixes as u32, lost as u32);
-            self.tell(&Response::RolledBack { prefixes, lost });
+        if room && let Some(RolledBack { prefixes }) = self.rolled_back.take() {
+            let prefixes = prefixes as u32;
+            self.tell(&Response::RolledBack { prefixes, lost: 0 });
         }
         room
     }

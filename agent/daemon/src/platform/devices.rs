@@ -2,7 +2,7 @@
 //! Names and indices of network devices.
 
 use nix::net::if_::{if_indextoname, if_nameindex, if_nametoindex};
-use nl31_netlink::{Route, Spec};
+use nl31_netlink::{Device, Route, Spec};
 use nl31_route::DeviceName;
 
 /// Knows the network devices.
@@ -44,7 +44,8 @@ impl Devices for SystemDevices {
 /// times. For one list only, as devices come, go and are renamed.
 pub struct Cached<'a> {
     devices: &'a dyn Devices,
-    known: heapless::Deque<(u32, DeviceName), 8>,
+    /// Names with their indices; `None` where there is no such device.
+    known: heapless::Deque<(Option<u32>, DeviceName), 8>,
 }
 
 impl<'a> Cached<'a> {
@@ -59,44 +60,45 @@ impl<'a> Cached<'a> {
     /// Index of the device of this name.
     pub fn index(&mut self, name: &DeviceName) -> Option<u32> {
         if let Some((index, _)) = self.known.iter().find(|(_, known)| known == name) {
-            return Some(*index);
+            return *index;
         }
-        let index = self.devices.index(name)?;
+        let index = self.devices.index(name);
         self.remember(index, name.clone());
-        Some(index)
+        index
     }
 
-    /// Name of the device of this index. One that is gone is called `if` and its
-    /// index, as in `ip link`.
-    pub fn name(&mut self, index: u32) -> DeviceName {
-        if let Some((_, name)) = self.known.iter().find(|&&(known, _)| known == index) {
-            return name.clone();
+    /// Name of the device of this index.
+    pub fn name(&mut self, index: u32) -> Option<DeviceName> {
+        if let Some((_, name)) = self.known.iter().find(|(known, _)| *known == Some(index)) {
+            return Some(name.clone());
         }
-        let name = self.devices.name(index).unwrap_or_else(|| {
-            format!("if{index}")
-                .parse()
-                .expect("a short word is a device name")
-        });
-        self.remember(index, name.clone());
-        name
+        let name = self.devices.name(index)?;
+        self.remember(Some(index), name.clone());
+        Some(name)
     }
 
-    /// The route with its device's name.
-    pub fn named(&mut self, route: Route<u32>) -> Route<DeviceName> {
-        let device = route.path.device.map(|index| self.name(index));
-        route.with_device(device)
+    /// The route with its device's name, to be shown. A device by index that is gone is
+    /// called `if` and its index, as in `ip link`.
+    pub fn named(&mut self, route: Route<Device>) -> Route<DeviceName> {
+        route.map_device(|device| match device {
+            Device::Name(name) => name,
+            Device::Index(index) => self.name(index).unwrap_or_else(|| {
+                let text = Device::Index(index).to_string();
+                text.parse().expect("a short word is a device name")
+            }),
+        })
     }
 
-    /// The same with the device's index, or the name that no device has.
-    pub fn indexed(&mut self, spec: Spec<DeviceName>) -> Result<Spec<u32>, DeviceName> {
-        let device = match &spec.device {
-            None => None,
-            Some(name) => Some(self.index(name).ok_or_else(|| name.clone())?),
-        };
-        Ok(spec.with_device(device))
+    /// The filter for the kernel. The index of a device selects the paths over its name and
+    /// over its index; where no device has the name, paths that wait for it are selected.
+    pub fn filter(&mut self, filter: Spec<DeviceName>) -> Spec<Device> {
+        filter.map_device(|name| match self.index(&name) {
+            Some(index) => Device::Index(index),
+            None => Device::Name(name),
+        })
     }
 
-    fn remember(&mut self, index: u32, name: DeviceName) {
+    fn remember(&mut self, index: Option<u32>, name: DeviceName) {
         if self.known.is_full() {
             self.known.pop_front();
         }
@@ -144,10 +146,39 @@ pub(crate) mod tests {
         let mut cached = Cached::new(&devices);
         for _ in 0..3 {
             assert_eq!(cached.index(&"eth0".parse().unwrap()), Some(2));
-            assert_eq!(cached.name(2).to_string(), "eth0");
-            assert_eq!(cached.name(7).to_string(), "if7");
+            assert_eq!(cached.name(2), "eth0".parse().ok());
+            assert_eq!(cached.index(&"usb0".parse().unwrap()), None);
         }
         assert_eq!(devices.asked.get(), 2);
+    }
+
+    #[test]
+    fn a_device_that_is_gone_has_its_index_for_a_name() {
+        let devices = TestDevices::default();
+        let mut cached = Cached::new(&devices);
+        let route: Route<DeviceName> = "10.0.0.0/8 dev x".parse().unwrap();
+        for (index, name) in [(2, "eth0"), (7, "if7")] {
+            let route = route.clone().map_device(|_| Device::Index(index));
+            let named = format!("10.0.0.0/8 dev {name}");
+            assert_eq!(cached.named(route).to_string(), named);
+        }
+    }
+
+    #[test]
+    fn a_filter_has_the_index_of_a_device_that_is_there() {
+        let devices = TestDevices::default();
+        let mut cached = Cached::new(&devices);
+        let mut filter = |name: &str| {
+            let name = Some(name.parse().unwrap());
+            let filter = Spec {
+                device: name,
+                ..Spec::default()
+            };
+            cached.filter(filter).device
+        };
+        assert_eq!(filter("eth0"), Some(Device::Index(2)));
+        let usb0 = Device::Name("usb0".parse().unwrap());
+        assert_eq!(filter("usb0"), Some(usb0));
     }
 
     #[test]

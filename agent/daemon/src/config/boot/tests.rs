@@ -47,11 +47,14 @@ fn start_from(files: &Files, kernel: &mut Kernel, module: &Path) -> Vec<String> 
         news.push(match boot.step(kernel, &TestDevices::default()) {
             News::None => continue,
             News::Kept(paths) => format!("kept {paths}"),
-            News::Loaded(path, loaded, _) => {
-                format!("loaded {} {}+{}", name(&path), loaded.added, loaded.present)
+            News::Loaded(path, loaded, waiting, _) => {
+                let waiting = match waiting.is_empty() {
+                    true => String::new(),
+                    false => format!(", {waiting}"),
+                };
+                let (name, Loaded { added, present }) = (name(&path), loaded);
+                format!("loaded {name} {added}+{present}{waiting}")
             }
-            News::LoadedDeferred(device, loaded) => format!("late {device} {}", loaded.added),
-            News::DeferredRefused(error) => error.to_string(),
             News::Refused(error) => format!("refused {} {:?}", name(&error.path), error.place),
             News::Empty => "empty".into(),
             News::Failed(error) => {
@@ -95,7 +98,7 @@ fn a_config_is_loaded_once_and_the_console_has_the_last_word() {
     };
     kernel.delete(&ten).unwrap();
     assert_eq!(start(&folder, &mut kernel), ["kept 1"]);
-    assert_eq!(routes(&mut kernel), ["11.0.0.0/8 dev 2"]);
+    assert_eq!(routes(&mut kernel), ["11.0.0.0/8 dev eth0"]);
 }
 
 #[test]
@@ -143,137 +146,32 @@ fn a_new_table_gets_what_was_saved_since_the_agent_started() {
         }
         routes(&mut kernel)
     };
-    assert_eq!(loads(), ["10.0.0.0/8 dev 2"]);
+    assert_eq!(loads(), ["10.0.0.0/8 dev eth0"]);
     folder.file("nl31/routes.conf", "11.0.0.0/8 dev eth0\n");
-    assert_eq!(loads(), ["11.0.0.0/8 dev 2"]);
+    assert_eq!(loads(), ["11.0.0.0/8 dev eth0"]);
     files.forget().unwrap();
-    assert_eq!(loads(), ["10.0.0.0/8 dev 2"]);
-}
-
-/// `lo` is 1, `eth0` is 2, and now `usb0` is 1 too.
-struct MoreDevices;
-
-impl Devices for MoreDevices {
-    fn index(&self, name: &DeviceName) -> Option<u32> {
-        match name.as_bytes() {
-            b"usb0" => Some(1),
-            _ => TestDevices::default().index(name),
-        }
-    }
-
-    fn name(&self, index: u32) -> Option<DeviceName> {
-        TestDevices::default().name(index)
-    }
-
-    fn names(&self, each: &mut dyn FnMut(&str)) {
-        TestDevices::default().names(each);
-    }
+    assert_eq!(loads(), ["10.0.0.0/8 dev eth0"]);
 }
 
 #[test]
-fn routes_over_a_device_that_comes_late_are_loaded_when_it_does() {
-    let folder = Folder::new("boot-late");
-    let text =
-        "10.0.0.0/8 dev eth0\n11.0.0.0/8 dev usb0\n12.0.0.0/8 dev usb1\n13.0.0.0/8 dev eth0\n";
-    let config = folder.file("routes.conf", text);
+fn routes_over_a_device_that_is_not_there_are_loaded_once_and_wait() {
+    let folder = Folder::new("boot-waits");
+    let text = "10.0.0.0/8 dev eth0\n11.0.0.0/8 dev usb0\n";
+    folder.file("routes.conf", text);
     let mut kernel = kernel();
-    assert_eq!(start(&folder, &mut kernel), ["loaded routes.conf 2+0"]);
-    // Nothing that was deleted since comes back with them.
-    let thirteen = Spec {
-        prefix: Some("13.0.0.0/8".parse().unwrap()),
-        ..Spec::default()
-    };
-    kernel.delete(&thirteen).unwrap();
-    // An agent that was killed meanwhile still waits.
-    let mut boot = Boot::new(&Files::new(Some(&config), &folder.0.join("run")));
-    boot.module = "/".into();
-    assert!(matches!(
-        boot.step(&mut kernel, &MoreDevices),
-        News::Kept(1)
-    ));
-    assert_eq!(boot.waits_for().len(), 2);
-    boot.look_for_devices(&mut kernel, &TestDevices::default());
-    assert!(boot.done());
-    boot.look_for_devices(&mut kernel, &MoreDevices);
-    let mut late = Vec::new();
-    while !boot.done() {
-        if let News::LoadedDeferred(device, loaded) = boot.step(&mut kernel, &MoreDevices) {
-            late.push((device.to_string(), loaded.added));
-        }
-    }
-    assert_eq!(late, [("usb0".to_string(), 1)]);
-    assert_eq!(boot.waits_for().len(), 1);
-    // Another table takes the place of the one that they wait for, and that lasts.
-    boot.replace(&mut kernel, None);
-    assert!(boot.waits_for().is_empty());
-    let mut next = Boot::new(&Files::new(Some(&config), &folder.0.join("run")));
-    next.module = "/".into();
-    assert!(matches!(
-        next.step(&mut kernel, &MoreDevices),
-        News::Kept(2)
-    ));
-    assert!(next.waits_for().is_empty());
-    assert_eq!(
-        routes(&mut kernel),
-        ["10.0.0.0/8 dev 2", "11.0.0.0/8 dev 1"]
-    );
-    assert_eq!(start(&folder, &mut kernel), ["kept 2"]);
-}
-
-#[test]
-fn a_device_that_is_gone_again_is_waited_for_as_before() {
-    let folder = Folder::new("boot-late-again");
-    let config = folder.file("routes.conf", "11.0.0.0/8 dev usb0\n");
-    let files = Files::new(Some(&config), &folder.0.join("run"));
-    let mut kernel = kernel();
-    let mut boot = Boot::new(&files);
-    let step = |boot: &mut Boot, kernel: &mut Kernel, devices: &dyn Devices| {
-        let mut told = Vec::new();
-        while !boot.ended() {
-            if let News::LoadedDeferred(device, loaded) = boot.step(kernel, devices) {
-                told.push((device.to_string(), loaded.added));
-            }
-        }
-        told
-    };
-    step(&mut boot, &mut kernel, &TestDevices::default());
-    for _ in 0..2 {
-        boot.look_for_devices(&mut kernel, &MoreDevices);
-        assert!(!boot.ended());
-        // As it was pulled out before its line was read.
-        assert_eq!(step(&mut boot, &mut kernel, &TestDevices::default()), []);
-        assert_eq!(boot.waits_for().len(), 1);
-        let late = Mark::read(&files.mark()).unwrap().deferred.unwrap();
-        assert_eq!(late.devices.len(), 1);
-    }
-    boot.look_for_devices(&mut kernel, &MoreDevices);
-    let told = step(&mut boot, &mut kernel, &MoreDevices);
-    assert_eq!(told, [("usb0".to_string(), 1)]);
-}
-
-#[test]
-fn a_device_whose_config_is_gone_is_waited_for_no_more() {
-    let folder = Folder::new("boot-late-gone");
-    let config = folder.file("routes.conf", "11.0.0.0/8 dev usb0\n");
-    let files = Files::new(Some(&config), &folder.0.join("run"));
-    let mut kernel = kernel();
-    let mut boot = Boot::new(&files);
-    while !boot.ended() {
-        boot.step(&mut kernel, &TestDevices::default());
-    }
-    assert_eq!(boot.waits_for().len(), 1);
-    fs::remove_file(config).unwrap();
-    boot.look_for_devices(&mut kernel, &MoreDevices);
-    assert!(boot.waits_for().is_empty());
-    // A save asks the mark.
-    assert!(
-        Mark::read(&files.mark())
-            .unwrap()
-            .deferred
-            .unwrap()
-            .devices
-            .is_empty()
-    );
+    let loaded = "loaded routes.conf 2+0, 1 route waits for a device that is not there: usb0";
+    assert_eq!(start(&folder, &mut kernel), [loaded]);
+    // A path that was deleted meanwhile does not come back with the device.
+    kernel
+        .delete(&Spec {
+            prefix: Some("11.0.0.0/8".parse().unwrap()),
+            ..Spec::default()
+        })
+        .unwrap();
+    let usb0 = nl31_netlink::FakeDevice::new(3, "usb0");
+    kernel.transport().devices.push(usb0);
+    assert_eq!(start(&folder, &mut kernel), ["kept 1"]);
+    assert_eq!(routes(&mut kernel), ["10.0.0.0/8 dev eth0"]);
 }
 
 #[test]
@@ -291,7 +189,7 @@ fn a_module_that_was_loaded_again_is_known_whatever_its_generation() {
     let mut kernel = kernel();
     for text in ["11.0.0.0/8 dev eth0", "12.0.0.0/8 dev eth0"] {
         let route: nl31_netlink::Route<nl31_route::DeviceName> = text.parse().unwrap();
-        let route = route.with_device(Some(2));
+        let route = route.map_device(nl31_netlink::Device::Name);
         kernel.add(nl31_netlink::Add::Add, &route).unwrap();
     }
     assert_eq!(start_with(&folder, &mut kernel, &second), loaded);
@@ -309,7 +207,7 @@ fn a_bad_config_boots_with_the_last_good_one() {
         start(&folder, &mut kernel),
         ["refused routes.conf Some((2, 1))", "loaded routes.good 1+0"]
     );
-    assert_eq!(routes(&mut kernel), ["10.0.0.0/8 dev 2"]);
+    assert_eq!(routes(&mut kernel), ["10.0.0.0/8 dev eth0"]);
     // Repaired, but the table is the console's now until the next boot.
     folder.file("routes.conf", "11.0.0.0/8 dev eth0\n");
     assert_eq!(start(&folder, &mut kernel), ["kept 1"]);

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Routes of a config whose devices are not there: the kernel keeps them until these are.
+
+use std::fmt;
+
+use nl31_route::DeviceName;
+
+/// Most devices that are named.
+const NAMED_MAX: usize = 8;
+
+/// How many routes wait, and for which devices.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Waiting {
+    routes: u64,
+    devices: heapless::Vec<DeviceName, NAMED_MAX>,
+    /// There are more devices than are named.
+    more: bool,
+}
+
+impl Waiting {
+    /// Counts a route that waits for this device.
+    pub fn add(&mut self, device: &DeviceName) {
+        self.routes += 1;
+        if !self.devices.contains(device) {
+            self.more |= self.devices.push(device.clone()).is_err();
+        }
+    }
+
+    /// Whether no route waits.
+    pub fn is_empty(&self) -> bool {
+        self.routes == 0
+    }
+}
+
+impl fmt::Display for Waiting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (verb, s) = if self.routes == 1 {
+            ("waits", "")
+        } else {
+            ("wait", "s")
+        };
+        write!(
+            f,
+            "{} route{s} {verb} for a device that is not there: ",
+            self.routes
+        )?;
+        for (index, device) in self.devices.iter().enumerate() {
+            let comma = if index == 0 { "" } else { ", " };
+            write!(f, "{comma}{device}")?;
+        }
+        f.write_str(if self.more { " and others" } else { "" })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_devices_are_named_and_all_routes_counted() {
+        let mut waiting = Waiting::default();
+        assert!(waiting.is_empty());
+        waiting.add(&"usb0".parse().unwrap());
+        let one = "1 route waits for a device that is not there: usb0";
+        assert_eq!(waiting.to_string(), one);
+        for number in (0..100).chain(0..100) {
+            waiting.add(&format!("usb{number}").parse().unwrap());
+        }
+        assert_eq!(
+            waiting.to_string(),
+            "201 routes wait for a device that is not there: \
+             usb0, usb1, usb2, usb3, usb4, usb5, usb6, usb7 and others"
+        );
+    }
+}
