@@ -5,8 +5,27 @@ use std::fmt;
 
 use crate::channel::Channel;
 
-/// What the agent says when it waits for a command.
+/// What the agent says when it waits for a command, while the board has no name and nothing
+/// is open or unsaved; see [`is_prompt`]. Transcripts have it in place of every prompt.
 pub const PROMPT: &str = "nl31> ";
+
+/// Whether a line is a prompt and nothing else: `NAME[(edit N)][*][!]> `.
+pub fn is_prompt(line: &str) -> bool {
+    let Some(marked) = line.strip_suffix("> ") else {
+        return false;
+    };
+    let marked = marked.strip_suffix('!').unwrap_or(marked);
+    let name = marked.strip_suffix('*').unwrap_or(marked);
+    let name = match name
+        .strip_suffix(')')
+        .map(|edits| edits.split_once("(edit "))
+    {
+        Some(Some((name, edits))) if edits.parse::<u32>().is_ok() => name,
+        Some(_) => return false,
+        None => name,
+    };
+    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_graphic())
+}
 
 /// A serial line with the agent at its other end.
 pub struct Console {
@@ -72,8 +91,7 @@ impl Console {
     /// True when the cursor stands behind a fresh prompt.
     pub fn at_prompt(&self) -> bool {
         // cheap first: a long output is asked about often
-        self.seen.ends_with(PROMPT.as_bytes())
-            && self.screen().last().is_some_and(|line| line == PROMPT)
+        self.seen.ends_with(b"> ") && self.screen().last().is_some_and(|line| is_prompt(line))
     }
 
     /// The reply to `line`, which was typed, once it is complete.
@@ -236,6 +254,24 @@ impl vte::Perform for Screen {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn prompts_are_told_from_other_lines() {
+        for prompt in [PROMPT, "nl31*> ", "router-7(edit 12)*!> ", "a!> "] {
+            assert!(is_prompt(prompt), "{prompt}");
+        }
+        for other in [
+            "",
+            "> ",
+            "nl31>",
+            "nl31> x",
+            "a b> ",
+            "nl31(edit x)> ",
+            "(edit 3)> ",
+        ] {
+            assert!(!is_prompt(other), "{other}");
+        }
+    }
 
     #[test]
     fn a_redrawn_line_shows_its_last_state() {

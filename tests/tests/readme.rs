@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::Mutex;
 
-use nl31_lab::console::PROMPT;
+use nl31_lab::console::{PROMPT, is_prompt};
 use nl31_lab::{Guest, Image, Setup, picture};
 
 /// The tests change parts of one file.
@@ -127,9 +127,10 @@ fn the_picture_is_of_the_console_as_it_is() {
         lines.push(format!("{PROMPT}{line}"));
         if let Some(before) = line.strip_suffix('?') {
             guest.console.type_bytes(line.as_bytes());
-            let again = format!("{PROMPT}{before}");
             let explained = |screen: &[String]| {
-                (screen.last() == Some(&again)).then(|| screen[1..screen.len() - 1].to_vec())
+                let prompt = screen.last()?.strip_suffix(before)?;
+                (screen.len() > 1 && is_prompt(prompt))
+                    .then(|| screen[1..screen.len() - 1].to_vec())
             };
             lines.extend(
                 guest

@@ -14,7 +14,7 @@ use nix::pty::openpty;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use nl31_lab::cable::{BYTES_115200, Cable, Quality, Traffic};
-use nl31_lab::console::PROMPT;
+use nl31_lab::console::is_prompt;
 use nl31_lab::{Arch, Guest, Image, Setup, cross, host, prefixes};
 
 /// Routes in a table that is loaded.
@@ -75,7 +75,7 @@ impl Desk {
     fn unplug(&mut self, cable: Cable) -> Traffic {
         let traffic = self.guest.unplug(cable);
         let prompt = |screen: &[String]| {
-            let at = screen.last().is_some_and(|line| line == PROMPT);
+            let at = screen.last().is_some_and(|line| is_prompt(line));
             (at && screen.len() > 1).then_some(())
         };
         // Not at once: an Enter right behind a frame is taken for a part of one.
@@ -258,7 +258,7 @@ fn ctrl_c_in_a_shell_stops_the_command_and_not_the_shell() {
         let heard = |_: &mut Guest| Ok((terminal.count(wanted) > before).then_some(()));
         desk.guest.wait(wanted, 1, heard).expect("what was asked");
     };
-    does(b"", PROMPT);
+    does(b"", "> ");
     does(b"begin\r", "I200 edits wait for `commit` from now on\r\n");
     does(b"route flush all\r", "I200 edit 1\r\n");
     does(b"route show\r", " dev eth0 metric ");
@@ -375,7 +375,7 @@ fn a_line_that_hangs_up_is_back_for_people_and_programs() {
     for times in 1..=3 {
         let banner = |screen: &[String]| {
             let there = |line: &String| line.starts_with("nl31 agent ");
-            (screen.iter().any(there) && screen.last()? == PROMPT).then_some(())
+            (screen.iter().any(there) && is_prompt(screen.last()?)).then_some(())
         };
         desk.guest.console.type_bytes(b"half a comm");
         desk.guest.exec(hang_up).expect("to hang up");

@@ -4,7 +4,7 @@
 
 use std::time::Instant;
 
-use nl31_lab::console::PROMPT;
+use nl31_lab::console::is_prompt;
 use nl31_lab::qemu::Drive;
 use nl31_lab::{Disk, DiskImage, Guest, Image, Reply, Setup};
 
@@ -91,7 +91,7 @@ fn is_taken_back(guest: &mut Guest, before: &[String]) {
             let told = "* not confirmed in time, rolled back: 3 prefixes";
             let told = screen.iter().any(|line| line.starts_with(told));
             // Whole, with the prompt behind it.
-            (told && screen.last()? == PROMPT).then_some(())
+            (told && is_prompt(screen.last()?)).then_some(())
         })
         .expect("a notice");
     assert_eq!(data(guest, "route show"), before);

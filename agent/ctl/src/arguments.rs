@@ -157,8 +157,12 @@ pub enum Command {
     Version,
     /// Show the last lines of the agent's log.
     Log,
-    /// Restart the appliance; what was not saved is lost.
-    Reboot,
+    /// Restart the appliance, unless that loses changes.
+    Reboot {
+        /// Restart, and lose the changes that are not saved.
+        #[arg(long)]
+        now: bool,
+    },
     /// Delete the saved config, so that the next boot begins with the factory's.
     FactoryReset,
     /// List the serial lines of this machine that `--serial auto` would try. None of

@@ -63,7 +63,7 @@ pub fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Error> {
                 result = resume(&arguments.command, lines.as_ref(), &mut out);
             }
             // The agent answers nothing more once it restarts the appliance.
-            Ok(()) if matches!(arguments.command, Command::Reboot) => return Ok(()),
+            Ok(()) if matches!(arguments.command, Command::Reboot { .. }) => return Ok(()),
             result => return end(link, result),
         }
     }
@@ -183,7 +183,8 @@ fn execute<P: Port>(
         Command::Version => console::version(link, out),
         Command::Confirm => console::execute(link, "confirm", out),
         Command::Rollback => console::execute(link, "rollback", out),
-        Command::Reboot => console::execute(link, "reboot", out),
+        Command::Reboot { now: false } => console::execute(link, "reboot", out),
+        Command::Reboot { now: true } => console::execute(link, "reboot now", out),
         Command::FactoryReset => console::execute(link, "factory-reset", out),
         Command::Shell { line } => said(shell::line(link, &line.join(" "), out)),
         Command::Ports | Command::Generate(_) => unreachable!("carried out without a session"),

@@ -408,7 +408,7 @@ fn a_wrong_line_gets_a_caret_and_changes_nothing() {
         > restart
           restart
           ^^^^^^^
-        E400 column 1: expected greet, ping, route, begin, diff, check, commit, confirm, rollback, save, load, factory-reset, monitor, stats, log, version, help, terminal, exit or reboot
+        E400 column 1: no such command: `help` lists them
         > ping me
           ping me
                ^^
@@ -456,7 +456,7 @@ fn a_wrong_line_gets_a_caret_and_changes_nothing() {
         > help nothing
           help nothing
                ^^^^^^^
-        E400 column 6: expected greet, ping, route, begin, diff, check, commit, confirm, rollback, save, load, factory-reset, monitor, stats, log, version, help, terminal, exit or reboot
+        E400 column 6: no such command: `help` lists them
         > route show
         I200 0 routes
         ",
@@ -904,7 +904,7 @@ fn a_person_gets_echo_prompt_and_crlf() {
         [
             format!("  xgreet {}", "y".repeat(100)).as_str(),
             "  ^^^^^^",
-            "E400 column 1: expected greet, ping, route, begin, diff, check, commit, confirm, rollback, save, load, factory-reset, monitor, stats, log, version, help, terminal, exit or reboot",
+            "E400 column 1: no such command: `help` lists them",
             "nl31>",
         ]
     );
@@ -1065,6 +1065,154 @@ fn tab_completes_the_prefixes_that_are_there() {
     session.types("\x15");
     // A route that is added is not to be there.
     assert!(!session.types("route add 10.16.7\t").contains("10.16.7.0"));
+}
+
+#[test]
+fn tab_completes_the_configs_that_there_are() {
+    let mut session = Session::new(true);
+    let config = session.folder.config();
+    fs::write(&config, "").unwrap();
+    let said = session.presses("load /\t");
+    assert!(
+        screen(&said)[0].ends_with(config.to_str().unwrap()),
+        "{said:?}"
+    );
+}
+
+#[test]
+fn the_prompt_tells_edits_unsaved_changes_and_an_unconfirmed_commit() {
+    let mut session = Session::new(true);
+    let prompts = |said: String| screen(&said).last().unwrap().clone();
+    let typed = [
+        ("save\r", "nl31>"),
+        ("route add 10.0.0.0/8 dev eth0\r", "nl31*>"),
+        ("begin\r", "nl31(edit 0)*>"),
+        ("route add 11.0.0.0/8 dev eth0\r", "nl31(edit 1)*>"),
+        ("commit confirmed 600\r", "nl31*!>"),
+        ("confirm\r", "nl31>"),
+        ("route del 10.0.0.0/8\r", "nl31*>"),
+        ("load\r", "nl31>"),
+        ("route del 10.0.0.0/8\r", "nl31*>"),
+        ("factory-reset\r", "nl31>"),
+    ];
+    for (line, prompt) in typed {
+        assert_eq!(prompts(session.types(line)), prompt, "{line}");
+    }
+    // A caret stands where the line is, and a narrow terminal keeps room for it.
+    session.types("begin\r");
+    let said = screen(&session.types("pong\r"));
+    assert_eq!(said[1], "              ^^^^", "{said:?}");
+    session.console.set_size(20, 0);
+    assert_eq!(prompts(session.types("\r")), ">");
+}
+
+#[test]
+fn a_reboot_does_not_lose_changes_unless_told() {
+    let mut session = Session::new(false);
+    let shared = Rc::new(Shared::new(session.folder.files(), true, true));
+    session.console = Console::new(
+        Box::new(TestDevices),
+        None,
+        Peer::Script,
+        Rc::clone(&shared),
+    );
+    session.console.attach(client());
+    session.plays(
+        "
+        > save
+        I200 saved 0 routes
+        > begin
+        I200 edits wait for `commit` from now on
+        > route add 10.0.0.0/8 dev eth0
+        I200 edit 1
+        > reboot
+        E428 1 edit would be lost: `commit` and `save`, or `reboot now`
+        > commit
+        I200 committed 1 edit
+        > reboot
+        E428 changes would be lost: `save` them, or `reboot now`
+        ",
+    );
+    assert!(session.types("version\n").contains("\nchanges unsaved\n"));
+    assert!(!shared.reboot.get());
+    session.plays("> reboot now\nI200 restarting");
+    assert!(shared.reboot.replace(false));
+    session.plays("> save\nI200 saved 1 route\n> reboot\nI200 restarting");
+    assert!(shared.reboot.get());
+    assert!(session.types("version\n").contains("\nchanges none\n"));
+}
+
+#[test]
+fn what_is_loaded_at_boot_is_saved() {
+    let mut session = Session::boots("10.0.0.0/8 dev eth0\n");
+    session.types("");
+    assert!(session.types("version\n").contains("\nchanges none\n"));
+    session.types("route del 10.0.0.0/8\n");
+    assert!(session.types("version\n").contains("\nchanges unsaved\n"));
+}
+
+#[test]
+fn what_others_call_show_is_found_and_routes_are_counted() {
+    let mut session = Session::new(false);
+    session.plays(
+        "
+        > route add 10.0.0.0/8 dev eth0
+        I200 added 10.0.0.0/8
+        > route add 11.0.0.0/8 dev lo
+        I200 added 11.0.0.0/8
+        > show routes
+        10.0.0.0/8 dev eth0
+        11.0.0.0/8 dev lo
+        I200 2 routes
+        > show ip route dev lo
+        11.0.0.0/8 dev lo
+        I200 1 route
+        > route show count
+        I200 2 routes
+        > route show dev eth0 count
+        I200 1 route
+        > shwo
+          shwo
+          ^^^^
+        E400 column 1: no such command: `help` lists them
+        ",
+    );
+    assert!(session.types("show version\n").ends_with("I200 version\n"));
+    assert!(session.types("show log\n").ends_with("I200 log\n"));
+}
+
+#[test]
+fn monitor_and_commands_do_not_end_silently() {
+    let mut session = Session::new(true);
+    session.types("monitor\r");
+    session.console.restart();
+    let said = session.types("");
+    assert!(
+        said.contains("* `monitor` is off: a program or another terminal"),
+        "{said:?}"
+    );
+    session.console.restart();
+    assert!(!session.types("").contains("took the line"));
+    session.types("monitor\r");
+    let said = session.types("exit\r");
+    assert!(
+        !session.console.monitors() && said.contains("I200"),
+        "{said:?}"
+    );
+}
+
+#[test]
+fn text_of_others_does_not_steer_the_terminal() {
+    let mut session = Session::new(false);
+    let said = session.types("greet a\x1b[2J\u{9b}31m\rI200\n");
+    assert!(said.contains("a?[2J?31m?I200\n"), "{said:?}");
+    let said = session.types("load /no/\x1b]0;such\x07\n");
+    assert!(said.starts_with("E424 /no/?]0;such?: "), "{said:?}");
+    let said = session.types("route\tadd\t10.0.0.1/8\tdev eth0\n");
+    assert!(
+        said.starts_with("  route add 10.0.0.1/8 dev eth0\n            ^"),
+        "{said:?}"
+    );
 }
 
 #[test]

@@ -135,7 +135,7 @@ fn a_session_on_a_line() {
     line.types(b"helq\x7fp coXdes\x1b[D\x1b[D\x1b[D\x08\x1b[F\r");
     line.hears("I200 help\r\nnl31> ");
     line.types(b"nonsense\r");
-    line.hears("nonsense\r\n      ^^^^^^^^\r\nE400 column 1: expected ");
+    line.hears("nonsense\r\n      ^^^^^^^^\r\nE400 column 1: no such command");
 }
 
 /// A telnet client sends CR NUL for Enter; Ctrl-Space sends a NUL.

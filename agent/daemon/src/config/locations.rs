@@ -62,6 +62,17 @@ impl Files {
             .unwrap_or(&self.config)
     }
 
+    /// Calls `each` with the configs that there may be.
+    pub fn each(&self, each: &mut dyn FnMut(&Path)) {
+        let all = [&self.config, &self.good].into_iter().chain(&self.factory);
+        all.for_each(|path| each(path));
+    }
+
+    /// The table's generation that is saved, see `ConfigState::is_unsaved`.
+    pub fn saved_generation(&self) -> PathBuf {
+        self.run.join("saved")
+    }
+
     /// Has the next boot make the data partition anew, on an appliance. In the agent's own
     /// folder: the partition's top folder is root's.
     fn reset_mark(&self) -> Option<PathBuf> {

@@ -26,6 +26,8 @@ pub struct Saving {
     dump: Dump,
     form: SavedForm,
     paths: u64,
+    /// The table's, before it was read: later changes are not known to be saved.
+    generation: u64,
     tries: u32,
 }
 
@@ -85,7 +87,9 @@ impl Saving {
         }
         let mut file = Replacement::create(&state.files.config)?;
         writeln!(file, "# saved by nl31-agent {}", env!("CARGO_PKG_VERSION"))?;
+        let generation = client.table()?.generation;
         Ok(Self {
+            generation,
             file: Some(file),
             dump: client.snapshot()?,
             form: SavedForm::default(),
@@ -97,6 +101,11 @@ impl Saving {
     /// Paths written so far.
     pub fn paths(&self) -> u64 {
         self.paths
+    }
+
+    /// The table's generation that is saved.
+    pub fn generation(&self) -> u64 {
+        self.generation
     }
 
     /// Goes on with a part. After an error it is over. `unconfirmed` says whether a commit

@@ -33,6 +33,10 @@ impl<T: Transport> Console<T> {
             return false;
         };
         let news = boot.step(client, &*self.devices);
+        if matches!(news, News::Loaded(..) | News::Empty) {
+            let generation = client.table().ok().map(|table| table.generation);
+            self.shared.config.set_saved(generation);
+        }
         let instead = if boot.fell_back() { " instead" } else { "" };
         let mut failed = false;
         if matches!(news, News::Loaded(..)) && self.shared.forget_unconfirmed() {

@@ -8,7 +8,8 @@ use nl31_netlink::{Client, Prefix, Spec, Step, Transport};
 
 use super::session::Console;
 use crate::candidate::affected;
-use crate::console::editor::{Editor, Line};
+use crate::config::locations::Files;
+use crate::console::editor::{Editor, LINE_MAX, Line};
 use crate::grammar::{self, Action, Candidate};
 use crate::platform::devices::Devices;
 
@@ -35,30 +36,36 @@ impl<T: Transport> Console<T> {
             .rfind(|c: char| c.is_ascii_whitespace())
             .map_or(0, |space| space + 1);
         let word = &left[begun..];
-        let mut common: Option<heapless::String<64>> = None;
+        let mut common: Option<heapless::String<LINE_MAX>> = None;
         let mut count = 0;
         let booting = self.booting();
         let client = self.client.as_mut().filter(|_| !booting);
-        offers(client, &*self.devices, &left, &mut |candidate| {
-            if !candidate.literal || !candidate.text.starts_with(word) {
-                return;
-            }
-            count += 1;
-            match &mut common {
-                None => common = heapless::String::try_from(candidate.text).ok(),
-                Some(common) => {
-                    let same = common.chars().zip(candidate.text.chars());
-                    let same = same
-                        .take_while(|(a, b)| a == b)
-                        .map(|(a, _)| a.len_utf8())
-                        .sum();
-                    common.truncate(same);
+        offers(
+            client,
+            &*self.devices,
+            &self.shared.config.files,
+            &left,
+            &mut |candidate| {
+                if !candidate.literal || !candidate.text.starts_with(word) {
+                    return;
                 }
-            }
-        });
+                count += 1;
+                match &mut common {
+                    None => common = heapless::String::try_from(candidate.text).ok(),
+                    Some(common) => {
+                        let same = common.chars().zip(candidate.text.chars());
+                        let same = same
+                            .take_while(|(a, b)| a == b)
+                            .map(|(a, _)| a.len_utf8())
+                            .sum();
+                        common.truncate(same);
+                    }
+                }
+            },
+        );
         let common = common.unwrap_or_default();
         let rest = common.get(word.len()..).unwrap_or("");
-        let mut text = heapless::String::<65>::new();
+        let mut text = heapless::String::<{ LINE_MAX + 1 }>::new();
         let _ = text.push_str(rest);
         if count == 1 {
             let _ = text.push(' ');
@@ -82,18 +89,25 @@ impl<T: Transport> Console<T> {
         let booting = self.booting();
         let client = self.client.as_mut().filter(|_| !booting);
         let out = &mut self.out;
-        offers(client, &*self.devices, left, &mut |candidate| {
-            if candidate.literal && !candidate.text.starts_with(word) {
-                return;
-            }
-            listed += 1;
-            if listed <= CANDIDATES_MAX {
-                let _ = match candidate.help {
-                    "" => writeln!(out, "  {}", candidate.text),
-                    help => writeln!(out, "  {:12} {help}", candidate.text),
-                };
-            }
-        });
+        offers(
+            client,
+            &*self.devices,
+            &self.shared.config.files,
+            left,
+            &mut |candidate| {
+                if candidate.literal && !candidate.text.starts_with(word) {
+                    return;
+                }
+                listed += 1;
+                if listed <= CANDIDATES_MAX {
+                    let _ = match candidate.help {
+                        "" => write!(out, "  {}", candidate.text),
+                        help => write!(out, "  {:12} {help}", candidate.text),
+                    };
+                    out.end_line();
+                }
+            },
+        );
         if listed > CANDIDATES_MAX {
             self.data(format_args!("  and {} more", listed - CANDIDATES_MAX));
         } else if listed == 0 {
@@ -103,10 +117,11 @@ impl<T: Transport> Console<T> {
 }
 
 /// All that may stand where `left` ends; with the prefixes of the table where one is
-/// begun that is to be there.
+/// begun that is to be there, and with the configs for `load`.
 fn offers<T: Transport>(
     client: Option<&mut Client<T>>,
     devices: &dyn Devices,
+    files: &Files,
     left: &str,
     each: &mut dyn FnMut(Candidate<'_>),
 ) {
@@ -124,6 +139,7 @@ fn offers<T: Transport>(
             | Action::RouteShow
             | Action::RouteFlush,
         ) => "PREFIX",
+        Some(Action::Load) => "FILE",
         _ => "",
     };
     let mut wanted = false;
@@ -132,6 +148,17 @@ fn offers<T: Transport>(
         each(candidate);
     });
     let word = &left[begun..];
+    if wanted && action == Some(Action::Load) {
+        return files.each(&mut |path| {
+            if let Some(text) = path.to_str().filter(|_| path.exists()) {
+                each(Candidate {
+                    text,
+                    help: "",
+                    literal: true,
+                });
+            }
+        });
+    }
     if let (true, Some(client), Some(begun)) = (wanted, client, Begun::of(word)) {
         each_prefix(client, &begun, word, each);
     }

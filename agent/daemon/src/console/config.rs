@@ -56,7 +56,7 @@ impl<T: Transport> Console<T> {
                 self.shared.left().is_some()
             }) {
             Ok(Progress::Saved(paths)) => {
-                self.shared.config.saved(paths);
+                self.shared.config.saved(paths, save.saving.generation());
                 let confirmed = if save.confirms { "confirmed and " } else { "" };
                 self.status(
                     codes::DONE,
@@ -134,6 +134,10 @@ impl<T: Transport> Console<T> {
         match loading.step(client, &*self.devices) {
             Ok(None) => self.running = Running::Load(loading),
             Ok(Some(loaded)) => {
+                if loading.path() == self.shared.config.files.saved() {
+                    let generation = client.table().ok().map(|table| table.generation);
+                    self.shared.config.set_saved(generation);
+                }
                 if !loading.waiting().is_empty() {
                     self.data(format_args!("* {}", loading.waiting()));
                 }
@@ -161,6 +165,7 @@ impl<T: Transport> Console<T> {
     pub(super) fn factory_reset(&mut self) {
         match self.shared.config.files.forget() {
             Ok(()) => {
+                self.shared.config.set_saved(None);
                 log::warn!("the saved config was deleted");
                 self.status(codes::DONE, format_args!(
                     "the next boot begins as the factory made it; the table is as it was, and `save` keeps it"

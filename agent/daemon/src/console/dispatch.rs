@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! A line to the command that it names.
 
-use nl31_netlink::Transport;
+use nl31_netlink::{Client, Transport};
 
 use super::commit::Purpose;
 use super::editor::{LINE_MAX, Line};
 use super::reply::Counted;
 use super::session::{Console, Peer, Running};
 use crate::candidate::edit;
+use crate::candidate::edit_log::Candidate;
 use crate::grammar::codes;
 use crate::grammar::{self, Action, Arguments, Command};
 
@@ -95,23 +96,23 @@ impl<T: Transport> Console<T> {
                 }
             }
             (action, Arguments::Word(words)) => {
-                let json = match grammar::one_of(line, start, words) {
+                let said = match grammar::one_of(line, start, words) {
                     Err(error) => return self.misspelled(line, &error),
                     Ok(word) => word.is_some(),
                 };
                 match action {
-                    Action::Stats => self.stats(json),
-                    Action::Diff if self.candidate.is_some() => self.start_candidate_diff(json),
-                    Action::Diff => self.start_config_diff(json),
-                    Action::Log => self.running = Running::Log(0, json),
-                    Action::Version => self.version(json),
+                    Action::Stats => self.stats(said),
+                    Action::Diff if self.candidate.is_some() => self.start_candidate_diff(said),
+                    Action::Diff => self.start_config_diff(said),
+                    Action::Log => self.running = Running::Log(0, said),
+                    Action::Version => self.version(said),
+                    Action::Reboot => self.reboot(said),
                     _ => unreachable!("{action:?} does not take a word"),
                 }
             }
             (Action::Help, _) => self.help(line, start),
             (Action::Terminal, _) => self.terminal(line, start),
             (Action::Exit, _) => self.exit(),
-            (Action::Reboot, _) => self.reboot(),
             (action, arguments) => unreachable!("{action:?} does not take {arguments:?}"),
         }
     }
@@ -159,10 +160,26 @@ impl<T: Transport> Console<T> {
         }
     }
 
-    pub(super) fn reboot(&mut self) {
+    /// Whether the table has changes that a reboot loses; `None` if that is not known.
+    pub(super) fn has_unsaved_changes(&mut self) -> Option<bool> {
+        let table = self.ask(Client::table).ok()?;
+        Some(self.shared.config.is_unsaved(table.generation))
+    }
+
+    pub(super) fn reboot(&mut self, now: bool) {
         if !self.shared.appliance {
             let text = format_args!("this agent does not run the machine that it is on");
             return self.status(codes::DENIED, text);
+        }
+        let edits = self.candidate.as_ref().map_or(0, Candidate::edits);
+        if !now && edits > 0 {
+            let edits = Counted(edits.into(), "edit");
+            let text = format_args!("{edits} would be lost: `commit` and `save`, or `reboot now`");
+            return self.status(codes::NOT_SAVED, text);
+        }
+        if !now && self.has_unsaved_changes() == Some(true) {
+            let text = format_args!("changes would be lost: `save` them, or `reboot now`");
+            return self.status(codes::NOT_SAVED, text);
         }
         self.shared.reboot.set(true);
         self.status(codes::DONE, format_args!("restarting"));

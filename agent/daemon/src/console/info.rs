@@ -112,6 +112,10 @@ impl<T: Transport> Console<T> {
         };
         tell(self, format_args!("agent {}", env!("CARGO_PKG_VERSION")));
         system::describe(|line| tell(self, line));
+        if let Some(unsaved) = self.has_unsaved_changes() {
+            let changes = if unsaved { "unsaved" } else { "none" };
+            tell(self, format_args!("changes {changes}"));
+        }
         let greeted = self.ask(|client| client.greet(None));
         if let Ok(greeting) = &greeted {
             let (version, abi) = (&greeting.version, greeting.abi);

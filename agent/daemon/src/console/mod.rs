@@ -19,11 +19,13 @@ mod json;
 mod lock;
 mod notices;
 mod page;
+mod prompt;
 mod reply;
 mod routes;
 mod session;
 pub mod shared;
 mod show;
 
+pub use prompt::PROMPT;
 pub(crate) use reply::Reason;
-pub use session::{Console, PROMPT, Peer};
+pub use session::{Console, Peer};

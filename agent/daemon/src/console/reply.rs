@@ -112,7 +112,10 @@ impl<T: Transport> Console<T> {
     pub(super) fn prompt(&mut self) {
         match self.is_locked() {
             true => self.ask_for_pin(),
-            false => self.draw(Editor::prompt),
+            false => {
+                self.renew_prompt();
+                self.draw(Editor::prompt)
+            }
         }
     }
 
@@ -127,7 +130,8 @@ impl<T: Transport> Console<T> {
     /// A line of a reply.
     pub(super) fn data(&mut self, line: fmt::Arguments<'_>) {
         let before = self.out.pending().len();
-        let _ = writeln!(self.out, "{line}");
+        let _ = write!(self.out, "{line}");
+        self.out.end_line();
         let columns = (self.out.pending().len() - before).saturating_sub(2);
         self.printed += 1 + columns.saturating_sub(1) / self.editor.width();
     }

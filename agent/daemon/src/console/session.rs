@@ -23,6 +23,7 @@ use super::editor::{DRAWN_MAX, Editor, LINE_MAX, Line, Request};
 use super::info::Topic;
 use super::intake::{Intake, Verdict};
 use super::lock::{self, Lock};
+use super::prompt::PROMPT;
 use super::shared::Shared;
 use super::show::Show;
 use crate::candidate::edit_log::Candidate;
@@ -32,9 +33,6 @@ use crate::config::load::Loading;
 use crate::grammar::codes;
 use crate::platform::devices::Devices;
 use crate::platform::output::Output;
-
-/// What the prompt looks like.
-pub const PROMPT: &str = "nl31> ";
 
 /// Bytes typed ahead.
 const INPUT_MAX: usize = 4096;
@@ -115,6 +113,8 @@ pub struct Console<T> {
     pub(super) waiting: bool,
     pub(super) stop: bool,
     pub(super) monitoring: bool,
+    /// What [`Console::suspend`] ended, and the terminal does not know yet.
+    interrupted: Option<&'static str>,
     /// Events were lost, and the table is to be asked for its generation.
     pub(super) behind: bool,
     pub(super) ended: bool,
@@ -154,6 +154,7 @@ impl<T: Transport> Console<T> {
             waiting: false,
             stop: false,
             monitoring: false,
+            interrupted: None,
             behind: false,
             ended: false,
             commands: 0,
@@ -166,15 +167,23 @@ impl<T: Transport> Console<T> {
     /// loaded, or at the first key.
     pub fn start(&mut self) {
         if self.is_locked() {
-            self.data(format_args!("\nnl31 agent"));
+            self.data(format_args!(""));
+            self.data(format_args!("nl31 agent"));
         } else if self.interactive() {
+            self.data(format_args!(""));
             self.data(format_args!(
-                "\nnl31 agent {}: help lists the commands, Tab and ? help with them",
+                "nl31 agent {}: help lists the commands, Tab and ? help with them",
                 env!("CARGO_PKG_VERSION")
             ));
         }
         if self.peer == Peer::Line && self.candidate.is_none() {
             self.candidate = Candidate::resume(&self.shared.config.files.candidate());
+        }
+        let open = self.interactive() && !self.is_locked();
+        if let Some(what) = self.interrupted.take_if(|_| open) {
+            self.notice(format_args!(
+                "{what}: a program or another terminal took the line"
+            ));
         }
         if let Some(candidate) = self.candidate.as_ref().filter(|_| self.interactive()) {
             let edits = candidate.edits();
@@ -192,6 +201,11 @@ impl<T: Transport> Console<T> {
 
     /// Somebody else has the line: drops what is under way.
     pub fn suspend(&mut self) {
+        if self.works() {
+            self.interrupted = Some("the command that ran was stopped");
+        } else if self.monitoring {
+            self.interrupted = Some("`monitor` is off");
+        }
         match std::mem::replace(&mut self.running, Running::Nothing) {
             Running::Commit(mut commit) => self.abandon(&mut commit.load),
             Running::Load(mut loading) => {

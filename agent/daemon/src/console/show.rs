@@ -10,8 +10,11 @@ use super::reply::{Reason, count_routes};
 use super::session::{Console, LINES_PER_STEP, Running};
 use crate::console::json::JsonListed;
 use crate::grammar::codes;
-use crate::grammar::{self, JSON, LONGER};
+use crate::grammar::{self, COUNT, JSON, LONGER};
 use crate::platform::devices::Cached;
+
+/// Routes that are counted before keys are looked after again.
+const COUNTED_PER_STEP: usize = 1024;
 
 /// A list under way.
 pub(super) struct Show {
@@ -21,6 +24,8 @@ pub(super) struct Show {
     /// Only paths of this very prefix, which come first.
     exactly: Option<Prefix>,
     json: bool,
+    /// The routes are counted and not listed.
+    count: bool,
     shown: u64,
     /// The device that the paths shall have, where it is not there.
     missing: Option<DeviceName>,
@@ -72,6 +77,7 @@ impl<T: Transport> Console<T> {
                     own,
                     exactly,
                     json: parsed.flags & JSON != 0,
+                    count: parsed.flags & COUNT != 0,
                     shown: 0,
                     missing,
                     passed_over: parsed.passed_over(),
@@ -90,8 +96,13 @@ impl<T: Transport> Console<T> {
         }
         let devices = Rc::clone(&self.devices);
         let mut devices = Cached::new(&*devices);
-        for _ in 0..LINES_PER_STEP {
-            if self.page_is_full() {
+        let lines = if show.count {
+            COUNTED_PER_STEP
+        } else {
+            LINES_PER_STEP
+        };
+        for _ in 0..lines {
+            if !show.count && self.page_is_full() {
                 return self.pause(Running::Show(show));
             }
             let next = match (&mut show.own, &mut self.client) {
@@ -104,6 +115,9 @@ impl<T: Transport> Console<T> {
             match next {
                 Ok(Step::Route(route, flags)) if !beyond(&route) => {
                     show.shown += 1;
+                    if show.count {
+                        continue;
+                    }
                     let route = devices.named(route);
                     match show.json {
                         true => self.data(format_args!("{}", JsonListed(&route, flags))),

@@ -11,6 +11,7 @@ use nl31_wire::{BadItems, code};
 use crate::config::save::SaveError;
 use crate::console::Reason;
 use crate::grammar::codes::{self, Code};
+use crate::platform::printable::printable;
 
 /// Why a request was not carried out.
 pub(super) struct Refusal {
@@ -102,7 +103,7 @@ impl Text {
 impl fmt::Write for Text {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         text.chars()
-            .try_for_each(|c| self.0.push(c))
+            .try_for_each(|c| self.0.push(printable(c)))
             .map_err(|_| fmt::Error)
     }
 }

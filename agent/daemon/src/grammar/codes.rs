@@ -59,6 +59,7 @@ codes! {
     REFUSED = Error 422 "the kernel refused the request";
     LOCKED = Error 423 "another change of the table is under way, or one waits to be confirmed";
     FILE = Error 424 "a file cannot be read or written, or has a mistake";
+    NOT_SAVED = Error 428 "a reboot would lose changes: save or commit them, or say `reboot now`";
     BROKEN = Error 500 "a fault in the agent or the kernel";
     ABSENT = Error 503 "the kernel's nl31 module is not there";
     TIMEOUT = Error 504 "the kernel did not answer in time";

@@ -275,13 +275,13 @@ mod tests {
             offered("route show "),
             (
                 11,
-                "PREFIX default unicast blackhole unreachable prohibit via dev metric proto longer json"
+                "PREFIX default unicast blackhole unreachable prohibit via dev metric proto longer json count"
                     .into()
             )
         );
         assert_eq!(
             offered("route show blackhole ").1,
-            "PREFIX default via dev metric proto longer json"
+            "PREFIX default via dev metric proto longer json count"
         );
         for proto in ["proto", "pro"] {
             let left = format!("route add 10.0.0.0/8 {proto} ");

@@ -59,6 +59,7 @@ impl fmt::Display for GrammarErrorKind {
             Ok(())
         };
         match self {
+            Self::Unknown(Level::TOP) => f.write_str("no such command: `help` lists them"),
             Self::Unknown(level) | Self::Incomplete(level) => f
                 .write_str("expected ")
                 .and_then(|()| list(f, &mut level.words().map(|(_, word)| word))),

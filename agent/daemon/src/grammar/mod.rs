@@ -19,5 +19,5 @@ pub use limits::{CONFIRM_SECONDS_MAX, GREETING_MAX, TERMINAL_SIZE_MAX};
 pub use parse::{command, confirmed, nothing, one_of, one_word, size};
 pub use route_line::{route_words, within_family};
 pub use table::{
-    ALL, Action, Arguments, CODES, COMMANDS, CONFIRMED, Command, GET_JSON, JSON, LONGER,
+    ALL, Action, Arguments, CODES, COMMANDS, CONFIRMED, COUNT, Command, GET_JSON, JSON, LONGER,
 };

@@ -22,6 +22,9 @@ pub(super) const IP: &str = "ip";
 /// Finds the command of a line: with its index in [`COMMANDS`], and the byte where
 /// its arguments start. `None` if the line is empty.
 pub fn command(line: &str) -> Result<Option<(&'static Command, usize)>, GrammarError> {
+    if let Some(found) = shown(line) {
+        return Ok(Some(found));
+    }
     let mut level = Level::TOP;
     for word in words(line, 0) {
         level = descend(level, word)?;
@@ -52,6 +55,27 @@ pub fn command(line: &str) -> Result<Option<(&'static Command, usize)>, GrammarE
         len: 0,
         kind: GrammarErrorKind::Incomplete(level),
     })
+}
+
+/// What other devices call `show`: `show version` is `version`, `show routes` is `route show`.
+fn shown(line: &str) -> Option<(&'static Command, usize)> {
+    let mut words = words(line, 0);
+    let show = words.next()?;
+    let mut object = words.next()?;
+    if show.text != "show" {
+        return None;
+    }
+    if object.text == IP {
+        object = words.next()?;
+    }
+    let action = |action| COMMANDS.iter().find(|command| command.action == action);
+    let command = match object.text {
+        "route" | "routes" => action(Action::RouteShow),
+        text => COMMANDS
+            .iter()
+            .find(|command| *command.words == [text] && command.action.reads()),
+    };
+    Some((command?, object.column + object.text.len()))
 }
 
 /// The family that an option of `ip` says.
@@ -289,7 +313,18 @@ mod tests {
             assert_eq!(found, Ok(action), "{line}");
         }
         let second = "0+4: no such command, did you mean route show?";
-        assert_eq!(found("show route"), Err(second.into()));
+        for line in ["show", "show reboot", "show x"] {
+            assert_eq!(found(line), Err(second.into()));
+        }
+        for (line, action, start) in [
+            ("show version", Action::Version, 12),
+            ("show log", Action::Log, 8),
+            ("show stats json", Action::Stats, 10),
+            ("show route 10.0.0.0/8", Action::RouteShow, 10),
+            ("show ip routes", Action::RouteShow, 14),
+        ] {
+            assert_eq!(found(line), Ok(Some((action, start))), "{line}");
+        }
         assert_eq!(found("ip addr"), Err("3+4: expected route".into()));
         assert_eq!(found("ip"), Err("2+0: expected route".into()));
         assert!(found("route quit").unwrap_err().contains("expected add"));
@@ -297,8 +332,7 @@ mod tests {
 
     #[test]
     fn errors_say_what_was_expected_where() {
-        let top = "expected greet, ping, route, begin, diff, check, commit, confirm, rollback, save, load, \
-            factory-reset, monitor, stats, log, version, help, terminal, exit or reboot";
+        let top = "no such command: `help` lists them";
         assert_eq!(found("foo bar"), Err(format!("0+3: {top}")));
         assert_eq!(
             found("route  "),

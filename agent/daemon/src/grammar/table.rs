@@ -132,9 +132,13 @@ static ROUTE: Syntax = Syntax {
     abbreviations: true,
 };
 
-/// The same with the flags [`LONGER`] and [`JSON`].
+/// The same with the flags [`LONGER`], [`JSON`] and [`COUNT`].
 static SHOW: Syntax = Syntax {
-    flags: &[LONGER_WORD, JSON_WORD],
+    flags: &[
+        LONGER_WORD,
+        JSON_WORD,
+        flag("count", "only how many there are"),
+    ],
     abbreviations: true,
 };
 
@@ -160,10 +164,15 @@ pub const LONGER: u8 = 1;
 pub const ALL: u8 = 2;
 /// Bit of the word `json` of `route show`.
 pub const JSON: u8 = 2;
+/// Bit of the word `count` of `route show`.
+pub const COUNT: u8 = 4;
 /// Bit of the word `json` of `route get`.
 pub const GET_JSON: u8 = 1;
 
 static AS_JSON: [Keyword; 1] = [JSON_WORD];
+
+/// What `reboot` may be followed by.
+static NOW: [Keyword; 1] = [flag("now", "without asking what is not saved")];
 
 /// What `commit` may be followed by.
 pub const CONFIRMED: Keyword = Keyword {
@@ -215,9 +224,9 @@ commands! {
     "monitor" => Monitor, Arguments::Word(&ON_OFF), "show changes of the table as they happen, until `monitor off`";
     "stats" => Stats, Arguments::Word(&AS_JSON), "counters of the table and the agent";
     "log" => Log, Arguments::Word(&AS_JSON), "the agent's log, the last lines";
-    "version" => Version, Arguments::Word(&AS_JSON), "versions of the agent, the image and the kernel module; host name, boot";
+    "version" => Version, Arguments::Word(&AS_JSON), "versions of the agent, the image and the kernel module; host name, boot, uptime, whether all is saved";
     "help" => Help, Arguments::Command, "list the commands, or explain one, or the reply codes";
     "terminal" => Terminal, Arguments::Size, "how many rows and columns the terminal has, so that long output pauses; 0 if it is not known";
     "exit" => Exit, Arguments::None, "lock the line if it has a PIN, or end the session";
-    "reboot" => Reboot, Arguments::None, "restart the appliance; what was not saved is lost";
+    "reboot" => Reboot, Arguments::Word(&NOW), "restart the appliance, unless that loses changes; `reboot now` loses them";
 }

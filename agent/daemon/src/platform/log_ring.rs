@@ -5,6 +5,7 @@
 use std::io::{self, Write};
 use std::sync::{Mutex, PoisonError};
 
+use super::printable::printable;
 use nix::time::{ClockId, clock_gettime};
 
 /// Longest line in bytes; the rest is cut.
@@ -68,8 +69,7 @@ impl Write for RingWriter {
         {
             let mut line = LogLine::new();
             for c in String::from_utf8_lossy(text).chars() {
-                let c = if c.is_control() { '?' } else { c };
-                if line.push(c).is_err() {
+                if line.push(printable(c)).is_err() {
                     break;
                 }
             }

@@ -8,6 +8,7 @@ pub mod exit_reason;
 pub mod instance;
 pub mod log_ring;
 pub mod output;
+pub mod printable;
 pub mod reboot;
 pub mod receiver;
 pub mod sandbox;

@@ -3,6 +3,8 @@
 
 use std::fmt;
 
+use super::printable::printable;
+
 /// Capacity of an [`Output`]. The longest single reply, `help` of everything,
 /// takes a third of it.
 pub const OUTPUT_MAX: usize = 16 * 1024;
@@ -68,6 +70,11 @@ impl Output {
         self.dropped
     }
 
+    /// Ends a line.
+    pub fn end_line(&mut self) {
+        self.raw(if self.crlf { b"\r\n" } else { b"\n" });
+    }
+
     /// Adds bytes as they are.
     pub fn raw(&mut self, bytes: &[u8]) {
         if self.muted {
@@ -84,22 +91,19 @@ impl Output {
     }
 }
 
-/// Text, in which a LF ends a line.
+/// A part of a line, whatever it has made printable. See [`Output::end_line`].
 impl fmt::Write for Output {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        if !self.crlf {
-            self.raw(text.as_bytes());
-            return Ok(());
+        let mut rest = text;
+        while let Some(at) = rest.find(|c| printable(c) != c) {
+            let (before, from) = rest.split_at(at);
+            let mut chars = from.chars();
+            let c = chars.next().map_or('?', printable);
+            self.raw(before.as_bytes());
+            self.raw(c.encode_utf8(&mut [0; 4]).as_bytes());
+            rest = chars.as_str();
         }
-        for part in text.split_inclusive('\n') {
-            match part.strip_suffix('\n') {
-                Some(line) => {
-                    self.raw(line.as_bytes());
-                    self.raw(b"\r\n");
-                }
-                None => self.raw(part.as_bytes()),
-            }
-        }
+        self.raw(rest.as_bytes());
         Ok(())
     }
 }
@@ -112,11 +116,18 @@ mod tests {
     #[test]
     fn lines_end_as_the_terminal_wants() {
         let mut output = Output::new(true);
-        write!(output, "a\nb").unwrap();
-        assert_eq!(output.pending(), b"a\r\nb");
+        output.end_line();
+        assert_eq!(output.pending(), b"\r\n");
         let mut output = Output::new(false);
-        write!(output, "a\nb").unwrap();
-        assert_eq!(output.pending(), b"a\nb");
+        output.end_line();
+        assert_eq!(output.pending(), b"\n");
+    }
+
+    #[test]
+    fn text_neither_steers_the_terminal_nor_ends_a_line() {
+        let mut output = Output::new(true);
+        write!(output, "\x1b[2Ja\tb\r\nI200 caf\u{e9}\u{9b}").unwrap();
+        assert_eq!(output.pending(), "?[2Ja b??I200 caf\u{e9}?".as_bytes());
     }
 
     #[test]

@@ -6,15 +6,20 @@ use std::fmt;
 use std::fs::File;
 use std::io::Read;
 
+use nix::time::{ClockId, clock_gettime};
+
 const OS_RELEASE: &str = "/etc/os-release";
 const HOSTNAME: &str = "/proc/sys/kernel/hostname";
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
+
+/// Longest name of a host, as in `utsname`.
+pub const HOST_NAME_MAX: usize = 64;
 
 /// Bytes of a file that are looked at.
 const FILE_MAX: usize = 512;
 
 /// Passes a line for each to `tell`: `image VERSION BUILD` (on an image of this project
-/// only), `host NAME`, `boot ID`. What cannot be read has none.
+/// only), `host NAME`, `boot ID`, `uptime DAYSd HH:MM:SS`. What cannot be read has none.
 pub fn describe(mut tell: impl FnMut(fmt::Arguments)) {
     let mut bytes = [0; FILE_MAX];
     if let Some(release) = read(OS_RELEASE, &mut bytes)
@@ -29,6 +34,23 @@ pub fn describe(mut tell: impl FnMut(fmt::Arguments)) {
             tell(format_args!("{name} {value}"));
         }
     }
+    if let Ok(uptime) = clock_gettime(ClockId::CLOCK_BOOTTIME) {
+        let seconds = uptime.tv_sec();
+        let (minutes, days) = (seconds / 60, seconds / 86_400);
+        let (hour, minute, second) = (minutes / 60 % 24, minutes % 60, seconds % 60);
+        tell(format_args!(
+            "uptime {days}d {hour:02}:{minute:02}:{second:02}"
+        ));
+    }
+}
+
+/// The board's name, if it has one.
+pub fn host_name() -> Option<heapless::String<HOST_NAME_MAX>> {
+    let mut bytes = [0; FILE_MAX];
+    let name = word(read(HOSTNAME, &mut bytes)?.trim_ascii())?;
+    heapless::String::try_from(name)
+        .ok()
+        .filter(|name| name != "(none)" && name != "localhost")
 }
 
 /// The first bytes of a file.
@@ -77,7 +99,7 @@ mod tests {
     fn this_machine_has_a_name_and_a_boot() {
         let mut lines = Vec::new();
         describe(|line| lines.push(line.to_string()));
-        for name in ["host ", "boot "] {
+        for name in ["host ", "boot ", "uptime "] {
             assert!(lines.iter().any(|line| line.starts_with(name)), "{lines:?}");
         }
     }

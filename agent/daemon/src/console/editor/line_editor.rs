@@ -40,13 +40,12 @@ pub struct Editor {
     recalled: Option<usize>,
     draft: Line,
     search: Option<Search>,
-    prompt: &'static str,
     row: Row,
 }
 
 impl Editor {
     /// An editor with an empty line and nothing drawn.
-    pub fn new(prompt: &'static str) -> Self {
+    pub fn new(prompt: &str) -> Self {
         Self {
             keys: KeyDecoder::default(),
             buffer: LineBuffer::default(),
@@ -54,7 +53,6 @@ impl Editor {
             recalled: None,
             draft: Line::new(),
             search: None,
-            prompt,
             row: Row::new(prompt),
         }
     }
@@ -70,7 +68,7 @@ impl Editor {
     /// The same without the history: somebody else may come.
     pub fn forget(&mut self) {
         let width = self.width();
-        *self = Self::new(self.prompt);
+        *self = Self::new(self.prompt_text());
         self.set_width(width);
     }
 
@@ -91,7 +89,12 @@ impl Editor {
 
     /// The prompt.
     pub fn prompt_text(&self) -> &str {
-        self.prompt
+        self.row.prompt()
+    }
+
+    /// Sets the prompt that is drawn next.
+    pub fn set_prompt(&mut self, prompt: &str) {
+        self.row.set_prompt(prompt);
     }
 
     /// The line left of the cursor.

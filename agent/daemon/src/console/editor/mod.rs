@@ -14,4 +14,4 @@ mod row;
 pub use keys::{Key, KeyDecoder};
 pub use line_buffer::{LINE_MAX, Line};
 pub use line_editor::{Editor, Request};
-pub use row::DRAWN_MAX;
+pub use row::{DRAWN_MAX, PROMPT_MAX};

@@ -20,10 +20,15 @@ pub(super) const WIDTH_MIN: usize = 20;
 /// anew in characters of 4 bytes, and the way back of the cursor.
 pub const DRAWN_MAX: usize = WIDTH_MAX * 4 + 2 * WIDTH_MAX + 16;
 
+/// Longest prompt in bytes.
+pub const PROMPT_MAX: usize = 96;
+
+type Prompt = heapless::String<PROMPT_MAX>;
+
 /// See the module.
 #[derive(Debug)]
 pub struct Row {
-    prompt: &'static str,
+    prompt: Prompt,
     width: usize,
     /// Columns of the line that are hidden to the left.
     hidden: usize,
@@ -34,13 +39,26 @@ pub struct Row {
 
 impl Row {
     /// An empty row of a terminal of unknown width.
-    pub fn new(prompt: &'static str) -> Self {
+    pub fn new(prompt: &str) -> Self {
         Self {
-            prompt,
+            prompt: Prompt::try_from(prompt).unwrap_or_default(),
             width: WIDTH_UNKNOWN,
             hidden: 0,
             shown: heapless::Vec::new(),
             column: 0,
+        }
+    }
+
+    /// What stands before the line, if it is not longer than [`PROMPT_MAX`].
+    pub fn set_prompt(&mut self, prompt: &str) {
+        self.prompt = Prompt::try_from(prompt).unwrap_or_default();
+    }
+
+    /// What stands before the line: a short one where a narrow terminal has no room.
+    pub fn prompt(&self) -> &str {
+        match self.prompt.len() + WIDTH_MIN / 2 <= self.width {
+            true => &self.prompt,
+            false => "> ",
         }
     }
 
@@ -59,8 +77,8 @@ impl Row {
 
     /// Column at which a byte of the line is shown, if the whole line is.
     pub fn shown_at(&self, line: &str, offset: usize) -> Option<usize> {
-        let all = self.prompt.len() + columns(line);
-        (all < self.width).then(|| self.prompt.len() + columns(&line[..offset]))
+        let all = self.prompt().len() + columns(line);
+        (all < self.width).then(|| self.prompt().len() + columns(&line[..offset]))
     }
 
     /// Shows the next line from its start.
@@ -95,7 +113,7 @@ impl Row {
     /// Shows the line; `left` is its part left of the cursor.
     pub fn show_line(&mut self, line: &str, left: &str, out: &mut Output) {
         let mut row = heapless::Vec::<char, WIDTH_MAX>::new();
-        let room = self.drawable() - self.prompt.len();
+        let room = self.drawable() - self.prompt().len();
         let cursor = columns(left);
         let length = columns(line);
         if length <= room {
@@ -106,9 +124,7 @@ impl Row {
                 .saturating_sub(room / 2)
                 .min(length + 1 - room.min(length));
         }
-        for c in self.prompt.chars() {
-            let _ = row.push(c);
-        }
+        let _ = self.prompt().chars().try_for_each(|c| row.push(c));
         let shown = cells(line).skip(self.hidden).take(room);
         for (index, c) in shown.enumerate() {
             let more_left = index == 0 && self.hidden > 0;
@@ -123,7 +139,7 @@ impl Row {
             let _ = row.push(c);
         }
         mend(&mut row);
-        let column = self.prompt.len() + cursor - self.hidden;
+        let column = self.prompt().len() + cursor - self.hidden;
         self.draw(&row, column, out);
     }
 

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The prompt: which board the line belongs to, and what is open there.
+//!
+//! ```text
+//! NAME[(edit N)][*][!]>
+//! ```
+//!
+//! and a blank. NAME is the host name, or `nl31` where the board has none; N counts the open
+//! edits; `*` marks changes that are not saved; `!` marks a commit that waits for `confirm`.
+//! A script finds it by the pattern `^[^ ()]+(\(edit [0-9]+\))?\*?!?> $`.
+
+use std::fmt::Write as _;
+
+use nl31_netlink::Transport;
+
+use super::editor::PROMPT_MAX;
+use super::session::Console;
+use crate::platform::system;
+
+/// The prompt while the board has no name and nothing is open.
+pub const PROMPT: &str = "nl31> ";
+
+/// The name in [`PROMPT`].
+const NAME: &str = "nl31";
+
+/// Longer names are cut.
+const NAME_MAX: usize = 32;
+
+impl<T: Transport> Console<T> {
+    /// Has the editor draw the prompt of now.
+    pub(super) fn renew_prompt(&mut self) {
+        let name = match self.shared.appliance {
+            true => system::host_name(),
+            false => None,
+        };
+        let name = name.as_deref().unwrap_or(NAME);
+        let mut text = heapless::String::<PROMPT_MAX>::new();
+        let _ = text.push_str(&name[..name.len().min(NAME_MAX)]);
+        if let Some(candidate) = &self.candidate {
+            let _ = write!(text, "(edit {})", candidate.edits());
+        }
+        // What the boot waits for would be passed over.
+        let asks = !self.hurried && !self.boot_goes_on();
+        if asks && self.has_unsaved_changes() == Some(true) {
+            let _ = text.push('*');
+        }
+        if self.shared.left().is_some() {
+            let _ = text.push('!');
+        }
+        let _ = text.push_str("> ");
+        self.editor.set_prompt(&text);
+    }
+}
