@@ -1134,11 +1134,11 @@ fn a_reboot_does_not_lose_changes_unless_told() {
         ",
     );
     assert!(session.types("version\n").contains("\nchanges unsaved\n"));
-    assert!(!shared.reboot.get());
+    assert_eq!(shared.reboot.get(), None);
     session.plays("> reboot now\nI200 restarting");
-    assert!(shared.reboot.replace(false));
+    assert!(shared.reboot.take().is_some());
     session.plays("> save\nI200 saved 1 route\n> reboot\nI200 restarting");
-    assert!(shared.reboot.get());
+    assert!(shared.reboot.get().is_some());
     assert!(session.types("version\n").contains("\nchanges none\n"));
 }
 
@@ -2095,7 +2095,7 @@ fn a_factory_reset_deletes_what_was_saved_and_not_the_table() {
 fn only_the_appliance_is_rebooted() {
     let mut session = Session::new(false);
     session.plays("> reboot\nE403 this agent does not run the machine that it is on");
-    assert!(!session.shared.reboot.get());
+    assert_eq!(session.shared.reboot.get(), None);
 }
 
 #[test]

@@ -235,6 +235,20 @@ fn output_that_had_to_wait_comes_without_a_further_key() {
 }
 
 #[test]
+fn output_that_a_terminal_never_takes_is_dropped_and_counted() {
+    let mut line = Line::new("stall");
+    line.hears("nl31> ");
+    // More replies than all buffers hold, and longer than the agent waits for a reader.
+    line.types("help\r".repeat(500).as_bytes());
+    sleep(Duration::from_secs(12));
+    line.hears("* the terminal took no output for 10 s; ");
+    line.hears(" bytes were dropped\r\n");
+    line.types(b"\x15help codes\r");
+    line.hears("help codes\r\n");
+    line.hears("I200 help\r\n");
+}
+
+#[test]
 fn long_output_pauses_where_the_terminal_says_how_high_it_is() {
     let size = Winsize {
         ws_row: 10,

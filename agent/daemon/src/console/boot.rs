@@ -4,7 +4,7 @@
 use nl31_netlink::Transport;
 
 use super::reply::count_routes;
-use super::session::{Console, REPLY_MAX};
+use super::session::Console;
 use crate::config::boot::News;
 
 impl<T: Transport> Console<T> {
@@ -26,7 +26,7 @@ impl<T: Transport> Console<T> {
 
     /// Goes on loading the config; says whether there is more to do.
     pub(super) fn boot_step(&mut self) -> bool {
-        if !self.boot_goes_on() || !self.out.room(REPLY_MAX) {
+        if !self.boot_goes_on() {
             return false;
         }
         let (Some(client), Some(mut boot)) = (&mut self.client, self.boot.take()) else {

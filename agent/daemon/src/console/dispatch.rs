@@ -181,7 +181,7 @@ impl<T: Transport> Console<T> {
             let text = format_args!("changes would be lost: `save` them, or `reboot now`");
             return self.status(codes::NOT_SAVED, text);
         }
-        self.shared.reboot.set(true);
+        self.shared.ask_for_reboot();
         self.status(codes::DONE, format_args!("restarting"));
     }
 }

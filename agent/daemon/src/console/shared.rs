@@ -2,10 +2,14 @@
 //! What all sessions of an agent have in common.
 
 use std::cell::Cell;
+use std::time::{Duration, Instant};
 
 use crate::candidate::confirmed_commit::{self, RolledBack};
 use crate::config::locations::Files;
 use crate::config::state::ConfigState;
+
+/// How long a reboot waits for answers that terminals and programs do not take.
+const ANSWER_LIMIT: Duration = Duration::from_secs(3);
 
 /// See the module. Everything happens on the main thread.
 #[derive(Debug)]
@@ -18,8 +22,8 @@ pub struct Shared {
     pub unconfirmed: Cell<Option<u64>>,
     /// One was taken back, and programs do not know yet.
     pub rolled_back: Cell<Option<RolledBack>>,
-    /// A reboot was asked for.
-    pub reboot: Cell<bool>,
+    /// A session asked for a reboot, which waits for the sessions' output until then at most.
+    pub reboot: Cell<Option<Instant>>,
 }
 
 impl Shared {
@@ -35,7 +39,7 @@ impl Shared {
             appliance,
             unconfirmed: Cell::new(unconfirmed),
             rolled_back: Cell::new(None),
-            reboot: Cell::new(false),
+            reboot: Cell::new(None),
         }
     }
 
@@ -47,6 +51,11 @@ impl Shared {
             false => confirmed_commit::until(&self.config.files.undo()),
         };
         Some(until?.saturating_sub(confirmed_commit::now()))
+    }
+
+    /// Has the agent restart the machine once the answer is sent.
+    pub fn ask_for_reboot(&self) {
+        self.reboot.set(Some(Instant::now() + ANSWER_LIMIT));
     }
 
     /// A commit was taken back.

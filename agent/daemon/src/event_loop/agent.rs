@@ -14,6 +14,7 @@ use nl31_netlink::Transport;
 use nl31_wire::Line;
 
 use super::retry::Retry;
+use super::stall::Stall;
 use crate::candidate::confirmed_commit;
 use crate::config::boot::Boot;
 use crate::config::locations::Files;
@@ -56,6 +57,8 @@ pub(super) struct Agent {
     pub(super) console: Console<Box<dyn Transport>>,
     pub(super) serial: Option<Serial>,
     pub(super) serial_retry: Retry,
+    /// Whether the line takes output.
+    pub(super) stall: Stall,
     /// Init started this agent as root, which could open a terminal that the agent's user
     /// cannot.
     pub(super) confined: bool,
@@ -177,6 +180,7 @@ pub fn run(options: Options) -> io::Result<bool> {
         options,
         serial,
         serial_retry: Retry::now(),
+        stall: Stall::default(),
         confined,
         line: Line::new(),
         heard: Instant::now(),
@@ -316,10 +320,17 @@ impl Agent {
         }
     }
 
-    /// Restarts the machine if that was asked for, and the answer was sent.
+    /// Restarts the machine if a session asked for that and the answers are sent, or the
+    /// time for them is over.
     pub(super) fn reboot(&mut self) {
-        let answered = self.console.out().pending().is_empty() && !self.program.pending();
-        if answered && self.shared.reboot.take() {
+        let Some(deadline) = self.shared.reboot.get() else {
+            return;
+        };
+        let answered = self.console.out().pending().is_empty()
+            && !self.program.pending()
+            && !self.control.as_ref().is_some_and(Control::pending);
+        if answered || Instant::now() >= deadline {
+            self.shared.reboot.set(None);
             if let Err(error) = reboot::request(&self.options.run) {
                 return self.console.notice(format_args!("cannot restart: {error}"));
             }

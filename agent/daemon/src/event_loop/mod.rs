@@ -5,6 +5,7 @@ mod agent;
 mod kernel;
 mod retry;
 mod serial_line;
+mod stall;
 mod wait;
 
 pub use agent::{Options, run};

@@ -9,6 +9,7 @@ use nl31_wire::{Heard, Line, Silence};
 
 use super::agent::Agent;
 use super::retry::Retry;
+use super::stall::{self, Stall};
 use crate::platform::serial::{Input, Serial};
 
 /// How long a program's frame may pause.
@@ -74,9 +75,10 @@ impl Agent {
             return;
         }
         log::warn!("serial line hung up");
-        // Who comes next may be somebody else.
+        // The next user may be another person.
         self.console.lock();
         self.serial = None;
+        self.stall = Stall::default();
         self.line = Line::new();
         self.program.reset();
         self.leaving = false;
@@ -100,8 +102,18 @@ impl Agent {
                 return;
             }
             match serial.write(out.pending()) {
-                Ok(0) => return,
-                Ok(len) => out.consume(len),
+                Ok(0) => {
+                    let pending = out.pending().len();
+                    let held = !self.options.serial.is_standard();
+                    if held && self.stall.blocked(pending, Instant::now()) {
+                        out.clear();
+                    }
+                    return;
+                }
+                Ok(len) => {
+                    out.consume(len);
+                    self.tell_of_stall();
+                }
                 Err(error) => {
                     log::warn!("serial line: {error}");
                     out.clear();
@@ -115,6 +127,21 @@ impl Agent {
                 // One short write, then poll whether it takes more.
                 return;
             }
+        }
+    }
+
+    /// The line has taken output: says what it has missed.
+    pub(super) fn tell_of_stall(&mut self) {
+        let dropped = self.stall.took();
+        if dropped == 0 {
+            return;
+        }
+        let seconds = stall::LIMIT.as_secs();
+        log::warn!("serial line: took nothing for {seconds} s; {dropped} bytes were dropped");
+        if !self.line.frames() {
+            self.console.notice(format_args!(
+                "the terminal took no output for {seconds} s; {dropped} bytes were dropped"
+            ));
         }
     }
 

@@ -29,6 +29,7 @@ impl Agent {
             true => self.program.pending(),
             false => !self.console.out().pending().is_empty(),
         };
+        let stalled = self.stall.has_dropped();
         let wants = self.wants() > 0;
         let answers = self.console.waits_for_kernel();
         let listens = self.console.listens() || self.programs_subscribe();
@@ -39,13 +40,13 @@ impl Agent {
             fds.len() - 1
         };
         let signals = watch(self.signals.as_fd(), PollFlags::POLLIN);
-        let (mut input, mut hangup) = (None, None);
+        let (mut input, mut output, mut hangup) = (None, None, None);
         if let Some(serial) = &self.serial {
             if wants {
                 input = Some(watch(serial.input(), PollFlags::POLLIN));
             }
-            if pending {
-                watch(serial.output(), PollFlags::POLLOUT);
+            if pending || stalled {
+                output = Some(watch(serial.output(), PollFlags::POLLOUT));
             } else if !wants {
                 // Nothing to do there, but a hangup is always reported.
                 hangup = Some(watch(serial.input(), PollFlags::empty()));
@@ -72,11 +73,15 @@ impl Agent {
         let ready = |index: usize| fds[index].any().unwrap_or(false);
         let signalled = ready(signals);
         let readable = input.is_some_and(ready);
+        let writable = output.is_some_and(ready);
         let programs = (own..fds.len()).any(ready);
         let gone = hangup.is_some_and(ready) && !self.options.serial.is_standard();
         drop(fds);
         if signalled {
             self.signal()?;
+        }
+        if writable && stalled {
+            self.tell_of_stall();
         }
         if readable {
             self.read();
@@ -103,9 +108,13 @@ impl Agent {
         // A kernel that says nothing is to be noticed.
         let answer = self.console.waits_for_kernel();
         let answer = answer.then(|| Instant::now() + ANSWER_CHECK);
-        let timers = [serial, kernel, silence, undo, idle, watchdog, answer]
-            .into_iter()
-            .flatten();
+        // In the past where the line's output is dropped at once; there is none then.
+        let stall = self.stall.deadline().filter(|at| *at > Instant::now());
+        let reboot = self.shared.reboot.get();
+        let timers = [
+            serial, kernel, silence, undo, idle, watchdog, answer, stall, reboot,
+        ];
+        let timers = timers.into_iter().flatten();
         match timers.min() {
             None => PollTimeout::NONE,
             Some(at) => {

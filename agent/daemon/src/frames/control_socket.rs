@@ -119,6 +119,11 @@ impl Control {
             .for_each(|connected| connected.program.event(message));
     }
 
+    /// Whether an answer to any of the programs is not sent yet.
+    pub fn pending(&self) -> bool {
+        self.programs.iter().any(|connected| connected.pending())
+    }
+
     /// Whether any of the programs wants the events.
     pub fn subscribe(&self) -> bool {
         let mut programs = self.programs.iter();
