@@ -66,8 +66,8 @@ pub const ROUTE_OIF: u16 = 5;
 pub const ROUTE_METRIC: u16 = 6;
 pub const ROUTE_PROTOCOL: u16 = 7;
 pub const ROUTE_GENERATION: u16 = 8;
-pub const ROUTE_OIF_NAME: u16 = 11;
-pub const ROUTE_FLAGS: u16 = 12;
+pub const ROUTE_OIF_NAME: u16 = 10;
+pub const ROUTE_FLAGS: u16 = 11;
 
 pub const FLAG_LINKDOWN: u32 = 1;
 pub const FLAG_DEAD: u32 = 2;
@@ -91,4 +91,58 @@ pub const TABLE_ERRORS: u16 = 14;
 /// Length rounded up to netlink's alignment.
 pub const fn align(len: usize) -> usize {
     (len + 3) & !3
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    /// The enumerators of the kernel's header, without their `NL31_`.
+    fn header() -> BTreeMap<String, u32> {
+        let path = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../../kmod/include/uapi/linux/nl31.h"
+        );
+        let text = std::fs::read_to_string(path).unwrap();
+        let mut numbers = BTreeMap::new();
+        let mut next = 0;
+        for line in text.lines() {
+            if line.starts_with("enum ") {
+                next = 0;
+            }
+            let Some(enumerator) = line.strip_prefix("\tNL31_") else {
+                continue;
+            };
+            let code = enumerator.split([',', '/']).next().unwrap();
+            let (name, value) = code.split_once('=').unwrap_or((code, ""));
+            // NL31_X_MAX is computed from another enumerator.
+            let value = value.trim();
+            match value.parse() {
+                Ok(number) => next = number,
+                Err(_) if value.is_empty() => {}
+                Err(_) => continue,
+            }
+            numbers.insert(name.trim().to_owned(), next);
+            next += 1;
+        }
+        numbers
+    }
+
+    #[test]
+    fn numbers_are_those_of_the_kernel_header() {
+        let header = header();
+        let source = include_str!("abi.rs");
+        let mut checked = 0;
+        for line in source.lines().filter_map(|l| l.strip_prefix("pub const ")) {
+            let (name, value) = line.split_once(": ").unwrap();
+            let families = ["MSG_", "GREET_", "ROUTE_", "FLAG_", "TABLE_"];
+            if !families.iter().any(|family| name.starts_with(family)) {
+                continue;
+            }
+            let value = value.split("= ").nth(1).unwrap().trim_end_matches(';');
+            assert_eq!(header.get(name), Some(&value.parse().unwrap()), "{name}");
+            checked += 1;
+        }
+        assert!(checked > 35, "{checked}");
+    }
 }
