@@ -1278,6 +1278,10 @@ fn ctrl_c_stops_a_long_list_and_drops_what_was_typed_ahead() {
     session.console.work();
     session.console.feed(b"\x03");
     let reply = session.types("ping\r");
+    assert!(
+        reply.starts_with("^C\r\n"),
+        "no route that was not sent: {reply}"
+    );
     let status: Vec<_> = reply.lines().filter(|line| line.contains("20")).collect();
     assert!(
         status
@@ -1951,6 +1955,32 @@ fn a_confirm_that_is_stopped_says_that_it_has_confirmed() {
     );
     let again = session.types("confirm\r");
     assert!(again.contains("E412 no commit waits"), "{again:?}");
+}
+
+#[test]
+fn rollback_without_edits_takes_back_the_commit_that_waits() {
+    let mut session = Session::new(false);
+    session.plays(
+        "
+        > begin
+        I200 edits wait for `commit` from now on
+        > route add 10.0.0.0/8 dev eth0
+        I200 edit 1
+        > commit confirmed 60
+        I200 committed 1 edit, for 60 s: `confirm` keeps and saves them
+        > begin
+        I200 edits wait for `commit` from now on
+        > route add 11.0.0.0/8 dev eth0
+        I200 edit 1
+        > rollback
+        I200 dropped 1 edit; a commit waits for `confirm`: `rollback` again takes it back
+        > begin
+        I200 edits wait for `commit` from now on
+        > rollback
+        I200 rolled back: 1 prefix has its paths of before
+        ",
+    );
+    assert!(session.table().is_empty());
 }
 
 #[test]
