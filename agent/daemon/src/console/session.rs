@@ -20,7 +20,7 @@ use super::commit::Commit;
 use super::config::Save;
 use super::diff::{CandidateDiff, ConfigDiff};
 use super::editor::{DRAWN_MAX, Editor, LINE_MAX, Line, Request};
-use super::info::Topic;
+use super::info::{Log, Topic};
 use super::intake::{Intake, Verdict};
 use super::lock::{self, Lock};
 use super::prompt::PROMPT;
@@ -71,8 +71,8 @@ pub(super) enum Running {
     /// A page is full, and a key is waited for.
     Paused(Box<Running>),
     Show(Box<Show>),
-    /// The log, from this line on; as JSON or not.
-    Log(u64, bool),
+    /// A log, from this line on.
+    Log(Log, u64),
     /// Help on this, from this line on.
     Help(Topic, usize),
     Commit(Box<Commit>),
@@ -426,7 +426,7 @@ impl<T: Transport> Console<T> {
                         false => Running::Paused(inner),
                     };
                 }
-                Running::Log(next, json) => self.log(next, json),
+                Running::Log(log, next) => self.log(log, next),
                 Running::Help(topic, next) => self.help_on(topic, next),
                 running => {
                     let more = match running {

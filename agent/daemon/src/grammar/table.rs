@@ -171,6 +171,9 @@ pub const GET_JSON: u8 = 1;
 
 static AS_JSON: [Keyword; 1] = [JSON_WORD];
 
+/// What `log` may be followed by.
+static LOGS: [Keyword; 2] = [JSON_WORD, flag("kernel", "the kernel's log")];
+
 /// What `reboot` may be followed by.
 static NOW: [Keyword; 1] = [flag("now", "without asking what is not saved")];
 
@@ -223,7 +226,7 @@ commands! {
     "factory-reset" => FactoryReset, Arguments::None, "delete the saved config, so that the next boot begins with the factory's";
     "monitor" => Monitor, Arguments::Word(&ON_OFF), "show changes of the table as they happen, until `monitor off`";
     "stats" => Stats, Arguments::Word(&AS_JSON), "counters of the table and the agent";
-    "log" => Log, Arguments::Word(&AS_JSON), "the agent's log, the last lines";
+    "log" => Log, Arguments::Word(&LOGS), "the agent's log, the last lines; `log kernel`: the kernel's";
     "version" => Version, Arguments::Word(&AS_JSON), "versions of the agent, the image and the kernel module; host name, boot, uptime, whether all is saved";
     "help" => Help, Arguments::Command, "list the commands, or explain one, or the reply codes";
     "terminal" => Terminal, Arguments::Size, "how many rows and columns the terminal has, so that long output pauses; 0 if it is not known";
