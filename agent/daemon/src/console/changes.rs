@@ -40,6 +40,11 @@ impl Changes {
         lost
     }
 
+    /// Number of the last change that is known of.
+    pub fn last(&self) -> Option<u64> {
+        self.last
+    }
+
     /// Changes that were told.
     pub fn received(&self) -> u64 {
         self.received

@@ -27,8 +27,22 @@ const NAME: &str = "nl31";
 const NAME_MAX: usize = 32;
 
 impl<T: Transport> Console<T> {
-    /// Has the editor draw the prompt of now.
+    /// Has the editor draw the prompt of now, whose mark is that of the kernel's table.
     pub(super) fn renew_prompt(&mut self) {
+        // The boot waits for answers, and would pass over this one; nothing of a paste shows.
+        let asks = !self.hurried && !self.boot_goes_on();
+        let unsaved = asks && self.has_unsaved_changes() == Some(true);
+        self.set_prompt(unsaved);
+    }
+
+    /// The same, whose mark is that of the last event: many may come.
+    pub(super) fn renew_prompt_below_notice(&mut self) {
+        let last = self.changes.last();
+        let unsaved = last.is_some_and(|last| self.shared.config.is_unsaved(last));
+        self.set_prompt(unsaved);
+    }
+
+    fn set_prompt(&mut self, unsaved: bool) {
         let name = match self.shared.appliance {
             true => system::host_name(),
             false => None,
@@ -39,9 +53,7 @@ impl<T: Transport> Console<T> {
         if let Some(candidate) = &self.candidate {
             let _ = write!(text, "(edit {})", candidate.edits());
         }
-        // What the boot waits for would be passed over.
-        let asks = !self.hurried && !self.boot_goes_on();
-        if asks && self.has_unsaved_changes() == Some(true) {
+        if unsaved {
             let _ = text.push('*');
         }
         if self.shared.left().is_some() {
