@@ -244,9 +244,17 @@ impl<T: Transport> Console<T> {
 
     /// The kernel's side is there.
     pub fn attach(&mut self, mut client: Client<T>) {
-        let table = client.table().ok();
-        self.changes.begin(table.map(|table| table.generation));
+        let now = client.table().ok().map(|table| table.generation);
+        let lost = match (self.changes.last(), now) {
+            (Some(last), Some(now)) if now >= last => self.changes.catch_up(now),
+            // The first table, or another one than before.
+            _ => {
+                self.changes.begin(now);
+                0
+            }
+        };
         self.client = Some(client);
+        self.show_lost(lost);
         if let Some(boot) = &mut self.boot {
             boot.restart();
         }
