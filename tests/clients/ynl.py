@@ -46,8 +46,8 @@ def cli(kind, operation, attributes=None, *flags):
     if kind == "dump" and said.startswith("Netlink warning:"):
         # ynl takes the attribute of the closing NLMSG_DONE, the table's generation, for a
         # warning. It prints that message, which has two lines, first.
-        _, done, cookie, said = said.split("\n", 3)
-        expect((" nl_type = 3" in done, "extack: " in cookie), (True, True))
+        _, message, cookie, said = said.split("\n", 3)
+        expect((" nl_type = 3" in message, "extack: " in cookie), (True, True))
     return json.loads(said) if operation else said
 
 
