@@ -7,11 +7,12 @@ use nix::libc;
 use nl31_route::Spec;
 
 use crate::abi::*;
-use crate::client::{Client, Transport, refused};
+use crate::change::Change;
+use crate::client::{Client, refused};
 use crate::error::{Error, ErrorKind, Op};
 use crate::message::Body;
 use crate::request::{Datagram, Full, Request};
-use crate::transaction::Change;
+use crate::transport::Transport;
 
 /// Bytes sent at once: some 600 routes. Well below the send buffer, and their
 /// answers fit the receive buffer should every one of them fail.
@@ -264,7 +265,7 @@ impl Load {
 mod tests {
     use super::*;
     use crate::FakeKernel;
-    use crate::client::Add;
+    use crate::change::Add;
     use crate::device::Device;
     use nl31_route::Route;
     use std::time::Duration;

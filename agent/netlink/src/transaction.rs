@@ -3,31 +3,16 @@
 
 use std::time::Instant;
 
-use nl31_route::{Route, Spec};
-
 use crate::abi::*;
-use crate::client::{Add, Client, Transport, refused};
-use crate::device::Device;
+use crate::change::Change;
+use crate::client::{Client, refused};
 use crate::error::{Error, Op};
 use crate::message::Body;
 use crate::request::{Datagram, Request};
+use crate::transport::Transport;
 
 /// Bytes sent at once; what is more goes in further datagrams.
 const BATCH: usize = 16 * 1024;
-
-/// One change.
-#[derive(Clone, Debug)]
-pub enum Change {
-    /// Puts a path into the table.
-    Add(Add, Route<Device>),
-    /// Takes a path out of the table, as [`Client::delete`].
-    Delete(Spec<Device>),
-    /// Takes out what `spec` says: if that is the prefix alone, all its paths, as
-    /// [`Client::delete_prefix`].
-    DeletePrefix(Spec<Device>),
-    /// Takes out every path that has what `spec` says, as [`Client::delete_all`].
-    DeleteAll(Spec<Device>),
-}
 
 /// A change that failed: its place among those that were given, if it is known,
 /// and why. The whole transaction is undone.
@@ -170,23 +155,14 @@ impl Transaction {
     }
 }
 
-impl Change {
-    pub(crate) fn request(&self) -> (Request<'_>, u16) {
-        match self {
-            Self::Add(how, route) => (Request::NewRoute(route), how.flags()),
-            Self::Delete(spec) if !spec.has_path() => (Request::DelRoute(spec), NLM_F_NONREC),
-            Self::Delete(spec) | Self::DeletePrefix(spec) => (Request::DelRoute(spec), 0),
-            Self::DeleteAll(spec) => (Request::DelRoute(spec), NLM_F_BULK),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::FakeKernel;
+    use crate::change::Add;
+    use crate::device::Device;
     use nix::libc;
-    use nl31_route::DeviceName;
+    use nl31_route::{DeviceName, Route, Spec};
     use std::time::Duration;
 
     fn client() -> Client<FakeKernel> {
