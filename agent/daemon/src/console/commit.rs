@@ -395,7 +395,17 @@ impl<T: Transport> Console<T> {
     pub(super) fn rollback(&mut self) {
         if let Some(candidate) = self.candidate.take() {
             let edits = Counted(candidate.edits().into(), "edit");
-            return self.status(codes::DONE, format_args!("dropped {edits}"));
+            let waits = self.shared.unconfirmed.get().is_some();
+            if !waits {
+                return self.status(codes::DONE, format_args!("dropped {edits}"));
+            }
+            // Without edits the user means the commit.
+            if candidate.edits() > 0 {
+                let text = format_args!(
+                    "dropped {edits}; a commit waits for `confirm`: `rollback` again takes it back"
+                );
+                return self.status(codes::DONE, text);
+            }
         }
         if self.shared.unconfirmed.get().is_none() {
             let text = format_args!("no edits are open, and no commit waits to be confirmed");

@@ -317,9 +317,13 @@ impl<T: Transport> Console<T> {
             }
             let running = !matches!(self.running, Running::Nothing);
             if byte == 0x03 && self.interactive() && running {
-                // As a terminal does it: what was typed ahead is dropped too.
+                // As a terminal does it: keys typed ahead and output not sent are dropped.
                 self.stop = true;
                 self.input.clear();
+                if !self.out.pending().is_empty() {
+                    self.out.clear();
+                    self.out.raw(b"^C\r\n");
+                }
                 continue;
             }
             let _ = self.input.push_back(byte);

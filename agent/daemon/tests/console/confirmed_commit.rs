@@ -132,3 +132,29 @@ fn second_agent_leaves_unconfirmed_commit_alone() {
     session.types("rollback\n");
     assert_eq!(guest.types("save\n"), "I200 saved 0 routes\n");
 }
+
+#[test]
+fn rollback_without_edits_takes_back_the_commit_that_waits() {
+    let mut session = Session::new(false);
+    session.plays(
+        "
+        > begin
+        I200 edits wait for `commit` from now on
+        > route add 10.0.0.0/8 dev eth0
+        I200 edit 1
+        > commit confirmed 60
+        I200 committed 1 edit, for 60 s: `confirm` keeps and saves them
+        > begin
+        I200 edits wait for `commit` from now on
+        > route add 11.0.0.0/8 dev eth0
+        I200 edit 1
+        > rollback
+        I200 dropped 1 edit; a commit waits for `confirm`: `rollback` again takes it back
+        > begin
+        I200 edits wait for `commit` from now on
+        > rollback
+        I200 rolled back: 1 prefix has its paths of before
+        ",
+    );
+    assert!(session.table().is_empty());
+}

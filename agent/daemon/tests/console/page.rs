@@ -91,6 +91,10 @@ fn ctrl_c_stops_list_and_drops_typed_ahead() {
     session.console.work();
     session.console.feed(b"\x03");
     let reply = session.types("ping\r");
+    assert!(
+        reply.starts_with("^C\r\n"),
+        "no route that was not sent: {reply}"
+    );
     let status: Vec<_> = reply.lines().filter(|line| line.contains("20")).collect();
     assert!(
         status
