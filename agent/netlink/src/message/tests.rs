@@ -62,7 +62,7 @@ fn path_of_a_dump_by_the_name_of_its_device() {
     // With the index besides, flags with a bit that is not known, and number 99.
     let bytes = b"\x40\0\0\0\x11\0\x02\0\x01\0\0\0\0\0\0\0\
         \x08\0\x01\0\x0a\0\0\0\x05\0\x02\0\x08\0\0\0\x08\0\x05\0\x02\0\0\0\
-        \x09\0\x0b\0eth0\0\0\0\0\x08\0\x0c\0\x83\0\0\0\x04\0\x63\0";
+        \x09\0\x0a\0eth0\0\0\0\0\x08\0\x0b\0\x83\0\0\0\x04\0\x63\0";
     let Body::NewRoute(message) = message(bytes).body else {
         panic!()
     };
@@ -166,9 +166,9 @@ fn damaged_messages_are_refused() {
         (b"\x08\0\x02\0\0\0\0\0", "attribute of a wrong length"),
         (b"\x05\0\x02\0\x08\0\0\0", "route without a destination"),
         (b"\x05\0\x03\0\x02\0\0\0", "route of an unknown type"),
-        (b"\x08\0\x0b\0eth0", "not the name of a device"),
-        (b"\x08\0\x0b\0a/b\0", "not the name of a device"),
-        (b"\x05\0\x0b\0\0\0\0\0", "not the name of a device"),
+        (b"\x08\0\x0a\0eth0", "not the name of a device"),
+        (b"\x08\0\x0a\0a/b\0", "not the name of a device"),
+        (b"\x05\0\x0a\0\0\0\0\0", "not the name of a device"),
         (
             b"\x08\0\x01\0\x0a\0\0\x01\x05\0\x02\0\x08\0\0\0",
             "route whose prefix does not fit its length",
