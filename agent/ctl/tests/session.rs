@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use indicatif::ProgressBar;
 use nl31_agent::candidate::confirmed_commit::{self, RolledBack};
 use nl31_agent::config::locations::Files;
-use nl31_agent::console::access::{Access, Gate};
+use nl31_agent::console::access::{Access, LineLock};
 use nl31_agent::console::shared::Shared;
 use nl31_agent::frames::host::Host;
 use nl31_agent::frames::session::Program;
@@ -1324,8 +1324,8 @@ impl Port for Busy {
             let Some(events) = self.events.checked_sub(1) else {
                 // What is not understood lets nobody in.
                 let file = TestFile::new("busy-access", &["pin".into()]);
-                let gate = Rc::new(Gate::new(Access::read(&file.0)));
-                self.port.0.borrow_mut().program.set_gate(gate);
+                let line_lock = Rc::new(LineLock::new(Access::read(&file.0)));
+                self.port.0.borrow_mut().program.set_line_lock(line_lock);
                 return self.port.receive(buffer, wait);
             };
             self.events = events;

@@ -50,7 +50,7 @@ impl Files {
     }
 
     /// Says that the config was loaded into this kernel's table.
-    pub fn mark(&self) -> PathBuf {
+    pub fn loaded_marker(&self) -> PathBuf {
         self.run.join("loaded")
     }
 

@@ -79,7 +79,7 @@ impl Saving {
         state: &ConfigState,
     ) -> Result<Self, SaveError> {
         if !state.resident
-            && let Err(error) = Replacement::create(&state.files.mark())
+            && let Err(error) = Replacement::create(&state.files.loaded_marker())
             && error.kind() == io::ErrorKind::ResourceBusy
         {
             // The resident agent is loading the config.

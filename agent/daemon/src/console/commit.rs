@@ -8,7 +8,7 @@ use nl31_netlink::{Error, Load, Mode, Prefix, Transport};
 
 use super::reply::{Counted, Reason};
 use super::session::{Console, LINES_PER_STEP, Running};
-use crate::candidate::affected::{self, FLUSHED_MAX, Stuck};
+use crate::candidate::affected::{self, FLUSHED_MAX, PreviewError};
 use crate::candidate::confirmed_commit;
 use crate::candidate::edit::{self, Fault};
 use crate::candidate::edit_log::{Candidate, CandidateError};
@@ -233,17 +233,17 @@ impl<T: Transport> Console<T> {
         };
         let chunk = match affected::before(client, &*self.devices, candidate, last) {
             Ok(chunk) => chunk,
-            Err(stuck) => {
+            Err(error) => {
                 self.abandon(&mut commit.load);
-                return self.stuck(&stuck);
+                return self.preview_failed(&error);
             }
         };
         let mut last = None;
         let devices = Rc::clone(&self.devices);
         let mut devices = Cached::new(&*devices);
-        for touched in &chunk {
-            last = Some(touched.prefix);
-            match writer.prefix(touched.prefix, &touched.before, &mut devices) {
+        for affected in &chunk {
+            last = Some(affected.prefix);
+            match writer.prefix(affected.prefix, &affected.before, &mut devices) {
                 Ok(true) => {}
                 Ok(false) => {
                     self.abandon(&mut commit.load);
@@ -355,15 +355,15 @@ impl<T: Transport> Console<T> {
         );
     }
 
-    pub(super) fn stuck(&mut self, stuck: &Stuck) {
-        match stuck {
-            Stuck::Edit(number, fault) => self.edit_faulty(*number, fault),
-            Stuck::Conflict(number, prefix, conflict) => {
+    pub(super) fn preview_failed(&mut self, error: &PreviewError) {
+        match error {
+            PreviewError::Edit(number, fault) => self.edit_faulty(*number, fault),
+            PreviewError::Conflict(number, prefix, conflict) => {
                 let code = Code::of_errno(conflict.errno(true));
                 let why = std::io::Error::from_raw_os_error(conflict.errno(false));
                 self.edit_failed(*number, code, format_args!("{prefix}: {why}"));
             }
-            Stuck::TooMany(number) => self.edit_failed(
+            PreviewError::TooMany(number) => self.edit_failed(
                 *number,
                 codes::FULL,
                 format_args!(
@@ -371,8 +371,8 @@ impl<T: Transport> Console<T> {
                      at each"
                 ),
             ),
-            Stuck::Kernel(error) => self.failed(error, format_args!("{}", Reason(error))),
-            Stuck::Io(error) => self.file_failed(error),
+            PreviewError::Kernel(error) => self.failed(error, format_args!("{}", Reason(error))),
+            PreviewError::Io(error) => self.file_failed(error),
         }
     }
 

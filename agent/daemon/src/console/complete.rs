@@ -10,7 +10,7 @@ use super::session::Console;
 use crate::candidate::affected;
 use crate::config::locations::Files;
 use crate::console::editor::{Editor, LINE_MAX, Line};
-use crate::grammar::{self, Action, Candidate};
+use crate::grammar::{self, Action, Suggestion};
 use crate::platform::devices::Devices;
 
 /// Candidates listed for `?` and Tab.
@@ -45,15 +45,15 @@ impl<T: Transport> Console<T> {
             &*self.devices,
             &self.shared.config.files,
             &left,
-            &mut |candidate| {
-                if !candidate.literal || !candidate.text.starts_with(word) {
+            &mut |suggestion| {
+                if !suggestion.literal || !suggestion.text.starts_with(word) {
                     return;
                 }
                 count += 1;
                 match &mut common {
-                    None => common = heapless::String::try_from(candidate.text).ok(),
+                    None => common = heapless::String::try_from(suggestion.text).ok(),
                     Some(common) => {
-                        let same = common.chars().zip(candidate.text.chars());
+                        let same = common.chars().zip(suggestion.text.chars());
                         let same = same
                             .take_while(|(a, b)| a == b)
                             .map(|(a, _)| a.len_utf8())
@@ -94,15 +94,15 @@ impl<T: Transport> Console<T> {
             &*self.devices,
             &self.shared.config.files,
             left,
-            &mut |candidate| {
-                if candidate.literal && !candidate.text.starts_with(word) {
+            &mut |suggestion| {
+                if suggestion.literal && !suggestion.text.starts_with(word) {
                     return;
                 }
                 listed += 1;
                 if listed <= CANDIDATES_MAX {
-                    let _ = match candidate.help {
-                        "" => write!(out, "  {}", candidate.text),
-                        help => write!(out, "  {:12} {help}", candidate.text),
+                    let _ = match suggestion.help {
+                        "" => write!(out, "  {}", suggestion.text),
+                        help => write!(out, "  {:12} {help}", suggestion.text),
                     };
                     out.end_line();
                 }
@@ -123,7 +123,7 @@ fn offers<T: Transport>(
     devices: &dyn Devices,
     files: &Files,
     left: &str,
-    each: &mut dyn FnMut(Candidate<'_>),
+    each: &mut dyn FnMut(Suggestion<'_>),
 ) {
     let action = match grammar::command(left) {
         Ok(Some((command, _))) => Some(command.action),
@@ -143,15 +143,15 @@ fn offers<T: Transport>(
         _ => "",
     };
     let mut wanted = false;
-    let begun = grammar::candidates(left, devices, &mut |candidate| {
-        wanted |= !candidate.literal && candidate.text == placeholder;
-        each(candidate);
+    let begun = grammar::suggestions(left, devices, &mut |suggestion| {
+        wanted |= !suggestion.literal && suggestion.text == placeholder;
+        each(suggestion);
     });
     let word = &left[begun..];
     if wanted && action == Some(Action::Load) {
         return files.each(&mut |path| {
             if let Some(text) = path.to_str().filter(|_| path.exists()) {
-                each(Candidate {
+                each(Suggestion {
                     text,
                     help: "",
                     literal: true,
@@ -169,13 +169,13 @@ fn each_prefix<T: Transport>(
     client: &mut Client<T>,
     begun: &Begun,
     word: &str,
-    each: &mut dyn FnMut(Candidate<'_>),
+    each: &mut dyn FnMut(Suggestion<'_>),
 ) {
     let mut offer = |prefix: Prefix| {
         let mut text = heapless::String::<48>::new();
         let fits = write!(text, "{prefix}").is_ok();
         if fits && text.starts_with(word) {
-            each(Candidate {
+            each(Suggestion {
                 text: &text,
                 help: "",
                 literal: true,

@@ -11,7 +11,7 @@ use nl31_route::{DeviceName, path_diff};
 use super::json::JsonChange;
 use super::reply::{Counted, Reason};
 use super::session::{Console, LINES_PER_STEP, Running};
-use crate::candidate::affected::{self, Stuck};
+use crate::candidate::affected::{self, PreviewError};
 use crate::config::saved_form::SavedForm;
 use crate::config::sorted::{self, Group, Sorted};
 use crate::grammar::codes;
@@ -95,16 +95,16 @@ impl<T: Transport> Console<T> {
             return true;
         }
         if diff.lines.is_empty()
-            && let Err(stuck) = self.next_touched(&mut diff)
+            && let Err(error) = self.next_affected(&mut diff)
         {
-            self.stuck(&stuck);
+            self.preview_failed(&error);
             return true;
         }
         self.running = Running::CandidateDiff(diff);
         true
     }
 
-    fn next_touched(&mut self, diff: &mut CandidateDiff) -> Result<(), Stuck> {
+    fn next_affected(&mut self, diff: &mut CandidateDiff) -> Result<(), PreviewError> {
         let (Some(client), Some(candidate)) = (&mut self.client, &self.candidate) else {
             diff.ended = true;
             return Ok(());
@@ -112,10 +112,10 @@ impl<T: Transport> Console<T> {
         let mut chunk = affected::before(client, &*self.devices, candidate, diff.last)?;
         affected::after(&mut chunk, &*self.devices, candidate)?;
         diff.ended = chunk.len() < affected::CHUNK;
-        diff.last = chunk.last().map(|touched| touched.prefix);
-        for touched in &chunk {
-            let (before, after) = (touched.before.all(), touched.after.all());
-            path_diff(touched.prefix, before, after, &mut |sign, route| {
+        diff.last = chunk.last().map(|affected| affected.prefix);
+        for affected in &chunk {
+            let (before, after) = (affected.before.all(), affected.after.all());
+            path_diff(affected.prefix, before, after, &mut |sign, route| {
                 diff.lines.push_back((sign, route));
             });
         }

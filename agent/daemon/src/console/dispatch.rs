@@ -151,7 +151,7 @@ impl<T: Transport> Console<T> {
         if self.peer != Peer::Line {
             self.ended = true;
             self.status(codes::DONE, format_args!("the session ends"));
-        } else if self.lock.gate.lock() {
+        } else if self.lock.line_lock.lock() {
             self.editor.forget();
             self.status(codes::DONE, format_args!("locked"));
         } else {

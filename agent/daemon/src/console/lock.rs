@@ -6,7 +6,7 @@ use std::rc::Rc;
 use nl31_netlink::Transport;
 
 use super::session::Console;
-use crate::console::access::{Attempt, Gate, PIN_MAX};
+use crate::console::access::{LineLock, PIN_MAX, PinCheck};
 use crate::console::editor::{Key, KeyDecoder};
 use crate::grammar::codes;
 
@@ -16,7 +16,7 @@ pub(super) const PROMPT: &str = "PIN: ";
 /// The lock of a line.
 #[derive(Debug, Default)]
 pub(super) struct Lock {
-    pub(super) gate: Rc<Gate>,
+    pub(super) line_lock: Rc<LineLock>,
     keys: KeyDecoder,
     typed: heapless::String<PIN_MAX>,
     /// What was typed cannot be the PIN: too long, or not text.
@@ -34,15 +34,15 @@ impl Lock {
 }
 
 impl<T: Transport> Console<T> {
-    /// Says who may do what here. To be called before [`Console::start`].
-    pub fn set_gate(&mut self, gate: Rc<Gate>) {
-        self.lock.gate = gate;
+    /// Sets the lock of this line. To be called before [`Console::start`].
+    pub fn set_line_lock(&mut self, line_lock: Rc<LineLock>) {
+        self.lock.line_lock = line_lock;
     }
 
     /// Asks for the PIN from now on, if there is one. Edits stay; what was typed is
     /// forgotten.
     pub fn lock(&mut self) {
-        if !self.lock.gate.lock() {
+        if !self.lock.line_lock.lock() {
             return;
         }
         self.editor.forget();
@@ -53,7 +53,7 @@ impl<T: Transport> Console<T> {
 
     /// Whether a PIN is to be typed first.
     pub fn is_locked(&self) -> bool {
-        self.lock.gate.is_locked()
+        self.lock.line_lock.is_locked()
     }
 
     /// Whether a PIN was tried since this was last asked: what was typed while it was
@@ -64,12 +64,12 @@ impl<T: Transport> Console<T> {
 
     /// Whether there is a PIN, and it was typed.
     pub fn locks_when_idle(&self) -> bool {
-        self.lock.gate.is_unlocked()
+        self.lock.line_lock.is_unlocked()
     }
 
     /// Whether nothing may be changed here.
     pub fn is_read_only(&self) -> bool {
-        self.lock.gate.is_read_only()
+        self.lock.line_lock.is_read_only()
     }
 
     pub(super) fn ask_for_pin(&mut self) {
@@ -98,18 +98,18 @@ impl<T: Transport> Console<T> {
         let spoiled = std::mem::take(&mut self.lock.spoiled);
         self.data(format_args!(""));
         let pin: &[u8] = if spoiled { b"" } else { typed.as_bytes() };
-        let attempt = self.lock.gate.attempt(pin);
+        let check = self.lock.line_lock.check_pin(pin);
         // The check takes its time, and shows nothing meanwhile: who types the PIN once more
         // does not give it as a command, which would be shown and kept.
         self.input.clear();
         self.lock.tried = true;
-        let code = match attempt {
-            Attempt::Right => {
+        let code = match check {
+            PinCheck::Right => {
                 log::info!("the PIN was typed on the serial line");
                 codes::DONE
             }
             _ => codes::LOCKED_OUT,
         };
-        self.status(code, format_args!("{attempt}"));
+        self.status(code, format_args!("{check}"));
     }
 }

@@ -18,7 +18,7 @@ use super::stall::Stall;
 use crate::candidate::confirmed_commit;
 use crate::config::boot::Boot;
 use crate::config::locations::Files;
-use crate::console::access::{Access, Gate};
+use crate::console::access::{Access, LineLock};
 use crate::console::shared::Shared;
 use crate::console::{Console, Peer};
 use crate::frames::control_socket::Control;
@@ -162,9 +162,9 @@ pub fn run(options: Options) -> io::Result<bool> {
             None
         })
     });
-    let gate = (!standard).then(|| {
-        let gate = Gate::new(Access::read(&options.access));
-        Rc::new(gate.with_memory(options.run.join("wrong-pins")))
+    let line_lock = (!standard).then(|| {
+        let line_lock = LineLock::new(Access::read(&options.access));
+        Rc::new(line_lock.with_memory(options.run.join("wrong-pins")))
     });
     // All that only root may open is open now.
     let writable = Writable {
@@ -202,9 +202,9 @@ pub fn run(options: Options) -> io::Result<bool> {
         let (columns, rows) = serial.size();
         agent.console.set_size(columns, rows);
     }
-    if let Some(gate) = gate {
-        agent.program.set_gate(Rc::clone(&gate));
-        agent.console.set_gate(gate);
+    if let Some(line_lock) = line_lock {
+        agent.program.set_line_lock(Rc::clone(&line_lock));
+        agent.console.set_line_lock(line_lock);
     }
     agent.console.start();
     agent.open_kernel();

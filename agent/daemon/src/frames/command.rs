@@ -11,7 +11,7 @@ use nl31_wire::{Response, code};
 use super::host::Host;
 use super::refusal::{Refusal, Refused};
 use super::session::{Open, Program};
-use crate::console::access::{Access, Gate};
+use crate::console::access::{Access, LineLock};
 use crate::console::{Console, Peer};
 
 /// Bytes of console output in one part.
@@ -34,8 +34,8 @@ impl<H: Host> Program<H> {
                 Peer::Script,
                 self.host.shared(),
             ));
-            let access = Access::without_pin(self.gate.is_read_only());
-            console.set_gate(Rc::new(Gate::new(access)));
+            let access = Access::without_pin(self.line_lock.is_read_only());
+            console.set_line_lock(Rc::new(LineLock::new(access)));
             self.open = Open::Text(console);
         }
         if let Open::Text(console) = &mut self.open {

@@ -23,7 +23,7 @@ use super::refusal::{Refusal, Refused, locked};
 use crate::candidate::confirmed_commit::RolledBack;
 use crate::config::save::Saving;
 use crate::console::Console;
-use crate::console::access::{Attempt, Gate};
+use crate::console::access::{LineLock, PinCheck};
 use crate::grammar::{GREETING_MAX, codes};
 use crate::platform::devices::{Cached, Devices};
 use crate::platform::output::{OUTPUT_MAX, Output};
@@ -58,7 +58,7 @@ pub struct Program<H: Host> {
     /// A commit was taken back, and the program does not know yet.
     pub(super) rolled_back: Option<RolledBack>,
     pub(super) left: bool,
-    pub(super) gate: Rc<Gate>,
+    pub(super) line_lock: Rc<LineLock>,
     /// This session has unlocked it.
     pub(super) unlocked: bool,
 }
@@ -81,14 +81,14 @@ impl<H: Host> Program<H> {
             lost: false,
             rolled_back: None,
             left: false,
-            gate: Rc::default(),
+            line_lock: Rc::default(),
             unlocked: false,
         }
     }
 
     /// Says what the program may do: everything, unless told.
-    pub fn set_gate(&mut self, gate: Rc<Gate>) {
-        self.gate = gate;
+    pub fn set_line_lock(&mut self, line_lock: Rc<LineLock>) {
+        self.line_lock = line_lock;
     }
 
     /// Ends what is open, as when the line is unplugged.
@@ -107,7 +107,7 @@ impl<H: Host> Program<H> {
         self.lost = false;
         self.rolled_back = None;
         if std::mem::take(&mut self.unlocked) {
-            self.gate.lock();
+            self.line_lock.lock();
         }
     }
 
@@ -219,7 +219,7 @@ impl<H: Host> Program<H> {
     /// Whether something can be told: the line is not locked, and there is room, half of
     /// which is kept for answers. Tells of what was lost first.
     pub fn tells(&mut self) -> bool {
-        let room = !self.gate.is_locked() && self.out.room(OUTPUT_MAX / 2);
+        let room = !self.line_lock.is_locked() && self.out.room(OUTPUT_MAX / 2);
         if room && std::mem::take(&mut self.lost) {
             self.tell(&Response::Lost {});
         }
@@ -253,7 +253,7 @@ impl<H: Host> Program<H> {
     pub(super) fn execute(&mut self, frame: &Frame<'_>) {
         let result = match Request::decode(frame) {
             Ok(request) => self.request(&request),
-            Err(_) if self.gate.is_locked() => Err(locked()),
+            Err(_) if self.line_lock.is_locked() => Err(locked()),
             Err(error) => {
                 let code = match error {
                     BadMessage::Kind(_) => code::UNKNOWN_KIND,
@@ -280,7 +280,7 @@ impl<H: Host> Program<H> {
             request,
             Request::Hello { .. } | Request::Unlock { .. } | Request::Leave {}
         );
-        if self.gate.is_locked() && !session {
+        if self.line_lock.is_locked() && !session {
             return Err(locked());
         }
         let changes = matches!(
@@ -292,7 +292,7 @@ impl<H: Host> Program<H> {
                 | Request::Commit {}
                 | Request::Save {}
         );
-        if self.gate.is_read_only() && changes {
+        if self.line_lock.is_read_only() && changes {
             let what = format_args!("this line is read-only");
             return Err(Refusal::new(codes::DENIED.number, what));
         }
@@ -397,9 +397,9 @@ impl<H: Host> Program<H> {
     }
 
     pub(super) fn unlock(&mut self, pin: &str) -> Refused<()> {
-        if self.gate.is_locked() {
-            match self.gate.attempt(pin.as_bytes()) {
-                Attempt::Right => {
+        if self.line_lock.is_locked() {
+            match self.line_lock.check_pin(pin.as_bytes()) {
+                PinCheck::Right => {
                     self.unlocked = true;
                     log::info!("a program has unlocked the serial line");
                 }

@@ -16,7 +16,7 @@ use nix::unistd::Pid;
 use super::atomic_file::{MODE, remove};
 
 /// How long a shutdown may take before the agent serves its line again.
-const PATIENCE: Duration = Duration::from_secs(60);
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Whether init started this process and starts it again when it ends.
 pub fn is_run_by_init() -> bool {
@@ -44,7 +44,7 @@ pub fn pass_on(run: &Path) -> io::Result<()> {
     // BusyBox init restarts the machine on SIGTERM.
     let asked = kill(Pid::from_raw(1), Signal::SIGTERM);
     if asked.is_ok() {
-        std::thread::sleep(PATIENCE);
+        std::thread::sleep(SHUTDOWN_TIMEOUT);
     }
     remove(&path(run))?;
     asked?;

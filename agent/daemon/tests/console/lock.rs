@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use nl31_agent::console::Peer;
-use nl31_agent::console::access::{Access, Gate};
+use nl31_agent::console::access::{Access, LineLock};
 use nl31_netlink::Device;
 use nl31_route::DeviceName;
 
@@ -22,8 +22,8 @@ pub fn locked() -> Session {
     let mut session = Session::with(Folder::new(), Peer::Line, None);
     let file = session.folder.0.join("console.conf");
     fs::write(&file, PIN_4711).unwrap();
-    let gate = Gate::new(Access::read(&file));
-    session.console.set_gate(Rc::new(gate));
+    let line_lock = LineLock::new(Access::read(&file));
+    session.console.set_line_lock(Rc::new(line_lock));
     session.console.attach(client());
     session.console.start();
     session
@@ -144,8 +144,8 @@ fn exit_ends_session_or_locks_line() {
 fn read_only_line_changes_nothing() {
     let mut session = Session::new(false);
     session.types("route add 10.0.0.0/8 dev eth0\n");
-    let gate = Gate::new(Access::without_pin(true));
-    session.console.set_gate(Rc::new(gate));
+    let line_lock = LineLock::new(Access::without_pin(true));
+    session.console.set_line_lock(Rc::new(line_lock));
     for line in [
         "route add 11.0.0.0/8 dev eth0",
         "route replace 11.0.0.0/8 dev eth0",

@@ -39,7 +39,7 @@ pub enum Step {
 }
 
 /// A part of a dump whose filter selects few takes as long as a look at the whole table.
-const PARTS_PAUSE: u32 = 6;
+const PART_TIMEOUT_FACTOR: u32 = 6;
 
 /// Messages that one call of [`Client::skip`] reads.
 const SKIPPED_MAX: usize = 256;
@@ -87,7 +87,9 @@ impl<T: Transport> Client<T> {
     /// six times as long as this client waits for an answer.
     pub fn poll_next(&mut self, dump: &mut Dump) -> Result<Step, Error> {
         let step = self.step(dump, Instant::now())?;
-        if matches!(step, Step::Pending) && dump.heard.elapsed() > self.timeout * PARTS_PAUSE {
+        if matches!(step, Step::Pending)
+            && dump.heard.elapsed() > self.timeout * PART_TIMEOUT_FACTOR
+        {
             self.open_dump = None;
             return Err(Error {
                 op: Op::Dump,

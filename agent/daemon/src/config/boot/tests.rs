@@ -77,10 +77,10 @@ fn a_saved_config_without_a_byte_gives_way_to_the_good_copy_or_the_factorys() {
     folder.file("routes.conf", "");
     let refused = "refused routes.conf None";
     assert_eq!(boot(), [refused, "loaded factory.conf 0+0"]);
-    fs::remove_file(files.mark()).unwrap();
+    fs::remove_file(files.loaded_marker()).unwrap();
     folder.file("routes.good", "10.0.0.0/8 dev eth0\n");
     assert_eq!(boot(), [refused, "loaded routes.good 1+0"]);
-    fs::remove_file(files.mark()).unwrap();
+    fs::remove_file(files.loaded_marker()).unwrap();
     // Whatever `save` writes of an empty table.
     folder.file("routes.conf", "# saved\n");
     assert_eq!(boot(), ["loaded routes.conf 0+0"]);
