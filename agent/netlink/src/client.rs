@@ -25,7 +25,7 @@ pub use dump::{Dump, Step};
 #[derive(Debug)]
 pub struct Client<T> {
     transport: T,
-    pub(crate) datagram: Datagram,
+    datagram: Datagram,
     next_seq: u32,
     timeout: Duration,
     /// Sequence number of the dump whose end was not seen yet. The kernel serves

@@ -22,7 +22,6 @@ pub enum Op {
     Dump,
     Table,
     Load,
-    Transaction,
 }
 
 /// A request that failed: what was asked, under which number, and why.
@@ -81,7 +80,6 @@ impl fmt::Display for Op {
             Self::Dump => "dump",
             Self::Table => "table",
             Self::Load => "load",
-            Self::Transaction => "transaction",
         })
     }
 }

@@ -35,7 +35,6 @@ mod path_flags;
 mod paths;
 mod request;
 mod socket;
-mod transaction;
 mod transport;
 
 pub use change::{Add, Change};
@@ -54,5 +53,4 @@ pub use path_flags::PathFlags;
 pub use paths::{Conflict, PATHS_MAX, Paths};
 pub use request::{Datagram, Full, Request};
 pub use socket::{Connection, Inbox, Socket};
-pub use transaction::{Failed, Transaction};
 pub use transport::{ReceiveError, Transport};

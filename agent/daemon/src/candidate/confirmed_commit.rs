@@ -274,7 +274,7 @@ fn put_back<T: Transport>(
 
 fn from_io(error: io::Error) -> Error {
     Error {
-        op: nl31_netlink::Op::Transaction,
+        op: nl31_netlink::Op::Load,
         seq: 0,
         kind: ErrorKind::Io(error),
     }
