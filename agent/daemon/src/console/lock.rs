@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The PIN: until it is typed, nothing else is heard on the line.
+//! The PIN: a locked line accepts nothing else.
 
 use std::rc::Rc;
 
@@ -10,7 +10,7 @@ use crate::console::access::{LineLock, PIN_MAX, PinCheck};
 use crate::console::editor::{Key, KeyDecoder};
 use crate::grammar::codes;
 
-/// Where the PIN is typed, unseen.
+/// The prompt of a locked line; the PIN is not echoed.
 pub(super) const PROMPT: &str = "PIN: ";
 
 /// The lock of a line.
@@ -19,14 +19,14 @@ pub(super) struct Lock {
     pub(super) line_lock: Rc<LineLock>,
     keys: KeyDecoder,
     typed: heapless::String<PIN_MAX>,
-    /// What was typed cannot be the PIN: too long, or not text.
+    /// The input cannot be the PIN: too long, or not text.
     spoiled: bool,
     /// A PIN was tried.
     tried: bool,
 }
 
 impl Lock {
-    /// Forgets what was typed of a PIN.
+    /// Forgets a half typed PIN.
     pub(super) fn forget(&mut self) {
         self.typed.clear();
         self.spoiled = false;
@@ -39,8 +39,7 @@ impl<T: Transport> Console<T> {
         self.lock.line_lock = line_lock;
     }
 
-    /// Asks for the PIN from now on, if there is one. Edits stay; what was typed is
-    /// forgotten.
+    /// Locks the line if it has a PIN. Edits stay; the unfinished line is dropped.
     pub fn lock(&mut self) {
         if !self.lock.line_lock.lock() {
             return;
@@ -51,23 +50,23 @@ impl<T: Transport> Console<T> {
         self.notice(format_args!("locked"));
     }
 
-    /// Whether a PIN is to be typed first.
+    /// Whether the line waits for the PIN.
     pub fn is_locked(&self) -> bool {
         self.lock.line_lock.is_locked()
     }
 
-    /// Whether a PIN was tried since this was last asked: what was typed while it was
-    /// checked is to be discarded.
+    /// Whether a PIN was tried since the last call: the caller then discards the input that
+    /// arrived during the check.
     pub fn pin_tried(&mut self) -> bool {
         std::mem::take(&mut self.lock.tried)
     }
 
-    /// Whether there is a PIN, and it was typed.
+    /// Whether there is a PIN and it was typed.
     pub fn locks_when_idle(&self) -> bool {
         self.lock.line_lock.is_unlocked()
     }
 
-    /// Whether nothing may be changed here.
+    /// Whether every change is refused here.
     pub fn is_read_only(&self) -> bool {
         self.lock.line_lock.is_read_only()
     }
@@ -76,11 +75,11 @@ impl<T: Transport> Console<T> {
         self.out.raw(PROMPT.as_bytes());
     }
 
-    /// Takes a byte of the PIN's keys.
+    /// Handles a byte while the line is locked.
     pub(super) fn pin_key(&mut self, byte: u8) {
         let lock = &mut self.lock;
         match lock.keys.byte(byte) {
-            // Enter alone is no empty PIN.
+            // Enter alone is not an attempt.
             Some(Key::Enter) if lock.typed.is_empty() && !lock.spoiled => {}
             Some(Key::Enter) => self.try_pin(),
             Some(Key::Backspace) => {
@@ -99,8 +98,8 @@ impl<T: Transport> Console<T> {
         self.data(format_args!(""));
         let pin: &[u8] = if spoiled { b"" } else { typed.as_bytes() };
         let check = self.lock.line_lock.check_pin(pin);
-        // The check takes its time, and shows nothing meanwhile: who types the PIN once more
-        // does not give it as a command, which would be shown and kept.
+        // The check takes a while and shows nothing. A PIN that is typed once more meanwhile
+        // must not become a command, which would be echoed and kept in the history.
         self.input.clear();
         self.lock.tried = true;
         let code = match check {
