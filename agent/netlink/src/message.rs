@@ -4,7 +4,6 @@
 //! Every length is checked against what was received. Attributes and messages
 //! that are not known are skipped: a newer kernel may send more.
 
-use std::fmt;
 use std::net::IpAddr;
 
 use nl31_route::{DeviceName, Path, PathKind, Prefix, Protocol, Route};
@@ -120,7 +119,8 @@ pub struct Table {
 }
 
 /// Bytes that are no message of protocol 31.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}")]
 pub struct Malformed {
     /// What is wrong with them.
     pub reason: &'static str,
@@ -412,14 +412,6 @@ fn u32_at(bytes: &[u8], offset: usize) -> u32 {
     let [a, b, c, d] = [0, 1, 2, 3].map(|i| bytes[offset + i]);
     u32::from_ne_bytes([a, b, c, d])
 }
-
-impl fmt::Display for Malformed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.reason)
-    }
-}
-
-impl std::error::Error for Malformed {}
 
 #[cfg(all(test, target_endian = "little"))]
 mod tests;

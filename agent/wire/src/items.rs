@@ -2,7 +2,6 @@
 //! Many routes in few bytes: a path is said once for all prefixes that have it, and
 //! a prefix leaves out what it shares with the one before.
 
-use core::fmt;
 use core::net::IpAddr;
 
 use nl31_route::{DeviceName, Prefix, Spec};
@@ -102,21 +101,14 @@ impl State {
 }
 
 /// Bytes that are no items.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{reason} at byte {offset} of the items")]
 pub struct BadItems {
     /// Byte from the start of the items.
     pub offset: usize,
     /// What is wrong there.
     pub reason: &'static str,
 }
-
-impl fmt::Display for BadItems {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} at byte {} of the items", self.reason, self.offset)
-    }
-}
-
-impl core::error::Error for BadItems {}
 
 /// Routes as a frame carries them: bytes that may be wrong, see [`Items::iter`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

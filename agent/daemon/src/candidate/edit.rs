@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A line of the console that changes routes, as the change that it means.
-
-use std::fmt;
+//! Parses lines of the console that change routes.
 
 use nl31_netlink::{Add, Change, Device, Route, Spec};
 use nl31_route::{DeviceName, ParseError, Parsed, Part, PassedOver, Syntax};
@@ -10,29 +8,22 @@ use crate::grammar::codes::{self, Code};
 use crate::grammar::{self, ALL, Action, Arguments, Command, GrammarError, LONGER};
 use crate::platform::devices::Cached;
 
-/// Why a line is no edit. Columns are byte offsets into the line.
-#[derive(Debug, PartialEq, Eq)]
+/// Why a line is not an edit, shown without the place. Columns are byte offsets into the
+/// line.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
-    /// It is no command.
+    /// The line is not a command.
+    #[error("{}", .0.kind)]
     Grammar(GrammarError),
-    /// Its words are no route.
-    Parse(ParseError),
-    /// There is no such device.
+    /// The words are not a route.
+    #[error("{0}")]
+    Parse(#[from] ParseError),
+    /// The device does not exist.
+    #[error("there is no device {0}")]
     NoDevice(DeviceName, usize, usize),
-    /// Something at this column is missing or too much.
+    /// Something is missing or superfluous at this column.
+    #[error("{1}")]
     At(usize, &'static str),
-}
-
-/// What is wrong, without the place.
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Grammar(error) => error.kind.fmt(f),
-            Self::Parse(error) => error.fmt(f),
-            Self::NoDevice(name, ..) => write!(f, "there is no device {name}"),
-            Self::At(_, what) => f.write_str(what),
-        }
-    }
 }
 
 impl Fault {
@@ -61,13 +52,7 @@ impl From<GrammarError> for Fault {
     }
 }
 
-impl From<ParseError> for Fault {
-    fn from(error: ParseError) -> Self {
-        Self::Parse(error)
-    }
-}
-
-/// How a command puts a path into the table, if it does.
+/// How a command adds a path; `None` for other commands.
 pub fn adds(action: Action) -> Option<Add> {
     Some(match action {
         Action::RouteAdd => Add::Add,
@@ -78,7 +63,7 @@ pub fn adds(action: Action) -> Option<Add> {
     })
 }
 
-/// That there is no device of the name that the line gives.
+/// The fault of a line whose device does not exist.
 pub fn missing_device(parsed: &Parsed, devices: &mut Cached<'_>) -> Option<Fault> {
     let name = parsed.spec.device.as_ref()?;
     if devices.index(name).is_some() {
@@ -97,7 +82,7 @@ pub fn route(
 ) -> Result<(Parsed, Route<Device>), Fault> {
     let parsed = grammar::route_words(syntax, line, start)?;
     let route = parsed.route()?;
-    // The kernel would have the route wait, but a name that somebody types is checked.
+    // The kernel would let the route wait; the device of a typed route must exist.
     if let Some(fault) = missing_device(&parsed, devices) {
         return Err(fault);
     }
@@ -139,13 +124,13 @@ pub fn flush(
     Err(Fault::At(line.trim_ascii_end().len(), what))
 }
 
-/// Whether a command can be one of the edits of a candidate.
+/// Whether a command can be an edit of a candidate.
 pub fn is_edit(command: &Command) -> bool {
     adds(command.action).is_some()
         || matches!(command.action, Action::RouteDel | Action::RouteFlush)
 }
 
-/// The change that an edit means, and the words of its line that were passed over.
+/// The change of an edit, and the words of its line that were ignored.
 pub fn change(
     command: &Command,
     line: &str,
@@ -167,7 +152,7 @@ pub fn change(
     let longer = parsed.flags & LONGER != 0;
     let change = match spec.prefix {
         Some(_) if !longer && spec.has_path() => {
-            // One change would take the first such path only.
+            // One change would delete only the first such path.
             let what =
                 "behind `begin` a prefix is flushed whole, or `longer`: else use `route del`";
             return Err(Fault::At(line.trim_ascii_end().len(), what));
@@ -178,7 +163,7 @@ pub fn change(
     Ok((change, parsed.passed_over()))
 }
 
-/// Reads a line that was taken as an edit before.
+/// Reads a line of the edit log again.
 pub fn reread(line: &str, devices: &mut Cached<'_>) -> Result<Change, Fault> {
     match grammar::command(line)? {
         Some((command, start)) if is_edit(command) => {
