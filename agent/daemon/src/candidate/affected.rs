@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The prefixes that the edits of a candidate touch: in address order, a chunk at a
-//! time, with their paths before and after.
+//! The prefixes that the edits of a candidate affect: in address order, a chunk at a time,
+//! with their paths before and after.
 
 use std::io;
 
@@ -17,31 +17,31 @@ use crate::platform::devices::{Cached, Devices};
 /// Prefixes in a chunk.
 pub const CHUNK: usize = 512;
 
-/// Most paths that the `flush`es of a candidate may touch to be looked at one by one.
+/// Most paths that the `flush`es of a candidate may delete in a preview.
 pub const FLUSHED_MAX: usize = 65_536;
 
-/// What a flush counts as that touches none: it takes a socket and a dump.
+/// Paths that each flush counts as besides, for its socket and dump.
 const FLUSH: usize = 64;
 
-/// A prefix that edits touch.
+/// A prefix that edits affect.
 #[derive(Debug)]
 pub struct AffectedPrefix {
     /// The prefix.
     pub prefix: Prefix,
     /// Its paths in the kernel's table.
     pub before: Paths,
-    /// Its paths when the edits are made.
+    /// Its paths after the edits.
     pub after: Paths,
 }
 
-/// Why the edits cannot be followed.
+/// Why the result of the edits cannot be computed.
 #[derive(Debug)]
 pub enum PreviewError {
-    /// An edit means nothing any more.
+    /// An edit is not valid any more.
     Edit(u32, Fault),
     /// An edit cannot be made.
     Conflict(u32, Prefix, Conflict),
-    /// With this edit they touch more than [`FLUSHED_MAX`] paths.
+    /// With this edit the flushes delete more than [`FLUSHED_MAX`] paths.
     TooMany(u32),
     /// The kernel failed.
     Kernel(Error),
@@ -55,8 +55,8 @@ impl From<Error> for PreviewError {
     }
 }
 
-/// The prefixes that edits touch, [`CHUNK`] of them at most, the lowest behind
-/// `last`; with their paths before.
+/// The next affected prefixes above `last`, at most [`CHUNK`], with their paths before the
+/// edits.
 pub fn before<T: Transport>(
     client: &mut Client<T>,
     devices: &dyn Devices,
@@ -109,7 +109,7 @@ pub fn before<T: Transport>(
     Ok(affected)
 }
 
-/// Makes the edits on the paths of a chunk.
+/// Applies the edits to the paths of a chunk.
 pub fn after(
     affected: &mut [AffectedPrefix],
     devices: &dyn Devices,
@@ -154,7 +154,7 @@ pub fn paths<T: Transport>(client: &mut Client<T>, prefix: Prefix) -> Result<Pat
         ..Spec::default()
     };
     let mut paths = Paths::default();
-    // The prefix comes first, then what it covers, which is of no interest.
+    // The prefix itself comes first; stop at the prefixes that it covers.
     look(client, &spec, &mut |route| {
         let wanted = route.prefix == prefix;
         if wanted {
@@ -165,9 +165,8 @@ pub fn paths<T: Transport>(client: &mut Client<T>, prefix: Prefix) -> Result<Pat
     Ok(paths)
 }
 
-/// Calls `each` with the paths that have all that `spec` says, for as long as it wants
-/// more; says whether it has got them all. What the client has still to hear of a
-/// transaction is not passed over.
+/// Calls `each` with the paths that match `spec`, until it gives `false`; gives whether all
+/// were visited. Uses another socket, as this client may wait for a transaction's answer.
 fn look<T: Transport>(
     client: &mut Client<T>,
     spec: &Spec<Device>,

@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Routes of a config whose devices are not there: the kernel keeps them until these are.
+//! Routes of a config whose devices are missing: they wait in the kernel.
 
 use std::fmt;
 
 use nl31_route::DeviceName;
 
-/// Most devices that are named.
+/// Most devices that a notice names.
 const NAMED_MAX: usize = 8;
 
-/// How many routes wait, and for which devices.
+/// The number of waiting routes, and their devices.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Waiting {
     routes: u64,
     devices: heapless::Vec<DeviceName, NAMED_MAX>,
-    /// There are more devices than are named.
+    /// There are more devices than named.
     more: bool,
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! `begin`, the edits behind it, `diff`, `check`, `commit`, `confirm`, `rollback`.
+//! `begin`, edits, `diff`, `check`, `commit`, `confirm`, `rollback`.
 
 use std::io;
 use std::rc::Rc;
@@ -17,7 +17,7 @@ use crate::grammar::codes::{self, Code};
 use crate::grammar::{self, Command};
 use crate::platform::devices::Cached;
 
-/// What is done with the edits.
+/// What to do with the edits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Purpose {
     Check,
@@ -26,14 +26,13 @@ pub(super) enum Purpose {
     Confirmed(u32),
 }
 
-/// A check or commit under way.
+/// A check or commit in progress.
 #[derive(Debug)]
 pub(super) struct Commit {
     purpose: Purpose,
     lines: Lines,
     pub(super) load: Load,
-    /// All edits are with the kernel: what takes them back is being written, up to
-    /// this prefix.
+    /// The kernel has all edits: the undo file is being written, so far up to this prefix.
     undo: Option<(confirmed_commit::Writer, Option<Prefix>)>,
 }
 
@@ -60,7 +59,7 @@ impl<T: Transport> Console<T> {
         }
     }
 
-    /// Keeps a line for the commit.
+    /// Appends a line to the edits.
     pub(super) fn edit(&mut self, command: &Command, line: &str, start: usize) {
         let devices = &mut Cached::new(&*self.devices);
         let passed_over = match edit::change(command, line, start, devices) {
@@ -103,7 +102,7 @@ impl<T: Transport> Console<T> {
         );
     }
 
-    /// Whether a commit waits for its confirmation; then says so.
+    /// Whether a commit waits for its confirmation; prints the refusal if so.
     pub(super) fn is_unconfirmed(&mut self) -> bool {
         let left = self.shared.left();
         if let Some(left) = left {
@@ -144,7 +143,7 @@ impl<T: Transport> Console<T> {
             Ok(lines) => lines,
             Err(error) => return self.file_failed(&error),
         };
-        // They are numbered from 1.
+        // Edits are numbered from 1.
         let load = self.ask(|client| Ok(Load::new(client, Mode::Transaction, edits + 1)));
         match load {
             Ok(load) => {
@@ -159,7 +158,7 @@ impl<T: Transport> Console<T> {
         }
     }
 
-    /// Goes on with a check or commit.
+    /// Continues a check or commit.
     pub(super) fn commit(&mut self, mut commit: Box<Commit>) {
         if std::mem::take(&mut self.stop) {
             self.abandon(&mut commit.load);
@@ -196,7 +195,7 @@ impl<T: Transport> Console<T> {
         self.running = Running::Commit(commit);
     }
 
-    /// All edits are given to the kernel, which lets nobody else change the table now.
+    /// The kernel has all edits; its open transaction blocks other changes of the table.
     fn pushed(&mut self, mut commit: Box<Commit>) {
         match commit.purpose {
             Purpose::Check => {
@@ -222,7 +221,7 @@ impl<T: Transport> Console<T> {
         }
     }
 
-    /// Writes what takes the commit back, a chunk at a time; then commits.
+    /// Writes the undo file, a chunk at a time; then commits.
     fn write_undo(&mut self, mut commit: Box<Commit>) {
         let (Some((mut writer, last)), Some(candidate)) = (commit.undo.take(), &self.candidate)
         else {
@@ -282,7 +281,7 @@ impl<T: Transport> Console<T> {
         }
     }
 
-    /// Makes all edits at once.
+    /// Commits the kernel's transaction.
     fn finish(&mut self, commit: &mut Commit) {
         match self.ask(|client| commit.load.finish(client)) {
             Ok(_) => {
@@ -310,14 +309,14 @@ impl<T: Transport> Console<T> {
                 if error.errno().is_some() {
                     self.shared.forget_unconfirmed();
                 }
-                // Otherwise it is not known whether they were made: then they are taken
-                // back in time.
+                // Otherwise it is unknown whether the edits were made; the roll-back
+                // then restores the old paths.
                 self.edit_refused(commit, &error);
             }
         }
     }
 
-    /// Gives up what the kernel has of a commit or load.
+    /// Aborts the kernel's transaction of a commit or load.
     pub(super) fn abandon(&mut self, load: &mut Load) {
         match self.ask(|client| load.abort(client)) {
             Err(error) if error.errno().is_none() => log::warn!("{error}"),
@@ -325,7 +324,7 @@ impl<T: Transport> Console<T> {
         }
     }
 
-    /// Shows an edit that cannot be made, and why.
+    /// Shows an edit that cannot be made, with the reason.
     fn edit_refused(&mut self, commit: &Commit, error: &Error) {
         log::debug!("{error}");
         match commit.load.tag(error) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Tab and `?`: what may stand at the cursor.
+//! Tab and `?`: suggestions for the word at the cursor.
 
 use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -13,11 +13,11 @@ use crate::console::editor::{Editor, LINE_MAX, Line};
 use crate::grammar::{self, Action, Suggestion};
 use crate::platform::devices::Devices;
 
-/// Candidates listed for `?` and Tab.
+/// Most suggestions listed for `?` and Tab.
 const CANDIDATES_MAX: usize = 40;
 
 impl<T: Transport> Console<T> {
-    /// Lists what may stand at the cursor, or takes the `?` as text.
+    /// Lists the suggestions at the cursor, or inserts the `?` as text.
     pub(super) fn explain(&mut self) {
         let left = Line::try_from(self.editor.left()).unwrap_or_default();
         if grammar::in_text(&left) {
@@ -28,8 +28,7 @@ impl<T: Transport> Console<T> {
         self.draw(Editor::redraw);
     }
 
-    /// Completes the word at the cursor as far as it is clear, else lists what it
-    /// could be.
+    /// Completes the word at the cursor as far as it is unique, else lists the suggestions.
     pub(super) fn complete(&mut self) {
         let left = Line::try_from(self.editor.left()).unwrap_or_default();
         let begun = left
@@ -79,7 +78,7 @@ impl<T: Transport> Console<T> {
         }
     }
 
-    /// Lists what may stand where `left` ends.
+    /// Lists the suggestions for the end of `left`.
     fn list(&mut self, left: &str) {
         let begun = left
             .rfind(|c: char| c.is_ascii_whitespace())
@@ -116,8 +115,8 @@ impl<T: Transport> Console<T> {
     }
 }
 
-/// All that may stand where `left` ends; with the prefixes of the table where one is
-/// begun that is to be there, and with the configs for `load`.
+/// All suggestions for the end of `left`: those of the grammar, prefixes of the table where
+/// the command needs an existing one, and configs for `load`.
 fn offers<T: Transport>(
     client: Option<&mut Client<T>>,
     devices: &dyn Devices,
@@ -206,22 +205,24 @@ fn each_prefix<T: Transport>(
 
 /// The prefixes whose text may begin with a word.
 struct Begun {
-    /// Those in this one, which has the whole parts of the address: few of a large table.
+    /// The prefixes within this one, made of the complete parts of the address: few of a large
+    /// table.
     whole: Prefix,
-    /// And from this length on those with only 0 behind their end, which begin so too.
+    /// From this length on also the prefixes whose remaining bits are 0; their text begins so
+    /// too.
     shortest: u8,
 }
 
 impl Begun {
-    /// `None` before there is a whole part of an address: the kernel would have to list
-    /// its table.
+    /// `None` before the first complete part of an address: the kernel would have to dump the
+    /// whole table.
     fn of(word: &str) -> Option<Self> {
         let (address, _) = word.split_once('/').unwrap_or((word, ""));
         let mut count = 0u32;
         if word.contains(':') {
             let mut groups = [0; 8];
             let whole = address.rsplit_once(':')?.0.split(':');
-            // An empty one is the first colon of `::`.
+            // An empty part is the first colon of `::`.
             for group in whole.take_while(|group| !group.is_empty()) {
                 *groups.get_mut(count as usize)? = u16::from_str_radix(group, 16).ok()?;
                 count += 1;

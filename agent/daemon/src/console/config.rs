@@ -13,11 +13,11 @@ use crate::config::save::{Progress, SaveError, Saving};
 use crate::grammar;
 use crate::grammar::codes::{self, Code};
 
-/// A save under way.
+/// A save in progress.
 #[derive(Debug)]
 pub(super) struct Save {
     saving: Saving,
-    /// It ends a `confirm`.
+    /// The save belongs to a `confirm`.
     confirms: bool,
 }
 
@@ -35,7 +35,7 @@ impl<T: Transport> Console<T> {
         }
     }
 
-    /// Saves some more routes; says whether that needs no waiting.
+    /// Saves further routes; gives `false` if the caller has to wait.
     pub(super) fn save(&mut self, mut save: Box<Save>) -> bool {
         if std::mem::take(&mut self.stop) {
             match save.confirms {
@@ -85,7 +85,7 @@ impl<T: Transport> Console<T> {
         }
     }
 
-    /// The half of a `confirm` that was done.
+    /// Ends a `confirm` that has confirmed the commit but not saved it.
     fn confirmed_but(&mut self, why: std::fmt::Arguments<'_>) {
         self.status(
             codes::UNSAVED,
@@ -119,7 +119,7 @@ impl<T: Transport> Console<T> {
         }
     }
 
-    /// Loads some more lines.
+    /// Loads further lines.
     pub(super) fn load(&mut self, mut loading: Box<Loading>) {
         let Some(client) = &mut self.client else {
             return;

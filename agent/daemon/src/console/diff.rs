@@ -17,7 +17,7 @@ use crate::config::sorted::{self, Group, Sorted};
 use crate::grammar::codes;
 use crate::platform::devices::Cached;
 
-/// What the edits change, being shown.
+/// The differences that the edits make, while they are shown.
 #[derive(Debug, Default)]
 pub(super) struct CandidateDiff {
     last: Option<Prefix>,
@@ -27,7 +27,8 @@ pub(super) struct CandidateDiff {
     shown: u64,
 }
 
-/// How the table differs from a config, being shown: both come in address order.
+/// The differences of the table from a config, while they are shown. Both sides are read in
+/// address order.
 #[derive(Debug)]
 pub(super) struct ConfigDiff {
     path: PathBuf,
@@ -36,7 +37,7 @@ pub(super) struct ConfigDiff {
     saved_ended: bool,
     dump: Dump,
     form: SavedForm,
-    /// A prefix whose paths may not be all here yet.
+    /// A prefix whose paths are not complete yet.
     open: Option<Group>,
     table_next: Option<Group>,
     table_ended: bool,
@@ -48,11 +49,11 @@ pub(super) struct ConfigDiff {
 
 /// What a step of [`ConfigDiff`] waits for.
 enum Wait {
-    /// Nothing: there is more to do, or lines to show.
+    /// Nothing: there is more work, or there are lines to show.
     No,
-    /// The kernel.
+    /// The kernel's next messages.
     Kernel,
-    /// It is over.
+    /// The end.
     Over,
 }
 
@@ -71,7 +72,7 @@ impl<T: Transport> Console<T> {
         }
     }
 
-    /// Shows what the edits change.
+    /// Shows the differences that the edits make.
     pub(super) fn candidate_diff(&mut self, mut diff: Box<CandidateDiff>) -> bool {
         if std::mem::take(&mut self.stop) {
             self.status(codes::STOPPED, format_args!("stopped"));
@@ -150,7 +151,7 @@ impl<T: Transport> Console<T> {
         }
     }
 
-    /// Shows some more differences; says whether that needs no waiting.
+    /// Shows further differences; gives `false` if the caller has to wait.
     pub(super) fn config_diff(&mut self, mut diff: Box<ConfigDiff>) -> bool {
         if std::mem::take(&mut self.stop) {
             self.status(codes::STOPPED, format_args!("stopped"));
@@ -190,8 +191,8 @@ impl<T: Transport> Console<T> {
         true
     }
 
-    /// Goes on until there is a prefix of each side, and compares them. `None` after
-    /// an error, which it tells.
+    /// Reads until there is a prefix of each side, and compares them. `None` after an error,
+    /// which is printed.
     fn compare(&mut self, diff: &mut ConfigDiff, devices: &mut Cached<'_>) -> Option<Wait> {
         if diff.saved_next.is_none() && !diff.saved_ended {
             match diff.saved.step() {
@@ -242,7 +243,7 @@ impl<T: Transport> Console<T> {
 }
 
 impl ConfigDiff {
-    /// Takes a path of the table.
+    /// Adds a path of the table.
     fn of_table(&mut self, route: Route<DeviceName>) {
         match &mut self.open {
             Some((prefix, paths)) if *prefix == route.prefix => paths.push(route.path),
@@ -250,7 +251,7 @@ impl ConfigDiff {
         }
     }
 
-    /// Compares the lower of the two prefixes that come next.
+    /// Compares the lower one of the two next prefixes.
     fn next_lines(&mut self) -> Wait {
         let saved = self.saved_next.as_ref().map(|(prefix, _)| *prefix);
         let table = self.table_next.as_ref().map(|(prefix, _)| *prefix);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A line to the command that it names.
+//! Runs the command of a line.
 
 use nl31_netlink::{Client, Transport};
 
@@ -117,7 +117,7 @@ impl<T: Transport> Console<T> {
         }
     }
 
-    /// Takes the size of a terminal that does not tell it, as over a serial line.
+    /// Sets the size of a terminal that does not report its size, as over a serial line.
     pub(super) fn terminal(&mut self, line: &str, start: usize) {
         match grammar::size(line, start) {
             Err(error) => return self.misspelled(line, &error),
@@ -142,7 +142,7 @@ impl<T: Transport> Console<T> {
     }
 
     pub(super) fn exit(&mut self) {
-        // What follows was meant for a session that is over.
+        // The rest of the input was meant for the session that has ended.
         self.input.clear();
         self.hurried = false;
         self.monitoring = false;
@@ -160,7 +160,7 @@ impl<T: Transport> Console<T> {
         }
     }
 
-    /// Whether the table has changes that a reboot loses; `None` if that is not known.
+    /// Whether the table has changes that a reboot loses; `None` if unknown.
     pub(super) fn has_unsaved_changes(&mut self) -> Option<bool> {
         let table = self.ask(Client::table).ok()?;
         Some(self.shared.config.is_unsaved(table.generation))

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The prompt: which board the line belongs to, and what is open there.
+//! The prompt: the name of the board, and the state of its table.
 //!
 //! ```text
 //! NAME[(edit N)][*][!]>
@@ -27,7 +27,7 @@ const NAME: &str = "nl31";
 const NAME_MAX: usize = 32;
 
 impl<T: Transport> Console<T> {
-    /// Has the editor draw the prompt of now.
+    /// Lets the editor draw the current prompt.
     pub(super) fn renew_prompt(&mut self) {
         let name = match self.shared.appliance {
             true => system::host_name(),
@@ -39,7 +39,7 @@ impl<T: Transport> Console<T> {
         if let Some(candidate) = &self.candidate {
             let _ = write!(text, "(edit {})", candidate.edits());
         }
-        // What the boot waits for would be passed over.
+        // The request would skip answers that the boot waits for.
         let asks = !self.hurried && !self.boot_goes_on();
         if asks && self.has_unsaved_changes() == Some(true) {
             let _ = text.push('*');

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The codes that status lines begin with. Scripts rely on them: a code keeps
-//! its meaning for ever, new ones may come.
+//! The codes of status lines. Scripts rely on them: a code never changes its meaning; new
+//! codes may be added.
 
 use std::fmt;
 
 use nix::libc;
 use nl31_netlink::{Error, ErrorKind};
 
-/// How a command ended: `I` it did what it says, `W` it did so with something to
-/// know, `E` it did nothing.
+/// How a command ended: `I` success, `W` success with a warning, `E` failure without any
+/// change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs)]
 pub enum Severity {

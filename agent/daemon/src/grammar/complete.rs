@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What may stand at a place of a line, for Tab and `?`.
+//! Suggestions for Tab and `?`.
 
 use nl31_route::{Match, Protocol, Syntax, Value, Word, match_word, words};
 
@@ -8,7 +8,7 @@ use super::parse::{command, descend};
 use super::table::{Arguments, CODES, COMMANDS, CONFIRMED, Command};
 use crate::platform::devices::Devices;
 
-/// Something that may stand at a place of a line.
+/// A word that may stand at the cursor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Suggestion<'a> {
     /// The word, or a placeholder like `PREFIX`.
@@ -19,8 +19,8 @@ pub struct Suggestion<'a> {
     pub literal: bool,
 }
 
-/// Calls `each` with all that may stand where `left`, the line left of the cursor,
-/// ends. A word that is begun is not looked at: the caller keeps what starts so.
+/// Calls `each` with every suggestion for the end of `left`, the line left of the cursor. An
+/// unfinished word is not considered: the caller keeps the suggestions that start with it.
 /// Gives the column of that word, or the end.
 ///
 /// `devices` names the network devices.
@@ -146,11 +146,11 @@ fn route_suggestions<'a>(
     each: &mut dyn FnMut(Suggestion<'_>),
 ) {
     let all = || Syntax::keywords().iter().chain(syntax.flags);
-    // One bit for each of `all`, and whether the prefix was there.
+    // One bit for each of `all`, and whether the prefix was given.
     let mut used = 0u32;
     let mut prefix = false;
     while let Some(word) = before.next() {
-        // Behind the prefix, the kinds stand in no abbreviation's way.
+        // After the prefix, an abbreviation cannot mean a kind.
         let possible = all().enumerate().map(|(index, keyword)| {
             let over = prefix && kinds() & (1 << index) != 0;
             if over { "" } else { keyword.word }
@@ -224,7 +224,7 @@ fn kinds() -> u32 {
         .fold(0, |bits, (i, _)| bits | 1 << i)
 }
 
-/// Whether `?` at the end of `left` is text and no question.
+/// Whether a `?` at the end of `left` is text.
 pub fn in_text(left: &str) -> bool {
     let comment = left.trim_ascii_start().starts_with('#');
     comment

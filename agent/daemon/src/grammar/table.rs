@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What can be said to the agent: one table, from which lines are parsed,
-//! completed and explained, and the README's list is made.
+//! The commands: one table for parsing, completion, help and the README's list.
 
 use nl31_route::{Keyword, Syntax, Value};
 
-/// What a command does.
+/// The action of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs)]
 pub enum Action {
@@ -38,7 +37,7 @@ pub enum Action {
 }
 
 impl Action {
-    /// Whether it is about routes, so that it waits until the config is loaded.
+    /// Whether the command is about routes, so that it waits until the config is loaded.
     pub fn waits_for_config(self) -> bool {
         !matches!(
             self,
@@ -55,12 +54,12 @@ impl Action {
         )
     }
 
-    /// Whether it is written out, so that no slip of a key does it.
+    /// Whether the command must not be abbreviated, so that a typing error cannot run it.
     pub(super) fn is_written_out(self) -> bool {
         matches!(self, Self::FactoryReset | Self::Reboot)
     }
 
-    /// Whether it changes nothing, neither routes nor files.
+    /// Whether the command changes neither routes nor files.
     pub fn reads(self) -> bool {
         matches!(
             self,
@@ -80,7 +79,7 @@ impl Action {
     }
 }
 
-/// What may follow a command's words.
+/// The arguments of a command.
 #[derive(Debug)]
 pub enum Arguments {
     /// Nothing.
@@ -108,13 +107,13 @@ pub enum Arguments {
 /// A command.
 #[derive(Debug)]
 pub struct Command {
-    /// Its words, one or two.
+    /// One or two words.
     pub words: &'static [&'static str],
-    /// What it does.
+    /// The action.
     pub action: Action,
-    /// What follows.
+    /// The arguments.
     pub arguments: Arguments,
-    /// One line for a person.
+    /// One line of help.
     pub help: &'static str,
 }
 
@@ -171,10 +170,10 @@ pub const GET_JSON: u8 = 1;
 
 static AS_JSON: [Keyword; 1] = [JSON_WORD];
 
-/// What `reboot` may be followed by.
+/// The argument of `reboot`.
 static NOW: [Keyword; 1] = [flag("now", "without asking what is not saved")];
 
-/// What `commit` may be followed by.
+/// The argument of `commit`.
 pub const CONFIRMED: Keyword = Keyword {
     word: "confirmed",
     value: Value::Number,
@@ -191,7 +190,7 @@ pub const CODES: &str = "codes";
 
 macro_rules! commands {
     ($($($word:literal)+ => $action:ident, $arguments:expr, $help:literal;)*) => {
-        /// Every command there is.
+        /// Every command.
         pub static COMMANDS: &[Command] = &[$(Command {
             words: &[$($word),+],
             action: Action::$action,

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The system calls that are left to the agent when it has started, by seccomp: those of
-//! the lists below. A process with this filter cannot start a program, open an internet
+//! Limits the started agent to the system calls of the lists below, by seccomp. A process with this filter cannot start a program, open an internet
 //! socket or make memory executable. Part of the [sandbox](super).
 //!
 //! The filter is assembled here: the crate seccompiler does not know 32-bit Arm.
@@ -13,12 +12,11 @@ use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction
 
 use crate::platform::exit_reason;
 
-/// Status of an agent that made a system call which is not on the list, as a shell
-/// would give it for the signal.
+/// Exit status after a forbidden system call: that of a shell for the signal.
 pub const STATUS: c_int = 128 + libc::SIGSYS;
 
-/// Limits the process to its system calls, for good. To be called while there is one
-/// thread.
+/// Limits the process to its system calls, irreversibly. To be called while the process has
+/// one thread.
 pub fn restrict() -> io::Result<()> {
     nix::sys::prctl::set_no_new_privs()?;
     end_on_violation()?;
@@ -133,7 +131,7 @@ static RULES: &[(c_long, u8, CmpOp)] = &[
     (libc::SYS_socket, 0, CmpOp::Equal(libc::AF_UNIX)),
     (SYS_MMAP, 2, CmpOp::BitsClear(libc::PROT_EXEC)),
     (libc::SYS_mprotect, 2, CmpOp::BitsClear(libc::PROT_EXEC)),
-    // Threads, and no processes.
+    // Threads only, no processes.
     (libc::SYS_clone, 0, CmpOp::BitsSet(libc::CLONE_THREAD)),
     // abort() restores the default action of SIGABRT; the action of SIGSYS must stay.
     (libc::SYS_rt_sigaction, 0, CmpOp::Equal(libc::SIGABRT)),
@@ -172,7 +170,7 @@ fn program() -> Program {
             jf: no,
             k,
         };
-        // The tests build it: it fits.
+        // A test builds the program, so it fits.
         let _ = program.push(instruction);
     };
     let load = libc::BPF_LD | libc::BPF_W | libc::BPF_ABS;
@@ -198,7 +196,7 @@ fn program() -> Program {
         add(end, 0, 0, libc::SECCOMP_RET_ALLOW);
         add(load, 0, 0, NUMBER);
     }
-    // Its arguments are in memory, where they cannot be looked at; glibc does without.
+    // The arguments of clone3() are in memory, which the filter cannot read; glibc falls back.
     add(equal, 0, 1, libc::SYS_clone3 as u32);
     add(end, 0, 0, libc::SECCOMP_RET_ERRNO | libc::ENOSYS as u32);
     add(end, 0, 0, libc::SECCOMP_RET_TRAP);
