@@ -1559,6 +1559,22 @@ fn a_transaction_to_be_confirmed_is_rolled_back_or_kept() {
 }
 
 #[test]
+fn commit_of_replacement_counts_it_as_one_change_more() {
+    let port = TestPort::new(0);
+    let mut link = port.open();
+    change(&mut link, Op::Add, "10.0.0.0/8 dev lo").unwrap();
+    for (added, count) in [(1, 2), (0, 1)] {
+        link.done(&Request::Begin { replace: true }).unwrap();
+        if added == 1 {
+            change(&mut link, Op::Add, "11.0.0.0/8 dev lo").unwrap();
+        }
+        let committed = link.call(&Request::Commit {}, |response| Ok(format!("{response:?}")));
+        assert_eq!(committed.unwrap(), format!("Changed {{ count: {count} }}"));
+        assert_eq!(port.routes().len(), added);
+    }
+}
+
+#[test]
 fn a_table_is_not_replaced_while_a_commit_waits() {
     let (port, _folder) = with_folder("waits");
     let mut link = port.open();

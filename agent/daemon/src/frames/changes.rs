@@ -30,6 +30,8 @@ pub(super) enum Changes<T> {
 pub(super) struct Together<T> {
     client: Client<T>,
     load: Load,
+    /// The transaction replaces the table, which counts as one change more.
+    replaces: bool,
     /// Tag of the next change.
     next: u32,
     /// Records the paths for the roll-back of a commit that is not confirmed.
@@ -50,13 +52,19 @@ fn push<T: Transport>(
 }
 
 impl<T: Transport> Together<T> {
-    fn begin(mut client: Client<T>, mode: Mode, recorder: Option<Recorder>) -> Refused<Self> {
+    fn begin(mut client: Client<T>, replaces: bool, recorder: Option<Recorder>) -> Refused<Self> {
+        let mode = if replaces {
+            Mode::Replace
+        } else {
+            Mode::Transaction
+        };
         // Its client makes no other request, so all numbers are free for changes.
         let mut load = Load::new(&mut client, mode, u32::MAX);
         load.flush(&mut client)?;
         Ok(Self {
             client,
             load,
+            replaces,
             next: 0,
             recorder,
         })
@@ -231,12 +239,7 @@ impl<H: Host> Program<H> {
             }
         };
         let client = self.host.connect()?;
-        let mode = if replace {
-            Mode::Replace
-        } else {
-            Mode::Transaction
-        };
-        let together = Together::begin(client, mode, recorder)?;
+        let together = Together::begin(client, replace, recorder)?;
         self.changes = Changes::Together(Box::new(together));
         self.answer(&Response::Done {});
         Ok(())
@@ -252,6 +255,7 @@ impl<H: Host> Program<H> {
                 let Together {
                     mut client,
                     mut load,
+                    replaces,
                     recorder,
                     ..
                 } = *together;
@@ -264,7 +268,7 @@ impl<H: Host> Program<H> {
                     shared.unconfirmed.set(Some(until));
                 }
                 let count = match load.finish(&mut client) {
-                    Ok(loaded) => loaded.added,
+                    Ok(loaded) => loaded.added + u32::from(replaces),
                     Err(error) => {
                         // After the kernel's refusal there is nothing to roll back.
                         if confirms && error.errno().is_some() {
