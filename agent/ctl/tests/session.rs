@@ -1219,7 +1219,7 @@ fn who_subscribes_is_told_of_a_commit_that_is_taken_back() {
     assert_eq!(
         lines[1..],
         [
-            "* rolled back: 300 prefixes have their paths of before",
+            "* rolled back: restored the paths of 300 prefixes",
             "I200 the kernel is alive"
         ]
     );

@@ -315,7 +315,7 @@ fn a_script_on_a_pipe_ends_with_its_verdict() {
     assert_eq!(output.status.code(), Some(0));
     assert_eq!(
         replies(&output),
-        "  ping\n  ask whether the kernel's side is alive\nI200 help\n"
+        "  ping\n  check that the kernel answers\nI200 help\n"
     );
 
     let output = piped("failure", &[], b"nonsense\nhelp ping");

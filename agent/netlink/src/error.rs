@@ -40,7 +40,7 @@ pub struct Error {
 #[derive(Debug, thiserror::Error)]
 pub enum ErrorKind {
     /// The kernel does not have protocol 31: the module is not there.
-    #[error("the kernel has no netlink protocol 31: the nl31 module is not there")]
+    #[error("the kernel has no netlink protocol 31: the nl31 module is missing")]
     Absent,
     /// The kernel refused.
     #[error("{0}")]

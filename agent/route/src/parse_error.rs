@@ -25,10 +25,10 @@ pub enum ParseErrorKind {
     #[error("expected {0}")]
     UnknownWord(Possible),
     /// More than one of the possible words starts so.
-    #[error("ambiguous, write more of it: expected {0}")]
+    #[error("ambiguous; write more of the word: expected {0}")]
     Ambiguous(Possible),
     /// The line ends behind a keyword that needs a value.
-    #[error("the line ends here, expected {}", .0.expected())]
+    #[error("the line ends here; expected {}", .0.expected())]
     NoValue(Value),
     /// The value behind a keyword has not its form.
     #[error("expected {}", .0.expected())]
@@ -43,7 +43,7 @@ pub enum ParseErrorKind {
     #[error("a prefix is missing, like 10.0.0.0/8, 2001:db8::/32 or default")]
     NoPrefix,
     /// The word, or one that excludes it, was there before.
-    #[error("{} is given twice, remove one", .0.name())]
+    #[error("{} is given twice; remove one", .0.name())]
     Twice(Part),
     /// The gateway is of this family, the prefix of the other.
     #[error(fmt = gateway_family)]
@@ -134,6 +134,6 @@ fn gateway_family(gateway: &Family, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     };
     write!(
         f,
-        "this gateway is {gateway}, an {prefix} prefix needs one like {example}"
+        "this gateway is {gateway}; an {prefix} prefix needs one like {example}"
     )
 }

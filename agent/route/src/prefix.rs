@@ -61,7 +61,7 @@ pub enum PrefixError {
     #[error("the length of an {0} prefix is a number from 0 to {max}", max = .0.bits())]
     Length(Family),
     /// Bits beyond the prefix length are set; with the prefix without them.
-    #[error("bits are set beyond the prefix length, did you mean {0}?")]
+    #[error("bits are set beyond the prefix length; did you mean {0}?")]
     HostBits(Prefix),
 }
 

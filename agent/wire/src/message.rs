@@ -9,7 +9,7 @@ use crate::limits::VERSION;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadMessage {
     /// The frame is of another version of the protocol.
-    #[error("a frame of version {0}, this is version {VERSION}")]
+    #[error("a frame of version {0}; this is version {VERSION}")]
     Version(u8),
     /// There is no message of this kind.
     #[error("there is no message of kind {0:#04x}")]
@@ -316,7 +316,7 @@ messages! {
     /// A `commit confirmed` was taken back, in time or by somebody. Sent by itself with
     /// id 0, as events are.
     0xc2 RolledBack {
-        /// Prefixes that have their paths of before again.
+        /// Prefixes whose paths were restored.
         prefixes: u32,
         /// Always 0: a path whose device is gone is back too, and waits for it.
         lost: u32,

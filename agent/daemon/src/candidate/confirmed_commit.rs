@@ -156,12 +156,12 @@ pub struct RolledBack {
 
 impl fmt::Display for RolledBack {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let plural = if self.prefixes == 1 {
-            "prefix has its"
-        } else {
-            "prefixes have their"
-        };
-        write!(f, "rolled back: {} {plural} paths of before", self.prefixes)
+        let plural = if self.prefixes == 1 { "" } else { "es" };
+        write!(
+            f,
+            "rolled back: restored the paths of {} prefix{plural}",
+            self.prefixes
+        )
     }
 }
 

@@ -117,7 +117,7 @@ pub fn flush(
         return Ok((parsed, spec));
     }
     let what = if all {
-        "`all` stands alone: leave it out, or the rest"
+        "`all` takes no other words: remove it, or the others"
     } else {
         "say what to delete, like a prefix or dev eth0, or `all`"
     };
@@ -138,7 +138,7 @@ pub fn change(
     devices: &mut Cached<'_>,
 ) -> Result<(Change, PassedOver), Fault> {
     let (Arguments::Route(syntax) | Arguments::Filter(syntax)) = command.arguments else {
-        return Err(Fault::At(start, "this is no edit"));
+        return Err(Fault::At(start, "not an edit"));
     };
     if let Some(how) = adds(command.action) {
         let (parsed, route) = route(syntax, line, start, devices)?;
@@ -153,8 +153,7 @@ pub fn change(
     let change = match spec.prefix {
         Some(_) if !longer && spec.has_path() => {
             // One change would delete only the first such path.
-            let what =
-                "behind `begin` a prefix is flushed whole, or `longer`: else use `route del`";
+            let what = "after `begin`, flush takes a whole prefix, or `longer`; use `route del` for one path";
             return Err(Fault::At(line.trim_ascii_end().len(), what));
         }
         Some(_) if !longer => Change::DeletePrefix(spec),
@@ -169,7 +168,7 @@ pub fn reread(line: &str, devices: &mut Cached<'_>) -> Result<Change, Fault> {
         Some((command, start)) if is_edit(command) => {
             change(command, line, start, devices).map(|(change, _)| change)
         }
-        _ => Err(Fault::At(0, "this is no edit")),
+        _ => Err(Fault::At(0, "not an edit")),
     }
 }
 
@@ -224,9 +223,10 @@ mod tests {
         );
         assert!(read("route flush").starts_with("(11, 0) say what to delete"));
         assert!(
-            read("route flush 10.0.0.0/8 dev eth0").starts_with("(31, 0) behind `begin` a prefix")
+            read("route flush 10.0.0.0/8 dev eth0")
+                .starts_with("(31, 0) after `begin`, flush takes a whole prefix")
         );
-        assert!(read("ping").starts_with("(0, 0) this is no edit"));
+        assert!(read("ping").starts_with("(0, 0) not an edit"));
         assert!(read("route add 10.0.0.1/8").starts_with("(10, 10) bits are set"));
     }
 }

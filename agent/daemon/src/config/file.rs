@@ -65,7 +65,7 @@ impl Lines {
     pub fn open(path: &Path) -> io::Result<Self> {
         // Devices and pipes may block or never end.
         if !path.metadata()?.is_file() {
-            return Err(io::Error::other("it is no regular file"));
+            return Err(io::Error::other("not a regular file"));
         }
         File::open(path).map(Self::of)
     }

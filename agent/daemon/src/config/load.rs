@@ -328,7 +328,7 @@ mod tests {
         refused(
             "host-bits",
             "10.0.0.0/8 dev eth0\n 10.1.2.3/8 dev eth0\n",
-            "FILE:2:2: bits are set beyond the prefix length, did you mean 10.0.0.0/8?",
+            "FILE:2:2: bits are set beyond the prefix length; did you mean 10.0.0.0/8?",
         );
         refused(
             "length",
@@ -395,7 +395,7 @@ mod tests {
     #[test]
     fn only_a_regular_file_is_read() {
         let error = Loading::open(Path::new("/dev/zero"), Mode::Transaction).unwrap_err();
-        assert_eq!(error.to_string(), "/dev/zero: it is no regular file");
+        assert_eq!(error.to_string(), "/dev/zero: not a regular file");
     }
 
     #[test]

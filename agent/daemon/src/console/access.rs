@@ -121,12 +121,12 @@ impl fmt::Display for PinCheck {
             Self::Right => write!(f, "unlocked until `exit` or Ctrl-D"),
             Self::Wrong(lockout) => {
                 let seconds = lockout.as_millis().div_ceil(1000);
-                write!(f, "not the PIN, try again in {seconds} s")
+                write!(f, "wrong PIN; try again in {seconds} s")
             }
             Self::Impossible(mistake) => {
                 write!(
                     f,
-                    "no PIN opens this line until the image is corrected: {mistake}"
+                    "no PIN unlocks this line until the image is corrected: {mistake}"
                 )
             }
         }

@@ -43,7 +43,7 @@ impl<T: Transport> Console<T> {
         if matches!(news, News::Loaded(..)) && self.shared.forget_unconfirmed() {
             // The table is new; the edits of that commit are gone.
             self.notice(format_args!(
-                "the commit that waited for `confirm` is gone with the table"
+                "the unconfirmed commit was dropped: its table is gone"
             ));
         }
         match news {
@@ -62,12 +62,12 @@ impl<T: Transport> Console<T> {
                 match loaded.present {
                     0 => self.notice(format_args!("loaded {added} from {path}{instead}")),
                     present => self.notice(format_args!(
-                        "loaded {added} from {path}{instead}, {present} were there"
+                        "loaded {added} from {path}{instead}; {present} existed already"
                     )),
                 }
                 if !passed_over.is_empty() {
-                    log::warn!("{path}: passed over: {passed_over}");
-                    self.notice(format_args!("{path}: passed over: {passed_over}"));
+                    log::warn!("{path}: ignored: {passed_over}");
+                    self.notice(format_args!("{path}: ignored: {passed_over}"));
                 }
                 if !waiting.is_empty() {
                     log::warn!("{waiting}");
@@ -79,7 +79,7 @@ impl<T: Transport> Console<T> {
                 self.notice(format_args!("config not loaded: {error}"));
             }
             News::Empty if boot.fell_back() => {
-                self.notice(format_args!("no config is loaded, the table is as it was"));
+                self.notice(format_args!("no config loaded; the table is unchanged"));
             }
             News::Empty => log::info!("there is no config"),
             News::Failed(error) => {

@@ -42,9 +42,7 @@ impl<T: Transport> Console<T> {
             let edits = candidate.edits();
             return self.status(
                 codes::LOCKED,
-                format_args!(
-                    "edits are open already, {edits} so far: `commit` or `rollback` ends them"
-                ),
+                format_args!("edits are open already ({edits}): `commit` or `rollback` ends them"),
             );
         }
         match Candidate::begin(&self.shared.config.files.candidate()) {
@@ -83,7 +81,7 @@ impl<T: Transport> Console<T> {
             ),
             CandidateError::Full => self.status(
                 codes::FULL,
-                format_args!("this is more than one commit takes: `commit` what is there first"),
+                format_args!("the edits are too large for one commit: `commit` them first"),
             ),
             CandidateError::Io(error) => self.file_failed(error),
         }
@@ -98,7 +96,7 @@ impl<T: Transport> Console<T> {
     fn nothing_open(&mut self) {
         self.status(
             codes::NOT_OPEN,
-            format_args!("no edits are open: `begin` them"),
+            format_args!("no edits are open: `begin` first"),
         );
     }
 
@@ -108,7 +106,7 @@ impl<T: Transport> Console<T> {
         if let Some(left) = left {
             let seconds = left.div_ceil(1000);
             let how = match self.shared.config.resident {
-                true => "`confirm` keeps it, `rollback` takes it back",
+                true => "`confirm` keeps it; `rollback` rolls it back",
                 false => "`confirm` or `rollback` it on the serial console, or with nl31ctl",
             };
             self.status(
@@ -162,7 +160,7 @@ impl<T: Transport> Console<T> {
     pub(super) fn commit(&mut self, mut commit: Box<Commit>) {
         if std::mem::take(&mut self.stop) {
             self.abandon(&mut commit.load);
-            return self.status(codes::STOPPED, format_args!("stopped, nothing was changed"));
+            return self.status(codes::STOPPED, format_args!("stopped; nothing was changed"));
         }
         if commit.undo.is_some() {
             return self.write_undo(commit);
@@ -401,7 +399,7 @@ impl<T: Transport> Console<T> {
             // Without edits the user means the commit.
             if candidate.edits() > 0 {
                 let text = format_args!(
-                    "dropped {edits}; a commit waits for `confirm`: `rollback` again takes it back"
+                    "dropped {edits}; a commit waits for `confirm`: `rollback` again rolls it back"
                 );
                 return self.status(codes::DONE, text);
             }

@@ -42,7 +42,7 @@ impl<T: Transport> Console<T> {
                 true => self.confirmed_but(format_args!("stopped")),
                 false => self.status(
                     codes::STOPPED,
-                    format_args!("stopped, the saved config is as it was"),
+                    format_args!("stopped; the saved config is unchanged"),
                 ),
             }
             return true;
@@ -128,7 +128,7 @@ impl<T: Transport> Console<T> {
             loading.abort(client);
             return self.status(
                 codes::STOPPED,
-                format_args!("stopped, the table is as it was"),
+                format_args!("stopped; the table is unchanged"),
             );
         }
         match loading.step(client, &*self.devices) {
@@ -143,10 +143,10 @@ impl<T: Transport> Console<T> {
                 }
                 let path = loading.path().display();
                 let routes = count_routes(loaded.added.into());
-                log::info!("{path}: {routes} take the place of the table");
+                log::info!("{path}: {routes} replace the table");
                 let passed_over = loading.passed_over();
                 if !passed_over.is_empty() {
-                    log::warn!("{path}: passed over: {passed_over}");
+                    log::warn!("{path}: ignored: {passed_over}");
                 }
                 self.done(passed_over, format_args!("loaded {routes} from {path}"));
             }
@@ -168,7 +168,7 @@ impl<T: Transport> Console<T> {
                 self.shared.config.set_saved(None);
                 log::warn!("the saved config was deleted");
                 self.status(codes::DONE, format_args!(
-                    "the next boot begins as the factory made it; the table is as it was, and `save` keeps it"
+                    "the next boot starts with factory settings; the table is unchanged, and `save` keeps it"
                 ));
             }
             Err(error) => {

@@ -175,7 +175,7 @@ impl<T: Transport> Console<T> {
                     return false;
                 }
                 Some(Wait::Over) if diff.interrupted => {
-                    let text = format_args!("the table changed meanwhile: ask again");
+                    let text = format_args!("the table changed meanwhile; try again");
                     self.status(codes::INTERRUPTED, text);
                     return true;
                 }

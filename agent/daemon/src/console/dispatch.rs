@@ -155,7 +155,7 @@ impl<T: Transport> Console<T> {
             self.editor.forget();
             self.status(codes::DONE, format_args!("locked"));
         } else {
-            let text = format_args!("this line has no PIN, it stays open");
+            let text = format_args!("no PIN is set; the line stays unlocked");
             self.status(codes::DONE, text);
         }
     }
@@ -168,7 +168,7 @@ impl<T: Transport> Console<T> {
 
     pub(super) fn reboot(&mut self, now: bool) {
         if !self.shared.appliance {
-            let text = format_args!("this agent does not run the machine that it is on");
+            let text = format_args!("only the agent of an appliance restarts its machine");
             return self.status(codes::DENIED, text);
         }
         let edits = self.candidate.as_ref().map_or(0, Candidate::edits);

@@ -64,7 +64,7 @@ impl<T: Transport> Console<T> {
         let lost = self.changes.catch_up(now.generation);
         self.show_lost(lost);
         let lost = self.changes.lost();
-        log::warn!("changes come faster than they are read, {lost} were lost so far");
+        log::warn!("changes arrive faster than they are read; {lost} lost so far");
     }
 
     pub(super) fn show_lost(&mut self, lost: u64) {
@@ -75,7 +75,7 @@ impl<T: Transport> Console<T> {
         };
         if self.monitoring {
             self.notice(format_args!(
-                "{lost} {changes} came too fast to be shown, see `route show`"
+                "{lost} {changes} came too fast to be shown; see `route show`"
             ));
         }
     }

@@ -94,7 +94,7 @@ impl<T: Transport> Console<T> {
             true => self.status(codes::DONE, text),
             false => self.status(
                 codes::PASSED_OVER,
-                format_args!("{text}; passed over: {passed_over}"),
+                format_args!("{text}; ignored: {passed_over}"),
             ),
         }
     }

@@ -43,7 +43,7 @@ impl<T: Transport> Console<T> {
                         self.failed(&error, format_args!("{prefix} has exactly this path already"));
                     }
                     (codes::EXISTS, Add::Add) => self.failed(&error, format_args!(
-                        "{prefix} has a route of metric {metric} already, `route replace` takes its place"
+                        "{prefix} has a route of metric {metric} already; `route replace` replaces it"
                     )),
                     (codes::NO_ROUTE, _) => self.failed(&error, format_args!(
                         "no such route: {prefix} of metric {metric}"
@@ -150,14 +150,14 @@ impl<T: Transport> Console<T> {
                         if let Some(fault) = edit::missing_device(&parsed, devices) {
                             return self.faulty(line, &fault);
                         }
-                        self.status(codes::NOTHING, format_args!("no route was like that"));
+                        self.status(codes::NOTHING, format_args!("no route matches"));
                     }
                     _ => self.done(parsed.passed_over(), format_args!("flushed")),
                 }
             }
             Err(error) if self.finds_no_device(line, &parsed, &error) => {}
             Err(error) if Code::of(&error) == codes::NO_ROUTE => {
-                self.status(codes::NOTHING, format_args!("no route was like that"));
+                self.status(codes::NOTHING, format_args!("no route matches"));
             }
             Err(error) => {
                 self.point(line, &parsed, &error);

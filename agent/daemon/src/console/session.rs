@@ -170,7 +170,7 @@ impl<T: Transport> Console<T> {
         } else if self.interactive() {
             self.data(format_args!(""));
             self.data(format_args!(
-                "nl31 agent {}: help lists the commands, Tab and ? help with them",
+                "nl31 agent {}: help lists the commands; Tab and ? complete and explain them",
                 env!("CARGO_PKG_VERSION")
             ));
         }
@@ -192,7 +192,7 @@ impl<T: Transport> Console<T> {
         if let Some(left) = self.shared.left().filter(|_| self.interactive()) {
             let seconds = left.div_ceil(1000);
             self.notice(format_args!(
-                "a commit waits for `confirm`, or is taken back in {seconds} s"
+                "a commit waits for `confirm`; it is rolled back in {seconds} s"
             ));
         }
     }
@@ -200,7 +200,7 @@ impl<T: Transport> Console<T> {
     /// Another user takes the line: drops the running command.
     pub fn suspend(&mut self) {
         if self.works() {
-            self.interrupted = Some("the command that ran was stopped");
+            self.interrupted = Some("the running command was stopped");
         } else if self.monitoring {
             self.interrupted = Some("`monitor` is off");
         }
@@ -538,7 +538,7 @@ impl<T: Transport> Console<T> {
         if self.intake.tells() {
             log::warn!("the console's own output comes back on its line");
             self.notice(format_args!(
-                "ignored until the line is quiet for 1 s: it sends back what this console prints"
+                "input is ignored until the line is quiet for 1 s: the line returns this console's output"
             ));
         }
     }

@@ -142,7 +142,7 @@ impl<T: Transport> Console<T> {
                     let shown = count_routes(show.shown);
                     self.status(
                         codes::INTERRUPTED,
-                        format_args!("{shown}, the table changed meanwhile"),
+                        format_args!("{shown}; the table changed meanwhile"),
                     );
                     return true;
                 }

@@ -120,7 +120,7 @@ pub fn run(options: Options) -> io::Result<bool> {
         let _ = std::fs::write("/proc/self/oom_score_adj", "-1000");
         match exit_reason::begin(&options.run.join("last-words")) {
             Ok(None) => {}
-            Ok(Some(text)) => log::warn!("the agent before this one has ended: {text}"),
+            Ok(Some(text)) => log::warn!("the previous agent has ended: {text}"),
             Err(error) => log::warn!("{}: {error}", options.run.display()),
         }
     }
@@ -141,7 +141,7 @@ pub fn run(options: Options) -> io::Result<bool> {
     if let (Some(user), Some(serial)) = (user, &serial)
         && let Err(error) = serial.give_to(user)
     {
-        log::error!("serial line: it cannot be opened again after a hangup: {error}");
+        log::error!("serial line: cannot be reopened after a hangup: {error}");
     }
     let peer = match &serial {
         Some(serial) if standard && !serial.is_terminal() => Peer::Script,
@@ -303,15 +303,15 @@ impl Agent {
             Ok(done) => {
                 self.shared.rolled_back(done);
                 self.undo_retry = Retry::now();
-                log::warn!("not confirmed in time, {done}");
+                log::warn!("not confirmed in time; {done}");
                 self.console
-                    .notice(format_args!("not confirmed in time, {done}"));
+                    .notice(format_args!("not confirmed in time; {done}"));
             }
             Err(error) => {
                 if self.undo_retry.pause == Retry::FIRST {
                     log::error!("{error}");
                     self.console.notice(format_args!(
-                        "a commit was not confirmed and cannot be taken back yet: {}",
+                        "an unconfirmed commit cannot be rolled back yet: {}",
                         error.kind
                     ));
                 }

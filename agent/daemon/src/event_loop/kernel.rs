@@ -66,7 +66,7 @@ impl Agent {
                 log::info!("nl31 module {}, port {}", greeting.version, greeting.port);
                 if self.absence.take().is_some() {
                     self.console
-                        .notice(format_args!("the kernel's nl31 module is there now"));
+                        .notice(format_args!("the kernel's nl31 module is present now"));
                 }
                 self.events = Some(events);
                 self.console.attach(client);
@@ -81,7 +81,7 @@ impl Agent {
                 let reason = match error.kind {
                     ErrorKind::Absent => {
                         self.shared.config.booting.set(false);
-                        "the kernel's nl31 module is not there".to_string()
+                        "the kernel's nl31 module is missing".to_string()
                     }
                     _ => error.to_string(),
                 };

@@ -137,7 +137,7 @@ impl Agent {
             return;
         }
         let seconds = stall::LIMIT.as_secs();
-        log::warn!("serial line: took nothing for {seconds} s; {dropped} bytes were dropped");
+        log::warn!("serial line: took no output for {seconds} s; {dropped} bytes were dropped");
         if !self.line.frames() {
             self.console.notice(format_args!(
                 "the terminal took no output for {seconds} s; {dropped} bytes were dropped"

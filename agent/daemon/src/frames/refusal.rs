@@ -68,7 +68,7 @@ impl From<BadItems> for Refusal {
 }
 
 pub(super) fn locked() -> Refusal {
-    let what = format_args!("the line is locked: it wants its PIN first");
+    let what = format_args!("the line is locked: enter its PIN first");
     Refusal::new(codes::LOCKED_OUT.number, what)
 }
 

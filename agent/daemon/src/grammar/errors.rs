@@ -63,14 +63,14 @@ impl fmt::Display for GrammarErrorKind {
             Self::Unknown(level) | Self::Incomplete(level) => f
                 .write_str("expected ")
                 .and_then(|()| list(f, &mut level.words().map(|(_, word)| word))),
-            Self::Short(word) => write!(f, "write it out: {word}"),
+            Self::Short(word) => write!(f, "write the word in full: {word}"),
             Self::Second(words) => {
-                f.write_str("no such command, did you mean")?;
+                f.write_str("no such command; did you mean")?;
                 words.iter().try_for_each(|word| write!(f, " {word}"))?;
                 f.write_str("?")
             }
             Self::Ambiguous(level, word, len) => {
-                f.write_str("ambiguous, write more of it: ")?;
+                f.write_str("ambiguous; write more of the word: ")?;
                 let words = level.words().map(|(_, word)| word);
                 list(
                     f,

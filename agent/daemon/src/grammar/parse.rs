@@ -277,15 +277,21 @@ mod tests {
     fn abbreviations_are_unique_or_refused() {
         assert_eq!(found("rou sh"), Ok(Some((Action::RouteShow, 6))));
         assert_eq!(found("h"), Ok(Some((Action::Help, 1))));
-        assert_eq!(found("reb"), Err("0+3: write it out: reboot".into()));
-        assert_eq!(found("f"), Err("0+1: write it out: factory-reset".into()));
+        assert_eq!(
+            found("reb"),
+            Err("0+3: write the word in full: reboot".into())
+        );
+        assert_eq!(
+            found("f"),
+            Err("0+1: write the word in full: factory-reset".into())
+        );
         assert_eq!(
             found("ro show"),
-            Err("0+2: ambiguous, write more of it: route or rollback".into())
+            Err("0+2: ambiguous; write more of the word: route or rollback".into())
         );
         assert_eq!(
             found("rou a"),
-            Err("4+1: ambiguous, write more of it: add or append".into())
+            Err("4+1: ambiguous; write more of the word: add or append".into())
         );
     }
 
@@ -312,7 +318,7 @@ mod tests {
             let found = command(line).map(|found| found.unwrap().0.action);
             assert_eq!(found, Ok(action), "{line}");
         }
-        let second = "0+4: no such command, did you mean route show?";
+        let second = "0+4: no such command; did you mean route show?";
         for line in ["show", "show reboot", "show x"] {
             assert_eq!(found(line), Err(second.into()));
         }

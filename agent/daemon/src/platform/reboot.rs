@@ -46,7 +46,7 @@ pub fn pass_on(run: &Path) -> io::Result<()> {
     }
     remove(&path(run))?;
     asked?;
-    let text = "init was asked to restart the machine, and has not";
+    let text = "init did not restart the machine as requested";
     Err(io::Error::new(io::ErrorKind::TimedOut, text))
 }
 

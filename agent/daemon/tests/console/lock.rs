@@ -49,12 +49,12 @@ fn locked_line_accepts_only_pin_and_hides_it() {
     assert_eq!(session.types("rou\x15\x04"), "\r\n* locked\r\nPIN: ");
     assert_eq!(
         session.types("ping\r\r\r"),
-        "\r\nE401 not the PIN, try again in 1 s\r\nPIN: "
+        "\r\nE401 wrong PIN; try again in 1 s\r\nPIN: "
     );
     // The right one is not looked at before its time, and is after it.
     let early = session.types("4711\r");
     assert!(
-        early.contains("E401 not the PIN, try again in 1 s"),
+        early.contains("E401 wrong PIN; try again in 1 s"),
         "{early:?}"
     );
     while !session.types("4711\r").contains("I200 unlocked") {
@@ -116,7 +116,7 @@ fn exit_ends_session_or_locks_line() {
         (Peer::Shell, "I200 the session ends\r\n"),
         (
             Peer::Line,
-            "I200 this line has no PIN, it stays open\r\nnl31> ",
+            "I200 no PIN is set; the line stays unlocked\r\nnl31> ",
         ),
     ] {
         let mut session = Session::with(Folder::new(), peer, None);

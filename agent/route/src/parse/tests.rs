@@ -72,7 +72,7 @@ fn errors_name_the_place_and_the_way_out() {
             "10.1.0.0/8 dev e",
             0,
             10,
-            "bits are set beyond the prefix length, did you mean 10.0.0.0/8?",
+            "bits are set beyond the prefix length; did you mean 10.0.0.0/8?",
         ),
         (
             "10.0.0.0/33 dev e",
@@ -108,7 +108,7 @@ fn errors_name_the_place_and_the_way_out() {
             "10.0.0.0/8 via",
             14,
             0,
-            "the line ends here, expected an address like 192.0.2.1 or 2001:db8::1",
+            "the line ends here; expected an address like 192.0.2.1 or 2001:db8::1",
         ),
         (
             "10.0.0.0/8 via eth0",
@@ -120,13 +120,13 @@ fn errors_name_the_place_and_the_way_out() {
             "10.0.0.0/8 via fe80::1",
             15,
             7,
-            "this gateway is IPv6, an IPv4 prefix needs one like 192.0.2.1",
+            "this gateway is IPv6; an IPv4 prefix needs one like 192.0.2.1",
         ),
         (
             "2001:db8::/32 via 192.0.2.1",
             18,
             9,
-            "this gateway is IPv4, an IPv6 prefix needs one like 2001:db8::1",
+            "this gateway is IPv4; an IPv6 prefix needs one like 2001:db8::1",
         ),
         (
             "10.0.0.0/8 dev 1234567890123456",
@@ -156,25 +156,25 @@ fn errors_name_the_place_and_the_way_out() {
             "10.0.0.0/8 dev e dev f",
             17,
             3,
-            "dev is given twice, remove one",
+            "dev is given twice; remove one",
         ),
         (
             "10.0.0.0/8 11.0.0.0/8 dev e",
             11,
             10,
-            "the prefix is given twice, remove one",
+            "the prefix is given twice; remove one",
         ),
         (
             "default ::/0 dev e",
             8,
             4,
-            "the prefix is given twice, remove one",
+            "the prefix is given twice; remove one",
         ),
         (
             "blackhole prohibit ::/0",
             10,
             8,
-            "the kind of route is given twice, remove one",
+            "the kind of route is given twice; remove one",
         ),
         (
             "blackhole ::/0 dev e",

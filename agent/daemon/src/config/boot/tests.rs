@@ -159,7 +159,7 @@ fn routes_over_a_device_that_is_not_there_are_loaded_once_and_wait() {
     let text = "10.0.0.0/8 dev eth0\n11.0.0.0/8 dev usb0\n";
     folder.file("routes.conf", text);
     let mut kernel = kernel();
-    let loaded = "loaded routes.conf 2+0, 1 route waits for a device that is not there: usb0";
+    let loaded = "loaded routes.conf 2+0, 1 route waits for a missing device: usb0";
     assert_eq!(start(&folder, &mut kernel), [loaded]);
     // A path that was deleted meanwhile does not come back with the device.
     kernel

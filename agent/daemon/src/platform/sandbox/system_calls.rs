@@ -38,9 +38,7 @@ fn end_on_violation() -> io::Result<()> {
     extern "C" fn violated(_: c_int, info: *mut libc::siginfo_t, _: *mut libc::c_void) {
         // SAFETY: the kernel passes a siginfo_t, which for this signal begins so.
         let call = unsafe { (*info.cast::<Violation>()).call };
-        exit_reason::say(format_args!(
-            "the agent made system call {call}, which seccomp does not allow it"
-        ));
+        exit_reason::say(format_args!("seccomp blocked system call {call}"));
         // SAFETY: takes no pointer, and is safe in a signal handler.
         unsafe { libc::_exit(STATUS) }
     }
