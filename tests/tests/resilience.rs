@@ -101,7 +101,7 @@ fn a_killed_agent_is_back_and_its_log_says_so() {
     assert_eq!(shown.data().collect::<Vec<_>>(), ["10.0.0.0/8 dev lo"]);
     let log = guest.command("log").expect("a reply").to_string();
     assert!(
-        log.contains("the agent before this one has ended: it was killed"),
+        log.contains("the previous agent has ended: it was killed"),
         "{log}"
     );
 }

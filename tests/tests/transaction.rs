@@ -88,7 +88,7 @@ fn commits(guest: &mut Guest, seconds: u32) -> Vec<String> {
 fn is_taken_back(guest: &mut Guest, before: &[String]) {
     guest
         .expect("that the commit is taken back", |screen| {
-            let told = "* not confirmed in time, rolled back: 3 prefixes";
+            let told = "* not confirmed in time; rolled back: restored the paths of 3 prefixes";
             let told = screen.iter().any(|line| line.starts_with(told));
             // Whole, with the prompt behind it.
             (told && is_prompt(screen.last()?)).then_some(())

@@ -13,11 +13,11 @@ pub const STATUSES: &str = "\
 1  the agent or the kernel refused the request
 2  the arguments are wrong
 3  there is no such route or device
-4  the route is there already
+4  the route exists already
 5  no agent answers, or the line cannot be used
 6  a file cannot be read, written or understood
 7  the link was lost while a change was under way: check whether it was made
-8  others kept changing the table: try again";
+8  the table kept changing: try again";
 
 /// The variable with the PIN where `--pin-file` does not name a file. The PIN is not an
 /// argument: every user of this machine can read those.
@@ -51,7 +51,7 @@ pub enum Error {
     #[error("the session ended: the agent was restarted, or another user has taken the line")]
     SessionLost,
     /// The table was changed by others in each attempt.
-    #[error("others kept changing the table: try again")]
+    #[error("the table kept changing: try again")]
     Changing,
     /// A command of the console ended with this status.
     #[error("{0}")]

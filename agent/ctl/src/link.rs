@@ -34,7 +34,7 @@ pub const LOOKING: RetryPolicy = RetryPolicy {
 };
 
 /// Pause before an agent is asked again that has nothing to say yet.
-pub const PAUSE: Duration = Duration::from_millis(20);
+pub const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 /// What the agent's welcome tells.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -99,7 +99,7 @@ impl<'a> Output<'a> {
     /// Tells which words of iproute2's lists mean nothing here.
     pub fn passed_over(&self, words: PassedOver) {
         if !words.is_empty() {
-            self.warn(&format!("passed over, without a meaning here: {words}"));
+            self.warn(&format!("ignored words: {words}"));
         }
     }
 

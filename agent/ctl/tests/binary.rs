@@ -196,9 +196,9 @@ fn a_line_with_a_pin_is_closed_until_a_person_types_it_or_a_program_does() {
     check(&with(&right), 0, "I200 help\n", "");
     // It was open for that program, and for nobody else.
     check(&line.ctl(&["shell", "help"]), 1, "", "the line is locked");
-    check(&with(&wrong), 1, "", "E401 not the PIN, try again in 1 s");
+    check(&with(&wrong), 1, "", "E401 wrong PIN; try again in 1 s");
     // The right one comes too early, and is not looked at.
-    check(&with(&right), 1, "", "E401 not the PIN, try again in 1 s");
+    check(&with(&right), 1, "", "E401 wrong PIN; try again in 1 s");
     std::thread::sleep(Duration::from_secs(1));
     let mut terminal = line.terminal();
     says(&mut terminal, b"4711\r", "I200 unlocked", true);

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use indicatif::ProgressBar;
 use nl31_agent::candidate::confirmed_commit::{self, RolledBack};
 use nl31_agent::config::locations::Files;
-use nl31_agent::console::access::{Access, Gate};
+use nl31_agent::console::access::{Access, LineLock};
 use nl31_agent::console::shared::Shared;
 use nl31_agent::frames::host::Host;
 use nl31_agent::frames::session::Program;
@@ -1219,7 +1219,7 @@ fn who_subscribes_is_told_of_a_commit_that_is_taken_back() {
     assert_eq!(
         lines[1..],
         [
-            "* rolled back: 300 prefixes have their paths of before",
+            "* rolled back: restored the paths of 300 prefixes",
             "I200 the kernel is alive"
         ]
     );
@@ -1324,8 +1324,8 @@ impl Port for Busy {
             let Some(events) = self.events.checked_sub(1) else {
                 // What is not understood lets nobody in.
                 let file = TestFile::new("busy-access", &["pin".into()]);
-                let gate = Rc::new(Gate::new(Access::read(&file.0)));
-                self.port.0.borrow_mut().program.set_gate(gate);
+                let line_lock = Rc::new(LineLock::new(Access::read(&file.0)));
+                self.port.0.borrow_mut().program.set_line_lock(line_lock);
                 return self.port.receive(buffer, wait);
             };
             self.events = events;
@@ -1556,6 +1556,22 @@ fn a_transaction_to_be_confirmed_is_rolled_back_or_kept() {
     );
     let saved = std::fs::read_to_string(folder.0.join("routes.conf")).unwrap();
     assert!(after.iter().all(|route| saved.contains(route)), "{saved}");
+}
+
+#[test]
+fn commit_of_replacement_counts_it_as_one_change_more() {
+    let port = TestPort::new(0);
+    let mut link = port.open();
+    change(&mut link, Op::Add, "10.0.0.0/8 dev lo").unwrap();
+    for (added, count) in [(1, 2), (0, 1)] {
+        link.done(&Request::Begin { replace: true }).unwrap();
+        if added == 1 {
+            change(&mut link, Op::Add, "11.0.0.0/8 dev lo").unwrap();
+        }
+        let committed = link.call(&Request::Commit {}, |response| Ok(format!("{response:?}")));
+        assert_eq!(committed.unwrap(), format!("Changed {{ count: {count} }}"));
+        assert_eq!(port.routes().len(), added);
+    }
 }
 
 #[test]

@@ -13,7 +13,7 @@ use nl31_agent::platform::{exit_reason, log_ring, reboot};
 
 /// Loads routes into the kernel's nl31 table and serves it on a serial line.
 #[derive(Parser)]
-// Written down: clap would take 8 KB of flash to find it out.
+// Written out: for computing it, clap would take 8 KB of flash.
 #[command(version, override_usage = "nl31-agent [OPTIONS]")]
 struct Arguments {
     /// Terminal to serve: a device, `auto` for the kernel's console, or `-` for

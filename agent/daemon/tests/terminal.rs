@@ -315,7 +315,7 @@ fn a_script_on_a_pipe_ends_with_its_verdict() {
     assert_eq!(output.status.code(), Some(0));
     assert_eq!(
         replies(&output),
-        "  ping\n  ask whether the kernel's side is alive\nI200 help\n"
+        "  ping\n  check that the kernel answers\nI200 help\n"
     );
 
     let output = piped("failure", &[], b"nonsense\nhelp ping");
@@ -363,7 +363,7 @@ fn what_cannot_be_is_said() {
 }
 
 #[test]
-fn the_watchdog_is_fed_while_the_agent_turns() {
+fn watchdog_is_pinged_only_while_agent_runs() {
     let folder = Folder::new("watchdog");
     let device = folder.0.join("watchdog");
     File::create(&device).unwrap();
@@ -372,23 +372,23 @@ fn the_watchdog_is_fed_while_the_agent_turns() {
     agent.arg("--watchdog").arg(&device);
     agent.arg("--serial").arg(ttyname(&pty.slave).unwrap());
     let mut agent = agent.spawn().unwrap();
-    let meals = || std::fs::read(&device).unwrap().len();
-    let await_meals = |count| {
+    let pings = || std::fs::read(&device).unwrap().len();
+    let await_pings = |count| {
         let deadline = Instant::now() + Duration::from_millis(HANG_MS.into());
-        while meals() < count {
-            assert!(Instant::now() < deadline, "it is not fed");
+        while pings() < count {
+            assert!(Instant::now() < deadline, "the watchdog is not pinged");
             sleep(Duration::from_millis(20));
         }
     };
-    await_meals(2);
+    await_pings(2);
     let pid = Pid::from_raw(agent.id() as i32);
     kill(pid, Signal::SIGSTOP).unwrap();
     sleep(Duration::from_millis(100));
-    let stopped = meals();
+    let stopped = pings();
     sleep(Duration::from_millis(1500));
-    assert_eq!(meals(), stopped, "fed by an agent that hangs");
+    assert_eq!(pings(), stopped, "pinged by a stopped agent");
     kill(pid, Signal::SIGCONT).unwrap();
-    await_meals(stopped + 1);
+    await_pings(stopped + 1);
     kill(pid, Signal::SIGTERM).unwrap();
     agent.wait().unwrap();
     assert!(std::fs::read(&device).unwrap().ends_with(b"V"));

@@ -22,11 +22,11 @@ pub enum Op {
     Dump,
     Table,
     Load,
-    Transaction,
 }
 
 /// A request that failed: what was asked, under which number, and why.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error("{op} (request {seq}): {kind}")]
 pub struct Error {
     /// What was asked.
     pub op: Op,
@@ -37,23 +37,30 @@ pub struct Error {
 }
 
 /// Why a request failed.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum ErrorKind {
     /// The kernel does not have protocol 31: the module is not there.
+    #[error("the kernel has no netlink protocol 31: the nl31 module is missing")]
     Absent,
     /// The kernel refused.
+    #[error("{0}")]
     Kernel(Box<KernelError>),
     /// No answer within the client's time limit.
+    #[error("the kernel did not answer in time")]
     TimedOut,
     /// Answers were lost because they were not read fast enough. Whether a change
     /// was made is not known.
+    #[error("answers of the kernel were lost (receive buffer full)")]
     Overrun,
     /// The kernel's answer is not of this protocol.
-    Malformed(Malformed),
+    #[error("the kernel's answer cannot be read: {0}")]
+    Malformed(#[source] Malformed),
     /// The answer is of another kind than the request.
+    #[error("the kernel answered with something else")]
     Unexpected,
     /// The socket failed.
-    Io(io::Error),
+    #[error("{0}")]
+    Io(#[source] io::Error),
 }
 
 impl Error {
@@ -81,30 +88,7 @@ impl fmt::Display for Op {
             Self::Dump => "dump",
             Self::Table => "table",
             Self::Load => "load",
-            Self::Transaction => "transaction",
         })
-    }
-}
-
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} (request {}): {}", self.op, self.seq, self.kind)
-    }
-}
-
-impl fmt::Display for ErrorKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Absent => {
-                f.write_str("the kernel has no netlink protocol 31: the nl31 module is not there")
-            }
-            Self::Kernel(error) => error.fmt(f),
-            Self::TimedOut => f.write_str("the kernel did not answer in time"),
-            Self::Overrun => f.write_str("answers of the kernel were lost (receive buffer full)"),
-            Self::Malformed(error) => write!(f, "the kernel's answer cannot be read: {error}"),
-            Self::Unexpected => f.write_str("the kernel answered with something else"),
-            Self::Io(error) => error.fmt(f),
-        }
     }
 }
 
@@ -121,15 +105,5 @@ impl fmt::Display for KernelError {
             write!(f, " at byte {offset}")?;
         }
         Ok(())
-    }
-}
-
-impl std::error::Error for Error {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match &self.kind {
-            ErrorKind::Io(error) => Some(error),
-            ErrorKind::Malformed(error) => Some(error),
-            _ => None,
-        }
     }
 }

@@ -23,6 +23,7 @@
 //! or an interface index.
 
 pub mod abi;
+mod change;
 mod client;
 mod device;
 mod error;
@@ -34,9 +35,10 @@ mod path_flags;
 mod paths;
 mod request;
 mod socket;
-mod transaction;
+mod transport;
 
-pub use client::{Add, Client, Dump, ReceiveError, Step, Transport};
+pub use change::{Add, Change};
+pub use client::{Client, Dump, Step};
 pub use device::{Device, IndexOf, selects};
 pub use error::{Error, ErrorKind, Op};
 #[cfg(any(test, feature = "fake-kernel"))]
@@ -51,4 +53,4 @@ pub use path_flags::PathFlags;
 pub use paths::{Conflict, PATHS_MAX, Paths};
 pub use request::{Datagram, Full, Request};
 pub use socket::{Connection, Inbox, Socket};
-pub use transaction::{Change, Failed, Transaction};
+pub use transport::{ReceiveError, Transport};

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Many changes at once.
+//! Many changes together: transactions, and loads into a table that has routes.
 
 use std::time::Instant;
 
@@ -7,38 +7,40 @@ use nix::libc;
 use nl31_route::Spec;
 
 use crate::abi::*;
-use crate::client::{Client, Transport, refused};
+use crate::change::Change;
+use crate::client::{Client, refused};
 use crate::error::{Error, ErrorKind, Op};
 use crate::message::Body;
 use crate::request::{Datagram, Full, Request};
-use crate::transaction::Change;
+use crate::transport::Transport;
 
-/// Bytes sent at once: some 600 routes. Well below the send buffer, and their
-/// answers fit the receive buffer should every one of them fail.
+/// Bytes of a datagram: some 600 routes. This is well below the send buffer; if every
+/// change fails, the answers still fit the receive buffer.
 const BATCH: usize = 32 * 1024;
 
-/// What a load does with a table that is not empty.
+/// How a load treats the routes of the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
-    /// All of it or nothing is applied, as one transaction.
+    /// One transaction: all changes are applied, or none.
     Transaction,
-    /// The same, from an empty table: what is loaded takes its place.
+    /// One transaction that starts from an empty table: it replaces the table.
     Replace,
-    /// What is there already is left alone, what is missing is added.
+    /// No transaction: adds the missing paths and leaves existing ones alone.
     Missing,
 }
 
-/// What a load did.
+/// The result of a load.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Loaded {
-    /// Paths that were added.
+    /// Changes that were made.
     pub added: u32,
-    /// Paths that were there.
+    /// Paths that existed already.
     pub present: u32,
 }
 
-/// A load under way. Each change carries a tag, say its line in a file, by which
-/// an error names it: see [`Load::tag`].
+/// A load in progress. Each change has a tag, for example its line in a file; an error
+/// names the change by it, see [`Load::tag`]. A transaction that is dropped without
+/// [`Load::finish`] or [`Load::abort`] stays open until its socket is closed.
 #[derive(Debug)]
 pub struct Load {
     mode: Mode,
@@ -82,15 +84,15 @@ impl Load {
         load
     }
 
-    /// The tag of the change that an error of this load is about.
+    /// The tag of the change that caused an error of this load.
     pub fn tag(&self, error: &Error) -> Option<u32> {
         match error.kind {
-            ErrorKind::Kernel(_) => error.seq.checked_sub(self.base),
+            ErrorKind::Kernel(_) if error.seq < self.done => error.seq.checked_sub(self.base),
             _ => None,
         }
     }
 
-    /// Adds a change. After an error the load is over, and a transaction undone.
+    /// Adds a change. After an error the load is over, and its transaction dropped.
     pub fn push<T: Transport>(
         &mut self,
         client: &mut Client<T>,
@@ -102,8 +104,8 @@ impl Load {
             flags |= NLM_F_MULTI;
             self.loaded.added += 1;
         }
-        // A file that grows meanwhile has more lines than were counted: they share the
-        // last number, and none has that of the end.
+        // A file that grows has more lines than were counted: they share the last number;
+        // no line has the number of the DONE.
         let seq = self.base.saturating_add(tag).min(self.done - 1);
         self.pushed = true;
         if self.batch_push(&request, flags, seq).is_err() {
@@ -114,10 +116,10 @@ impl Load {
         Ok(())
     }
 
-    /// Applies what is not applied yet, and ends the load.
+    /// Applies all changes and ends the load.
     pub fn finish<T: Transport>(&mut self, client: &mut Client<T>) -> Result<Loaded, Error> {
         match self.mode {
-            // A DONE alone closes no transaction.
+            // The kernel refuses a DONE without a transaction.
             _ if !self.pushed => {}
             Mode::Missing => self.flush(client)?,
             Mode::Transaction | Mode::Replace => self.commit(client)?,
@@ -125,7 +127,7 @@ impl Load {
         Ok(self.loaded)
     }
 
-    /// Learns whether the kernel takes all of it, and gives it up.
+    /// Finds out whether the kernel accepts every change, then aborts.
     pub fn check<T: Transport>(&mut self, client: &mut Client<T>) -> Result<(), Error> {
         if self.mode != Mode::Missing && self.pushed {
             self.flush(client)?;
@@ -133,13 +135,12 @@ impl Load {
         self.abort(client)
     }
 
-    /// Gives a load up. A transaction is undone.
+    /// Aborts the load; drops its transaction.
     pub fn abort<T: Transport>(&mut self, client: &mut Client<T>) -> Result<(), Error> {
         if self.mode == Mode::Missing || !self.pushed {
             return Ok(());
         }
-        // Netlink has no message for it: a change that cannot be made, here one
-        // without a prefix, fails the transaction.
+        // A change that cannot be made, here one without a prefix, fails the transaction.
         self.batch.clear();
         let seq = self.done;
         self.batch
@@ -165,7 +166,9 @@ impl Load {
         Ok(())
     }
 
-    fn flush<T: Transport>(&mut self, client: &mut Client<T>) -> Result<(), Error> {
+    /// Sends the changes that were not sent yet, and takes an error that the kernel has
+    /// answered so far.
+    pub fn flush<T: Transport>(&mut self, client: &mut Client<T>) -> Result<(), Error> {
         if self.batch.is_empty() {
             return Ok(());
         }
@@ -176,8 +179,8 @@ impl Load {
                 self.in_batch = 0;
                 let taken = sent.and_then(|()| self.early_error(client));
                 if taken.as_ref().is_err_and(|error| error.errno().is_none()) {
-                    // Not the kernel's word, so its transaction is open and lets nobody
-                    // else write; that it is ended is all that is wanted of the answer.
+                    // The kernel did not refuse, so its transaction is open and blocks other
+                    // writers: end it, whatever the answer.
                     let _ = self.abort(client);
                 }
                 taken
@@ -205,7 +208,7 @@ impl Load {
             match message.body {
                 Body::Ack => {}
                 Body::Error(error) if error.is(libc::EEXIST) => present += 1,
-                // The others of the batch are applied; report the first.
+                // The other changes of the batch are applied; report the first error.
                 other => {
                     failed.get_or_insert(refused(Op::Load, seq, other));
                 }
@@ -219,15 +222,15 @@ impl Load {
         failed.map_or(Ok(()), Err)
     }
 
-    /// The answer to a transaction is its only one, so before its end it can only
-    /// be an error: then the rest need not be sent.
+    /// A transaction has one answer, so before its DONE that can only be an error; then the
+    /// rest need not be sent.
     fn early_error<T: Transport>(&mut self, client: &mut Client<T>) -> Result<(), Error> {
         while let Some(message) = client.try_receive(Op::Load, self.base, Instant::now())? {
             let seq = message.header.seq;
             if seq < self.first || seq > self.done {
                 continue;
             }
-            // The kernel discards all up to the DONE, which it must get.
+            // The kernel discards everything until the DONE, so it needs one.
             self.batch.clear();
             self.batch
                 .push(&Request::Done, NLM_F_MULTI, self.done)
@@ -264,9 +267,9 @@ impl Load {
 mod tests {
     use super::*;
     use crate::FakeKernel;
-    use crate::client::Add;
+    use crate::change::Add;
     use crate::device::Device;
-    use nl31_route::Route;
+    use nl31_route::{DeviceName, Route};
     use std::time::Duration;
 
     const MANY: u32 = 3000;
@@ -278,7 +281,7 @@ mod tests {
     /// The route of a tag.
     fn route(tag: u32) -> Route<Device> {
         let text = format!("10.{}.{}.0/24 via 192.0.2.1", tag / 256, tag % 256);
-        text.parse::<Route<nl31_route::DeviceName>>()
+        text.parse::<Route<DeviceName>>()
             .unwrap()
             .map_device(Device::Name)
     }
@@ -415,6 +418,77 @@ mod tests {
             assert_eq!(client.transport().routes(), [route(7)]);
             client.add(Add::Add, &route(8)).unwrap();
         }
+    }
+
+    fn prefix(text: &str) -> Spec<Device> {
+        Spec {
+            prefix: Some(text.parse().unwrap()),
+            ..Spec::default()
+        }
+    }
+
+    #[test]
+    fn changes_of_all_kinds_are_made_together() {
+        let mut client = client();
+        let add = |how, text: &str| {
+            let route: Route<DeviceName> = text.parse().unwrap();
+            Change::Add(how, route.map_device(Device::Name))
+        };
+        let changes = [
+            add(Add::Add, "10.0.0.0/8 via 192.0.2.1"),
+            add(Add::Append, "10.0.0.0/8 via 192.0.2.2"),
+            add(Add::Add, "11.0.0.0/8 via 192.0.2.1"),
+            add(Add::Replace, "11.0.0.0/8 via 192.0.2.3"),
+            add(Add::Add, "12.0.0.0/8 via 192.0.2.1"),
+            Change::Delete(prefix("12.0.0.0/8")),
+            Change::DeletePrefix(prefix("10.0.0.0/8")),
+            add(Add::Add, "13.1.0.0/16 via 192.0.2.1"),
+            Change::DeleteAll(prefix("13.0.0.0/8")),
+            add(Add::Change, "11.0.0.0/8 via 192.0.2.4"),
+        ];
+        let mut load = Load::new(&mut client, Mode::Transaction, 10);
+        for (tag, change) in (0..).zip(&changes) {
+            load.push(&mut client, tag, change).unwrap();
+        }
+        assert_eq!(load.finish(&mut client).unwrap().added, 10);
+        let left: Vec<_> = client.transport().routes();
+        assert_eq!(left.len(), 1);
+        assert_eq!(left[0].to_string(), "11.0.0.0/8 via 192.0.2.4");
+        client.ping().unwrap();
+    }
+
+    #[test]
+    fn delete_of_prefix_with_several_paths_is_refused() {
+        let mut client = client();
+        client.add(Add::Add, &route(0)).unwrap();
+        let mut other = route(0);
+        other.path.metric = 5;
+        client.add(Add::Append, &other).unwrap();
+        let mut apply = |change: Change| {
+            let mut load = Load::new(&mut client, Mode::Transaction, 1);
+            let pushed = load.push(&mut client, 0, &change);
+            pushed.and_then(|()| load.finish(&mut client))
+        };
+        let spec = prefix("10.0.0.0/24");
+        let error = apply(Change::Delete(spec.clone())).unwrap_err();
+        assert_eq!(error.errno(), Some(libc::ENOTEMPTY));
+        apply(Change::DeletePrefix(spec)).unwrap();
+        assert!(client.transport().routes().is_empty());
+    }
+
+    #[test]
+    fn flush_sends_changes_and_names_the_one_refused() {
+        let mut client = client();
+        client.add(Add::Add, &route(7)).unwrap();
+        let mut load = Load::new(&mut client, Mode::Transaction, MANY);
+        for tag in [1, 2, 7] {
+            load.push(&mut client, tag, &appended(tag)).unwrap();
+        }
+        let error = load.flush(&mut client).unwrap_err();
+        assert_eq!(load.tag(&error), Some(7));
+        assert_eq!(client.transport().routes(), [route(7)]);
+        // The kernel got a DONE: the next change is not part of the transaction.
+        client.add(Add::Add, &route(8)).unwrap();
     }
 
     #[test]

@@ -5,7 +5,7 @@
 use nix::libc;
 use nl31_route::{Path, Spec, append_index};
 
-use crate::client::Add;
+use crate::change::Add;
 use crate::device::{Device, IndexOf, selects};
 
 /// Paths that a prefix can have.

@@ -340,7 +340,7 @@ mod tests {
             Request::NewRoute(&route("10.0.0.0/8 dev eth0")),
             NLM_F_CREATE | NLM_F_EXCL,
             b"\x2c\0\0\0\x11\0\x01\x06\x01\x02\x03\x04\0\0\0\0\
-              \x08\0\x01\0\x0a\0\0\0\x05\0\x02\0\x08\0\0\0\x09\0\x0b\0eth0\0\0\0\0",
+              \x08\0\x01\0\x0a\0\0\0\x05\0\x02\0\x08\0\0\0\x09\0\x0a\0eth0\0\0\0\0",
         );
         golden(
             Request::NewTable {

@@ -12,8 +12,8 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{setsockopt, sockopt};
 
 use crate::abi::*;
-use crate::client::{ReceiveError, Transport};
 use crate::message::{self, Malformed, Message};
+use crate::transport::{ReceiveError, Transport};
 
 /// The kernel builds datagrams of a dump of up to this many bytes
 /// (`NLMSG_GOODSIZE` and what `netlink_dump()` makes of a larger buffer).

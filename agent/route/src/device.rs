@@ -22,7 +22,8 @@ pub const DEVICE_TEXT_MAX: usize = DEVICE_NAME_MAX * 4;
 pub struct DeviceName(heapless::Vec<u8, DEVICE_NAME_MAX, u8>);
 
 /// The text is not a name that a network device can have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a device name has 1 to {DEVICE_NAME_MAX} bytes, without / and :; \\xHH stands for a byte")]
 pub struct InvalidDeviceName;
 
 impl DeviceName {
@@ -97,17 +98,6 @@ impl fmt::Debug for DeviceName {
         write!(f, "\"{self}\"")
     }
 }
-
-impl fmt::Display for InvalidDeviceName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "a device name has 1 to {DEVICE_NAME_MAX} bytes, without / and :; \\xHH stands for a byte"
-        )
-    }
-}
-
-impl core::error::Error for InvalidDeviceName {}
 
 #[cfg(test)]
 mod tests {

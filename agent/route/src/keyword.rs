@@ -70,6 +70,20 @@ pub enum Part {
     Protocol,
 }
 
+impl Part {
+    /// What an error calls the part.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Kind => "the kind of route",
+            Self::Prefix => "the prefix",
+            Self::Gateway => "via",
+            Self::Device => "dev",
+            Self::Metric => "metric",
+            Self::Protocol => "proto",
+        }
+    }
+}
+
 pub(crate) const KINDS: usize = PathKind::ALL.len();
 
 /// The words of [`Syntax::parse`]: the kinds of [`PathKind::ALL`], then those

@@ -16,7 +16,7 @@
 //!
 //! let error = "10.1.0.0/8 via 192.0.2.1".parse::<Route<DeviceName>>().unwrap_err();
 //! assert_eq!(error.column, 0);
-//! assert_eq!(error.to_string(), "bits are set beyond the prefix length, did you mean 10.0.0.0/8?");
+//! assert_eq!(error.to_string(), "bits are set beyond the prefix length; did you mean 10.0.0.0/8?");
 //! ```
 //!
 //! A device is a [`DeviceName`] in text, and a name or an interface index on netlink,

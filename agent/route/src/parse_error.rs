@@ -7,7 +7,8 @@ use crate::keyword::{KEYWORDS, KINDS, Part, Value};
 use crate::{Family, InvalidDeviceName, Keyword, PathKind, PrefixError};
 
 /// What is wrong with a line, and where.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{kind}")]
 pub struct ParseError {
     /// Byte offset into the line, from 0.
     pub column: usize,
@@ -18,33 +19,48 @@ pub struct ParseError {
 }
 
 /// What is wrong with a line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ParseErrorKind {
     /// The word is none of those that are possible here.
+    #[error("expected {0}")]
     UnknownWord(Possible),
     /// More than one of the possible words starts so.
+    #[error("ambiguous; write more of the word: expected {0}")]
     Ambiguous(Possible),
     /// The line ends behind a keyword that needs a value.
+    #[error("the line ends here; expected {}", .0.expected())]
     NoValue(Value),
     /// The value behind a keyword has not its form.
+    #[error("expected {}", .0.expected())]
     BadValue(Value),
     /// The name behind `dev` cannot be one.
+    #[error("{InvalidDeviceName}")]
     BadDevice,
     /// The word is not a prefix.
+    #[error(fmt = bad_prefix)]
     BadPrefix(PrefixError),
     /// There is no prefix.
+    #[error("a prefix is missing, like 10.0.0.0/8, 2001:db8::/32 or default")]
     NoPrefix,
     /// The word, or one that excludes it, was there before.
+    #[error("{} is given twice; remove one", .0.name())]
     Twice(Part),
     /// The gateway is of this family, the prefix of the other.
+    #[error(fmt = gateway_family)]
     GatewayFamily(Family),
     /// This kind of path leads nowhere, so it has neither gateway nor device.
+    #[error("a route of kind {kind} has no next hop: remove via and dev, or the word {kind}", kind = .0.word())]
     NextHopOfKind(PathKind),
     /// A unicast path without gateway and device.
+    #[error(
+        "the next hop is missing: write via ADDRESS, dev NAME or both (or start with blackhole)"
+    )]
     NoNextHop,
     /// A word of iproute2 for what nl31 has not; the text says what to do.
+    #[error("{0}")]
     Refused(&'static str),
     /// A word of iproute2's lists without the value that belongs to it.
+    #[error("the value of this word is missing; remove the word")]
     NoListedValue,
 }
 
@@ -101,64 +117,23 @@ impl fmt::Display for Possible {
     }
 }
 
-impl fmt::Display for ParseErrorKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::UnknownWord(possible) => write!(f, "expected {possible}"),
-            Self::Ambiguous(possible) => {
-                write!(f, "ambiguous, write more of it: expected {possible}")
-            }
-            Self::NoValue(value) => write!(f, "the line ends here, expected {}", value.expected()),
-            Self::BadValue(value) => write!(f, "expected {}", value.expected()),
-            Self::BadDevice => write!(f, "{InvalidDeviceName}"),
-            Self::BadPrefix(PrefixError::Address) => f.write_str(
-                "expected a prefix like 10.0.0.0/8 or 2001:db8::/32, an address, or default",
-            ),
-            Self::BadPrefix(error) => write!(f, "{error}"),
-            Self::NoPrefix => {
-                f.write_str("a prefix is missing, like 10.0.0.0/8, 2001:db8::/32 or default")
-            }
-            Self::Twice(part) => {
-                let what = match part {
-                    Part::Kind => "the kind of route",
-                    Part::Prefix => "the prefix",
-                    Part::Gateway => "via",
-                    Part::Device => "dev",
-                    Part::Metric => "metric",
-                    Part::Protocol => "proto",
-                };
-                write!(f, "{what} is given twice, remove one")
-            }
-            Self::GatewayFamily(family) => {
-                let (prefix, example) = match family {
-                    Family::V4 => (Family::V6, "2001:db8::1"),
-                    Family::V6 => (Family::V4, "192.0.2.1"),
-                };
-                write!(
-                    f,
-                    "this gateway is {family}, an {prefix} prefix needs one like {example}"
-                )
-            }
-            Self::NextHopOfKind(kind) => {
-                let kind = kind.word();
-                write!(
-                    f,
-                    "a route of kind {kind} has no next hop: remove via and dev, or the word {kind}"
-                )
-            }
-            Self::NoNextHop => f.write_str(
-                "the next hop is missing: write via ADDRESS, dev NAME or both (or start with blackhole)",
-            ),
-            Self::Refused(why) => f.write_str(why),
-            Self::NoListedValue => f.write_str("the value of this word is missing; remove the word"),
-        }
+fn bad_prefix(error: &PrefixError, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    match error {
+        // The word may also be `default`.
+        PrefixError::Address => f.write_str(
+            "expected a prefix like 10.0.0.0/8 or 2001:db8::/32, an address, or default",
+        ),
+        error => fmt::Display::fmt(error, f),
     }
 }
 
-impl fmt::Display for ParseError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&self.kind, f)
-    }
+fn gateway_family(gateway: &Family, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let (prefix, example) = match gateway {
+        Family::V4 => (Family::V6, "2001:db8::1"),
+        Family::V6 => (Family::V4, "192.0.2.1"),
+    };
+    write!(
+        f,
+        "this gateway is {gateway}; an {prefix} prefix needs one like {example}"
+    )
 }
-
-impl core::error::Error for ParseError {}

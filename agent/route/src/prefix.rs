@@ -52,13 +52,16 @@ pub struct Prefix {
 }
 
 /// Why text or numbers are not a prefix.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PrefixError {
     /// The part before the `/` is not an address.
+    #[error("expected an address like 192.0.2.1 or 2001:db8::1")]
     Address,
     /// The part after the `/` is not a number from 0 to [`Family::bits`].
+    #[error("the length of an {0} prefix is a number from 0 to {max}", max = .0.bits())]
     Length(Family),
     /// Bits beyond the prefix length are set; with the prefix without them.
+    #[error("bits are set beyond the prefix length; did you mean {0}?")]
     HostBits(Prefix),
 }
 
@@ -184,29 +187,6 @@ impl fmt::Debug for Prefix {
         fmt::Display::fmt(self, f)
     }
 }
-
-impl fmt::Display for PrefixError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Address => f.write_str("expected an address like 192.0.2.1 or 2001:db8::1"),
-            Self::Length(family) => {
-                write!(
-                    f,
-                    "the length of an {family} prefix is a number from 0 to {}",
-                    family.bits()
-                )
-            }
-            Self::HostBits(prefix) => {
-                write!(
-                    f,
-                    "bits are set beyond the prefix length, did you mean {prefix}?"
-                )
-            }
-        }
-    }
-}
-
-impl core::error::Error for PrefixError {}
 
 #[cfg(test)]
 mod tests {

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Frames: bytes of the line in, frames out, and back.
 
-use core::fmt;
-
 use crc::{CRC_32_ISCSI, Crc, Digest, NoTable};
 use postcard::ser_flavors::Flavor;
 
@@ -29,24 +27,15 @@ pub struct Frame<'a> {
 }
 
 /// Bytes between two delimiters that are no frame.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FrameError {
     /// No COBS, too short, or the CRC is wrong.
+    #[error("a frame was damaged on the line")]
     Damaged,
     /// Longer than [`RAW_MAX`] bytes.
+    #[error("a frame is longer than {RAW_MAX} bytes")]
     TooLong,
 }
-
-impl fmt::Display for FrameError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Damaged => f.write_str("a frame was damaged on the line"),
-            Self::TooLong => write!(f, "a frame is longer than {RAW_MAX} bytes"),
-        }
-    }
-}
-
-impl core::error::Error for FrameError {}
 
 /// Takes frames out of the bytes of a line. What is not between two delimiters and
 /// right is never given out.
@@ -156,16 +145,9 @@ fn parse(raw: &[u8]) -> Option<Frame<'_>> {
 }
 
 /// There is no room for the frame, or it is longer than a frame may be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("there is no room for the frame")]
 pub struct Full;
-
-impl fmt::Display for Full {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("there is no room for the frame")
-    }
-}
-
-impl core::error::Error for Full {}
 
 /// Writes one frame; a postcard flavor, so that a body is never stored on its own.
 pub(crate) struct FrameWriter<'a> {

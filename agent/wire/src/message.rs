@@ -1,36 +1,23 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Messages: what the bodies of frames say.
 
-use core::fmt;
-
 use crate::frame::{CRC, Frame, FrameWriter, Full};
 use crate::items::Items;
 use crate::limits::VERSION;
 
 /// A frame that is right on the line, with a message that is not.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadMessage {
     /// The frame is of another version of the protocol.
+    #[error("a frame of version {0}; this is version {VERSION}")]
     Version(u8),
     /// There is no message of this kind.
+    #[error("there is no message of kind {0:#04x}")]
     Kind(u8),
     /// The body is not that of its kind, or something is behind it.
+    #[error("the body is not that of its kind of message")]
     Body,
 }
-
-impl fmt::Display for BadMessage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Version(version) => {
-                write!(f, "a frame of version {version}, this is version {VERSION}")
-            }
-            Self::Kind(kind) => write!(f, "there is no message of kind {kind:#04x}"),
-            Self::Body => f.write_str("the body is not that of its kind of message"),
-        }
-    }
-}
-
-impl core::error::Error for BadMessage {}
 
 macro_rules! messages {
     (
@@ -329,7 +316,7 @@ messages! {
     /// A `commit confirmed` was taken back, in time or by somebody. Sent by itself with
     /// id 0, as events are.
     0xc2 RolledBack {
-        /// Prefixes that have their paths of before again.
+        /// Prefixes whose paths were restored.
         prefixes: u32,
         /// Always 0: a path whose device is gone is back too, and waits for it.
         lost: u32,

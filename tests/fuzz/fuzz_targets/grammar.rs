@@ -76,7 +76,7 @@ fuzz_target!(|line: &str| {
     wrong(line);
 
     let mut offered = Vec::new();
-    let begun = grammar::candidates(line, &TwoDevices, &mut |candidate| {
+    let begun = grammar::suggestions(line, &TwoDevices, &mut |candidate| {
         assert!(!candidate.text.is_empty());
         if candidate.literal {
             offered.push(candidate.text.to_owned());

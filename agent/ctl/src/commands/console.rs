@@ -7,7 +7,7 @@ use nl31_wire::{Request, Response};
 use serde_json::json;
 
 use crate::error::{Error, Status};
-use crate::link::{Effect, Link, PAUSE};
+use crate::link::{Effect, Link, POLL_INTERVAL};
 use crate::output::Output;
 use crate::port::Port;
 
@@ -48,7 +48,7 @@ fn ask<P: Port>(
             break;
         }
         if bytes.is_empty() {
-            std::thread::sleep(PAUSE);
+            std::thread::sleep(POLL_INTERVAL);
         }
         request = Request::Next {};
     }

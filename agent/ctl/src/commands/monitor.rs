@@ -134,7 +134,7 @@ pub fn text(event: Event, as_json: bool) -> String {
              were not restored because their device is gone"
         ),
         Event::Lost if as_json => json!({ "event": "lost" }).to_string(),
-        Event::Lost => "some changes are not shown: they were lost on the way".into(),
+        Event::Lost => "some changes were lost and are not shown".into(),
     }
 }
 

@@ -32,7 +32,7 @@ static ROUTE: Syntax = Syntax {
 pub static FILTER: Syntax = Syntax {
     flags: &[
         flag("longer", "with all longer prefixes inside of this one"),
-        flag("all", "every route there is"),
+        flag("all", "every route"),
     ],
     abbreviations: false,
 };

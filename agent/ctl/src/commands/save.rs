@@ -12,7 +12,7 @@ use super::apply::ATTEMPTS;
 use super::file::NewFile;
 use super::list::list;
 use crate::error::{Error, output};
-use crate::link::{Link, PAUSE};
+use crate::link::{Link, POLL_INTERVAL};
 use crate::port::Port;
 
 /// Saves the table, as it was at one moment; gives the number of routes.
@@ -69,7 +69,7 @@ pub fn save_there<P: Port>(link: &mut Link<P>, bar: &ProgressBar) -> Result<u64,
             return Ok(routes);
         }
         if routes == before {
-            std::thread::sleep(PAUSE);
+            std::thread::sleep(POLL_INTERVAL);
         }
         bar.set_position(routes);
         request = Request::Next {};

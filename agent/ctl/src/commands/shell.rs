@@ -11,7 +11,7 @@ use nl31_wire::{Request, Response};
 use super::lines::{Lines, Typed};
 use crate::error::{Error, Refused, Status, output};
 use crate::interrupt;
-use crate::link::{Link, PAUSE};
+use crate::link::{Link, POLL_INTERVAL};
 use crate::port::Port;
 
 /// The code of an error that the console's status line tells of.
@@ -63,7 +63,7 @@ pub fn line<P: Port>(link: &mut Link<P>, text: &str, out: &mut dyn Write) -> Res
             return Ok(failed(&status));
         }
         if bytes.is_empty() {
-            std::thread::sleep(PAUSE);
+            std::thread::sleep(POLL_INTERVAL);
         }
         request = Request::Next {};
     }

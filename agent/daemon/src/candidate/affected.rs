@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The prefixes that the edits of a candidate touch: in address order, a chunk at a
-//! time, with their paths before and after.
+//! The prefixes that the edits of a candidate affect: in address order, a chunk at a time,
+//! with their paths before and after.
 
 use std::io;
 
@@ -17,31 +17,31 @@ use crate::platform::devices::{Cached, Devices};
 /// Prefixes in a chunk.
 pub const CHUNK: usize = 512;
 
-/// Most paths that the `flush`es of a candidate may touch to be looked at one by one.
+/// Most paths that the `flush`es of a candidate may delete in a preview.
 pub const FLUSHED_MAX: usize = 65_536;
 
-/// What a flush counts as that touches none: it takes a socket and a dump.
+/// Paths that each flush counts as besides, for its socket and dump.
 const FLUSH: usize = 64;
 
-/// A prefix that edits touch.
+/// A prefix that edits affect.
 #[derive(Debug)]
-pub struct Touched {
+pub struct AffectedPrefix {
     /// The prefix.
     pub prefix: Prefix,
     /// Its paths in the kernel's table.
     pub before: Paths,
-    /// Its paths when the edits are made.
+    /// Its paths after the edits.
     pub after: Paths,
 }
 
-/// Why the edits cannot be followed.
+/// Why the result of the edits cannot be computed.
 #[derive(Debug)]
-pub enum Stuck {
-    /// An edit means nothing any more.
+pub enum PreviewError {
+    /// An edit is not valid any more.
     Edit(u32, Fault),
     /// An edit cannot be made.
     Conflict(u32, Prefix, Conflict),
-    /// With this edit they touch more than [`FLUSHED_MAX`] paths.
+    /// With this edit the flushes delete more than [`FLUSHED_MAX`] paths.
     TooMany(u32),
     /// The kernel failed.
     Kernel(Error),
@@ -49,20 +49,20 @@ pub enum Stuck {
     Io(io::Error),
 }
 
-impl From<Error> for Stuck {
+impl From<Error> for PreviewError {
     fn from(error: Error) -> Self {
         Self::Kernel(error)
     }
 }
 
-/// The prefixes that edits touch, [`CHUNK`] of them at most, the lowest behind
-/// `last`; with their paths before.
+/// The next affected prefixes above `last`, at most [`CHUNK`], with their paths before the
+/// edits.
 pub fn before<T: Transport>(
     client: &mut Client<T>,
     devices: &dyn Devices,
     candidate: &Candidate,
     last: Option<Prefix>,
-) -> Result<Vec<Touched>, Stuck> {
+) -> Result<Vec<AffectedPrefix>, PreviewError> {
     let mut chunk: Vec<Prefix> = Vec::with_capacity(CHUNK + 1);
     let mut offer = |prefix| {
         if last.is_some_and(|last| prefix <= last) {
@@ -94,27 +94,27 @@ pub fn before<T: Transport>(
                     left = left.saturating_sub(1);
                     left > 0
                 })?;
-            all.then_some(()).ok_or(Stuck::TooMany(number))
+            all.then_some(()).ok_or(PreviewError::TooMany(number))
         }
     })?;
-    let mut touched = Vec::with_capacity(chunk.len());
+    let mut affected = Vec::with_capacity(chunk.len());
     for prefix in chunk {
         let before = paths(client, prefix)?;
-        touched.push(Touched {
+        affected.push(AffectedPrefix {
             prefix,
             after: before.clone(),
             before,
         });
     }
-    Ok(touched)
+    Ok(affected)
 }
 
-/// Makes the edits on the paths of a chunk.
+/// Applies the edits to the paths of a chunk.
 pub fn after(
-    touched: &mut [Touched],
+    affected: &mut [AffectedPrefix],
     devices: &dyn Devices,
     candidate: &Candidate,
-) -> Result<(), Stuck> {
+) -> Result<(), PreviewError> {
     let mut cached = Cached::new(devices);
     let mut index_of = |name: &DeviceName| cached.index(name);
     each(candidate, devices, &mut |number, change| {
@@ -122,19 +122,19 @@ pub fn after(
             Change::Add(_, route) => Some(route.prefix),
             Change::Delete(spec) | Change::DeletePrefix(spec) => spec.prefix,
             Change::DeleteAll(spec) => {
-                for touched in touched.iter_mut() {
-                    if spec.prefix.is_none_or(|all| all.covers(touched.prefix)) {
-                        touched.after.delete_all(spec, &mut index_of);
+                for affected in affected.iter_mut() {
+                    if spec.prefix.is_none_or(|all| all.covers(affected.prefix)) {
+                        affected.after.delete_all(spec, &mut index_of);
                     }
                 }
                 None
             }
         };
         let Some(prefix) = prefix else { return Ok(()) };
-        let Ok(at) = touched.binary_search_by(|touched| touched.prefix.cmp(&prefix)) else {
+        let Ok(at) = affected.binary_search_by(|affected| affected.prefix.cmp(&prefix)) else {
             return Ok(());
         };
-        let paths = &mut touched[at].after;
+        let paths = &mut affected[at].after;
         let made = match change {
             Change::Add(how, route) => paths.add(how, route.path).map(|_| ()),
             Change::Delete(spec) => paths.delete(&spec, &mut index_of),
@@ -143,7 +143,7 @@ pub fn after(
             }
             Change::DeletePrefix(_) | Change::DeleteAll(_) => Ok(()),
         };
-        made.map_err(|conflict| Stuck::Conflict(number, prefix, conflict))
+        made.map_err(|conflict| PreviewError::Conflict(number, prefix, conflict))
     })
 }
 
@@ -154,7 +154,7 @@ pub fn paths<T: Transport>(client: &mut Client<T>, prefix: Prefix) -> Result<Pat
         ..Spec::default()
     };
     let mut paths = Paths::default();
-    // The prefix comes first, then what it covers, which is of no interest.
+    // The prefix itself comes first; stop at the prefixes that it covers.
     look(client, &spec, &mut |route| {
         let wanted = route.prefix == prefix;
         if wanted {
@@ -165,9 +165,8 @@ pub fn paths<T: Transport>(client: &mut Client<T>, prefix: Prefix) -> Result<Pat
     Ok(paths)
 }
 
-/// Calls `each` with the paths that have all that `spec` says, for as long as it wants
-/// more; says whether it has got them all. What the client has still to hear of a
-/// transaction is not passed over.
+/// Calls `each` with the paths that match `spec`, until it gives `false`; gives whether all
+/// were visited. Uses another socket, as this client may wait for a transaction's answer.
 fn look<T: Transport>(
     client: &mut Client<T>,
     spec: &Spec<Device>,
@@ -197,19 +196,22 @@ fn look_with<T: Transport>(
 fn each(
     candidate: &Candidate,
     devices: &dyn Devices,
-    each: &mut dyn FnMut(u32, Change) -> Result<(), Stuck>,
-) -> Result<(), Stuck> {
+    each: &mut dyn FnMut(u32, Change) -> Result<(), PreviewError>,
+) -> Result<(), PreviewError> {
     let mut devices = Cached::new(devices);
-    let mut lines = candidate.lines().map_err(Stuck::Io)?;
+    let mut lines = candidate.lines().map_err(PreviewError::Io)?;
     loop {
         match lines.advance() {
             Ok(true) => {}
             Ok(false) => return Ok(()),
-            Err((_, ConfigErrorKind::Io(error))) => return Err(Stuck::Io(error)),
-            Err(_) => return Err(Stuck::Io(io::ErrorKind::InvalidData.into())),
+            Err((_, ConfigErrorKind::Io(error))) => return Err(PreviewError::Io(error)),
+            Err(_) => return Err(PreviewError::Io(io::ErrorKind::InvalidData.into())),
         }
         let number = lines.number();
         let change = edit::reread(lines.text(), &mut devices);
-        each(number, change.map_err(|fault| Stuck::Edit(number, fault))?)?;
+        each(
+            number,
+            change.map_err(|fault| PreviewError::Edit(number, fault))?,
+        )?;
     }
 }

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Takes a commit back that nobody confirms.
+//! Rolls back a commit that is not confirmed in time.
 //!
-//! Before such a commit, the paths of every prefix it touches are written to a file
-//! of the run folder, with the time until which it may be confirmed. An agent that
-//! was killed finds the file and goes on from there; a reboot empties the folder, and
-//! nothing of the commit was saved. What is taken back are these prefixes as they
-//! were, whatever happened to them since; others are left alone.
+//! Before such a commit, the agent writes the paths of every affected prefix to a file of
+//! the run folder, with the deadline. After a kill, the next agent finds the file and goes
+//! on. A reboot empties the folder, and the commit was not saved. The roll-back restores
+//! these prefixes, whatever changed them since; other prefixes stay as they are.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -27,7 +26,7 @@ use crate::config::saved_form::SavedForm;
 use crate::platform::atomic_file::{Replacement, remove};
 use crate::platform::devices::{Cached, Devices};
 
-/// Most prefixes that a commit to be confirmed may touch.
+/// Most prefixes that a commit to be confirmed may affect.
 pub const PREFIXES_MAX: usize = CONFIRM_PREFIXES_MAX;
 
 /// Begins the line of a prefix; its paths follow.
@@ -41,7 +40,7 @@ pub fn now() -> u64 {
     now.map_or(0, |now| now.as_millis() as u64)
 }
 
-/// The file, while it is written.
+/// Writes the undo file.
 #[derive(Debug)]
 pub struct Writer {
     file: Replacement,
@@ -49,13 +48,13 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// Begins the file.
+    /// Creates the file.
     pub fn create(path: &FilePath) -> io::Result<Self> {
         let file = Replacement::create(path)?;
         Ok(Self { file, prefixes: 0 })
     }
 
-    /// Adds a prefix with its paths; says whether there is room for it.
+    /// Adds a prefix with its paths; gives `false` beyond [`PREFIXES_MAX`].
     pub fn prefix(
         &mut self,
         prefix: Prefix,
@@ -73,14 +72,14 @@ impl Writer {
         Ok(true)
     }
 
-    /// Puts the file into its place. From now on the commit is taken back at `until`.
+    /// Puts the file into place. From now on the commit is rolled back at `until`.
     pub fn arm(mut self, until: u64) -> io::Result<()> {
         writeln!(self.file, "{UNTIL}{until}")?;
         self.file.finish()
     }
 }
 
-/// Writes the file for a transaction whose changes come one by one.
+/// Writes the undo file for a transaction whose changes arrive one by one.
 #[derive(Debug)]
 pub struct Recorder {
     writer: Writer,
@@ -89,7 +88,7 @@ pub struct Recorder {
 }
 
 impl Recorder {
-    /// Begins the file of a commit that has to be confirmed within so many seconds.
+    /// Creates the file of a commit that has to be confirmed within `seconds`.
     pub fn begin(path: &FilePath, seconds: u32) -> io::Result<Self> {
         Ok(Self {
             writer: Writer::create(path)?,
@@ -98,9 +97,9 @@ impl Recorder {
         })
     }
 
-    /// Records the paths that a prefix has outside the transaction, once; says whether
-    /// there is room for it. The transaction must have the kernel's table already, so that
-    /// nobody else can change the prefix.
+    /// Records the published paths of a prefix once; gives `false` beyond [`PREFIXES_MAX`].
+    /// The kernel's transaction must be open already, so that no other socket can change the
+    /// prefix.
     pub fn record<T: Transport>(
         &mut self,
         client: &mut Client<T>,
@@ -119,7 +118,7 @@ impl Recorder {
         Ok(has_room)
     }
 
-    /// Puts the file into its place; gives the time at which the commit is rolled back.
+    /// Puts the file into place; gives the time of the roll-back.
     pub fn arm(self) -> io::Result<u64> {
         let until = now() + u64::from(self.seconds) * 1000;
         self.writer.arm(until)?;
@@ -135,7 +134,7 @@ fn saved_form(prefix: Prefix, paths: &Paths, devices: &mut Cached<'_>) -> Vec<Pa
     routes.map(|route| route.path).collect()
 }
 
-/// Until when a commit may be confirmed, if there is one.
+/// The deadline of an unconfirmed commit, if there is one.
 pub fn until(path: &FilePath) -> Option<u64> {
     let mut lines = Lines::open(path).ok()?;
     let mut until = None;
@@ -148,26 +147,25 @@ pub fn until(path: &FilePath) -> Option<u64> {
     until
 }
 
-/// What was taken back.
+/// The result of a roll-back.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RolledBack {
-    /// Prefixes that have their paths of before again.
+    /// Prefixes whose paths were restored.
     pub prefixes: usize,
 }
 
 impl fmt::Display for RolledBack {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let plural = if self.prefixes == 1 {
-            "prefix has its"
-        } else {
-            "prefixes have their"
-        };
-        write!(f, "rolled back: {} {plural} paths of before", self.prefixes)
+        let plural = if self.prefixes == 1 { "" } else { "es" };
+        write!(
+            f,
+            "rolled back: restored the paths of {} prefix{plural}",
+            self.prefixes
+        )
     }
 }
 
-/// Gives each prefix of the file the paths that it had, in one transaction, and
-/// removes the file.
+/// Restores the paths of each prefix of the file in one transaction, and removes the file.
 pub fn roll_back<T: Transport>(
     client: &mut Client<T>,
     devices: &dyn Devices,
@@ -176,7 +174,7 @@ pub fn roll_back<T: Transport>(
     let mut tries = 0;
     loop {
         match restore(client, devices, path) {
-            // Somebody changed one of the prefixes after it was looked at.
+            // Another socket changed one of the prefixes after its paths were read.
             Err(error)
                 if tries < 3
                     && matches!(
@@ -245,8 +243,8 @@ fn put_all_back<T: Transport>(
     Ok(done)
 }
 
-/// Whether the prefix had to be changed. Its paths are then over the names of their
-/// devices: one that was over the index of a device waits when that goes.
+/// Restores a prefix; gives whether that was necessary. Its paths then name their devices:
+/// a path that was given by index now waits when the device goes.
 fn put_back<T: Transport>(
     client: &mut Client<T>,
     load: &mut Load,
@@ -274,13 +272,13 @@ fn put_back<T: Transport>(
 
 fn from_io(error: io::Error) -> Error {
     Error {
-        op: nl31_netlink::Op::Transaction,
+        op: nl31_netlink::Op::Load,
         seq: 0,
         kind: ErrorKind::Io(error),
     }
 }
 
-/// Forgets a commit that was to be confirmed: it stays.
+/// Removes the undo file: the commit stays.
 pub fn disarm(path: &FilePath) -> io::Result<()> {
     remove(path)
 }

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A line of the console that changes routes, as the change that it means.
-
-use std::fmt;
+//! Parses lines of the console that change routes.
 
 use nl31_netlink::{Add, Change, Device, Route, Spec};
 use nl31_route::{DeviceName, ParseError, Parsed, Part, PassedOver, Syntax};
@@ -10,29 +8,22 @@ use crate::grammar::codes::{self, Code};
 use crate::grammar::{self, ALL, Action, Arguments, Command, GrammarError, LONGER};
 use crate::platform::devices::Cached;
 
-/// Why a line is no edit. Columns are byte offsets into the line.
-#[derive(Debug, PartialEq, Eq)]
+/// Why a line is not an edit, shown without the place. Columns are byte offsets into the
+/// line.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
-    /// It is no command.
+    /// The line is not a command.
+    #[error("{}", .0.kind)]
     Grammar(GrammarError),
-    /// Its words are no route.
-    Parse(ParseError),
-    /// There is no such device.
+    /// The words are not a route.
+    #[error("{0}")]
+    Parse(#[from] ParseError),
+    /// The device does not exist.
+    #[error("there is no device {0}")]
     NoDevice(DeviceName, usize, usize),
-    /// Something at this column is missing or too much.
+    /// Something is missing or superfluous at this column.
+    #[error("{1}")]
     At(usize, &'static str),
-}
-
-/// What is wrong, without the place.
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Grammar(error) => error.kind.fmt(f),
-            Self::Parse(error) => error.fmt(f),
-            Self::NoDevice(name, ..) => write!(f, "there is no device {name}"),
-            Self::At(_, what) => f.write_str(what),
-        }
-    }
 }
 
 impl Fault {
@@ -61,13 +52,7 @@ impl From<GrammarError> for Fault {
     }
 }
 
-impl From<ParseError> for Fault {
-    fn from(error: ParseError) -> Self {
-        Self::Parse(error)
-    }
-}
-
-/// How a command puts a path into the table, if it does.
+/// How a command adds a path; `None` for other commands.
 pub fn adds(action: Action) -> Option<Add> {
     Some(match action {
         Action::RouteAdd => Add::Add,
@@ -78,7 +63,7 @@ pub fn adds(action: Action) -> Option<Add> {
     })
 }
 
-/// That there is no device of the name that the line gives.
+/// The fault of a line whose device does not exist.
 pub fn missing_device(parsed: &Parsed, devices: &mut Cached<'_>) -> Option<Fault> {
     let name = parsed.spec.device.as_ref()?;
     if devices.index(name).is_some() {
@@ -97,7 +82,7 @@ pub fn route(
 ) -> Result<(Parsed, Route<Device>), Fault> {
     let parsed = grammar::route_words(syntax, line, start)?;
     let route = parsed.route()?;
-    // The kernel would have the route wait, but a name that somebody types is checked.
+    // The kernel would let the route wait; the device of a typed route must exist.
     if let Some(fault) = missing_device(&parsed, devices) {
         return Err(fault);
     }
@@ -132,20 +117,20 @@ pub fn flush(
         return Ok((parsed, spec));
     }
     let what = if all {
-        "`all` stands alone: leave it out, or the rest"
+        "`all` takes no other words: remove it, or the others"
     } else {
         "say what to delete, like a prefix or dev eth0, or `all`"
     };
     Err(Fault::At(line.trim_ascii_end().len(), what))
 }
 
-/// Whether a command can be one of the edits of a candidate.
+/// Whether a command can be an edit of a candidate.
 pub fn is_edit(command: &Command) -> bool {
     adds(command.action).is_some()
         || matches!(command.action, Action::RouteDel | Action::RouteFlush)
 }
 
-/// The change that an edit means, and the words of its line that were passed over.
+/// The change of an edit, and the words of its line that were ignored.
 pub fn change(
     command: &Command,
     line: &str,
@@ -153,7 +138,7 @@ pub fn change(
     devices: &mut Cached<'_>,
 ) -> Result<(Change, PassedOver), Fault> {
     let (Arguments::Route(syntax) | Arguments::Filter(syntax)) = command.arguments else {
-        return Err(Fault::At(start, "this is no edit"));
+        return Err(Fault::At(start, "not an edit"));
     };
     if let Some(how) = adds(command.action) {
         let (parsed, route) = route(syntax, line, start, devices)?;
@@ -167,9 +152,8 @@ pub fn change(
     let longer = parsed.flags & LONGER != 0;
     let change = match spec.prefix {
         Some(_) if !longer && spec.has_path() => {
-            // One change would take the first such path only.
-            let what =
-                "behind `begin` a prefix is flushed whole, or `longer`: else use `route del`";
+            // One change would delete only the first such path.
+            let what = "after `begin`, flush takes a whole prefix, or `longer`; use `route del` for one path";
             return Err(Fault::At(line.trim_ascii_end().len(), what));
         }
         Some(_) if !longer => Change::DeletePrefix(spec),
@@ -178,13 +162,13 @@ pub fn change(
     Ok((change, parsed.passed_over()))
 }
 
-/// Reads a line that was taken as an edit before.
+/// Reads a line of the edit log again.
 pub fn reread(line: &str, devices: &mut Cached<'_>) -> Result<Change, Fault> {
     match grammar::command(line)? {
         Some((command, start)) if is_edit(command) => {
             change(command, line, start, devices).map(|(change, _)| change)
         }
-        _ => Err(Fault::At(0, "this is no edit")),
+        _ => Err(Fault::At(0, "not an edit")),
     }
 }
 
@@ -239,9 +223,10 @@ mod tests {
         );
         assert!(read("route flush").starts_with("(11, 0) say what to delete"));
         assert!(
-            read("route flush 10.0.0.0/8 dev eth0").starts_with("(31, 0) behind `begin` a prefix")
+            read("route flush 10.0.0.0/8 dev eth0")
+                .starts_with("(31, 0) after `begin`, flush takes a whole prefix")
         );
-        assert!(read("ping").starts_with("(0, 0) this is no edit"));
+        assert!(read("ping").starts_with("(0, 0) not an edit"));
         assert!(read("route add 10.0.0.1/8").starts_with("(10, 10) bits are set"));
     }
 }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The edits since `begin`, which a commit makes all at once.
+//! The edits since `begin`, which a commit makes together.
 //!
-//! They are kept as the lines that were typed, in a file of the run folder: an
-//! agent that is killed finds them again, and its own memory stays as it was. A lock
-//! on the file says that it is somebody's; only one candidate is open at a time.
+//! A file of the run folder keeps them as typed lines: after a kill, the next agent reads
+//! them again, and the agent's memory does not grow. The session with the open candidate
+//! holds a lock on the file, so only one candidate is open at a time.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Seek, SeekFrom, Write};
@@ -19,7 +19,7 @@ use crate::platform::atomic_file::MODE;
 /// Most bytes of all edits: some 20,000 of them.
 pub const BYTES_MAX: u64 = 1024 * 1024;
 
-/// An open candidate. Dropped, its edits are gone.
+/// An open candidate. Dropping it deletes its edits.
 #[derive(Debug)]
 pub struct Candidate {
     file: Flock<File>,
@@ -28,12 +28,12 @@ pub struct Candidate {
     bytes: u64,
 }
 
-/// Why there is no candidate, or no further edit in it.
+/// Why a candidate cannot be opened or extended.
 #[derive(Debug)]
 pub enum CandidateError {
-    /// Another session has one.
+    /// Another session has an open candidate.
     Busy,
-    /// It has [`BYTES_MAX`] bytes.
+    /// The edits have [`BYTES_MAX`] bytes.
     Full,
     /// The file failed.
     Io(io::Error),
@@ -46,7 +46,7 @@ impl From<io::Error> for CandidateError {
 }
 
 impl Candidate {
-    /// Begins an empty one.
+    /// Opens an empty candidate.
     pub fn begin(path: &Path) -> Result<Self, CandidateError> {
         let mut candidate = Self::lock(path)?;
         candidate.file.set_len(0)?;
@@ -54,7 +54,7 @@ impl Candidate {
         Ok(candidate)
     }
 
-    /// Takes over what an agent that was killed has left, if it has.
+    /// Opens the candidate that a killed agent left, if any.
     pub fn resume(path: &Path) -> Option<Self> {
         if !path.exists() {
             return None;
@@ -77,7 +77,7 @@ impl Candidate {
             Err((_, Errno::EWOULDBLOCK)) => return Err(CandidateError::Busy),
             Err((_, error)) => return Err(CandidateError::Io(error.into())),
         };
-        // What does not end in a line's end was cut off by the kill.
+        // A last line without its end was cut off by the kill.
         let len = file.seek(SeekFrom::End(0))?;
         let (mut edits, mut bytes) = (0, 0);
         let mut lines = Lines::open(path)?;
@@ -111,7 +111,7 @@ impl Candidate {
             .write_all(line.as_bytes())
             .and_then(|()| self.file.write_all(b"\n"));
         if let Err(error) = written {
-            // Nothing of it shall be there.
+            // Remove a part of the line.
             let _ = self.file.set_len(self.bytes);
             return Err(error.into());
         }
@@ -133,7 +133,7 @@ impl Candidate {
 
 impl Drop for Candidate {
     fn drop(&mut self) {
-        // The file stays, so that whoever waits for its lock has the same one.
+        // The file stays: a session that waits for its lock has this file open.
         let _ = self.file.set_len(0);
     }
 }

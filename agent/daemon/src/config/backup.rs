@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The copy of the last config that was loaded without a mistake.
+//! The backup copy of the last config that was loaded without a mistake.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 
 use crate::platform::atomic_file::Replacement;
 
-/// Keeps a copy of a config that was loaded, for the boot after the one that
-/// breaks it, a part at a time. Writes nothing if the copy is the same: this is flash.
+/// Makes the backup copy, a part at a time. Writes nothing if the copy is the same, to
+/// spare the flash.
 #[derive(Debug)]
-pub(super) struct Keeping {
+pub(super) struct BackupCopy {
     path: PathBuf,
     pub(super) good: PathBuf,
     work: Work,
@@ -19,7 +19,7 @@ pub(super) struct Keeping {
 #[derive(Debug)]
 enum Work {
     Open,
-    /// Are they the same?
+    /// Compares the config with its copy.
     Compare(File, File),
     Copy(File, Replacement),
 }
@@ -27,7 +27,7 @@ enum Work {
 /// Bytes of a config that are compared or copied in one step.
 const KEPT_PER_STEP: u64 = 32 * 1024;
 
-impl Keeping {
+impl BackupCopy {
     pub(super) fn begin(path: &Path, good: &Path) -> Self {
         Self {
             path: path.into(),
@@ -88,9 +88,9 @@ mod tests {
         let path = folder.file("routes.conf", "10.0.0.0/8 dev eth0\n");
         let good = folder.0.join("routes.good");
         let keep = |path: &Path, good: &Path| {
-            let mut keeping = Keeping::begin(path, good);
+            let mut backup_copy = BackupCopy::begin(path, good);
             let mut steps = 1;
-            while !keeping.step().unwrap() {
+            while !backup_copy.step().unwrap() {
                 steps += 1;
             }
             steps

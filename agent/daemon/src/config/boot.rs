@@ -1,18 +1,17 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Brings the config into the kernel when the agent starts.
 //!
-//! The kernel holds the truth. A config is loaded once for each life of the
-//! kernel's table: the agent then leaves a [`Mark`]. An agent that finds its mark,
-//! and that table no younger than it, changes nothing: what was added or deleted on
-//! the console since then stays so, however the last agent ended.
+//! The kernel holds the truth. A config is loaded once for each instance of the module:
+//! the agent then writes a [`LoadedMarker`]. An agent that finds a marker of this module
+//! instance, with a generation that the table has reached, changes nothing: changes since
+//! the load persist, however the last agent ended.
 //!
-//! Routes over a device that is not there are loaded too: the kernel keeps them, and uses
-//! them whenever there is a device of that name.
+//! Routes over a missing device are loaded too: the kernel keeps them, and uses them
+//! whenever a device of that name exists.
 //!
-//! Without the mark (first start, or the last agent was killed before it could
-//! leave one) an empty table is filled in one transaction, all or nothing. Into a
-//! table that is not empty the routes that are missing are added, and no others
-//! are touched.
+//! Without a marker (first start, or the last agent was killed before it wrote one) an
+//! empty table is filled in one transaction, all or nothing. To a table that has routes,
+//! the missing routes are added; the existing ones stay.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
@@ -20,25 +19,25 @@ use std::path::PathBuf;
 use nl31_netlink::{Client, Error, Loaded, Mode, Transport};
 use nl31_route::PassedOver;
 
-use super::backup::Keeping;
+use super::backup::BackupCopy;
 use super::file::{self, ConfigError, ConfigErrorKind};
 use super::load::Loading;
 use super::locations::Files;
-use super::marker::Mark;
+use super::marker::LoadedMarker;
 use super::waiting::Waiting;
 use crate::platform::atomic_file::Replacement;
 use crate::platform::devices::Devices;
 
-/// Where the kernel tells of the module.
+/// The module's folder in sysfs.
 const MODULE: &str = "/sys/module/nl31";
 
-/// The configs to try, and where the mark is.
+/// The load of a config at boot.
 #[derive(Debug)]
 pub struct Boot {
-    /// In order; the first one that is there and has no mistake is loaded.
+    /// In order; the first one that exists and has no mistake is loaded.
     configs: Vec<Config>,
-    mark: PathBuf,
-    /// Held while the table is not what it is to be: another agent is not to save it.
+    marker: PathBuf,
+    /// Held while the table is incomplete: another agent must not save it.
     unmarked: Option<Replacement>,
     /// The kernel's folder for the module.
     module: PathBuf,
@@ -50,37 +49,37 @@ pub struct Boot {
 #[derive(Debug)]
 struct Config {
     path: PathBuf,
-    /// Where a copy of it is kept once it was loaded.
+    /// Path of its backup copy.
     good: Option<PathBuf>,
     /// The agent writes it.
     saved: bool,
-    /// It was asked for: that it is not there is a mistake.
+    /// Named explicitly: a missing file is an error.
     asked_for: bool,
 }
 
 #[derive(Debug)]
 enum State {
-    /// The kernel was not asked yet.
+    /// The table was not read yet.
     Start,
-    /// The config of this index comes next, in this mode.
+    /// The config of this index is loaded next, in this mode.
     Next(usize, Mode),
     Loading(usize, Mode, Box<Loading>),
-    /// It is loaded, and a copy of it is being kept.
-    Keeping(Box<Keeping>),
+    /// The config is loaded; its backup copy is being made.
+    BackingUp(Box<BackupCopy>),
     Done,
 }
 
-/// What a step of the boot has to tell.
+/// The result of a step of the boot.
 #[derive(Debug)]
 pub enum News {
-    /// Nothing; there is more to do.
+    /// Nothing to report; call again.
     None,
-    /// The mark was there; the table has so many paths.
+    /// The marker was found; the table has so many paths.
     Kept(u64),
-    /// A config was loaded, with routes whose devices are not there; and these of its words
-    /// passed over.
+    /// A config was loaded, with routes that wait for missing devices; these words of it were
+    /// ignored.
     Loaded(PathBuf, Loaded, Waiting, PassedOver),
-    /// A config was refused; the next one is tried.
+    /// A config was refused; the next one follows.
     Refused(ConfigError),
     /// There is no config, or none that could be loaded.
     Empty,
@@ -89,7 +88,7 @@ pub enum News {
 }
 
 impl Boot {
-    /// With the configs among `files`.
+    /// A boot with the configs of `files`.
     pub fn new(files: &Files) -> Self {
         let other = |path: &PathBuf| Config {
             path: path.clone(),
@@ -109,7 +108,7 @@ impl Boot {
         }));
         Self {
             configs,
-            mark: files.mark(),
+            marker: files.loaded_marker(),
             unmarked: None,
             module: MODULE.into(),
             state: State::Start,
@@ -119,7 +118,7 @@ impl Boot {
 
     /// Whether the table is what it is to be.
     pub fn done(&self) -> bool {
-        matches!(self.state, State::Done | State::Keeping(_))
+        matches!(self.state, State::Done | State::BackingUp(_))
     }
 
     /// Whether [`Boot::step`] has nothing more to do.
@@ -133,7 +132,7 @@ impl Boot {
         self.refused = 0;
     }
 
-    /// Goes on for a moment.
+    /// Does a bounded part of the work.
     pub fn step<T: Transport>(&mut self, client: &mut Client<T>, devices: &dyn Devices) -> News {
         match std::mem::replace(&mut self.state, State::Start) {
             State::Start => {
@@ -142,16 +141,17 @@ impl Boot {
                     Err(error) => return News::Failed(error),
                 };
                 let paths = u64::from(table.paths4) + u64::from(table.paths6);
-                let mark = Mark::read(&self.mark);
-                if mark.is_some_and(|mark| {
-                    mark.life == self.life() && mark.generation <= table.generation
+                let marker = LoadedMarker::read(&self.marker);
+                if marker.is_some_and(|marker| {
+                    marker.module_instance == self.module_instance()
+                        && marker.generation <= table.generation
                 }) {
                     self.state = State::Done;
                     return News::Kept(paths);
                 }
-                // One that failed may have begun before.
+                // Release the one of an earlier attempt that failed.
                 self.unmarked = None;
-                self.unmarked = Replacement::create(&self.mark).ok();
+                self.unmarked = Replacement::create(&self.marker).ok();
                 let mode = if paths == 0 {
                     Mode::Transaction
                 } else {
@@ -164,10 +164,9 @@ impl Boot {
                 let Some(config) = self.configs.get(index) else {
                     self.state = State::Done;
                     self.unmarked = None;
-                    // A config that was refused may be better when the agent is
-                    // started again.
+                    // After a refusal there is no marker: the next agent tries again.
                     if self.refused == 0 {
-                        self.leave_mark(client);
+                        self.write_marker(client);
                     }
                     return News::Empty;
                 };
@@ -194,11 +193,11 @@ impl Boot {
                     News::None
                 }
                 Ok(Some(loaded)) => {
-                    self.leave_mark(client);
+                    self.write_marker(client);
                     let Config { path, good, .. } = &self.configs[index];
-                    let good = good.as_ref().map(|good| Keeping::begin(path, good));
+                    let good = good.as_ref().map(|good| BackupCopy::begin(path, good));
                     self.state = match good {
-                        Some(keeping) => State::Keeping(Box::new(keeping)),
+                        Some(backup_copy) => State::BackingUp(Box::new(backup_copy)),
                         None => State::Done,
                     };
                     let waiting = loading.waiting().clone();
@@ -210,12 +209,12 @@ impl Boot {
                     _ => self.refuse(index, mode, error),
                 },
             },
-            State::Keeping(mut keeping) => {
-                self.state = match keeping.step() {
-                    Ok(false) => State::Keeping(keeping),
+            State::BackingUp(mut backup_copy) => {
+                self.state = match backup_copy.step() {
+                    Ok(false) => State::BackingUp(backup_copy),
                     Ok(true) => State::Done,
                     Err(error) => {
-                        log::warn!("{}: {error}", keeping.good.display());
+                        log::warn!("{}: {error}", backup_copy.good.display());
                         State::Done
                     }
                 };
@@ -239,27 +238,29 @@ impl Boot {
         News::Refused(error)
     }
 
-    /// Another number each time the module is loaded, whose folder is then made anew; 0
-    /// in a kernel without such a folder, which has nl31 built in.
-    fn life(&self) -> u64 {
+    /// Differs for each load of the module, as its folder in sysfs is new then; 0 for a
+    /// module that is built in and has no folder.
+    fn module_instance(&self) -> u64 {
         self.module.metadata().map_or(0, |folder| folder.ino())
     }
 
-    fn leave_mark<T: Transport>(&mut self, client: &mut Client<T>) {
+    fn write_marker<T: Transport>(&mut self, client: &mut Client<T>) {
         self.unmarked = None;
         let result = client
             .table()
             .map_err(|error| error.to_string())
             .and_then(|table| {
-                let mark = Mark {
+                let marker = LoadedMarker {
                     generation: table.generation,
-                    life: self.life(),
+                    module_instance: self.module_instance(),
                 };
-                mark.write(&self.mark).map_err(|error| error.to_string())
+                marker
+                    .write(&self.marker)
+                    .map_err(|error| error.to_string())
             });
         if let Err(error) = result {
             // The next agent then compares the table with the config.
-            log::warn!("{}: {error}", self.mark.display());
+            log::warn!("{}: {error}", self.marker.display());
         }
     }
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The config's file: lines with the arguments of `route add`, and what is wrong with one.
+//! The config's file: lines with the arguments of `route add`, and its errors.
 
 use std::cell::Cell;
 use std::fmt;
@@ -13,33 +13,37 @@ use nl31_route::{DeviceName, ParseErrorKind, Parsed, PassedOver, Route, Syntax, 
 /// Longest line in bytes, with what is behind `#`.
 pub(super) const LINE_MAX: usize = 512;
 
-/// What editors of some systems put before the first line.
+/// The mark that some editors put before the first line.
 pub(crate) const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
-/// What is wrong with a config. Shown as `FILE:LINE:COLUMN: what`, counted from 1.
+/// An error of a config. Shown as `FILE:LINE:COLUMN: REASON`, counted from 1.
 #[derive(Debug)]
 pub struct ConfigError {
     /// The file.
     pub path: PathBuf,
-    /// Line and column from 1, if a place in the file is at fault. Columns count
-    /// bytes.
+    /// Line and column from 1, if the error has a place in the file. Columns count bytes.
     pub place: Option<(u32, usize)>,
-    /// What is wrong.
+    /// The reason.
     pub kind: ConfigErrorKind,
 }
 
-/// What is wrong with a config.
-#[derive(Debug)]
+/// The reason of an error of a config.
+#[derive(Debug, thiserror::Error)]
 pub enum ConfigErrorKind {
     /// The file cannot be read.
+    #[error("{0}")]
     Io(io::Error),
     /// A line is longer than 512 bytes.
+    #[error("the line is longer than {LINE_MAX} bytes")]
     LineTooLong,
-    /// A line is no UTF-8.
+    /// A line is not UTF-8.
+    #[error("the line is not UTF-8 text")]
     NoText,
-    /// A line is no route.
+    /// A line is not a route.
+    #[error("{0}")]
     Parse(ParseErrorKind),
     /// The kernel refused.
+    #[error("{}", .0.kind)]
     Kernel(nl31_netlink::Error),
 }
 
@@ -53,20 +57,20 @@ pub struct Lines {
     passed_over: Cell<PassedOver>,
 }
 
-/// A column from 0, and what is wrong there.
+/// A column from 0, and the error there.
 pub type Fault = (usize, ConfigErrorKind);
 
 impl Lines {
     /// Opens a file.
     pub fn open(path: &Path) -> io::Result<Self> {
-        // Others may block, or have no end.
+        // Devices and pipes may block or never end.
         if !path.metadata()?.is_file() {
-            return Err(io::Error::other("it is no regular file"));
+            return Err(io::Error::other("not a regular file"));
         }
         File::open(path).map(Self::of)
     }
 
-    /// Those of a file that is not there.
+    /// The lines of a missing file: none.
     pub fn none() -> io::Result<Self> {
         File::open("/dev/null").map(Self::of)
     }
@@ -85,7 +89,7 @@ impl Lines {
         &self.line
     }
 
-    /// The same as text; empty if it is none.
+    /// The line as text; empty if it is not UTF-8.
     pub fn text(&self) -> &str {
         std::str::from_utf8(&self.line).unwrap_or_default()
     }
@@ -95,7 +99,7 @@ impl Lines {
         self.number
     }
 
-    /// More lines than there can be: each has a byte, and the file this many.
+    /// An upper bound of the number of lines: the bytes of the file.
     pub(super) fn most(&self) -> u32 {
         let bytes = self
             .reader
@@ -105,7 +109,7 @@ impl Lines {
         u32::try_from(bytes).unwrap_or(u32::MAX).saturating_add(1)
     }
 
-    /// Reads the next line; says whether there was one.
+    /// Reads the next line; gives `false` at the end of the file.
     pub fn advance(&mut self) -> Result<bool, Fault> {
         self.line.clear();
         self.number = self.number.saturating_add(1);
@@ -114,7 +118,7 @@ impl Lines {
             .read_until(b'\n', &mut self.line)
             .map_err(|error| (0, ConfigErrorKind::Io(error)))?;
         if self.number == 1 && self.line.starts_with(BYTE_ORDER_MARK) {
-            // Spaces, so that columns stay what they are.
+            // Spaces, so that the columns stay right.
             self.line[..BYTE_ORDER_MARK.len()].fill(b' ');
         }
         if self.line.ends_with(b"\n") {
@@ -135,7 +139,7 @@ impl Lines {
         Ok(!self.line.is_empty())
     }
 
-    /// What the line says, unless it is empty or a comment.
+    /// Parses the line; `None` for an empty line or a comment.
     pub fn parse(&self) -> Result<Option<Parsed>, Fault> {
         // A comment may be in any encoding.
         let line = std::str::from_utf8(text_before_comment(&self.line))
@@ -152,19 +156,19 @@ impl Lines {
         Ok(Some(parsed))
     }
 
-    /// The route of the line, unless it is empty or a comment.
+    /// The route of the line; `None` for an empty line or a comment.
     pub(super) fn route(&self) -> Result<Option<Route<DeviceName>>, Fault> {
         let parsed = self.parse()?;
         let route = parsed.map(|parsed| parsed.route());
         Ok(route.map(|route| route.expect("parse() checked that it is a route")))
     }
 
-    /// The words of iproute2's lists that were passed over so far.
+    /// The words of iproute2's lists that were ignored so far.
     pub fn passed_over(&self) -> PassedOver {
         self.passed_over.get()
     }
 
-    /// Reads on to the end of a line.
+    /// Skips the rest of a line.
     fn skip_line(&mut self) -> io::Result<()> {
         loop {
             let bytes = self.reader.fill_buf()?;
@@ -180,7 +184,7 @@ impl Lines {
     }
 }
 
-/// A line without its comment, which need not be text.
+/// A line without its comment, which need not be UTF-8.
 fn text_before_comment(line: &[u8]) -> &[u8] {
     let valid = match std::str::from_utf8(line) {
         Ok(text) => text,
@@ -190,8 +194,8 @@ fn text_before_comment(line: &[u8]) -> &[u8] {
     if text.len() < valid.len() { text } else { line }
 }
 
-/// Refuses a saved config without a byte: `save` writes a line at least, so something else
-/// has emptied it, and another one is safer than no route.
+/// Refuses an empty saved config: `save` writes at least one line, so the file was damaged;
+/// another config is safer than an empty table.
 pub fn refuse_empty(path: &Path) -> Result<(), ConfigError> {
     match path.metadata() {
         Ok(file) if file.is_file() && file.len() == 0 => Err(ConfigError {
@@ -206,11 +210,11 @@ pub fn refuse_empty(path: &Path) -> Result<(), ConfigError> {
 }
 
 impl ConfigError {
-    /// Whether the config itself is at fault, so that another one may do.
+    /// Whether the config itself caused the error, so that another config may load.
     pub fn is_of_config(&self) -> bool {
         match &self.kind {
             ConfigErrorKind::Kernel(error) => match error.errno() {
-                // These pass: another's transaction, memory, a pause too long.
+                // Temporary: another socket's transaction, no memory, a late answer.
                 Some(libc::EBUSY | libc::ENOMEM | libc::ENOBUFS | libc::ETIMEDOUT) => false,
                 errno => errno.is_some(),
             },
@@ -225,14 +229,7 @@ impl fmt::Display for ConfigError {
         if let Some((line, column)) = self.place {
             write!(f, "{line}:{column}:")?;
         }
-        f.write_str(" ")?;
-        match &self.kind {
-            ConfigErrorKind::Io(error) => error.fmt(f),
-            ConfigErrorKind::LineTooLong => write!(f, "the line is longer than {LINE_MAX} bytes"),
-            ConfigErrorKind::NoText => f.write_str("the line is not UTF-8 text"),
-            ConfigErrorKind::Parse(kind) => kind.fmt(f),
-            ConfigErrorKind::Kernel(error) => error.kind.fmt(f),
-        }
+        write!(f, " {}", self.kind)
     }
 }
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Loads a config into the kernel's table, a few lines at a step.
 //!
-//! A file is read line by line into one transaction of the kernel's. So a mistake
-//! anywhere applies nothing, and the memory it takes does not grow with the file.
-//! Where a table is not to be replaced but completed there is no transaction: then
-//! the file is read twice, once to check all of it, once to apply it.
+//! The file is read line by line into one transaction of the kernel. So a mistake anywhere
+//! applies nothing, and the memory does not grow with the file. To complete a table instead
+//! of replacing it there is no transaction: then the file is read twice, once to check all
+//! of it, once to apply it.
 
 use std::path::{Path, PathBuf};
 
@@ -15,17 +15,17 @@ use super::file::{ConfigError, ConfigErrorKind, Fault, Lines};
 use super::waiting::Waiting;
 use crate::platform::devices::{Cached, Devices};
 
-/// Lines handled before the serial line is looked after again.
+/// Lines handled in one step.
 const LINES_PER_STEP: usize = 512;
 
-/// A config on its way into the kernel, a few lines at a step.
+/// A load of a config in progress, a few lines at a step.
 #[derive(Debug)]
 pub struct Loading {
     path: PathBuf,
     mode: Mode,
     lines: Lines,
-    /// The lines are only looked at. What [`Mode::Missing`] applies stays, so none of it
-    /// is applied before all was looked at.
+    /// The lines are only checked. What [`Mode::Missing`] applies stays, so all lines are
+    /// checked before the first one is applied.
     checking: bool,
     load: Option<Box<Load>>,
     waiting: Waiting,
@@ -49,12 +49,12 @@ impl Loading {
         })
     }
 
-    /// The routes so far whose devices are not there.
+    /// The routes so far whose devices are missing.
     pub fn waiting(&self) -> &Waiting {
         &self.waiting
     }
 
-    /// Gives it up; nothing is applied.
+    /// Aborts the load; nothing is applied.
     pub fn abort<T: Transport>(&mut self, client: &mut Client<T>) {
         if let Some(load) = &mut self.load
             && let Err(error) = load.abort(client)
@@ -63,7 +63,7 @@ impl Loading {
         }
     }
 
-    /// The words of iproute2's lists that were passed over so far.
+    /// The words of iproute2's lists that were ignored so far.
     pub fn passed_over(&self) -> PassedOver {
         self.lines.passed_over()
     }
@@ -73,8 +73,8 @@ impl Loading {
         &self.path
     }
 
-    /// Goes on for some lines. `Some` at the end; an error is the end too, and
-    /// then nothing is applied (with [`Mode::Missing`], nothing more).
+    /// Loads some lines. `Some` at the end. An error ends the load: nothing is applied (with
+    /// [`Mode::Missing`], nothing more).
     pub fn step<T: Transport>(
         &mut self,
         client: &mut Client<T>,
@@ -83,8 +83,8 @@ impl Loading {
         let result = self.lines(client, &mut Cached::new(devices));
         result.map_err(|(column, kind)| {
             if !is_kernel(&kind) {
-                // Leave nothing half done; if that fails too, the kernel's own time
-                // limit does it.
+                // Abort the transaction; if that fails too, the kernel drops it at its
+                // time limit.
                 self.abort(client);
             }
             let whole_file = matches!(kind, ConfigErrorKind::Io(_));
@@ -328,7 +328,7 @@ mod tests {
         refused(
             "host-bits",
             "10.0.0.0/8 dev eth0\n 10.1.2.3/8 dev eth0\n",
-            "FILE:2:2: bits are set beyond the prefix length, did you mean 10.0.0.0/8?",
+            "FILE:2:2: bits are set beyond the prefix length; did you mean 10.0.0.0/8?",
         );
         refused(
             "length",
@@ -395,7 +395,7 @@ mod tests {
     #[test]
     fn only_a_regular_file_is_read() {
         let error = Loading::open(Path::new("/dev/zero"), Mode::Transaction).unwrap_err();
-        assert_eq!(error.to_string(), "/dev/zero: it is no regular file");
+        assert_eq!(error.to_string(), "/dev/zero: not a regular file");
     }
 
     #[test]

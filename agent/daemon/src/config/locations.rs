@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Where the config and the files of the run folder are.
+//! Paths of the configs and of the files in the run folder.
 
 use std::fs::OpenOptions;
 use std::io;
@@ -8,27 +8,27 @@ use std::path::{Path, PathBuf};
 
 use crate::platform::atomic_file::{MODE, folder, remove, sync_folder};
 
-/// The config that the appliance's owner made.
+/// The config of the appliance's owner.
 const OWN: &str = "/data/nl31/routes.conf";
 
-/// The config that the image came with.
+/// The config of the image.
 const FACTORY: &str = "/etc/nl31/routes.conf";
 
-/// Where things are.
+/// Paths of the configs and of the run folder.
 #[derive(Clone, Debug)]
 pub struct Files {
     /// The config that `save` writes and a boot reads.
     pub config: PathBuf,
-    /// A copy of the last one that was loaded without a mistake.
+    /// The backup copy of the last config that was loaded without a mistake.
     pub good: PathBuf,
     /// The config of the image.
     pub factory: Option<PathBuf>,
-    /// Folder for what lasts until the next boot.
+    /// Folder for state that lasts until the next boot.
     pub run: PathBuf,
 }
 
 impl Files {
-    /// Those of the appliance, or of a config of its own.
+    /// The paths of the appliance, or those of another config.
     pub fn new(config: Option<&Path>, run: &Path) -> Self {
         let own = config.unwrap_or(Path::new(OWN));
         Self {
@@ -44,17 +44,17 @@ impl Files {
         self.run.join("candidate")
     }
 
-    /// What takes a commit back that is not confirmed.
+    /// The undo file of an unconfirmed commit.
     pub fn undo(&self) -> PathBuf {
         self.run.join("undo")
     }
 
-    /// Says that the config was loaded into this kernel's table.
-    pub fn mark(&self) -> PathBuf {
+    /// The marker of a loaded config, see `LoadedMarker`.
+    pub fn loaded_marker(&self) -> PathBuf {
         self.run.join("loaded")
     }
 
-    /// The config that the next boot begins with, unless it has a mistake.
+    /// The config that the next boot tries first.
     pub fn saved(&self) -> &Path {
         let candidates = [&self.config, &self.good];
         let own = candidates.into_iter().find(|path| path.exists());
@@ -62,7 +62,7 @@ impl Files {
             .unwrap_or(&self.config)
     }
 
-    /// Calls `each` with the configs that there may be.
+    /// Calls `each` with the paths of all possible configs.
     pub fn each(&self, each: &mut dyn FnMut(&Path)) {
         let all = [&self.config, &self.good].into_iter().chain(&self.factory);
         all.for_each(|path| each(path));
@@ -73,15 +73,14 @@ impl Files {
         self.run.join("saved")
     }
 
-    /// Has the next boot make the data partition anew, on an appliance. In the agent's own
-    /// folder: the partition's top folder is root's.
+    /// The file that lets the next boot of an appliance reformat the data partition. It is in
+    /// the agent's folder, as the top folder of the partition belongs to root.
     fn reset_mark(&self) -> Option<PathBuf> {
         let appliance = self.factory.is_some();
         appliance.then(|| folder(&self.config).join("factory-reset"))
     }
 
-    /// Takes back a factory reset that was asked for: it would delete what is saved from
-    /// here on.
+    /// Cancels a requested factory reset, which would delete later saves.
     pub fn cancel_reset(&self) -> io::Result<()> {
         match self.reset_mark().filter(|mark| mark.exists()) {
             Some(mark) => remove(&mark).and_then(|()| sync_folder(&mark)),
@@ -89,8 +88,8 @@ impl Files {
         }
     }
 
-    /// Deletes all that the owner saved. The mark comes first: where it cannot be written
-    /// nothing is deleted, and after a power cut the next boot does the rest.
+    /// Deletes everything that the owner saved. The reset file is written first: if that fails
+    /// nothing is deleted, and after a power cut the next boot completes the reset.
     pub fn forget(&self) -> io::Result<()> {
         if let Some(mark) = self.reset_mark() {
             let mut options = OpenOptions::new();
@@ -102,7 +101,7 @@ impl Files {
             remove(path)?;
         }
         match sync_folder(&self.config) {
-            // It was never there.
+            // The file did not exist.
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             synced => synced,
         }
@@ -149,7 +148,7 @@ mod tests {
         files.forget().unwrap();
         assert_eq!(files.saved(), factory);
         files.forget().unwrap();
-        // The next boot makes the partition anew, unless something is saved again.
+        // The next boot reformats the partition, unless a save cancels the reset.
         let mark = folder.0.join("nl31/factory-reset");
         assert!(mark.exists());
         files.cancel_reset().unwrap();
@@ -165,7 +164,7 @@ mod tests {
             factory: Some(folder.0.join("factory.conf")),
             ..Files::new(Some(&own), &folder.0)
         };
-        // A folder of this name is in the way, for root too.
+        // A folder of this name makes the write fail, for root too.
         fs::create_dir(folder.0.join("nl31/factory-reset")).unwrap();
         files.forget().unwrap_err();
         assert!(own.exists());

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The mark in `/run`, which a reboot empties: the config was loaded into this
-//! kernel's table.
+//! The marker file in `/run`, which a reboot empties. It says that the config was loaded
+//! into the table of this module instance.
 //!
-//! A line of text: the table's generation and the module's life.
+//! One line of text: the table's generation and the module instance.
 
 use std::fs;
 use std::io;
@@ -10,29 +10,29 @@ use std::path::Path;
 
 use crate::platform::atomic_file::write_whole;
 
-/// See the module.
+/// The content of the marker file.
 #[derive(Debug)]
-pub struct Mark {
-    /// Of the table when it was left.
+pub struct LoadedMarker {
+    /// The table's generation when the marker was written.
     pub generation: u64,
-    /// The module's, see `Boot`.
-    pub life: u64,
+    /// The module instance, see `Boot`.
+    pub module_instance: u64,
 }
 
-impl Mark {
-    /// The one that was left, if it was.
+impl LoadedMarker {
+    /// Reads the marker; `None` where there is none or it is damaged.
     pub fn read(path: &Path) -> Option<Self> {
         let text = fs::read_to_string(path).ok()?;
-        let (generation, life) = text.lines().next()?.split_once(' ')?;
+        let (generation, module_instance) = text.lines().next()?.split_once(' ')?;
         Some(Self {
             generation: generation.parse().ok()?,
-            life: life.parse().ok()?,
+            module_instance: module_instance.parse().ok()?,
         })
     }
 
-    /// Leaves it.
+    /// Replaces the file atomically.
     pub fn write(&self, path: &Path) -> io::Result<()> {
-        let text = format!("{} {}\n", self.generation, self.life);
+        let text = format!("{} {}\n", self.generation, self.module_instance);
         write_whole(path, &mut text.as_bytes())
     }
 }

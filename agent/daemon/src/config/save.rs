@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Saves the running table as the config: a picture of one moment, read and written
-//! a part at a time, so that it takes no memory however large the table is. Routes that
-//! wait for a device are in the table, and so are saved too.
+//! Saves the running table as the config: a snapshot, read and written a part at a time, so
+//! the memory does not grow with the table. The table includes routes that wait for a
+//! device, so they are saved too.
 
-use std::fmt::{self, Write as _};
+use std::fmt::Write as _;
 use std::io::{self, Write as _};
 
 use nix::libc;
@@ -16,70 +16,51 @@ use crate::platform::devices::{Cached, Devices};
 
 /// Routes in one step.
 const ROUTES_PER_STEP: usize = 256;
-/// How often a table that changed too much meanwhile is begun again.
+/// Most tries if the table changes too much for a snapshot.
 const TRIES: u32 = 5;
 
-/// A save under way.
+/// A save in progress.
 #[derive(Debug)]
 pub struct Saving {
     file: Option<Replacement>,
     dump: Dump,
     form: SavedForm,
     paths: u64,
-    /// The table's, before it was read: later changes are not known to be saved.
+    /// The table's generation before the snapshot: later changes may be missing in it.
     generation: u64,
     tries: u32,
 }
 
-/// Why nothing was saved. The file of before is there.
-#[derive(Debug)]
+/// Why a save failed. The old file is intact.
+#[derive(Debug, thiserror::Error)]
 pub enum SaveError {
     /// The kernel failed.
-    Kernel(Error),
+    #[error("{}", .0.kind)]
+    Kernel(#[from] Error),
     /// The file failed.
-    Io(io::Error),
+    #[error("the config cannot be written: {0}")]
+    Io(#[from] io::Error),
 }
 
-impl fmt::Display for SaveError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Kernel(error) => error.kind.fmt(f),
-            Self::Io(error) => write!(f, "the config cannot be written: {error}"),
-        }
-    }
-}
-
-impl From<Error> for SaveError {
-    fn from(error: Error) -> Self {
-        Self::Kernel(error)
-    }
-}
-
-impl From<io::Error> for SaveError {
-    fn from(error: io::Error) -> Self {
-        Self::Io(error)
-    }
-}
-
-/// What a step of a save has come to.
+/// The result of a step of a save.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Progress {
     /// There is more to do.
     Busy,
-    /// The kernel's next part is to be waited for.
+    /// Wait for the kernel's next part.
     Waiting,
     /// So many paths are saved.
     Saved(u64),
 }
 
 impl Saving {
-    /// Begins to save as the config.
+    /// Begins a save as the config.
     pub fn begin<T: Transport>(
         client: &mut Client<T>,
         state: &ConfigState,
     ) -> Result<Self, SaveError> {
         if !state.resident
-            && let Err(error) = Replacement::create(&state.files.mark())
+            && let Err(error) = Replacement::create(&state.files.loaded_marker())
             && error.kind() == io::ErrorKind::ResourceBusy
         {
             // The resident agent is loading the config.
@@ -108,8 +89,8 @@ impl Saving {
         self.generation
     }
 
-    /// Goes on with a part. After an error it is over. `unconfirmed` says whether a commit
-    /// waits for its confirmation.
+    /// Saves a part. An error ends the save. `unconfirmed`: whether a commit waits for its
+    /// confirmation.
     pub fn step<T: Transport>(
         &mut self,
         client: &mut Client<T>,
@@ -157,11 +138,11 @@ impl Saving {
         unconfirmed: &dyn Fn() -> bool,
         error: Option<Error>,
     ) -> Result<(), SaveError> {
-        // What is in the table now may be a commit that nobody has confirmed yet.
+        // The table may hold a commit that is not confirmed yet.
         if self.tries == TRIES || unconfirmed() {
             return Err(error.map_or_else(busy, SaveError::Kernel));
         }
-        // Both have the same temporary name.
+        // Both use the same temporary name.
         self.file = None;
         *self = Self {
             tries: self.tries + 1,

@@ -1,24 +1,24 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The table's paths as a config has them: over the names of their devices.
+//! The table's paths in the form of a config: with device names.
 
 use nl31_netlink::{Device, Path, Prefix, Route};
 use nl31_route::DeviceName;
 
 use crate::platform::devices::Cached;
 
-/// The paths of the prefix that is being read from a dump.
+/// Filters the paths of a dump, prefix by prefix.
 #[derive(Debug, Default)]
 pub struct SavedForm {
     prefix: Option<Prefix>,
-    /// At most as many as the kernel lets a prefix have.
+    /// The paths of the current prefix; the kernel limits their number.
     paths: Vec<Path<DeviceName>>,
 }
 
 impl SavedForm {
-    /// The next path of a dump as a line of a config. `None` for one that no config is to
-    /// have: its device was given by index and is gone, so the path is about to be deleted;
-    /// or a path of the prefix before it reads the same, as one over a device's name does
-    /// and one over the index of that device.
+    /// The next path of a dump as a line of a config. `None` if it does not belong into a
+    /// config: its device was given by index and is gone, so the kernel is about to delete the
+    /// path; or an earlier path of the prefix reads the same, such as one by the device's name
+    /// and one by its index.
     pub fn next(
         &mut self,
         route: Route<Device>,

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The routes of a config in the order of the kernel's dumps, in constant memory
-//! however large the file is and whatever its order.
+//! Reads the routes of a config in the order of the kernel's dumps, in constant memory for
+//! any size and order of the file.
 //!
-//! A first pass checks the file. One that is in order, as `save` writes it, is then read
-//! once more: what was added behind the order by hand is kept, up to [`CHUNK`] routes. Of
-//! another one each pass picks the next so many.
+//! A first pass checks the file. A file in order, as `save` writes it, is then read once
+//! more, merged with up to [`CHUNK`] routes that were added at its end by hand. For any other
+//! file, each pass picks the next [`CHUNK`] routes.
 
 use std::path::{Path as FilePath, PathBuf};
 
@@ -26,29 +26,29 @@ type Key = (Prefix, u32);
 
 #[derive(Debug, PartialEq)]
 enum State {
-    /// Looks whether the file is in order.
+    /// Checks whether the file is in order.
     Check,
-    /// Reads a file that is in order up to a line, with what was kept from there on.
+    /// Reads a file that is in order up to a line, merged with the routes kept from there on.
     Stream,
-    /// Picks the next routes out of one that is not.
+    /// Picks the next routes out of a file that is not in order.
     Pick,
-    /// Gives what was picked.
+    /// Gives the picked routes.
     Give,
     Ended,
 }
 
-/// What a step gives.
+/// The result of a step.
 #[derive(Debug)]
 pub enum Step {
     /// The next prefix.
     Group(Group),
-    /// There is more to do.
+    /// Call again.
     Busy,
-    /// No more.
+    /// The end.
     End,
 }
 
-/// See the module.
+/// Reads a config in order, a step at a time.
 #[derive(Debug)]
 pub struct Sorted {
     path: PathBuf,
@@ -56,18 +56,18 @@ pub struct Sorted {
     state: State,
     /// The first line that is not in order.
     disorder: Option<u32>,
-    /// The next route of the part that is in order.
+    /// The next route of the ordered part.
     head: Option<(Key, Path<DeviceName>)>,
-    /// The last route that was read, or given.
+    /// The key of the last route that was read or given.
     last: Option<Key>,
     chunk: Vec<(Key, Path<DeviceName>)>,
-    /// There is more than the chunk had room for.
+    /// The file has more routes than the chunk holds.
     more: bool,
     group: Option<Group>,
 }
 
 impl Sorted {
-    /// Opens a config. One that is not there is empty.
+    /// Opens a config. A missing file is empty.
     pub fn open(path: &FilePath) -> Result<Self, ConfigError> {
         let lines = match Lines::open(path) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Lines::none(),
@@ -90,7 +90,7 @@ impl Sorted {
         })
     }
 
-    /// Goes on for some lines.
+    /// Reads some lines.
     pub fn step(&mut self) -> Result<Step, ConfigError> {
         self.try_step().map_err(|(column, kind)| ConfigError {
             path: self.path.clone(),
@@ -112,7 +112,7 @@ impl Sorted {
         }
     }
 
-    /// The next route of the file, and where it stands; `None` at the end.
+    /// The next route of the file, and its key; `None` at the end.
     fn advance(&mut self) -> Result<Option<(Key, Path<DeviceName>)>, Fault> {
         while self.lines.advance()? {
             if let Some(parsed) = self.lines.parse()? {
@@ -125,7 +125,7 @@ impl Sorted {
     }
 
     fn rewind(&mut self, state: State) -> Result<(), Fault> {
-        // One that is gone meanwhile was read as empty, or is an error here.
+        // A file that is gone meanwhile was read as empty, or is an error here.
         if self.lines.number() > 1 {
             self.lines =
                 Lines::open(&self.path).map_err(|error| (0, ConfigErrorKind::Io(error)))?;
@@ -179,7 +179,7 @@ impl Sorted {
         Ok(Step::Busy)
     }
 
-    /// Keeps one of the lowest routes.
+    /// Keeps the route if it is one of the lowest.
     fn keep(&mut self, key: Key, path: Path<DeviceName>) {
         let at = self.chunk.partition_point(|(other, _)| *other < key);
         if at == CHUNK {
@@ -217,18 +217,18 @@ impl Sorted {
         if !std::mem::take(&mut self.more) {
             self.state = State::Ended;
         } else if self.rewind(State::Pick).is_err() {
-            // It went away: what was read of it is all there is.
+            // The file was removed: the routes read so far are all.
             self.state = State::Ended;
         }
         Step::Busy
     }
 
-    /// Adds a path to the group; gives the group before when its prefix is over.
+    /// Adds a path to the group; gives the previous group when the prefix changes.
     fn collect(&mut self, prefix: Prefix, path: Path<DeviceName>) -> Option<Group> {
         if let Some((same, paths)) = &mut self.group
             && *same == prefix
         {
-            // More than that no prefix has: the list is wrong whatever else follows.
+            // No prefix has more paths; the list differs from the table anyway.
             if paths.len() <= PATHS_MAX {
                 paths.insert(append_index(paths, path.metric), path);
             }

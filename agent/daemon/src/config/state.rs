@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What all sessions of an agent share of the config: its files, and whether the boot
-//! still loads it.
+//! The state of the config that all sessions of an agent share.
 
 use std::cell::Cell;
 use std::fs;
@@ -8,15 +7,15 @@ use std::fs;
 use super::locations::Files;
 use crate::platform::atomic_file::{remove, write_whole};
 
-/// See the module. Everything happens on the main thread.
+/// The shared state. Only the main thread uses it.
 #[derive(Debug)]
 pub struct ConfigState {
-    /// Where things are.
+    /// The files.
     pub files: Files,
-    /// Whether this agent stays, so that it can take a commit back later; another one
+    /// Whether this is the resident agent, which can roll a commit back later; another agent
     /// ends with its input.
     pub resident: bool,
-    /// The config is not loaded yet, and the table not what is to be saved.
+    /// The config is not loaded yet, so the table must not be saved.
     pub booting: Cell<bool>,
 }
 
@@ -30,8 +29,7 @@ impl ConfigState {
         }
     }
 
-    /// The table of this generation is what the next boot begins with; `None` if that is not
-    /// known any more.
+    /// Records the generation of the table that the next boot loads; `None` if unknown.
     pub fn set_saved(&self, generation: Option<u64>) {
         let path = self.files.saved_generation();
         let written = match generation {
@@ -43,8 +41,8 @@ impl ConfigState {
         }
     }
 
-    /// Whether a table of this generation has changes that a reboot loses. Not where nothing
-    /// was loaded or saved, or the saved config was deleted on purpose.
+    /// Whether a table of this generation has changes that a reboot loses. `false` where nothing
+    /// was loaded or saved, or the user deleted the saved config.
     pub fn is_unsaved(&self, generation: u64) -> bool {
         let saved = fs::read_to_string(self.files.saved_generation()).ok();
         let saved = saved.and_then(|text| text.trim().parse::<u64>().ok());

@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Routes of a config whose devices are not there: the kernel keeps them until these are.
+//! Routes of a config whose devices are missing: they wait in the kernel.
 
 use std::fmt;
 
 use nl31_route::DeviceName;
 
-/// Most devices that are named.
+/// Most devices that a notice names.
 const NAMED_MAX: usize = 8;
 
-/// How many routes wait, and for which devices.
+/// The number of waiting routes, and their devices.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Waiting {
     routes: u64,
     devices: heapless::Vec<DeviceName, NAMED_MAX>,
-    /// There are more devices than are named.
+    /// There are more devices than named.
     more: bool,
 }
 
@@ -39,11 +39,7 @@ impl fmt::Display for Waiting {
         } else {
             ("wait", "s")
         };
-        write!(
-            f,
-            "{} route{s} {verb} for a device that is not there: ",
-            self.routes
-        )?;
+        write!(f, "{} route{s} {verb} for a missing device: ", self.routes)?;
         for (index, device) in self.devices.iter().enumerate() {
             let comma = if index == 0 { "" } else { ", " };
             write!(f, "{comma}{device}")?;
@@ -61,14 +57,14 @@ mod tests {
         let mut waiting = Waiting::default();
         assert!(waiting.is_empty());
         waiting.add(&"usb0".parse().unwrap());
-        let one = "1 route waits for a device that is not there: usb0";
+        let one = "1 route waits for a missing device: usb0";
         assert_eq!(waiting.to_string(), one);
         for number in (0..100).chain(0..100) {
             waiting.add(&format!("usb{number}").parse().unwrap());
         }
         assert_eq!(
             waiting.to_string(),
-            "201 routes wait for a device that is not there: \
+            "201 routes wait for a missing device: \
              usb0, usb1, usb2, usb3, usb4, usb5, usb6, usb7 and others"
         );
     }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Who may do what on the serial line: an option of the image, in
+//! Access to the serial line: a PIN, and read-only. An option of the image, in
 //! `/etc/nl31/console.conf`.
 //!
 //! ```text
@@ -8,9 +8,9 @@
 //! read-only
 //! ```
 //!
-//! `pin` keeps people and programs off the line until it is typed; what is kept of it
-//! is PBKDF2-HMAC-SHA256: rounds, salt, hash. `read-only` lets nothing be changed. The
-//! local socket is for root, and not limited.
+//! `pin` keeps people and programs off the line until the PIN is typed; the file has its
+//! PBKDF2-HMAC-SHA256: rounds, salt, hash. `read-only` refuses every change. The local
+//! socket is for root and has no limits.
 //!
 //! A file with a mistake may mean any limit. With a `pin` line that can be read, that PIN
 //! holds and the line is read-only; without one the line stays locked, and says why. The
@@ -27,9 +27,9 @@ use sha2::Sha256;
 
 use crate::platform::atomic_file::{remove, write_whole};
 
-/// Rounds of a hash that is made here: half a second of a small board.
+/// Rounds of a new hash: half a second on a small board.
 const ROUNDS: u32 = 50_000;
-/// More would keep the agent from its other work.
+/// More rounds would block the agent for too long.
 const ROUNDS_MAX: u32 = 1_000_000;
 
 /// Longest file, in bytes: comments, and a line of some 120 bytes.
@@ -38,21 +38,21 @@ const FILE_MAX: usize = 16 * 1024;
 /// Longest PIN in bytes.
 pub const PIN_MAX: usize = 64;
 
-/// Pause after the first wrong PIN; it doubles with each further one.
-const PAUSE: Duration = Duration::from_secs(1);
-/// Longest pause.
-const PAUSE_MAX: Duration = Duration::from_secs(300);
+/// Lockout after the first wrong PIN; each further wrong PIN doubles it.
+const LOCKOUT: Duration = Duration::from_secs(1);
+/// Longest lockout.
+const LOCKOUT_MAX: Duration = Duration::from_secs(300);
 
-/// Who may do what on a line now: what its console and its program have in common.
+/// The lock of a line, shared by its console and its programs.
 #[derive(Debug, Default)]
-pub struct Gate {
+pub struct LineLock {
     access: RefCell<Access>,
     locked: Cell<bool>,
-    /// Where the number of wrong PINs is kept.
+    /// File that keeps the number of wrong PINs.
     wrong: Option<PathBuf>,
 }
 
-/// What is kept of a PIN.
+/// The hash of a PIN.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct PinHash {
     rounds: u32,
@@ -60,11 +60,11 @@ struct PinHash {
     hash: [u8; 32],
 }
 
-/// Who may do what on the serial line.
+/// The rules of `console.conf`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Access {
     pin: Pin,
-    /// Nothing may be changed.
+    /// Every change is refused.
     pub read_only: bool,
     mistake: Option<Mistake>,
     wrong: u32,
@@ -102,31 +102,31 @@ impl fmt::Display for Mistake {
     }
 }
 
-/// What comes of a PIN that was typed.
+/// The result of checking a PIN.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Attempt {
-    /// It is the one.
+pub enum PinCheck {
+    /// The PIN is right.
     Right,
-    /// It is not, or came too early and was not looked at. The next one is looked at
-    /// after this time.
+    /// The PIN is wrong, or was not checked because the lockout was not over. The next
+    /// PIN is checked after this time.
     Wrong(Duration),
-    /// The file has this mistake: no PIN opens the line.
+    /// The file has this mistake: no PIN unlocks the line.
     Impossible(Mistake),
 }
 
 /// For a person at the line.
-impl fmt::Display for Attempt {
+impl fmt::Display for PinCheck {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Right => write!(f, "unlocked until `exit` or Ctrl-D"),
-            Self::Wrong(pause) => {
-                let seconds = pause.as_millis().div_ceil(1000);
-                write!(f, "not the PIN, try again in {seconds} s")
+            Self::Wrong(lockout) => {
+                let seconds = lockout.as_millis().div_ceil(1000);
+                write!(f, "wrong PIN; try again in {seconds} s")
             }
             Self::Impossible(mistake) => {
                 write!(
                     f,
-                    "no PIN opens this line until the image is corrected: {mistake}"
+                    "no PIN unlocks this line until the image is corrected: {mistake}"
                 )
             }
         }
@@ -142,12 +142,13 @@ impl PinHash {
 
     fn is(&self, pin: &[u8]) -> bool {
         let other = Self::of(pin, self.salt, self.rounds);
-        // All of it is looked at, wherever it differs.
+        // In constant time: every byte is compared.
         let differences = self.hash.iter().zip(other.hash).map(|(a, b)| a ^ b);
         differences.fold(0, |all, difference| all | difference) == 0
     }
 
-    /// The words behind `pin`. Gives the index of the wrong one, and what it should be.
+    /// Parses the words after `pin`. An error has the index of the wrong word and what is
+    /// expected there.
     fn parse(words: &[&str]) -> Result<Self, (usize, String)> {
         let word = |index: usize| words.get(index).copied().unwrap_or_default();
         let rounds = word(0).parse().ok();
@@ -187,10 +188,10 @@ fn unhex<const N: usize>(text: &str) -> Option<[u8; N]> {
     Some(bytes)
 }
 
-/// PINs shorter than this are found from their hash by trying all.
+/// Bytes below which a PIN can be found from its hash by trying all PINs.
 pub const PIN_STRONG: usize = 12;
 
-/// The line for a PIN, with a salt of its own.
+/// Makes the line of a PIN, with a random salt.
 pub fn hash_pin(pin: &str) -> io::Result<String> {
     if pin.is_empty() || pin.len() > PIN_MAX || pin.contains(|c: char| c.is_control()) {
         let what = format!("a PIN has 1 to {PIN_MAX} bytes, and no control characters");
@@ -202,7 +203,7 @@ pub fn hash_pin(pin: &str) -> io::Result<String> {
 }
 
 impl Access {
-    /// Everybody is let in, to read or to do everything.
+    /// Access without a PIN.
     pub fn without_pin(read_only: bool) -> Self {
         Self {
             read_only,
@@ -210,8 +211,8 @@ impl Access {
         }
     }
 
-    /// What the file says; everything is allowed where there is none. See the module for a
-    /// file with a mistake.
+    /// Reads the file. Without a file everything is allowed; for a file with a mistake see
+    /// the module.
     pub fn read(path: &Path) -> Self {
         let read = fs::File::open(path).and_then(|file| {
             let mut text = Vec::new();
@@ -238,7 +239,7 @@ impl Access {
         access
     }
 
-    /// All that can be understood, and the first mistake.
+    /// Parses all lines that are valid; gives the first mistake besides.
     fn parse(text: &[u8]) -> (Self, Option<(Place, String)>) {
         let mut access = Self::default();
         let mut first = None;
@@ -253,7 +254,7 @@ impl Access {
         (access, first)
     }
 
-    /// Takes a line. Gives the first column that is wrong, from 0, and why.
+    /// Parses a line. An error has the first wrong column, from 0, and the reason.
     fn parse_line(&mut self, line: &[u8]) -> Result<(), (usize, String)> {
         let line = line.trim_ascii_end();
         if line.trim_ascii_start().starts_with(b"#") {
@@ -262,7 +263,7 @@ impl Access {
         let line = std::str::from_utf8(line)
             .map_err(|error| (error.valid_up_to(), "expected ASCII text".into()))?;
         let words: Vec<&str> = line.split_ascii_whitespace().collect();
-        // A word that is missing is expected behind the last one.
+        // A missing word is expected after the last one.
         let column = |index: usize| {
             let word = words.get(index);
             word.map_or(line.len(), |word| {
@@ -289,7 +290,7 @@ impl Access {
         }
     }
 
-    /// What is wrong with the file.
+    /// The first mistake of the file.
     pub fn mistake(&self) -> Option<&Mistake> {
         self.mistake.as_ref()
     }
@@ -299,39 +300,39 @@ impl Access {
         self.pin != Pin::None
     }
 
-    /// Takes a PIN that was typed at a time.
-    pub fn attempt(&mut self, pin: &[u8], now: Instant) -> Attempt {
+    /// Checks a PIN that was typed at `now`.
+    pub fn check_pin(&mut self, pin: &[u8], now: Instant) -> PinCheck {
         if let (Pin::Unreadable, Some(mistake)) = (&self.pin, &self.mistake) {
-            return Attempt::Impossible(mistake.clone());
+            return PinCheck::Impossible(mistake.clone());
         }
-        let pause = self
+        let lockout = self
             .not_before
             .map_or(Duration::ZERO, |at| at.saturating_duration_since(now));
-        if !pause.is_zero() {
-            return Attempt::Wrong(pause);
+        if !lockout.is_zero() {
+            return PinCheck::Wrong(lockout);
         }
         if matches!(&self.pin, Pin::Hash(hash) if hash.is(pin)) {
             self.wrong = 0;
             self.not_before = None;
-            return Attempt::Right;
+            return PinCheck::Right;
         }
         let count = self.wrong.saturating_add(1);
         log::warn!("wrong PIN on the serial line, {count} in a row");
-        Attempt::Wrong(self.has_seen_wrong(count, now))
+        PinCheck::Wrong(self.count_wrong(count, now))
     }
 
-    /// So many PINs in a row were wrong, the last one now. Gives the pause until the next.
-    fn has_seen_wrong(&mut self, count: u32, now: Instant) -> Duration {
+    /// Records that `count` PINs in a row were wrong, the last one now. Gives the lockout.
+    fn count_wrong(&mut self, count: u32, now: Instant) -> Duration {
         let doubled = count.saturating_sub(1).min(16);
-        let pause = PAUSE.saturating_mul(1 << doubled).min(PAUSE_MAX);
+        let lockout = LOCKOUT.saturating_mul(1 << doubled).min(LOCKOUT_MAX);
         self.wrong = count;
-        self.not_before = Some(now + pause);
-        pause
+        self.not_before = Some(now + lockout);
+        lockout
     }
 }
 
-impl Gate {
-    /// Locked, if that needs a PIN to be opened.
+impl LineLock {
+    /// A lock, locked if there is a PIN.
     pub fn new(access: Access) -> Self {
         Self {
             locked: Cell::new(access.locks()),
@@ -340,43 +341,43 @@ impl Gate {
         }
     }
 
-    /// Keeps the number of wrong PINs in a file, so that an agent that is started again
-    /// goes on with the pause that they have earned.
+    /// Keeps the number of wrong PINs in a file, so that a restarted agent goes on with the
+    /// lockout.
     pub fn with_memory(mut self, file: PathBuf) -> Self {
         let kept = fs::read_to_string(&file).ok();
         if let Some(count) = kept.and_then(|text| text.trim().parse().ok()) {
-            self.access.get_mut().has_seen_wrong(count, Instant::now());
+            self.access.get_mut().count_wrong(count, Instant::now());
         }
         self.wrong = Some(file);
         self
     }
 
-    /// Locks it, if that needs a PIN to be opened; says whether it was open.
+    /// Locks the line if there is a PIN. Gives whether the line was unlocked.
     pub fn lock(&self) -> bool {
         let lockable = self.access.borrow().locks();
         lockable && !self.locked.replace(true)
     }
 
-    /// Whether a PIN is to be typed first.
+    /// Whether the line waits for the PIN.
     pub fn is_locked(&self) -> bool {
         self.locked.get()
     }
 
-    /// Whether there is a PIN, and it was typed.
+    /// Whether there is a PIN and it was typed.
     pub fn is_unlocked(&self) -> bool {
         !self.locked.get() && self.access.borrow().locks()
     }
 
-    /// Whether nothing may be changed.
+    /// Whether every change is refused.
     pub fn is_read_only(&self) -> bool {
         self.access.borrow().read_only
     }
 
-    /// Takes a PIN that was typed now.
-    pub fn attempt(&self, pin: &[u8]) -> Attempt {
+    /// Checks a PIN that was typed now.
+    pub fn check_pin(&self, pin: &[u8]) -> PinCheck {
         let mut access = self.access.borrow_mut();
         let before = access.wrong;
-        let attempt = access.attempt(pin, Instant::now());
+        let check = access.check_pin(pin, Instant::now());
         if let Some(file) = self.wrong.as_ref().filter(|_| access.wrong != before) {
             let kept = match access.wrong {
                 0 => remove(file),
@@ -386,10 +387,10 @@ impl Gate {
                 log::error!("{}: {error}", file.display());
             }
         }
-        if attempt == Attempt::Right {
+        if check == PinCheck::Right {
             self.locked.set(false);
         }
-        attempt
+        check
     }
 }
 
@@ -423,9 +424,9 @@ mod tests {
         let (mut access, _) = Access::parse(one.as_bytes());
         assert!(access.locks() && !access.read_only);
         let now = Instant::now();
-        assert!(matches!(access.attempt(b"4712", now), Attempt::Wrong(_)));
+        assert!(matches!(access.check_pin(b"4712", now), PinCheck::Wrong(_)));
         let later = now + Duration::from_secs(1);
-        assert_eq!(access.attempt(b"4711", later), Attempt::Right);
+        assert_eq!(access.check_pin(b"4711", later), PinCheck::Right);
         assert!(
             hash_pin("").is_err()
                 && hash_pin("a\nb").is_err()
@@ -476,14 +477,14 @@ mod tests {
             let path = folder.file("console.conf", text);
             let mut access = Access::read(&path);
             assert!(access.locks() && access.read_only);
-            let told = access.attempt(b"4711", Instant::now()).to_string();
+            let told = access.check_pin(b"4711", Instant::now()).to_string();
             let path = path.display();
             let end = format!("corrected: {path}:2:1: expected `pin` or `read-only`");
             assert!(told.ends_with(&end), "{told}");
         }
         let mut folder_for_file = Access::read(&folder.0);
-        let attempt = folder_for_file.attempt(b"", Instant::now());
-        assert!(matches!(attempt, Attempt::Impossible(_)));
+        let check = folder_for_file.check_pin(b"", Instant::now());
+        assert!(matches!(check, PinCheck::Impossible(_)));
         assert_eq!(Access::read(&folder.0.join("none")), Access::default());
     }
 
@@ -494,7 +495,7 @@ mod tests {
         let path = folder.file("console.conf", format!("{pin}\nraed-only\n"));
         let mut access = Access::read(&path);
         assert!(access.read_only);
-        assert_eq!(access.attempt(b"4711", Instant::now()), Attempt::Right);
+        assert_eq!(access.check_pin(b"4711", Instant::now()), PinCheck::Right);
     }
 
     #[test]
@@ -503,37 +504,37 @@ mod tests {
         let mut now = Instant::now();
         let mut seconds = Vec::new();
         for _ in 0..12 {
-            let Attempt::Wrong(pause) = access.attempt(b"0000", now) else {
+            let PinCheck::Wrong(lockout) = access.check_pin(b"0000", now) else {
                 panic!("a wrong PIN is wrong");
             };
-            seconds.push(pause.as_secs());
+            seconds.push(lockout.as_secs());
             // The right one is not looked at before its time.
-            assert!(matches!(access.attempt(b"4711", now), Attempt::Wrong(_)));
-            now += pause;
+            assert!(matches!(access.check_pin(b"4711", now), PinCheck::Wrong(_)));
+            now += lockout;
         }
         assert_eq!(seconds, [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300, 300]);
-        assert_eq!(access.attempt(b"4711", now), Attempt::Right);
-        assert_eq!(access.attempt(b"0000", now), Attempt::Wrong(PAUSE));
+        assert_eq!(access.check_pin(b"4711", now), PinCheck::Right);
+        assert_eq!(access.check_pin(b"0000", now), PinCheck::Wrong(LOCKOUT));
     }
 
     #[test]
     fn an_agent_that_is_started_again_goes_on_with_the_pause() {
         let folder = crate::platform::atomic_file::tests::Folder::new("access-again");
         let file = folder.0.join("run/wrong-pins");
-        let started = || Gate::new(with("4711")).with_memory(file.clone());
+        let started = || LineLock::new(with("4711")).with_memory(file.clone());
         for wrong in [1, 2, 3] {
-            let gate = started();
-            gate.access.borrow_mut().not_before = None;
+            let line_lock = started();
+            line_lock.access.borrow_mut().not_before = None;
             assert_eq!(
-                gate.attempt(b"0000"),
-                Attempt::Wrong(PAUSE * (1 << (wrong - 1)))
+                line_lock.check_pin(b"0000"),
+                PinCheck::Wrong(LOCKOUT * (1 << (wrong - 1)))
             );
         }
         let again = started();
         assert_eq!(again.access.borrow().wrong, 3);
         assert!(again.access.borrow().not_before.is_some());
         again.access.borrow_mut().not_before = None;
-        assert_eq!(again.attempt(b"4711"), Attempt::Right);
-        assert_eq!(started().attempt(b"4711"), Attempt::Right);
+        assert_eq!(again.check_pin(b"4711"), PinCheck::Right);
+        assert_eq!(started().check_pin(b"4711"), PinCheck::Right);
     }
 }

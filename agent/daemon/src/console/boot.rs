@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The load of the config at boot goes on between the commands, and tells of itself.
+//! Loads the config at boot between the commands, and prints notices about it.
 
 use nl31_netlink::Transport;
 
@@ -19,12 +19,13 @@ impl<T: Transport> Console<T> {
         }
     }
 
-    /// Whether the config is being loaded, or a copy of it kept, which nobody waits for.
+    /// Whether the config is being loaded, or its backup copy being made; no command waits for
+    /// the copy.
     pub(super) fn boot_goes_on(&self) -> bool {
         self.client.is_some() && self.boot.as_ref().is_some_and(|boot| !boot.ended())
     }
 
-    /// Goes on loading the config; says whether there is more to do.
+    /// Continues to load the config; gives whether there is more to do.
     pub(super) fn boot_step(&mut self) -> bool {
         if !self.boot_goes_on() {
             return false;
@@ -40,9 +41,9 @@ impl<T: Transport> Console<T> {
         let instead = if boot.fell_back() { " instead" } else { "" };
         let mut failed = false;
         if matches!(news, News::Loaded(..)) && self.shared.forget_unconfirmed() {
-            // Its edits went with the table.
+            // The table is new; the edits of that commit are gone.
             self.notice(format_args!(
-                "the commit that waited for `confirm` is gone with the table"
+                "the unconfirmed commit was dropped: its table is gone"
             ));
         }
         match news {
@@ -61,12 +62,12 @@ impl<T: Transport> Console<T> {
                 match loaded.present {
                     0 => self.notice(format_args!("loaded {added} from {path}{instead}")),
                     present => self.notice(format_args!(
-                        "loaded {added} from {path}{instead}, {present} were there"
+                        "loaded {added} from {path}{instead}; {present} existed already"
                     )),
                 }
                 if !passed_over.is_empty() {
-                    log::warn!("{path}: passed over: {passed_over}");
-                    self.notice(format_args!("{path}: passed over: {passed_over}"));
+                    log::warn!("{path}: ignored: {passed_over}");
+                    self.notice(format_args!("{path}: ignored: {passed_over}"));
                 }
                 if !waiting.is_empty() {
                     log::warn!("{waiting}");
@@ -78,7 +79,7 @@ impl<T: Transport> Console<T> {
                 self.notice(format_args!("config not loaded: {error}"));
             }
             News::Empty if boot.fell_back() => {
-                self.notice(format_args!("no config is loaded, the table is as it was"));
+                self.notice(format_args!("no config loaded; the table is unchanged"));
             }
             News::Empty => log::info!("there is no config"),
             News::Failed(error) => {
@@ -88,7 +89,7 @@ impl<T: Transport> Console<T> {
             }
         }
         if failed {
-            // Asked for again when the kernel's side is opened again.
+            // The boot starts over when the kernel is connected again.
             self.client = None;
         }
         let more = !failed && !boot.ended();

@@ -1,26 +1,26 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! How many of the table's changes were heard of, and how many were not.
+//! Counts the table's changes that were received, and those that were lost.
 //!
-//! The kernel numbers the changes without a gap, and says in the table's description
-//! which was the last one. So what was lost is known exactly, wherever it was lost.
+//! The kernel numbers the changes without a gap, and the table's description has the last
+//! number. So the number of lost changes is exact, wherever they were lost.
 
-/// The changes since a table was first looked at.
+/// The changes since the first description of a table.
 #[derive(Debug, Default)]
 pub struct Changes {
-    /// Number of the last one that is known of.
+    /// Number of the last known change.
     last: Option<u64>,
     received: u64,
     lost: u64,
 }
 
 impl Changes {
-    /// A table that has come as far as `last`.
+    /// A table whose last change is `last`.
     pub fn begin(&mut self, last: Option<u64>) {
         self.last = last;
     }
 
-    /// Change `number` was told. Gives how many before it were not; `None` if it counts
-    /// as lost already, or was before the beginning.
+    /// Change `number` was received. Gives how many changes before it were lost; `None` if
+    /// this one counts as lost already, or is older than the first description.
     pub fn hear(&mut self, number: u64) -> Option<u64> {
         let lost = match self.last {
             Some(last) => number.checked_sub(last)?.checked_sub(1)?,
@@ -32,7 +32,7 @@ impl Changes {
         Some(lost)
     }
 
-    /// The table has come as far as `last`. Gives how many changes were not told.
+    /// The table's last change is `last`. Gives how many changes were lost.
     pub fn catch_up(&mut self, last: u64) -> u64 {
         let lost = last.saturating_sub(self.last.unwrap_or(last));
         self.last = self.last.max(Some(last));
@@ -40,17 +40,17 @@ impl Changes {
         lost
     }
 
-    /// Number of the last change that is known of.
+    /// Number of the last known change.
     pub fn last(&self) -> Option<u64> {
         self.last
     }
 
-    /// Changes that were told.
+    /// Changes that were received.
     pub fn received(&self) -> u64 {
         self.received
     }
 
-    /// Changes that were not.
+    /// Changes that were lost.
     pub fn lost(&self) -> u64 {
         self.lost
     }

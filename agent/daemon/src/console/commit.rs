@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! `begin`, the edits behind it, `diff`, `check`, `commit`, `confirm`, `rollback`.
+//! `begin`, edits, `diff`, `check`, `commit`, `confirm`, `rollback`.
 
 use std::io;
 use std::rc::Rc;
@@ -8,7 +8,7 @@ use nl31_netlink::{Error, Load, Mode, Prefix, Transport};
 
 use super::reply::{Counted, Reason};
 use super::session::{Console, LINES_PER_STEP, Running};
-use crate::candidate::affected::{self, FLUSHED_MAX, Stuck};
+use crate::candidate::affected::{self, FLUSHED_MAX, PreviewError};
 use crate::candidate::confirmed_commit;
 use crate::candidate::edit::{self, Fault};
 use crate::candidate::edit_log::{Candidate, CandidateError};
@@ -17,7 +17,7 @@ use crate::grammar::codes::{self, Code};
 use crate::grammar::{self, Command};
 use crate::platform::devices::Cached;
 
-/// What is done with the edits.
+/// What to do with the edits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Purpose {
     Check,
@@ -26,14 +26,13 @@ pub(super) enum Purpose {
     Confirmed(u32),
 }
 
-/// A check or commit under way.
+/// A check or commit in progress.
 #[derive(Debug)]
 pub(super) struct Commit {
     purpose: Purpose,
     lines: Lines,
     pub(super) load: Load,
-    /// All edits are with the kernel: what takes them back is being written, up to
-    /// this prefix.
+    /// The kernel has all edits: the undo file is being written, so far up to this prefix.
     undo: Option<(confirmed_commit::Writer, Option<Prefix>)>,
 }
 
@@ -43,9 +42,7 @@ impl<T: Transport> Console<T> {
             let edits = candidate.edits();
             return self.status(
                 codes::LOCKED,
-                format_args!(
-                    "edits are open already, {edits} so far: `commit` or `rollback` ends them"
-                ),
+                format_args!("edits are open already ({edits}): `commit` or `rollback` ends them"),
             );
         }
         match Candidate::begin(&self.shared.config.files.candidate()) {
@@ -60,7 +57,7 @@ impl<T: Transport> Console<T> {
         }
     }
 
-    /// Keeps a line for the commit.
+    /// Appends a line to the edits.
     pub(super) fn edit(&mut self, command: &Command, line: &str, start: usize) {
         let devices = &mut Cached::new(&*self.devices);
         let passed_over = match edit::change(command, line, start, devices) {
@@ -84,7 +81,7 @@ impl<T: Transport> Console<T> {
             ),
             CandidateError::Full => self.status(
                 codes::FULL,
-                format_args!("this is more than one commit takes: `commit` what is there first"),
+                format_args!("the edits are too large for one commit: `commit` them first"),
             ),
             CandidateError::Io(error) => self.file_failed(error),
         }
@@ -99,17 +96,17 @@ impl<T: Transport> Console<T> {
     fn nothing_open(&mut self) {
         self.status(
             codes::NOT_OPEN,
-            format_args!("no edits are open: `begin` them"),
+            format_args!("no edits are open: `begin` first"),
         );
     }
 
-    /// Whether a commit waits for its confirmation; then says so.
+    /// Whether a commit waits for its confirmation; prints the refusal if so.
     pub(super) fn is_unconfirmed(&mut self) -> bool {
         let left = self.shared.left();
         if let Some(left) = left {
             let seconds = left.div_ceil(1000);
             let how = match self.shared.config.resident {
-                true => "`confirm` keeps it, `rollback` takes it back",
+                true => "`confirm` keeps it; `rollback` rolls it back",
                 false => "`confirm` or `rollback` it on the serial console, or with nl31ctl",
             };
             self.status(
@@ -144,7 +141,7 @@ impl<T: Transport> Console<T> {
             Ok(lines) => lines,
             Err(error) => return self.file_failed(&error),
         };
-        // They are numbered from 1.
+        // Edits are numbered from 1.
         let load = self.ask(|client| Ok(Load::new(client, Mode::Transaction, edits + 1)));
         match load {
             Ok(load) => {
@@ -159,11 +156,11 @@ impl<T: Transport> Console<T> {
         }
     }
 
-    /// Goes on with a check or commit.
+    /// Continues a check or commit.
     pub(super) fn commit(&mut self, mut commit: Box<Commit>) {
         if std::mem::take(&mut self.stop) {
             self.abandon(&mut commit.load);
-            return self.status(codes::STOPPED, format_args!("stopped, nothing was changed"));
+            return self.status(codes::STOPPED, format_args!("stopped; nothing was changed"));
         }
         if commit.undo.is_some() {
             return self.write_undo(commit);
@@ -196,7 +193,7 @@ impl<T: Transport> Console<T> {
         self.running = Running::Commit(commit);
     }
 
-    /// All edits are given to the kernel, which lets nobody else change the table now.
+    /// The kernel has all edits; its open transaction blocks other changes of the table.
     fn pushed(&mut self, mut commit: Box<Commit>) {
         match commit.purpose {
             Purpose::Check => {
@@ -222,7 +219,7 @@ impl<T: Transport> Console<T> {
         }
     }
 
-    /// Writes what takes the commit back, a chunk at a time; then commits.
+    /// Writes the undo file, a chunk at a time; then commits.
     fn write_undo(&mut self, mut commit: Box<Commit>) {
         let (Some((mut writer, last)), Some(candidate)) = (commit.undo.take(), &self.candidate)
         else {
@@ -233,17 +230,17 @@ impl<T: Transport> Console<T> {
         };
         let chunk = match affected::before(client, &*self.devices, candidate, last) {
             Ok(chunk) => chunk,
-            Err(stuck) => {
+            Err(error) => {
                 self.abandon(&mut commit.load);
-                return self.stuck(&stuck);
+                return self.preview_failed(&error);
             }
         };
         let mut last = None;
         let devices = Rc::clone(&self.devices);
         let mut devices = Cached::new(&*devices);
-        for touched in &chunk {
-            last = Some(touched.prefix);
-            match writer.prefix(touched.prefix, &touched.before, &mut devices) {
+        for affected in &chunk {
+            last = Some(affected.prefix);
+            match writer.prefix(affected.prefix, &affected.before, &mut devices) {
                 Ok(true) => {}
                 Ok(false) => {
                     self.abandon(&mut commit.load);
@@ -282,7 +279,7 @@ impl<T: Transport> Console<T> {
         }
     }
 
-    /// Makes all edits at once.
+    /// Commits the kernel's transaction.
     fn finish(&mut self, commit: &mut Commit) {
         match self.ask(|client| commit.load.finish(client)) {
             Ok(_) => {
@@ -310,14 +307,14 @@ impl<T: Transport> Console<T> {
                 if error.errno().is_some() {
                     self.shared.forget_unconfirmed();
                 }
-                // Otherwise it is not known whether they were made: then they are taken
-                // back in time.
+                // Otherwise it is unknown whether the edits were made; the roll-back
+                // then restores the old paths.
                 self.edit_refused(commit, &error);
             }
         }
     }
 
-    /// Gives up what the kernel has of a commit or load.
+    /// Aborts the kernel's transaction of a commit or load.
     pub(super) fn abandon(&mut self, load: &mut Load) {
         match self.ask(|client| load.abort(client)) {
             Err(error) if error.errno().is_none() => log::warn!("{error}"),
@@ -325,7 +322,7 @@ impl<T: Transport> Console<T> {
         }
     }
 
-    /// Shows an edit that cannot be made, and why.
+    /// Shows an edit that cannot be made, with the reason.
     fn edit_refused(&mut self, commit: &Commit, error: &Error) {
         log::debug!("{error}");
         match commit.load.tag(error) {
@@ -355,15 +352,15 @@ impl<T: Transport> Console<T> {
         );
     }
 
-    pub(super) fn stuck(&mut self, stuck: &Stuck) {
-        match stuck {
-            Stuck::Edit(number, fault) => self.edit_faulty(*number, fault),
-            Stuck::Conflict(number, prefix, conflict) => {
+    pub(super) fn preview_failed(&mut self, error: &PreviewError) {
+        match error {
+            PreviewError::Edit(number, fault) => self.edit_faulty(*number, fault),
+            PreviewError::Conflict(number, prefix, conflict) => {
                 let code = Code::of_errno(conflict.errno(true));
                 let why = std::io::Error::from_raw_os_error(conflict.errno(false));
                 self.edit_failed(*number, code, format_args!("{prefix}: {why}"));
             }
-            Stuck::TooMany(number) => self.edit_failed(
+            PreviewError::TooMany(number) => self.edit_failed(
                 *number,
                 codes::FULL,
                 format_args!(
@@ -371,8 +368,8 @@ impl<T: Transport> Console<T> {
                      at each"
                 ),
             ),
-            Stuck::Kernel(error) => self.failed(error, format_args!("{}", Reason(error))),
-            Stuck::Io(error) => self.file_failed(error),
+            PreviewError::Kernel(error) => self.failed(error, format_args!("{}", Reason(error))),
+            PreviewError::Io(error) => self.file_failed(error),
         }
     }
 
@@ -402,7 +399,7 @@ impl<T: Transport> Console<T> {
             // Without edits the user means the commit.
             if candidate.edits() > 0 {
                 let text = format_args!(
-                    "dropped {edits}; a commit waits for `confirm`: `rollback` again takes it back"
+                    "dropped {edits}; a commit waits for `confirm`: `rollback` again rolls it back"
                 );
                 return self.status(codes::DONE, text);
             }

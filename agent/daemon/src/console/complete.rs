@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Tab and `?`: what may stand at the cursor.
+//! Tab and `?`: suggestions for the word at the cursor.
 
 use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -10,14 +10,14 @@ use super::session::Console;
 use crate::candidate::affected;
 use crate::config::locations::Files;
 use crate::console::editor::{Editor, LINE_MAX, Line};
-use crate::grammar::{self, Action, Candidate};
+use crate::grammar::{self, Action, Suggestion};
 use crate::platform::devices::Devices;
 
-/// Candidates listed for `?` and Tab.
+/// Most suggestions listed for `?` and Tab.
 const CANDIDATES_MAX: usize = 40;
 
 impl<T: Transport> Console<T> {
-    /// Lists what may stand at the cursor, or takes the `?` as text.
+    /// Lists the suggestions at the cursor, or inserts the `?` as text.
     pub(super) fn explain(&mut self) {
         let left = Line::try_from(self.editor.left()).unwrap_or_default();
         if grammar::in_text(&left) {
@@ -28,8 +28,7 @@ impl<T: Transport> Console<T> {
         self.draw(Editor::redraw);
     }
 
-    /// Completes the word at the cursor as far as it is clear, else lists what it
-    /// could be.
+    /// Completes the word at the cursor as far as it is unique, else lists the suggestions.
     pub(super) fn complete(&mut self) {
         let left = Line::try_from(self.editor.left()).unwrap_or_default();
         let begun = left
@@ -45,15 +44,15 @@ impl<T: Transport> Console<T> {
             &*self.devices,
             &self.shared.config.files,
             &left,
-            &mut |candidate| {
-                if !candidate.literal || !candidate.text.starts_with(word) {
+            &mut |suggestion| {
+                if !suggestion.literal || !suggestion.text.starts_with(word) {
                     return;
                 }
                 count += 1;
                 match &mut common {
-                    None => common = heapless::String::try_from(candidate.text).ok(),
+                    None => common = heapless::String::try_from(suggestion.text).ok(),
                     Some(common) => {
-                        let same = common.chars().zip(candidate.text.chars());
+                        let same = common.chars().zip(suggestion.text.chars());
                         let same = same
                             .take_while(|(a, b)| a == b)
                             .map(|(a, _)| a.len_utf8())
@@ -79,7 +78,7 @@ impl<T: Transport> Console<T> {
         }
     }
 
-    /// Lists what may stand where `left` ends.
+    /// Lists the suggestions for the end of `left`.
     fn list(&mut self, left: &str) {
         let begun = left
             .rfind(|c: char| c.is_ascii_whitespace())
@@ -94,15 +93,15 @@ impl<T: Transport> Console<T> {
             &*self.devices,
             &self.shared.config.files,
             left,
-            &mut |candidate| {
-                if candidate.literal && !candidate.text.starts_with(word) {
+            &mut |suggestion| {
+                if suggestion.literal && !suggestion.text.starts_with(word) {
                     return;
                 }
                 listed += 1;
                 if listed <= CANDIDATES_MAX {
-                    let _ = match candidate.help {
-                        "" => write!(out, "  {}", candidate.text),
-                        help => write!(out, "  {:12} {help}", candidate.text),
+                    let _ = match suggestion.help {
+                        "" => write!(out, "  {}", suggestion.text),
+                        help => write!(out, "  {:12} {help}", suggestion.text),
                     };
                     out.end_line();
                 }
@@ -116,14 +115,14 @@ impl<T: Transport> Console<T> {
     }
 }
 
-/// All that may stand where `left` ends; with the prefixes of the table where one is
-/// begun that is to be there, and with the configs for `load`.
+/// All suggestions for the end of `left`: those of the grammar, prefixes of the table where
+/// the command needs an existing one, and configs for `load`.
 fn offers<T: Transport>(
     client: Option<&mut Client<T>>,
     devices: &dyn Devices,
     files: &Files,
     left: &str,
-    each: &mut dyn FnMut(Candidate<'_>),
+    each: &mut dyn FnMut(Suggestion<'_>),
 ) {
     let action = match grammar::command(left) {
         Ok(Some((command, _))) => Some(command.action),
@@ -143,15 +142,15 @@ fn offers<T: Transport>(
         _ => "",
     };
     let mut wanted = false;
-    let begun = grammar::candidates(left, devices, &mut |candidate| {
-        wanted |= !candidate.literal && candidate.text == placeholder;
-        each(candidate);
+    let begun = grammar::suggestions(left, devices, &mut |suggestion| {
+        wanted |= !suggestion.literal && suggestion.text == placeholder;
+        each(suggestion);
     });
     let word = &left[begun..];
     if wanted && action == Some(Action::Load) {
         return files.each(&mut |path| {
             if let Some(text) = path.to_str().filter(|_| path.exists()) {
-                each(Candidate {
+                each(Suggestion {
                     text,
                     help: "",
                     literal: true,
@@ -169,13 +168,13 @@ fn each_prefix<T: Transport>(
     client: &mut Client<T>,
     begun: &Begun,
     word: &str,
-    each: &mut dyn FnMut(Candidate<'_>),
+    each: &mut dyn FnMut(Suggestion<'_>),
 ) {
     let mut offer = |prefix: Prefix| {
         let mut text = heapless::String::<48>::new();
         let fits = write!(text, "{prefix}").is_ok();
         if fits && text.starts_with(word) {
-            each(Candidate {
+            each(Suggestion {
                 text: &text,
                 help: "",
                 literal: true,
@@ -206,22 +205,24 @@ fn each_prefix<T: Transport>(
 
 /// The prefixes whose text may begin with a word.
 struct Begun {
-    /// Those in this one, which has the whole parts of the address: few of a large table.
+    /// The prefixes within this one, made of the complete parts of the address: few of a large
+    /// table.
     whole: Prefix,
-    /// And from this length on those with only 0 behind their end, which begin so too.
+    /// From this length on also the prefixes whose remaining bits are 0; their text begins so
+    /// too.
     shortest: u8,
 }
 
 impl Begun {
-    /// `None` before there is a whole part of an address: the kernel would have to list
-    /// its table.
+    /// `None` before the first complete part of an address: the kernel would have to dump the
+    /// whole table.
     fn of(word: &str) -> Option<Self> {
         let (address, _) = word.split_once('/').unwrap_or((word, ""));
         let mut count = 0u32;
         if word.contains(':') {
             let mut groups = [0; 8];
             let whole = address.rsplit_once(':')?.0.split(':');
-            // An empty one is the first colon of `::`.
+            // An empty part is the first colon of `::`.
             for group in whole.take_while(|group| !group.is_empty()) {
                 *groups.get_mut(count as usize)? = u16::from_str_radix(group, 16).ok()?;
                 count += 1;

@@ -13,11 +13,11 @@ use crate::config::save::{Progress, SaveError, Saving};
 use crate::grammar;
 use crate::grammar::codes::{self, Code};
 
-/// A save under way.
+/// A save in progress.
 #[derive(Debug)]
 pub(super) struct Save {
     saving: Saving,
-    /// It ends a `confirm`.
+    /// The save belongs to a `confirm`.
     confirms: bool,
 }
 
@@ -35,14 +35,14 @@ impl<T: Transport> Console<T> {
         }
     }
 
-    /// Saves some more routes; says whether that needs no waiting.
+    /// Saves further routes; gives `false` if the caller has to wait.
     pub(super) fn save(&mut self, mut save: Box<Save>) -> bool {
         if std::mem::take(&mut self.stop) {
             match save.confirms {
                 true => self.confirmed_but(format_args!("stopped")),
                 false => self.status(
                     codes::STOPPED,
-                    format_args!("stopped, the saved config is as it was"),
+                    format_args!("stopped; the saved config is unchanged"),
                 ),
             }
             return true;
@@ -85,7 +85,7 @@ impl<T: Transport> Console<T> {
         }
     }
 
-    /// The half of a `confirm` that was done.
+    /// Ends a `confirm` that has confirmed the commit but not saved it.
     fn confirmed_but(&mut self, why: std::fmt::Arguments<'_>) {
         self.status(
             codes::UNSAVED,
@@ -119,7 +119,7 @@ impl<T: Transport> Console<T> {
         }
     }
 
-    /// Loads some more lines.
+    /// Loads further lines.
     pub(super) fn load(&mut self, mut loading: Box<Loading>) {
         let Some(client) = &mut self.client else {
             return;
@@ -128,7 +128,7 @@ impl<T: Transport> Console<T> {
             loading.abort(client);
             return self.status(
                 codes::STOPPED,
-                format_args!("stopped, the table is as it was"),
+                format_args!("stopped; the table is unchanged"),
             );
         }
         match loading.step(client, &*self.devices) {
@@ -143,10 +143,10 @@ impl<T: Transport> Console<T> {
                 }
                 let path = loading.path().display();
                 let routes = count_routes(loaded.added.into());
-                log::info!("{path}: {routes} take the place of the table");
+                log::info!("{path}: {routes} replace the table");
                 let passed_over = loading.passed_over();
                 if !passed_over.is_empty() {
-                    log::warn!("{path}: passed over: {passed_over}");
+                    log::warn!("{path}: ignored: {passed_over}");
                 }
                 self.done(passed_over, format_args!("loaded {routes} from {path}"));
             }
@@ -168,7 +168,7 @@ impl<T: Transport> Console<T> {
                 self.shared.config.set_saved(None);
                 log::warn!("the saved config was deleted");
                 self.status(codes::DONE, format_args!(
-                    "the next boot begins as the factory made it; the table is as it was, and `save` keeps it"
+                    "the next boot starts with factory settings; the table is unchanged, and `save` keeps it"
                 ));
             }
             Err(error) => {

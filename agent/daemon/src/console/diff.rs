@@ -11,13 +11,13 @@ use nl31_route::{DeviceName, path_diff};
 use super::json::JsonChange;
 use super::reply::{Counted, Reason};
 use super::session::{Console, LINES_PER_STEP, Running};
-use crate::candidate::affected::{self, Stuck};
+use crate::candidate::affected::{self, PreviewError};
 use crate::config::saved_form::SavedForm;
 use crate::config::sorted::{self, Group, Sorted};
 use crate::grammar::codes;
 use crate::platform::devices::Cached;
 
-/// What the edits change, being shown.
+/// The differences that the edits make, while they are shown.
 #[derive(Debug, Default)]
 pub(super) struct CandidateDiff {
     last: Option<Prefix>,
@@ -27,7 +27,8 @@ pub(super) struct CandidateDiff {
     shown: u64,
 }
 
-/// How the table differs from a config, being shown: both come in address order.
+/// The differences of the table from a config, while they are shown. Both sides are read in
+/// address order.
 #[derive(Debug)]
 pub(super) struct ConfigDiff {
     path: PathBuf,
@@ -36,7 +37,7 @@ pub(super) struct ConfigDiff {
     saved_ended: bool,
     dump: Dump,
     form: SavedForm,
-    /// A prefix whose paths may not be all here yet.
+    /// A prefix whose paths are not complete yet.
     open: Option<Group>,
     table_next: Option<Group>,
     table_ended: bool,
@@ -48,11 +49,11 @@ pub(super) struct ConfigDiff {
 
 /// What a step of [`ConfigDiff`] waits for.
 enum Wait {
-    /// Nothing: there is more to do, or lines to show.
+    /// Nothing: there is more work, or there are lines to show.
     No,
-    /// The kernel.
+    /// The kernel's next messages.
     Kernel,
-    /// It is over.
+    /// The end.
     Over,
 }
 
@@ -71,7 +72,7 @@ impl<T: Transport> Console<T> {
         }
     }
 
-    /// Shows what the edits change.
+    /// Shows the differences that the edits make.
     pub(super) fn candidate_diff(&mut self, mut diff: Box<CandidateDiff>) -> bool {
         if std::mem::take(&mut self.stop) {
             self.status(codes::STOPPED, format_args!("stopped"));
@@ -95,16 +96,16 @@ impl<T: Transport> Console<T> {
             return true;
         }
         if diff.lines.is_empty()
-            && let Err(stuck) = self.next_touched(&mut diff)
+            && let Err(error) = self.next_affected(&mut diff)
         {
-            self.stuck(&stuck);
+            self.preview_failed(&error);
             return true;
         }
         self.running = Running::CandidateDiff(diff);
         true
     }
 
-    fn next_touched(&mut self, diff: &mut CandidateDiff) -> Result<(), Stuck> {
+    fn next_affected(&mut self, diff: &mut CandidateDiff) -> Result<(), PreviewError> {
         let (Some(client), Some(candidate)) = (&mut self.client, &self.candidate) else {
             diff.ended = true;
             return Ok(());
@@ -112,10 +113,10 @@ impl<T: Transport> Console<T> {
         let mut chunk = affected::before(client, &*self.devices, candidate, diff.last)?;
         affected::after(&mut chunk, &*self.devices, candidate)?;
         diff.ended = chunk.len() < affected::CHUNK;
-        diff.last = chunk.last().map(|touched| touched.prefix);
-        for touched in &chunk {
-            let (before, after) = (touched.before.all(), touched.after.all());
-            path_diff(touched.prefix, before, after, &mut |sign, route| {
+        diff.last = chunk.last().map(|affected| affected.prefix);
+        for affected in &chunk {
+            let (before, after) = (affected.before.all(), affected.after.all());
+            path_diff(affected.prefix, before, after, &mut |sign, route| {
                 diff.lines.push_back((sign, route));
             });
         }
@@ -150,7 +151,7 @@ impl<T: Transport> Console<T> {
         }
     }
 
-    /// Shows some more differences; says whether that needs no waiting.
+    /// Shows further differences; gives `false` if the caller has to wait.
     pub(super) fn config_diff(&mut self, mut diff: Box<ConfigDiff>) -> bool {
         if std::mem::take(&mut self.stop) {
             self.status(codes::STOPPED, format_args!("stopped"));
@@ -174,7 +175,7 @@ impl<T: Transport> Console<T> {
                     return false;
                 }
                 Some(Wait::Over) if diff.interrupted => {
-                    let text = format_args!("the table changed meanwhile: ask again");
+                    let text = format_args!("the table changed meanwhile; try again");
                     self.status(codes::INTERRUPTED, text);
                     return true;
                 }
@@ -190,8 +191,8 @@ impl<T: Transport> Console<T> {
         true
     }
 
-    /// Goes on until there is a prefix of each side, and compares them. `None` after
-    /// an error, which it tells.
+    /// Reads until there is a prefix of each side, and compares them. `None` after an error,
+    /// which is printed.
     fn compare(&mut self, diff: &mut ConfigDiff, devices: &mut Cached<'_>) -> Option<Wait> {
         if diff.saved_next.is_none() && !diff.saved_ended {
             match diff.saved.step() {
@@ -242,7 +243,7 @@ impl<T: Transport> Console<T> {
 }
 
 impl ConfigDiff {
-    /// Takes a path of the table.
+    /// Adds a path of the table.
     fn of_table(&mut self, route: Route<DeviceName>) {
         match &mut self.open {
             Some((prefix, paths)) if *prefix == route.prefix => paths.push(route.path),
@@ -250,7 +251,7 @@ impl ConfigDiff {
         }
     }
 
-    /// Compares the lower of the two prefixes that come next.
+    /// Compares the lower one of the two next prefixes.
     fn next_lines(&mut self) -> Wait {
         let saved = self.saved_next.as_ref().map(|(prefix, _)| *prefix);
         let table = self.table_next.as_ref().map(|(prefix, _)| *prefix);

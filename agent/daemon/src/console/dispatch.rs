@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A line to the command that it names.
+//! Runs the command of a line.
 
 use nl31_netlink::{Client, Transport};
 
@@ -125,7 +125,7 @@ impl<T: Transport> Console<T> {
         }
     }
 
-    /// Takes the size of a terminal that does not tell it, as over a serial line.
+    /// Sets the size of a terminal that does not report its size, as over a serial line.
     pub(super) fn terminal(&mut self, line: &str, start: usize) {
         match grammar::size(line, start) {
             Err(error) => return self.misspelled(line, &error),
@@ -150,7 +150,7 @@ impl<T: Transport> Console<T> {
     }
 
     pub(super) fn exit(&mut self) {
-        // What follows was meant for a session that is over.
+        // The rest of the input was meant for the session that has ended.
         self.input.clear();
         self.hurried = false;
         self.monitoring = false;
@@ -159,16 +159,16 @@ impl<T: Transport> Console<T> {
         if self.peer != Peer::Line {
             self.ended = true;
             self.status(codes::DONE, format_args!("the session ends"));
-        } else if self.lock.gate.lock() {
+        } else if self.lock.line_lock.lock() {
             self.editor.forget();
             self.status(codes::DONE, format_args!("locked"));
         } else {
-            let text = format_args!("this line has no PIN, it stays open");
+            let text = format_args!("no PIN is set; the line stays unlocked");
             self.status(codes::DONE, text);
         }
     }
 
-    /// Whether the table has changes that a reboot loses; `None` if that is not known.
+    /// Whether the table has changes that a reboot loses; `None` if unknown.
     pub(super) fn has_unsaved_changes(&mut self) -> Option<bool> {
         let table = self.ask(Client::table).ok()?;
         Some(self.shared.config.is_unsaved(table.generation))
@@ -176,7 +176,7 @@ impl<T: Transport> Console<T> {
 
     pub(super) fn reboot(&mut self, now: bool) {
         if !self.shared.appliance {
-            let text = format_args!("this agent does not run the machine that it is on");
+            let text = format_args!("only the agent of an appliance restarts its machine");
             return self.status(codes::DENIED, text);
         }
         let edits = self.candidate.as_ref().map_or(0, Candidate::edits);

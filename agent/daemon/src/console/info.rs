@@ -21,7 +21,7 @@ pub(super) enum Log {
     Kernel,
 }
 
-/// What help is on.
+/// Topic of the help.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Topic {
     Commands,
@@ -42,7 +42,7 @@ impl<T: Transport> Console<T> {
         let text = Some(text).filter(|text| !text.is_empty());
         match self.ask(|client| client.greet(text)) {
             Ok(greeting) => {
-                // Indented if it could be taken for a status line.
+                // Indented if it looks like a status line.
                 let indent = if is_status(&greeting.text) { " " } else { "" };
                 self.data(format_args!("{indent}{}", greeting.text));
                 self.status(
@@ -247,8 +247,7 @@ impl<T: Transport> Console<T> {
 
     pub(super) fn help(&mut self, line: &str, start: usize) {
         let words = line[start..].trim();
-        // What is asked about is a command's line, so its columns are those of this line
-        // less what stands before it.
+        // The topic is parsed as a command line; its columns count from its own start.
         let offset = line.len() - line[start..].trim_start().len();
         let topic = match grammar::command(&line[offset..]) {
             _ if words == grammar::CODES => Topic::Codes,

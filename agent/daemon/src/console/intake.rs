@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What reaches a person's console of the bytes that arrive: one line end for CR LF, and
-//! nothing of the console's own output.
+//! Filters the bytes that arrive at a person's console: CR LF is one line end, and the
+//! console's own output is dropped.
 //!
 //! A line whose transmitter is connected to its receiver, and a terminal that echoes what it
-//! receives, send the console's output back. Taken for commands, each reply would cause
-//! another one, for ever. Two signs tell such bytes from keys: a line that begins with the
+//! receives, send the console's output back. If it were taken for commands, each reply would
+//! cause another one, without end. Two signs tell such bytes from keys: a line that begins with the
 //! prompt or with a status code, and more keys without Enter than a line has room for. After
 //! either, all bytes are dropped until the line is quiet for [`QUIET`], or Ctrl-C.
 
@@ -12,42 +12,42 @@ use std::time::{Duration, Instant};
 
 use crate::grammar::codes;
 
-/// A LF this long after a CR is a key of its own. A slow line takes 33 ms for it.
+/// A LF this long after a CR is a separate key. On the slowest line it takes 33 ms.
 const LINE_END: Duration = Duration::from_millis(250);
 
-/// A silence that ends the deafness.
+/// A silence that ends the dropping of bytes.
 const QUIET: Duration = Duration::from_secs(1);
 
-/// Keys without Enter and without a silence that are no person's: twice a full line.
+/// More keys than this without Enter and silence do not come from a person: twice a full line.
 const KEYS_MAX: u32 = 2 * super::editor::LINE_MAX as u32;
 
-/// Longest prompt, and a byte more.
+/// Longest prompt, plus one byte.
 const BEGIN_MAX: usize = 128;
 
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct Intake {
-    /// The line that arrives, as far as a prompt is long.
+    /// The start of the arriving line, as long as a prompt.
     begin: heapless::Vec<u8, BEGIN_MAX>,
     /// Keys that drew something since the last Enter.
     drawn: u32,
     deaf: bool,
-    /// The deafness was explained to the terminal.
+    /// The dropping was reported to the terminal.
     told: bool,
     last: Option<(u8, Instant)>,
 }
 
-/// What is done with a byte.
+/// How to treat a byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
     Take,
     Drop,
-    /// It and what arrived with it is the console's own output.
+    /// The byte, and those that arrived with it, are the console's own output.
     Echo,
 }
 
 impl Intake {
-    /// Takes the next byte, which arrived `now`; the prompt on the terminal is one of these.
+    /// Takes the next byte, which arrived `now`; the terminal shows one of these prompts.
     pub(super) fn byte(&mut self, byte: u8, now: Instant, prompts: [&str; 2]) -> Verdict {
         let before = self.last.replace((byte, now));
         let pause = before.map_or(Duration::MAX, |(_, at)| now.duration_since(at));
@@ -81,7 +81,7 @@ impl Intake {
         }
     }
 
-    /// A key has drawn something, or was Enter. Says whether there were more keys without
+    /// Counts a key that drew something, or Enter. Gives whether there were more keys without
     /// Enter than a person types.
     pub(super) fn drew(&mut self, enter: bool) -> bool {
         self.drawn = if enter { 0 } else { self.drawn + 1 };
@@ -92,12 +92,12 @@ impl Intake {
         loops
     }
 
-    /// Whether the deafness is to be explained: once until a command succeeds.
+    /// Whether to report the dropping: once until a command succeeds.
     pub(super) fn tells(&mut self) -> bool {
         !std::mem::replace(&mut self.told, true)
     }
 
-    /// A command has succeeded: the line carries what a person types.
+    /// A command has succeeded: the line carries a person's input.
     pub(super) fn succeeded(&mut self) {
         self.told = false;
     }
@@ -109,7 +109,7 @@ impl Intake {
     }
 }
 
-/// Whether this is a code of a status line and the blank behind it.
+/// Whether this is the code of a status line with the blank after it.
 fn is_status(text: &[u8]) -> bool {
     let [severity, a, b, c, b' '] = *text else {
         return false;
@@ -122,7 +122,7 @@ fn is_status(text: &[u8]) -> bool {
 mod tests {
     use super::*;
 
-    /// The bytes that are taken of some that arrive `pause` apart.
+    /// The bytes that pass of those that arrive `pause` apart.
     fn taken(intake: &mut Intake, bytes: &[u8], at: &mut Instant, pause: Duration) -> String {
         let mut taken = String::new();
         for &byte in bytes {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Replies as JSON, for scripts and programs. Routes have the names of iproute2, which
-//! `nl31ctl` has too.
+//! Replies as JSON, for scripts and programs. The fields of routes have the names of
+//! iproute2, as in `nl31ctl`.
 
 use std::fmt::{self, Write as _};
 
@@ -8,7 +8,7 @@ use nl31_netlink::{PathFlags, Route};
 use nl31_route::DeviceName;
 
 /// A route as one object: `{"type":"unicast","dst":"10.0.0.0/8","dev":"eth0",…}`.
-/// What it does not have is left out.
+/// Absent parts are left out.
 pub struct Json<'a>(pub &'a Route<DeviceName>);
 
 impl fmt::Display for Json<'_> {
@@ -19,8 +19,8 @@ impl fmt::Display for Json<'_> {
     }
 }
 
-/// A path of a list: the object of a route, with `"flags":["dead","linkdown"]` that say
-/// why the path is not in use. One that is in use has none.
+/// A path of a list: the object of a route. A path that is not in use has the reasons in
+/// `"flags":["dead","linkdown"]`.
 pub struct JsonListed<'a>(pub &'a Route<DeviceName>, pub PathFlags);
 
 impl fmt::Display for JsonListed<'_> {
@@ -42,7 +42,8 @@ impl fmt::Display for JsonListed<'_> {
     }
 }
 
-/// A route that goes (`-`) or comes (`+`): the object of a route with `"change":"-"`.
+/// A route of a difference, removed (`-`) or added (`+`): the object of a route with
+/// `"change":"-"`.
 pub struct JsonChange<'a>(pub char, pub &'a Route<DeviceName>);
 
 impl fmt::Display for JsonChange<'_> {

@@ -1,32 +1,32 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The PIN: until it is typed, nothing else is heard on the line.
+//! The PIN: a locked line accepts nothing else.
 
 use std::rc::Rc;
 
 use nl31_netlink::Transport;
 
 use super::session::Console;
-use crate::console::access::{Attempt, Gate, PIN_MAX};
+use crate::console::access::{LineLock, PIN_MAX, PinCheck};
 use crate::console::editor::{Key, KeyDecoder};
 use crate::grammar::codes;
 
-/// Where the PIN is typed, unseen.
+/// The prompt of a locked line; the PIN is not echoed.
 pub(super) const PROMPT: &str = "PIN: ";
 
 /// The lock of a line.
 #[derive(Debug, Default)]
 pub(super) struct Lock {
-    pub(super) gate: Rc<Gate>,
+    pub(super) line_lock: Rc<LineLock>,
     keys: KeyDecoder,
     typed: heapless::String<PIN_MAX>,
-    /// What was typed cannot be the PIN: too long, or not text.
+    /// The input cannot be the PIN: too long, or not text.
     spoiled: bool,
     /// A PIN was tried.
     tried: bool,
 }
 
 impl Lock {
-    /// Forgets what was typed of a PIN.
+    /// Forgets a half typed PIN.
     pub(super) fn forget(&mut self) {
         self.typed.clear();
         self.spoiled = false;
@@ -34,15 +34,14 @@ impl Lock {
 }
 
 impl<T: Transport> Console<T> {
-    /// Says who may do what here. To be called before [`Console::start`].
-    pub fn set_gate(&mut self, gate: Rc<Gate>) {
-        self.lock.gate = gate;
+    /// Sets the lock of this line. To be called before [`Console::start`].
+    pub fn set_line_lock(&mut self, line_lock: Rc<LineLock>) {
+        self.lock.line_lock = line_lock;
     }
 
-    /// Asks for the PIN from now on, if there is one. Edits stay; what was typed is
-    /// forgotten.
+    /// Locks the line if it has a PIN. Edits stay; the unfinished line is dropped.
     pub fn lock(&mut self) {
-        if !self.lock.gate.lock() {
+        if !self.lock.line_lock.lock() {
             return;
         }
         self.editor.forget();
@@ -51,36 +50,36 @@ impl<T: Transport> Console<T> {
         self.notice(format_args!("locked"));
     }
 
-    /// Whether a PIN is to be typed first.
+    /// Whether the line waits for the PIN.
     pub fn is_locked(&self) -> bool {
-        self.lock.gate.is_locked()
+        self.lock.line_lock.is_locked()
     }
 
-    /// Whether a PIN was tried since this was last asked: what was typed while it was
-    /// checked is to be discarded.
+    /// Whether a PIN was tried since the last call: the caller then discards the input that
+    /// arrived during the check.
     pub fn pin_tried(&mut self) -> bool {
         std::mem::take(&mut self.lock.tried)
     }
 
-    /// Whether there is a PIN, and it was typed.
+    /// Whether there is a PIN and it was typed.
     pub fn locks_when_idle(&self) -> bool {
-        self.lock.gate.is_unlocked()
+        self.lock.line_lock.is_unlocked()
     }
 
-    /// Whether nothing may be changed here.
+    /// Whether every change is refused here.
     pub fn is_read_only(&self) -> bool {
-        self.lock.gate.is_read_only()
+        self.lock.line_lock.is_read_only()
     }
 
     pub(super) fn ask_for_pin(&mut self) {
         self.out.raw(PROMPT.as_bytes());
     }
 
-    /// Takes a byte of the PIN's keys.
+    /// Handles a byte while the line is locked.
     pub(super) fn pin_key(&mut self, byte: u8) {
         let lock = &mut self.lock;
         match lock.keys.byte(byte) {
-            // Enter alone is no empty PIN.
+            // Enter alone is not an attempt.
             Some(Key::Enter) if lock.typed.is_empty() && !lock.spoiled => {}
             Some(Key::Enter) => self.try_pin(),
             Some(Key::Backspace) => {
@@ -98,18 +97,18 @@ impl<T: Transport> Console<T> {
         let spoiled = std::mem::take(&mut self.lock.spoiled);
         self.data(format_args!(""));
         let pin: &[u8] = if spoiled { b"" } else { typed.as_bytes() };
-        let attempt = self.lock.gate.attempt(pin);
-        // The check takes its time, and shows nothing meanwhile: who types the PIN once more
-        // does not give it as a command, which would be shown and kept.
+        let check = self.lock.line_lock.check_pin(pin);
+        // The check takes a while and shows nothing. A PIN that is typed once more meanwhile
+        // must not become a command, which would be echoed and kept in the history.
         self.input.clear();
         self.lock.tried = true;
-        let code = match attempt {
-            Attempt::Right => {
+        let code = match check {
+            PinCheck::Right => {
                 log::info!("the PIN was typed on the serial line");
                 codes::DONE
             }
             _ => codes::LOCKED_OUT,
         };
-        self.status(code, format_args!("{attempt}"));
+        self.status(code, format_args!("{check}"));
     }
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Sessions with people: a text console on the serial line, or on standard input and output.
 //!
-//! [`session`] takes what is typed, the files of the commands carry it out. [`shared`]
-//! is the state that all sessions of one agent have in common, those of programs too.
+//! [`session`] reads the input; the files of the commands carry it out. [`shared`] is the
+//! state that all sessions of one agent share, those of programs too.
 
 pub mod access;
 mod boot;

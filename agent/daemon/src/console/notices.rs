@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What was not asked for: changes of the table, and notices.
+//! Unsolicited lines: changes of the table, and notices.
 
 use std::fmt;
 
@@ -11,7 +11,7 @@ use super::session::{Console, Running};
 use crate::platform::devices::Cached;
 
 impl<T: Transport> Console<T> {
-    /// A change that the kernel tells of.
+    /// Passes on an event of the kernel.
     pub fn event(&mut self, message: &Message) {
         let (verb, event) = match &message.body {
             Body::NewRoute(event) if message.header.flags & NLM_F_REPLACE != 0 => {
@@ -40,20 +40,20 @@ impl<T: Transport> Console<T> {
         }
     }
 
-    /// Events were lost. The agent keeps no copy of the table, so to be right again
-    /// is to learn how far the table has come.
+    /// Events were lost. The agent keeps no copy of the table, so it only has to learn the
+    /// table's generation.
     pub fn events_lost(&mut self) {
         self.behind = true;
         self.catch_up();
     }
 
-    /// An event was not told here, for want of room.
+    /// An event was not shown because the output was full.
     pub fn missed(&mut self) {
         self.behind = true;
     }
 
-    /// Asks how far the table has come, once nothing is under way: the answers that a
-    /// command or the boot waits for would be passed over.
+    /// Asks for the table's generation once no command runs: the request would skip answers
+    /// that a command or the boot waits for.
     pub(super) fn catch_up(&mut self) {
         if !self.behind || !matches!(self.running, Running::Nothing) || self.boot_goes_on() {
             return;
@@ -64,7 +64,7 @@ impl<T: Transport> Console<T> {
         let lost = self.changes.catch_up(now.generation);
         self.show_lost(lost);
         let lost = self.changes.lost();
-        log::warn!("changes come faster than they are read, {lost} were lost so far");
+        log::warn!("changes arrive faster than they are read; {lost} lost so far");
     }
 
     pub(super) fn show_lost(&mut self, lost: u64) {
@@ -75,17 +75,17 @@ impl<T: Transport> Console<T> {
         };
         if self.monitoring {
             self.notice(format_args!(
-                "{lost} {changes} came too fast to be shown, see `route show`"
+                "{lost} {changes} came too fast to be shown; see `route show`"
             ));
         }
     }
 
-    /// Whether the prompt is there.
+    /// Whether the prompt is shown.
     pub(super) fn is_at_prompt(&self) -> bool {
         self.prompted && matches!(self.running, Running::Nothing)
     }
 
-    /// Tells something that was not asked for.
+    /// Prints a notice.
     pub fn notice(&mut self, text: fmt::Arguments<'_>) {
         let at_prompt = self.is_at_prompt();
         let at_page = matches!(self.running, Running::Paused(_));

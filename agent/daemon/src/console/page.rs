@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Long output a page at a time, where a person reads it on a terminal of known height:
-//! it says so itself, or `terminal` did. Space shows the next page, Enter a further line,
-//! `q` ends it. Any other key does too, and is the first one at the prompt, so that
-//! nothing of a paste is lost.
+//! Long output a page at a time, for a person whose terminal has a known height: reported by
+//! the terminal, or set by `terminal`. Space shows the next page, Enter the next line, `q`
+//! ends the output. Any other key ends it too and goes to the prompt, so that no byte of a
+//! paste is lost.
 
 use nl31_netlink::Transport;
 
 use super::session::{Console, Running};
 
-/// What stands below a page.
+/// The line below a page.
 const MORE: &[u8] = b"--more--";
 const ERASE: &[u8] = b"\r        \r";
 
-/// The keys that mean something below a page.
+/// The keys that are handled below a page.
 const KEYS: &[u8] = b" \r\nqQ";
 
 impl<T: Transport> Console<T> {
@@ -25,11 +25,11 @@ impl<T: Transport> Console<T> {
     pub(super) fn page_is_full(&self) -> bool {
         self.pages()
             && self.printed >= self.rows - 1
-            // What is pasted wants no pages.
+            // A paste is not paged.
             && self.input.iter().all(|byte| KEYS.contains(byte))
     }
 
-    /// Holds a command until a key comes. Gives that this needs waiting.
+    /// Suspends a command until a key arrives. Gives `false`: the caller has to wait.
     pub(super) fn pause(&mut self, running: Running) -> bool {
         self.running = Running::Paused(Box::new(running));
         self.draw_more();
@@ -44,10 +44,10 @@ impl<T: Transport> Console<T> {
         self.out.raw(ERASE);
     }
 
-    /// Takes a key below a page; says whether the command goes on.
+    /// Handles a key below a page; gives whether the command continues.
     pub(super) fn page_key(&mut self) -> bool {
         let rows = if self.stop {
-            // What follows Ctrl-C is no key of the page.
+            // Keys after Ctrl-C go to the prompt.
             self.rows
         } else {
             match self.input.pop_front() {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The prompt: which board the line belongs to, and what is open there.
+//! The prompt: the name of the board, and the state of its table.
 //!
 //! ```text
 //! NAME[(edit N)][*][!]>
@@ -27,7 +27,7 @@ const NAME: &str = "nl31";
 const NAME_MAX: usize = 32;
 
 impl<T: Transport> Console<T> {
-    /// Has the editor draw the prompt of now, whose mark is that of the kernel's table.
+    /// Lets the editor draw the current prompt, marked by the kernel's answer.
     pub(super) fn renew_prompt(&mut self) {
         // The boot waits for answers, and would pass over this one; nothing of a paste shows.
         let asks = !self.hurried && !self.boot_goes_on();

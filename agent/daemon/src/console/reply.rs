@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What a command answers: data lines, carets below the line, one status line.
+//! Replies: data lines, carets below the command, one status line.
 
 use std::fmt::{self, Write as _};
 
@@ -15,7 +15,7 @@ use crate::grammar::codes::{self, Code};
 use crate::platform::output::Output;
 
 impl<T: Transport> Console<T> {
-    /// Asks the kernel, if it is there.
+    /// Asks the kernel, if it is connected.
     pub(super) fn ask<R>(
         &mut self,
         ask: impl FnOnce(&mut Client<T>) -> Result<R, Error>,
@@ -30,7 +30,7 @@ impl<T: Transport> Console<T> {
         }
     }
 
-    /// Says why a line is no edit, below its place.
+    /// Prints why a line is not an edit, with a caret.
     pub(super) fn faulty(&mut self, line: &str, fault: &Fault) {
         let (column, len) = fault.place();
         self.caret(line, column, len);
@@ -43,7 +43,7 @@ impl<T: Transport> Console<T> {
         }
     }
 
-    /// Says that there is no kernel to ask.
+    /// Prints that the kernel is not connected.
     pub(super) fn absent(&mut self) {
         self.status(codes::ABSENT, format_args!("{}", ErrorKind::Absent));
     }
@@ -56,8 +56,8 @@ impl<T: Transport> Console<T> {
         );
     }
 
-    /// Draws carets under a part of the line, which is shown again if the terminal
-    /// does not show it as it was typed.
+    /// Draws carets under a part of the line. The line is printed again if the terminal does
+    /// not show it as typed.
     pub(super) fn caret(&mut self, line: &str, column: usize, len: usize) {
         let shown = if self.interactive() && !self.hurried {
             self.editor.shown_at(column)
@@ -88,18 +88,18 @@ impl<T: Transport> Console<T> {
         self.ready();
     }
 
-    /// Ends the reply of a command that is done, with the words that were passed over.
+    /// Ends the reply of a successful command, with the words that were ignored.
     pub(super) fn done(&mut self, passed_over: PassedOver, text: fmt::Arguments<'_>) {
         match passed_over.is_empty() {
             true => self.status(codes::DONE, text),
             false => self.status(
                 codes::PASSED_OVER,
-                format_args!("{text}; passed over: {passed_over}"),
+                format_args!("{text}; ignored: {passed_over}"),
             ),
         }
     }
 
-    /// Is ready for the next command.
+    /// Prepares for the next command.
     pub(super) fn ready(&mut self) {
         self.running = Running::Nothing;
         self.stop = false;
@@ -119,7 +119,7 @@ impl<T: Transport> Console<T> {
         }
     }
 
-    /// Has the editor draw something, unless nothing of it is shown now.
+    /// Lets the editor draw, unless the line is hidden now.
     pub(super) fn draw<R>(&mut self, draw: impl FnOnce(&mut Editor, &mut Output) -> R) -> R {
         self.out.mute(self.hurried);
         let result = draw(&mut self.editor, &mut self.out);
@@ -142,8 +142,8 @@ impl<T: Transport> Console<T> {
     }
 }
 
-/// Why a request failed, for a person: the kernel's own words where it has some.
-/// The log has the rest.
+/// Why a request failed, for a person: the kernel's text if there is one. The log has the
+/// details.
 pub(crate) struct Reason<'a>(pub(crate) &'a Error);
 
 impl fmt::Display for Reason<'_> {

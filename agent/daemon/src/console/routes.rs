@@ -43,7 +43,7 @@ impl<T: Transport> Console<T> {
                         self.failed(&error, format_args!("{prefix} has exactly this path already"));
                     }
                     (codes::EXISTS, Add::Add) => self.failed(&error, format_args!(
-                        "{prefix} has a route of metric {metric} already, `route replace` takes its place"
+                        "{prefix} has a route of metric {metric} already; `route replace` replaces it"
                     )),
                     (codes::NO_ROUTE, _) => self.failed(&error, format_args!(
                         "no such route: {prefix} of metric {metric}"
@@ -134,7 +134,7 @@ impl<T: Transport> Console<T> {
             Err(fault) => return self.faulty(line, &fault),
         };
         let longer = parsed.flags & LONGER != 0;
-        // Its roll-back would put old routes into the table that is left.
+        // The roll-back of that commit would put old routes into the flushed table.
         if (longer || spec.prefix.is_none()) && self.is_unconfirmed() {
             return;
         }
@@ -142,22 +142,22 @@ impl<T: Transport> Console<T> {
         let result = self.ask(|client| flush(client, &spec, longer));
         match result {
             Ok(()) => {
-                // Each path gone is one change. Others may change the table too,
-                // so this says no more than whether there was something.
+                // Each deleted path is one change. Other sockets change the table too, so
+                // the difference only tells whether paths were deleted.
                 match (before, self.ask(Client::table)) {
                     (Ok(before), Ok(after)) if after.generation == before => {
                         let devices = &mut Cached::new(&*self.devices);
                         if let Some(fault) = edit::missing_device(&parsed, devices) {
                             return self.faulty(line, &fault);
                         }
-                        self.status(codes::NOTHING, format_args!("no route was like that"));
+                        self.status(codes::NOTHING, format_args!("no route matches"));
                     }
                     _ => self.done(parsed.passed_over(), format_args!("flushed")),
                 }
             }
             Err(error) if self.finds_no_device(line, &parsed, &error) => {}
             Err(error) if Code::of(&error) == codes::NO_ROUTE => {
-                self.status(codes::NOTHING, format_args!("no route was like that"));
+                self.status(codes::NOTHING, format_args!("no route matches"));
             }
             Err(error) => {
                 self.point(line, &parsed, &error);
@@ -166,8 +166,8 @@ impl<T: Transport> Console<T> {
         }
     }
 
-    /// Says that no route was found because there is no device of the name that the line
-    /// gives, if that is so.
+    /// Prints that no route was found because the device of the line does not exist, if that
+    /// is the reason.
     fn finds_no_device(&mut self, line: &str, parsed: &Parsed, error: &Error) -> bool {
         let devices = &mut Cached::new(&*self.devices);
         match edit::missing_device(parsed, devices) {
@@ -179,7 +179,7 @@ impl<T: Transport> Console<T> {
         }
     }
 
-    /// Draws a caret under the part that the kernel objects to.
+    /// Draws a caret under the part that the kernel refused.
     fn point(&mut self, line: &str, parsed: &Parsed, error: &Error) {
         let ErrorKind::Kernel(kernel) = &error.kind else {
             return;

@@ -2,13 +2,13 @@
 //! A session on the serial line: bytes of the terminal in, replies out.
 //!
 //! The reply to a command is any number of data lines and then one status line,
-//! see [`codes`]. What was not asked for begins with `* `. Data lines are
-//! in the config's syntax and never look like a status line.
+//! see [`codes`]. Notices begin with `* `. Data lines are in the config's syntax and never
+//! look like a status line.
 //!
-//! Nothing here waits but for the kernel's answer to one request. Long work (a
-//! list of routes, the config at boot) goes on a little each time
-//! [`Console::work`] is called, so keys are heard meanwhile. While a command runs,
-//! what is typed ahead waits in a queue of fixed size, and then in the terminal's.
+//! The only wait is that for the kernel's answer to one request. Long work (a list of
+//! routes, the config at boot) advances a little with each call of [`Console::work`], so
+//! keys are read meanwhile. While a command runs, input waits in a queue of fixed size, and
+//! then in the terminal's.
 
 use std::rc::Rc;
 use std::time::Instant;
@@ -37,38 +37,37 @@ use crate::platform::output::Output;
 /// Bytes typed ahead.
 const INPUT_MAX: usize = 4096;
 
-/// More typed ahead than this is no person's: see [`Console::keep_up`].
+/// More bytes typed ahead than this come from a paste: see [`Console::keep_up`].
 const PASTED: usize = 512;
 
-/// Room in the output that the longest reply of a single step takes: `help`.
+/// Bytes of the longest reply of a single step: `help`.
 pub(super) const REPLY_MAX: usize = 6 * 1024;
 const _: () = assert!(REPLY_MAX > DRAWN_MAX);
 
-/// A route with its line's end, as text or JSON, is shorter.
+/// Bytes of the longest route with its line end, as text or JSON.
 const ROUTE_MAX: usize = 304;
 
-/// Lines of a long reply before the serial line is looked after again: those that the
-/// output has room for, with a status line.
+/// Lines of a long reply in one step: they fit the output together with a status line.
 pub(super) const LINES_PER_STEP: usize = REPLY_MAX / ROUTE_MAX - 1;
 
-/// Who is at the other end.
+/// The other end of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Peer {
     /// A script: each line is a command; no prompt, no echo.
     Script,
     /// A person, who ends the session with Ctrl-D.
     Shell,
-    /// Whoever is on the serial line, which has no end.
+    /// A person on the serial line, which has no end.
     Line,
 }
 
-/// What goes on after a command's line.
+/// The work of a command that takes several steps.
 pub(super) enum Running {
-    /// Nothing: the prompt is there.
+    /// Nothing: the prompt is shown.
     Nothing,
     /// The command waits for the config to be loaded.
     Held(Box<Line>),
-    /// A page is full, and a key is waited for.
+    /// A page is full: a key continues or ends the command.
     Paused(Box<Running>),
     Show(Box<Show>),
     /// A log, from this line on.
@@ -82,7 +81,7 @@ pub(super) enum Running {
     Load(Box<Loading>),
 }
 
-/// A session, over the kernel if it is there.
+/// A session; its kernel may be absent.
 pub struct Console<T> {
     pub(super) client: Option<Client<T>>,
     pub(super) devices: Rc<dyn Devices>,
@@ -92,30 +91,30 @@ pub struct Console<T> {
     pub(super) lock: Lock,
     pub(super) candidate: Option<Candidate>,
     pub(super) editor: Editor,
-    /// Columns and rows that the terminal told of itself; 0 if it does not.
+    /// Columns and rows that the terminal reports; 0 if it does not.
     pub(super) told: (usize, usize),
-    /// Rows of the terminal; 0 if they are not known.
+    /// Rows of the terminal; 0 if unknown.
     pub(super) rows: usize,
     /// Rows of output since the command, or since the last page.
     pub(super) printed: usize,
-    /// The prompt was drawn: from then on there is a line to be kept.
+    /// The prompt was drawn: from then on a notice has to keep the line.
     pub(super) prompted: bool,
-    /// The line of a script, as far as it has come.
+    /// The line of a script, as far as it has arrived.
     pub(super) script: heapless::Vec<u8, LINE_MAX>,
     pub(super) script_overflowed: bool,
     pub(super) input: heapless::Deque<u8, INPUT_MAX>,
     pub(super) intake: Intake,
-    /// A paste is coming in: the line is not shown.
+    /// A paste is arriving: the line is not shown.
     pub(super) hurried: bool,
     pub(super) out: Output,
     pub(super) running: Running,
-    /// What is running waits for the kernel.
+    /// The running command waits for the kernel.
     pub(super) waiting: bool,
     pub(super) stop: bool,
     pub(super) monitoring: bool,
-    /// What [`Console::suspend`] ended, and the terminal does not know yet.
+    /// What [`Console::suspend`] ended, not reported to the terminal yet.
     interrupted: Option<&'static str>,
-    /// Events were lost, and the table is to be asked for its generation.
+    /// Events were lost, and the table's generation is to be read.
     pub(super) behind: bool,
     pub(super) ended: bool,
     pub(super) commands: u64,
@@ -124,7 +123,7 @@ pub struct Console<T> {
 }
 
 impl<T: Transport> Console<T> {
-    /// A session that says nothing yet, see [`Console::start`].
+    /// A session that has printed nothing yet, see [`Console::start`].
     pub fn new(
         devices: Box<dyn Devices>,
         boot: Option<Boot>,
@@ -163,8 +162,7 @@ impl<T: Transport> Console<T> {
         }
     }
 
-    /// Greets whoever is at the terminal. The prompt follows when the config is
-    /// loaded, or at the first key.
+    /// Prints the greeting. The prompt follows when the config is loaded, or at the first key.
     pub fn start(&mut self) {
         if self.is_locked() {
             self.data(format_args!(""));
@@ -172,7 +170,7 @@ impl<T: Transport> Console<T> {
         } else if self.interactive() {
             self.data(format_args!(""));
             self.data(format_args!(
-                "nl31 agent {}: help lists the commands, Tab and ? help with them",
+                "nl31 agent {}: help lists the commands; Tab and ? complete and explain them",
                 env!("CARGO_PKG_VERSION")
             ));
         }
@@ -194,15 +192,15 @@ impl<T: Transport> Console<T> {
         if let Some(left) = self.shared.left().filter(|_| self.interactive()) {
             let seconds = left.div_ceil(1000);
             self.notice(format_args!(
-                "a commit waits for `confirm`, or is taken back in {seconds} s"
+                "a commit waits for `confirm`; it is rolled back in {seconds} s"
             ));
         }
     }
 
-    /// Somebody else has the line: drops what is under way.
+    /// Another user takes the line: drops the running command.
     pub fn suspend(&mut self) {
         if self.works() {
-            self.interrupted = Some("the command that ran was stopped");
+            self.interrupted = Some("the running command was stopped");
         } else if self.monitoring {
             self.interrupted = Some("`monitor` is off");
         }
@@ -222,27 +220,27 @@ impl<T: Transport> Console<T> {
         self.out.clear();
         self.editor.restart();
         self.lock.forget();
-        // Who comes next has not said how large the terminal is: a script would not
-        // know what to do at the end of a page.
+        // The next user's terminal has an unknown size; a script could not answer at the
+        // end of a page.
         let (columns, rows) = self.told;
         self.set_size(columns, rows);
         self.prompted = false;
     }
 
-    /// The terminal is another one, or the same one back again.
+    /// The line has a terminal again, the same or another one.
     pub fn restart(&mut self) {
         self.suspend();
         self.start();
     }
 
-    /// How many columns and rows the terminal has; 0 if it does not say.
+    /// Sets the terminal's columns and rows; 0 if the terminal does not report them.
     pub fn set_size(&mut self, columns: usize, rows: usize) {
         self.told = (columns, rows);
         self.editor.set_width(columns);
         self.rows = rows;
     }
 
-    /// The kernel's side is there.
+    /// Connects the kernel.
     pub fn attach(&mut self, mut client: Client<T>) {
         let now = client.table().ok().map(|table| table.generation);
         let lost = match (self.changes.last(), now) {
@@ -261,7 +259,7 @@ impl<T: Transport> Console<T> {
         self.tell_of_boot();
     }
 
-    /// The kernel's side is gone.
+    /// Disconnects the kernel.
     pub fn detach(&mut self) {
         self.client = None;
         if !matches!(
@@ -279,7 +277,7 @@ impl<T: Transport> Console<T> {
         }
     }
 
-    /// Whether there is a prompt, an echo and the line editor.
+    /// Whether the session has prompt, echo and line editor.
     pub(super) fn interactive(&self) -> bool {
         self.peer != Peer::Script
     }
@@ -289,27 +287,27 @@ impl<T: Transport> Console<T> {
         self.monitoring
     }
 
-    /// Whether the kernel's side is there.
+    /// Whether the kernel is connected.
     pub fn attached(&self) -> bool {
         self.client.is_some()
     }
 
-    /// The kernel's side.
+    /// The kernel's client.
     pub fn client(&mut self) -> Option<&mut Client<T>> {
         self.client.as_mut()
     }
 
-    /// Bytes that may be given to [`Console::feed`].
+    /// Bytes that [`Console::feed`] accepts now.
     pub fn wants(&self) -> usize {
         INPUT_MAX - self.input.len()
     }
 
-    /// Takes what was typed. What is more than [`Console::wants`] is lost.
+    /// Takes input. Bytes beyond [`Console::wants`] are lost.
     pub fn feed(&mut self, bytes: &[u8]) {
         self.feed_at(bytes, Instant::now());
     }
 
-    /// The same at a time.
+    /// The same, with the time of arrival.
     pub fn feed_at(&mut self, bytes: &[u8], now: Instant) {
         for &byte in bytes {
             if self.interactive() {
@@ -325,7 +323,7 @@ impl<T: Transport> Console<T> {
             }
             let running = !matches!(self.running, Running::Nothing);
             if byte == 0x03 && self.interactive() && running {
-                // As a terminal does it: keys typed ahead and output not sent are dropped.
+                // As a terminal does: drop keys typed ahead and output not sent.
                 self.stop = true;
                 self.input.clear();
                 if !self.out.pending().is_empty() {
@@ -338,17 +336,17 @@ impl<T: Transport> Console<T> {
         }
     }
 
-    /// No more will be typed.
+    /// The input has ended.
     pub fn end_of_input(&mut self) {
         self.ended = true;
     }
 
-    /// Whether no more will be typed.
+    /// Whether the input has ended.
     pub fn input_ended(&self) -> bool {
         self.ended
     }
 
-    /// Whether all that was typed is done and nothing more will be.
+    /// Whether the input has ended and all of it is done.
     pub fn finished(&self) -> bool {
         self.ended
             && self.input.is_empty()
@@ -357,12 +355,12 @@ impl<T: Transport> Console<T> {
             && self.out.pending().is_empty()
     }
 
-    /// Whether every command that was given is done; there may be output yet.
+    /// Whether every command is done; output may still wait.
     pub fn idle(&self) -> bool {
         self.input.is_empty() && matches!(self.running, Running::Nothing)
     }
 
-    /// Whether a command goes on without a key.
+    /// Whether a command continues without a key.
     pub fn works(&self) -> bool {
         !matches!(self.running, Running::Nothing | Running::Paused(_))
     }
@@ -372,7 +370,7 @@ impl<T: Transport> Console<T> {
         self.failures
     }
 
-    /// What is to be sent to the terminal.
+    /// The output to the terminal.
     pub fn out(&mut self) -> &mut Output {
         &mut self.out
     }
@@ -382,13 +380,12 @@ impl<T: Transport> Console<T> {
         self.waiting && self.out.room(REPLY_MAX)
     }
 
-    /// Whether there is room to tell of something.
+    /// Whether the output has room for a notice.
     pub fn listens(&self) -> bool {
         self.out.room(REPLY_MAX)
     }
 
-    /// Goes on with what there is to do; says whether there is more that needs no
-    /// waiting for.
+    /// Does a step of the pending work; gives whether there is more that needs no wait.
     pub fn work(&mut self) -> bool {
         let booting = self.boot_step();
         if self.interactive() && !self.prompted && !(self.booting() && self.input.is_empty()) {
@@ -406,7 +403,7 @@ impl<T: Transport> Console<T> {
                             let commands = self.commands;
                             self.byte(byte);
                             if self.commands != commands {
-                                // Events of this command belong before the next one.
+                                // The events of this command go before the next one.
                                 return true;
                             }
                         }
@@ -453,7 +450,7 @@ impl<T: Transport> Console<T> {
                         _ => unreachable!("the others are handled above"),
                     };
                     self.waiting = !more && !matches!(self.running, Running::Paused(_));
-                    // Keys and events are looked after between the steps.
+                    // Keys and events are handled between the steps.
                     return more || booting;
                 }
             }
@@ -461,22 +458,22 @@ impl<T: Transport> Console<T> {
         booting
     }
 
-    /// Reads what is left of a list that was stopped, while there is nothing else to do;
-    /// says whether that needs no waiting.
+    /// Reads the rest of a list that was stopped, while there is no other work; gives `false`
+    /// if the caller has to wait.
     pub(super) fn skip(&mut self) -> bool {
         let left = self.ask(Client::skip).ok().flatten();
         self.waiting = left == Some(false);
         left == Some(true)
     }
 
-    /// Whether there is work that waits for nothing but a call of
-    /// [`Console::work`]: it had to stop while the output was full.
+    /// Whether work waits only for a call of [`Console::work`], after it had to stop for a
+    /// full output.
     pub fn may_go_on(&self) -> bool {
         self.out.room(REPLY_MAX)
             && match self.running {
                 Running::Nothing => !self.input.is_empty() || self.boot_goes_on(),
                 Running::Paused(_) => self.stop || !self.input.is_empty() || self.boot_goes_on(),
-                // Woken by the kernel's answers.
+                // The kernel's answers wake it.
                 _ => !self.waiting || self.stop || self.boot_goes_on(),
             }
     }
@@ -496,14 +493,14 @@ impl<T: Transport> Console<T> {
             match request {
                 None => {}
                 Some(Request::Execute) => self.entered(),
-                // What is pasted asks for nothing: a tab separates words there.
+                // In a paste a tab separates words and completes nothing.
                 Some(Request::Complete) if self.hurried || self.goes_on() => self.insert(" "),
                 Some(Request::Help) if self.hurried => self.insert("?"),
                 Some(Request::Complete) => self.complete(),
                 Some(Request::Help) => self.explain(),
                 Some(Request::Cancel) => self.prompt(),
                 Some(Request::End) if self.peer == Peer::Shell => {
-                    // What follows was meant for a session that is over.
+                    // The rest was meant for the session that has ended.
                     self.input.clear();
                     self.draw(Editor::leave);
                     self.ended = true;
@@ -517,7 +514,7 @@ impl<T: Transport> Console<T> {
             return;
         }
         let bytes = std::mem::take(&mut self.script);
-        // Editors of some systems put it before the first line.
+        // A byte order mark, which some editors put before the first line.
         let bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&bytes);
         let line = std::str::from_utf8(bytes)
             .ok()
@@ -532,12 +529,12 @@ impl<T: Transport> Console<T> {
         }
     }
 
-    /// Whether something is there behind a tab, so that it came with a paste.
+    /// Whether further input follows a tab, so that the tab belongs to a paste.
     fn goes_on(&self) -> bool {
         self.input.iter().any(|&byte| byte != b'\t')
     }
 
-    /// Drops what has arrived of this console's own output, and says so once.
+    /// Drops arrived bytes of this console's own output, and reports that once.
     fn ignore_own_output(&mut self) {
         self.input.clear();
         self.lock.forget();
@@ -549,7 +546,7 @@ impl<T: Transport> Console<T> {
         if self.intake.tells() {
             log::warn!("the console's own output comes back on its line");
             self.notice(format_args!(
-                "ignored until the line is quiet for 1 s: it sends back what this console prints"
+                "input is ignored until the line is quiet for 1 s: the line returns this console's output"
             ));
         }
     }
@@ -558,9 +555,8 @@ impl<T: Transport> Console<T> {
         self.draw(|editor, out| editor.insert(text, out));
     }
 
-    /// Shows only the replies while a paste comes in. With the prompt and the echo they
-    /// are longer than what is pasted, so over a line without flow control some of that
-    /// would be lost sooner or later.
+    /// Shows only the replies while a paste arrives. Replies, prompt and echo together are longer
+    /// than the paste; over a line without flow control, bytes of the paste would be lost.
     pub(super) fn keep_up(&mut self) {
         if !self.interactive() || self.is_locked() {
             return;

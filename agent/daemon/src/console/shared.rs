@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What all sessions of an agent have in common.
+//! The state that all sessions of an agent share.
 
 use std::cell::Cell;
 use std::time::{Duration, Instant};
@@ -8,26 +8,26 @@ use crate::candidate::confirmed_commit::{self, RolledBack};
 use crate::config::locations::Files;
 use crate::config::state::ConfigState;
 
-/// How long a reboot waits for answers that terminals and programs do not take.
+/// How long a reboot waits for answers to be sent.
 const ANSWER_LIMIT: Duration = Duration::from_secs(3);
 
-/// See the module. Everything happens on the main thread.
+/// The shared state. Only the main thread uses it.
 #[derive(Debug)]
 pub struct Shared {
     /// The config.
     pub config: ConfigState,
     /// Whether this is the appliance, which may be rebooted.
     pub appliance: bool,
-    /// Until when a commit may be confirmed here, by [`confirmed_commit::now`].
+    /// Deadline for confirming a commit, on the clock of [`confirmed_commit::now`].
     pub unconfirmed: Cell<Option<u64>>,
-    /// One was taken back, and programs do not know yet.
+    /// A commit was rolled back, and programs were not told yet.
     pub rolled_back: Cell<Option<RolledBack>>,
-    /// A session asked for a reboot, which waits for the sessions' output until then at most.
+    /// Deadline of a requested reboot, which waits for the sessions' output.
     pub reboot: Cell<Option<Instant>>,
 }
 
 impl Shared {
-    /// With a commit that waits for its confirmation since an agent before.
+    /// The state, with an unconfirmed commit of an earlier agent.
     pub fn new(files: Files, resident: bool, appliance: bool) -> Self {
         let unconfirmed = if resident {
             confirmed_commit::until(&files.undo())
@@ -43,28 +43,28 @@ impl Shared {
         }
     }
 
-    /// Milliseconds that are left to confirm a commit.
+    /// Milliseconds left to confirm a commit.
     pub fn left(&self) -> Option<u64> {
         let until = match self.config.resident {
             true => self.unconfirmed.get(),
-            // It is the resident agent's, and can come and go.
+            // The commit is the resident agent's and can change at any time.
             false => confirmed_commit::until(&self.config.files.undo()),
         };
         Some(until?.saturating_sub(confirmed_commit::now()))
     }
 
-    /// Has the agent restart the machine once the answer is sent.
+    /// Requests a restart of the machine, after the answer is sent.
     pub fn ask_for_reboot(&self) {
         self.reboot.set(Some(Instant::now() + ANSWER_LIMIT));
     }
 
-    /// A commit was taken back.
+    /// Records that a commit was rolled back.
     pub fn rolled_back(&self, done: RolledBack) {
         self.unconfirmed.set(None);
         self.rolled_back.set(Some(done));
     }
 
-    /// A commit stays although it was not confirmed: another table is there now.
+    /// Drops an unconfirmed commit without a roll-back: its table was replaced.
     pub fn forget_unconfirmed(&self) -> bool {
         let waited = self.unconfirmed.take().is_some();
         if waited && let Err(error) = confirmed_commit::disarm(&self.config.files.undo()) {

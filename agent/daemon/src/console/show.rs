@@ -13,27 +13,27 @@ use crate::grammar::codes;
 use crate::grammar::{self, COUNT, JSON, LONGER};
 use crate::platform::devices::Cached;
 
-/// Routes that are counted before keys are looked after again.
+/// Routes counted in one step.
 const COUNTED_PER_STEP: usize = 1024;
 
-/// A list under way.
+/// A list in progress.
 pub(super) struct Show {
     dump: Dump,
-    /// Whose dump it is, if not the console's: one that is not read to its end, or not soon.
+    /// A separate client, for a dump that is not read to its end, or slowly.
     own: Option<Client<Box<dyn Transport>>>,
-    /// Only paths of this very prefix, which come first.
+    /// Only paths of exactly this prefix, which come first.
     exactly: Option<Prefix>,
     json: bool,
-    /// The routes are counted and not listed.
+    /// Count the routes; do not list them.
     count: bool,
     shown: u64,
-    /// The device that the paths shall have, where it is not there.
+    /// The device of the filter, if it does not exist.
     missing: Option<DeviceName>,
     passed_over: PassedOver,
 }
 
-/// What stands behind a path that is not in use because of its device: the words of
-/// `ip route`, which `route add` passes over.
+/// The words after a path that its device keeps from use: those of `ip route`, which
+/// `route add` ignores.
 fn state(flags: PathFlags) -> &'static str {
     match (flags.is_dead(), flags.is_linkdown()) {
         (true, _) => " dead linkdown",
@@ -57,7 +57,7 @@ impl<T: Transport> Console<T> {
         };
         let longer = parsed.flags & LONGER != 0;
         let exactly = spec.prefix.filter(|_| !longer);
-        // One that may pause does not keep the console's client.
+        // A list that may pause must not block the console's client.
         let apart = exactly.is_some() || self.pages();
         let started = self.ask(|client| {
             let mut own = match apart {
@@ -87,7 +87,7 @@ impl<T: Transport> Console<T> {
         }
     }
 
-    /// Shows some more routes; says whether that needs no waiting.
+    /// Shows further routes; gives `false` if the caller has to wait.
     pub(super) fn show(&mut self, mut show: Box<Show>) -> bool {
         if std::mem::take(&mut self.stop) {
             let shown = count_routes(show.shown);
@@ -142,7 +142,7 @@ impl<T: Transport> Console<T> {
                     let shown = count_routes(show.shown);
                     self.status(
                         codes::INTERRUPTED,
-                        format_args!("{shown}, the table changed meanwhile"),
+                        format_args!("{shown}; the table changed meanwhile"),
                     );
                     return true;
                 }

@@ -18,7 +18,7 @@ use super::stall::Stall;
 use crate::candidate::confirmed_commit;
 use crate::config::boot::Boot;
 use crate::config::locations::Files;
-use crate::console::access::{Access, Gate};
+use crate::console::access::{Access, LineLock};
 use crate::console::shared::Shared;
 use crate::console::{Console, Peer};
 use crate::frames::control_socket::Control;
@@ -33,57 +33,57 @@ use crate::platform::serial::{Choice, Serial};
 use crate::platform::watchdog::Watchdog;
 use crate::platform::{exit_reason, kernel_log, reboot, sandbox};
 
-/// What the agent is started with.
+/// The arguments of the agent.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// The terminal to serve.
     pub serial: Choice,
-    /// The config, if not those of the appliance.
+    /// The config, unless it is that of the appliance.
     pub config: Option<PathBuf>,
-    /// Who may do what on the serial line.
+    /// The file with the access rules of the serial line, see [`Access`].
     pub access: PathBuf,
-    /// Folder for what lasts until the next boot. The control socket lies beside it,
-    /// under its name and `.sock`.
+    /// Folder for state that lasts until the next boot. The control socket stands beside it,
+    /// with its name and `.sock`.
     pub run: PathBuf,
-    /// The board's watchdog, if it is to be pinged.
+    /// The board's watchdog device; `None`: no watchdog is pinged.
     pub watchdog: Option<PathBuf>,
 }
 
 pub(super) struct Agent {
     pub(super) options: Options,
     pub(super) shared: Rc<Shared>,
-    /// When to take a commit back is to be tried again.
+    /// When a failed roll-back is tried again.
     pub(super) undo_retry: Retry,
     pub(super) console: Console<Box<dyn Transport>>,
     pub(super) serial: Option<Serial>,
     pub(super) serial_retry: Retry,
     /// Whether the line takes output.
     pub(super) stall: Stall,
-    /// Init started this agent as root, which could open a terminal that the agent's user
+    /// Init started this agent as root; root can open a terminal that the agent's user
     /// cannot.
     pub(super) confined: bool,
-    /// Tells who talks on the serial line.
+    /// Separates frames from text on the serial line.
     pub(super) line: Line,
-    /// When something was last heard there.
+    /// When the serial line last received a byte.
     pub(super) heard: Instant,
-    /// When a command last went on there by itself.
+    /// When a command on the serial line last did a step.
     pub(super) worked: Instant,
-    /// The session with a program there.
+    /// The session with a program on the serial line.
     pub(super) program: Program<System>,
-    /// That program has left; its last answer is on its way.
+    /// That program has left; its last answer is not sent yet.
     pub(super) leaving: bool,
     pub(super) control: Option<Control>,
     pub(super) watchdog: Option<Watchdog>,
     pub(super) events: Option<Events>,
     pub(super) kernel_retry: Retry,
-    /// What was last said of the kernel's absence, so that it is said once.
+    /// The last notice of the kernel's absence, so that it is printed once.
     pub(super) absence: Option<String>,
     pub(super) signals: SignalFd,
     pub(super) terminated: bool,
 }
 
-/// Serves until a signal ends it, or the end of standard input. Gives whether
-/// every command succeeded.
+/// Serves until a signal or the end of standard input. Gives whether every command
+/// succeeded.
 pub fn run(options: Options) -> io::Result<bool> {
     let mut signals = SigSet::empty();
     for signal in [
@@ -95,7 +95,7 @@ pub fn run(options: Options) -> io::Result<bool> {
     ] {
         signals.add(signal);
     }
-    // Before there is another thread, so that none of them gets these.
+    // Before the first thread is started: threads inherit the blocked signals.
     signals.thread_block()?;
     let signals = SignalFd::with_flags(&signals, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)?;
 
@@ -108,26 +108,26 @@ pub fn run(options: Options) -> io::Result<bool> {
     if !standard && let Err(error) = reboot::pass_on(&options.run) {
         log::error!("reboot: {error}");
     }
-    // An agent for standard input is a guest beside the resident one, whose work the
-    // boot is: another one would begin it over, or get in its way.
+    // An agent on standard input runs beside the resident agent, and only that loads the
+    // config at boot.
     let boot = (!standard).then(|| Boot::new(&files));
     let under_init = reboot::is_run_by_init();
     let appliance = matches!(options.serial, Choice::Auto) && under_init;
     let shared = Rc::new(Shared::new(files, !standard, appliance));
     if !standard {
-        // The only way to reach the appliance is the last to be killed when memory is
-        // out; without the right to say so it is killed in its turn.
+        // The agent is the only way to reach the appliance, so the OOM killer takes it last.
+        // Without the right to set this, the agent has the usual score.
         let _ = std::fs::write("/proc/self/oom_score_adj", "-1000");
         match exit_reason::begin(&options.run.join("last-words")) {
             Ok(None) => {}
-            Ok(Some(text)) => log::warn!("the agent before this one has ended: {text}"),
+            Ok(Some(text)) => log::warn!("the previous agent has ended: {text}"),
             Err(error) => log::warn!("{}: {error}", options.run.display()),
         }
     }
     let mut serial_denied = false;
     let serial = match Serial::open(&options.serial) {
         Ok(serial) => Some(serial),
-        // Nobody would come and plug standard input in.
+        // Standard input cannot be opened again.
         Err(error) if standard => return Err(error),
         Err(error) => {
             log::error!("serial line: {error}");
@@ -136,19 +136,19 @@ pub fn run(options: Options) -> io::Result<bool> {
         }
     };
     let user = User::of(&options.run);
-    // Where root is refused, the next agent would be too.
+    // A device that refuses root would refuse the next agent too.
     let confined = user.is_some() && under_init && !serial_denied;
     if let (Some(user), Some(serial)) = (user, &serial)
         && let Err(error) = serial.give_to(user)
     {
-        log::error!("serial line: it cannot be opened again after a hangup: {error}");
+        log::error!("serial line: cannot be reopened after a hangup: {error}");
     }
     let peer = match &serial {
         Some(serial) if standard && !serial.is_terminal() => Peer::Script,
         _ if standard => Peer::Shell,
         _ => Peer::Line,
     };
-    // Programs learn from it that an agent was restarted.
+    // Programs detect a restart of the agent by this number.
     let run_id = RandomState::new().hash_one(std::process::id());
     let control = (!standard).then(|| options.run.with_extension("sock"));
     let control = control.and_then(|path| {
@@ -162,20 +162,20 @@ pub fn run(options: Options) -> io::Result<bool> {
             None
         })
     });
-    let gate = (!standard).then(|| {
-        let gate = Gate::new(Access::read(&options.access));
-        Rc::new(gate.with_memory(options.run.join("wrong-pins")))
+    let line_lock = (!standard).then(|| {
+        let line_lock = LineLock::new(Access::read(&options.access));
+        Rc::new(line_lock.with_memory(options.run.join("wrong-pins")))
     });
     if let Err(error) = kernel_log::open() {
         log::info!("the kernel's log: {error}");
     }
-    // All that only root may open is open now.
+    // Everything that only root may open is open now.
     let writable = Writable {
         folders: &[&options.run, folder(&shared.config.files.config)],
         terminal: serial.as_ref().and_then(Serial::device),
     };
     if let Err(error) = sandbox::enter(user, writable) {
-        // The only way to reach the appliance stays open all the same.
+        // The agent is the only way to reach the appliance, so it goes on without the sandbox.
         log::error!("cannot give up privileges: {error}");
     }
     let mut agent = Agent {
@@ -205,9 +205,9 @@ pub fn run(options: Options) -> io::Result<bool> {
         let (columns, rows) = serial.size();
         agent.console.set_size(columns, rows);
     }
-    if let Some(gate) = gate {
-        agent.program.set_gate(Rc::clone(&gate));
-        agent.console.set_gate(gate);
+    if let Some(line_lock) = line_lock {
+        agent.program.set_line_lock(Rc::clone(&line_lock));
+        agent.console.set_line_lock(line_lock);
     }
     agent.console.start();
     agent.open_kernel();
@@ -216,12 +216,12 @@ pub fn run(options: Options) -> io::Result<bool> {
     if let Some(watchdog) = agent.watchdog.take()
         && !under_init
     {
-        // Under init it runs on: the next agent takes it over, and a shutdown that hangs
-        // ends in a reset.
+        // Under init the watchdog stays armed: the next agent takes it over, and a shutdown
+        // that hangs ends in a reset.
         watchdog.stop();
     }
-    // The exit status is a script's: it tells whether every command succeeded. A script
-    // that was cut short did not. The resident agent serves many users; it ends in order.
+    // A script gets exit status 0 if every command succeeded; a script that was cut short did
+    // not. The resident agent serves many users and ends with 0.
     Ok(!standard || (agent.console.failures() == 0 && !agent.terminated))
 }
 
@@ -242,13 +242,13 @@ impl Agent {
         }
     }
 
-    /// Does what there is to do; says whether there is more.
+    /// Does the pending work once; gives whether there is more.
     pub(super) fn work(&mut self) -> bool {
         self.ping_watchdog();
         if self.serial.is_none() && self.serial_retry.due() {
             self.open_serial();
         }
-        // The console lets go of a kernel that fails it.
+        // The console closes a kernel connection that failed.
         if !self.console.attached() || self.events.as_ref().is_some_and(Events::failed) {
             if self.events.take().is_some() {
                 self.console.detach();
@@ -262,7 +262,7 @@ impl Agent {
         }
         self.give_line_back();
         if self.console.works() {
-            // A long list is being read.
+            // A long list is in progress.
             self.worked = Instant::now();
         }
         if self.idle().is_some_and(|idle| idle.is_zero()) {
@@ -285,7 +285,7 @@ impl Agent {
         more
     }
 
-    /// Takes a commit back that nobody has confirmed in time.
+    /// Rolls back a commit whose time to confirm is over.
     pub(super) fn take_back(&mut self) {
         if self.shared.left() != Some(0) || !self.undo_retry.due() {
             return;
@@ -293,7 +293,7 @@ impl Agent {
         if !self.console.attached() || self.console.booting() {
             return;
         }
-        // A client of its own: the console may be in the middle of a list.
+        // A new client: the console's may be in the middle of a list.
         let host = System(Rc::clone(&self.shared));
         let done = host.connect().and_then(|mut client| {
             confirmed_commit::roll_back(
@@ -306,15 +306,15 @@ impl Agent {
             Ok(done) => {
                 self.shared.rolled_back(done);
                 self.undo_retry = Retry::now();
-                log::warn!("not confirmed in time, {done}");
+                log::warn!("not confirmed in time; {done}");
                 self.console
-                    .notice(format_args!("not confirmed in time, {done}"));
+                    .notice(format_args!("not confirmed in time; {done}"));
             }
             Err(error) => {
                 if self.undo_retry.pause == Retry::FIRST {
                     log::error!("{error}");
                     self.console.notice(format_args!(
-                        "a commit was not confirmed and cannot be taken back yet: {}",
+                        "an unconfirmed commit cannot be rolled back yet: {}",
                         error.kind
                     ));
                 }
@@ -323,8 +323,8 @@ impl Agent {
         }
     }
 
-    /// Restarts the machine if a session asked for that and the answers are sent, or the
-    /// time for them is over.
+    /// Restarts the machine if a session requested it and the answers are sent or their time
+    /// is over.
     pub(super) fn reboot(&mut self) {
         let Some(deadline) = self.shared.reboot.get() else {
             return;
@@ -351,7 +351,7 @@ impl Agent {
         if watchdog.ping(self.events.as_ref().map(Events::heartbeat))
             && let Some(events) = &self.events
         {
-            // So that it has made a round by the next ping.
+            // So that the receive thread completes a round before the next ping.
             events.wake();
         }
     }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The kernel's side: opened again when it is gone; its events go to all sessions.
+//! The connection to the kernel: reopened after a failure; its events go to all sessions.
 
 use nl31_netlink::{Client, Error, ErrorKind, Transport};
 
@@ -13,17 +13,17 @@ impl Agent {
             return false;
         };
         events.reset();
-        // Enough for a burst, and not so many that keys have to wait.
+        // Enough for a burst; few enough that keys need not wait.
         for _ in 0..64 {
             let heard = self.console.listens();
             if !heard && !self.programs_subscribe() {
-                // Goes on when the terminal has taken some of the output.
+                // Continues after the terminal has taken some of the output.
                 events.again();
                 return false;
             }
             match events.take() {
                 Some(message) => {
-                    // A terminal that takes nothing keeps none from programs.
+                    // Programs get events even if the terminal takes none.
                     match heard {
                         true => self.console.event(&message),
                         false => self.console.missed(),
@@ -66,11 +66,11 @@ impl Agent {
                 log::info!("nl31 module {}, port {}", greeting.version, greeting.port);
                 if self.absence.take().is_some() {
                     self.console
-                        .notice(format_args!("the kernel's nl31 module is there now"));
+                        .notice(format_args!("the kernel's nl31 module is present now"));
                 }
                 self.events = Some(events);
                 self.console.attach(client);
-                // Who has subscribed has heard nothing meanwhile.
+                // Subscribers missed the events of the meantime.
                 self.program.events_lost();
                 if let Some(control) = &mut self.control {
                     control.events_lost();
@@ -81,7 +81,7 @@ impl Agent {
                 let reason = match error.kind {
                     ErrorKind::Absent => {
                         self.shared.config.booting.set(false);
-                        "the kernel's nl31 module is not there".to_string()
+                        "the kernel's nl31 module is missing".to_string()
                     }
                     _ => error.to_string(),
                 };

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! When something that failed is tried again.
+//! When a failed operation is tried again.
 
 use std::time::{Duration, Instant};
 
-/// A thing to be tried again, at first soon and then less often.
+/// Time of the next try: soon after the first failure, then less often.
 #[derive(Debug)]
 pub(super) struct Retry {
     pub(super) at: Instant,

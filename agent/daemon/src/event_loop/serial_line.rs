@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The serial line: opened again when it is gone, shared by a person and a program.
+//! The serial line: reopened after a hangup, shared by a person and a program.
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -12,20 +12,20 @@ use super::retry::Retry;
 use super::stall::{self, Stall};
 use crate::platform::serial::{Input, Serial};
 
-/// How long a program's frame may pause.
+/// Longest gap within a program's frame.
 pub(super) const SILENCE: Duration = Duration::from_millis(SILENCE_MS as u64);
 
-/// How long a line with a PIN stays unlocked when nothing is heard on it.
+/// How long a line with a PIN stays unlocked without input.
 const IDLE: Duration = Duration::from_secs(600);
 
 impl Agent {
-    /// Time until an unlocked line is locked again because nobody uses it.
+    /// Time until an unlocked line is locked again for want of input.
     pub(super) fn idle(&self) -> Option<Duration> {
         let lockable = self.serial.is_some() && self.console.locks_when_idle();
         lockable.then(|| IDLE.saturating_sub(self.heard.max(self.worked).elapsed()))
     }
 
-    /// Returns to text when a program has left, or a person has come.
+    /// Returns to text after a program has left, or when a person types.
     pub(super) fn give_line_back(&mut self) {
         if self.leaving && !self.program.pending() {
             self.line.leave();
@@ -55,8 +55,8 @@ impl Agent {
             }
             Err(error) => {
                 if error.kind() == io::ErrorKind::PermissionDenied && self.confined {
-                    // A device that has just come is root's: the next agent opens it before
-                    // it becomes its user.
+                    // A new device belongs to root: the next agent opens it before it gives
+                    // up root.
                     log::warn!("serial line: {error}: starting over as root");
                     self.terminated = true;
                 }
@@ -68,7 +68,7 @@ impl Agent {
         }
     }
 
-    /// The line is gone: let go of it, and try it again later.
+    /// Closes a line that failed; it is opened again later.
     pub(super) fn hung_up(&mut self) {
         if self.options.serial.is_standard() {
             self.console.end_of_input();
@@ -87,13 +87,13 @@ impl Agent {
 
     pub(super) fn write(&mut self) {
         if self.serial.is_none() {
-            // Nobody is there to read it, and others would wait for room.
+            // No reader is left; events must not wait for room in this output.
             self.console.out().clear();
         }
         while let Some(serial) = &mut self.serial {
             let mut out = self.console.out();
             if self.line.frames() {
-                // Nobody is there to read it.
+                // No reader is left.
                 out.clear();
                 self.program.tells();
                 out = self.program.out();
@@ -117,27 +117,27 @@ impl Agent {
                 Err(error) => {
                     log::warn!("serial line: {error}");
                     out.clear();
-                    // Nobody reads the replies: the rest need not be done.
+                    // No reader of the replies is left: skip the remaining commands.
                     self.terminated = self.options.serial.is_standard();
                     self.hung_up();
                     return;
                 }
             }
             if self.options.serial.is_standard() {
-                // One short write, then poll whether it takes more.
+                // One short write; poll() then tells whether the line takes more.
                 return;
             }
         }
     }
 
-    /// The line has taken output: says what it has missed.
+    /// The line takes output again: reports how much was dropped.
     pub(super) fn tell_of_stall(&mut self) {
         let dropped = self.stall.took();
         if dropped == 0 {
             return;
         }
         let seconds = stall::LIMIT.as_secs();
-        log::warn!("serial line: took nothing for {seconds} s; {dropped} bytes were dropped");
+        log::warn!("serial line: took no output for {seconds} s; {dropped} bytes were dropped");
         if !self.line.frames() {
             self.console.notice(format_args!(
                 "the terminal took no output for {seconds} s; {dropped} bytes were dropped"
@@ -156,7 +156,7 @@ impl Agent {
         self.console.wants().min(self.program.wants())
     }
 
-    /// Takes what came over the serial line.
+    /// Handles bytes of the serial line.
     pub(super) fn hear(&mut self, bytes: &[u8]) {
         if !self.serial.as_ref().is_some_and(Serial::is_terminal) {
             return self.console.feed(bytes);
@@ -168,7 +168,7 @@ impl Agent {
                 Heard::Text(typed) => self.console.feed(typed),
                 Heard::Frame(frame) => {
                     if text {
-                        // A program begins to talk: no echo, no prompt, no text from now on.
+                        // A program's first frame: no echo, no prompt, no text from now on.
                         self.console.suspend();
                     }
                     self.program.frame(Ok(&frame));
@@ -177,12 +177,12 @@ impl Agent {
             }
             self.leaving |= self.program.left();
         }
-        // Only now: what came while a frame was carried out is not behind a silence.
+        // Only now: bytes that arrived during a frame's work are not preceded by a silence.
         self.heard = Instant::now();
     }
 
     pub(super) fn read(&mut self) {
-        // What comes behind a program's farewell is a person's.
+        // Bytes after a program's Bye belong to a person.
         self.give_line_back();
         let mut buffer = [0; 1024];
         let room = self.wants().min(buffer.len());

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Waits for whatever comes first: input, output, the kernel, a signal, a timer.
+//! One poll for input, output, the kernel, signals and timers.
 
 use std::io;
 use std::os::fd::AsFd;
@@ -14,7 +14,7 @@ use super::serial_line::SILENCE;
 use crate::frames::control_socket::PROGRAMS_MAX;
 use crate::platform::watchdog::Watchdog;
 
-/// How often it is checked whether a kernel that owes an answer has gone silent.
+/// Interval of the check for a kernel that owes an answer.
 const ANSWER_CHECK: Duration = Duration::from_secs(1);
 
 impl Agent {
@@ -48,7 +48,7 @@ impl Agent {
             if pending || stalled {
                 output = Some(watch(serial.output(), PollFlags::POLLOUT));
             } else if !wants {
-                // Nothing to do there, but a hangup is always reported.
+                // No event is wanted; poll() reports a hangup anyway.
                 hangup = Some(watch(serial.input(), PollFlags::empty()));
             }
         }
@@ -98,17 +98,17 @@ impl Agent {
         let serial = self.serial.is_none().then_some(self.serial_retry.at);
         let kernel = (!self.console.attached()).then_some(self.kernel_retry.at);
         let silence = self.line.begun().then(|| self.heard + SILENCE);
-        // Nothing can be taken back, and no route added, before the kernel is there.
+        // Without a kernel, no commit can be rolled back and no route added.
         let ready = self.console.attached() && !self.console.booting();
         let undo = self.shared.left().filter(|_| ready);
         let undo =
             undo.map(|left| (Instant::now() + Duration::from_millis(left)).max(self.undo_retry.at));
         let idle = self.idle().map(|idle| Instant::now() + idle);
         let watchdog = self.watchdog.as_ref().map(Watchdog::due);
-        // A kernel that says nothing is to be noticed.
+        // Notice a kernel that does not answer.
         let answer = self.console.waits_for_kernel();
         let answer = answer.then(|| Instant::now() + ANSWER_CHECK);
-        // In the past where the line's output is dropped at once; there is none then.
+        // In the past where the line's output is dropped at once; then no output waits.
         let stall = self.stall.deadline().filter(|at| *at > Instant::now());
         let reboot = self.shared.reboot.get();
         let timers = [

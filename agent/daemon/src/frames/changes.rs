@@ -4,7 +4,7 @@
 use std::io;
 use std::path::Path;
 
-use nl31_netlink::{Add, Change, Client, Device, Route, Spec, Transaction};
+use nl31_netlink::{Add, Change, Client, Device, Error, Load, Mode, Route, Spec, Transport};
 use nl31_wire::limits::ITEMS_MAX;
 use nl31_wire::{Item, Items, Op, Request, Response, code};
 
@@ -17,25 +17,77 @@ use crate::grammar::{CONFIRM_SECONDS_MAX, codes};
 use crate::platform::devices::Cached;
 
 pub(super) enum Changes<T> {
-    /// Each request takes effect by itself.
+    /// Each request takes effect at once.
     Single,
-    /// They wait for the commit.
+    /// Requests wait for the commit.
     Together(Box<Together<T>>),
-    /// One of those that waited failed, and all were dropped. What is on its way
-    /// behind it must not take effect by itself.
+    /// A request of the transaction failed, and the transaction was dropped. Requests of it
+    /// that are still in flight must not take effect.
     Failed,
 }
 
 /// A transaction of several requests.
 pub(super) struct Together<T> {
     client: Client<T>,
-    transaction: Transaction,
-    /// What rolls its commit back unless it is confirmed.
+    load: Load,
+    /// The transaction replaces the table, which counts as one change more.
+    replaces: bool,
+    /// Tag of the next change.
+    next: u32,
+    /// Records the paths for the roll-back of a commit that is not confirmed.
     recorder: Option<Recorder>,
 }
 
+/// Pushes changes, the first under tag `first`.
+fn push<T: Transport>(
+    load: &mut Load,
+    client: &mut Client<T>,
+    first: u32,
+    changes: &[Change],
+) -> Result<(), Error> {
+    for (index, change) in changes.iter().enumerate() {
+        load.push(client, first.saturating_add(index as u32), change)?;
+    }
+    Ok(())
+}
+
+impl<T: Transport> Together<T> {
+    fn begin(mut client: Client<T>, replaces: bool, recorder: Option<Recorder>) -> Refused<Self> {
+        let mode = if replaces {
+            Mode::Replace
+        } else {
+            Mode::Transaction
+        };
+        // Its client makes no other request, so all numbers are free for changes.
+        let mut load = Load::new(&mut client, mode, u32::MAX);
+        load.flush(&mut client)?;
+        Ok(Self {
+            client,
+            load,
+            replaces,
+            next: 0,
+            recorder,
+        })
+    }
+
+    /// Sends changes to the kernel.
+    fn push(&mut self, changes: &[Change]) -> Refused<()> {
+        let Self { client, load, .. } = self;
+        let pushed = push(load, client, self.next, changes).and_then(|()| load.flush(client));
+        pushed.map_err(|error| {
+            let index = load.tag(&error).and_then(|tag| tag.checked_sub(self.next));
+            Refusal {
+                index: index.map(|index| index as usize),
+                ..error.into()
+            }
+        })?;
+        self.next = self.next.saturating_add(changes.len() as u32);
+        Ok(())
+    }
+}
+
 impl<H: Host> Program<H> {
-    /// Nothing of a transaction may take effect a part of which was refused.
+    /// Drops the transaction that the refused request `kind` belongs to.
     pub(super) fn fail_transaction(&mut self, kind: u8) {
         let begins = [
             Request::Begin { replace: false },
@@ -79,28 +131,21 @@ impl<H: Host> Program<H> {
         Ok(changes)
     }
 
-    /// Makes changes, or has them wait for the commit; gives their number.
+    /// Makes changes, or adds them to the open transaction; gives their number.
     pub(super) fn apply(&mut self, changes: &[Change]) -> Refused<u32> {
         match &mut self.changes {
             Changes::Single => {
                 let mut index = None;
                 self.ask(|client| {
-                    let mut transaction = Transaction::begin(client, false)?;
-                    transaction.push(client, changes).map_err(|failed| {
-                        index = failed.index;
-                        failed.error
-                    })?;
-                    transaction.commit(client)
+                    let mut load = Load::new(client, Mode::Transaction, changes.len() as u32);
+                    push(&mut load, client, 0, changes)
+                        .and_then(|()| load.finish(client))
+                        .inspect_err(|error| index = load.tag(error).map(|tag| tag as usize))
                 })
                 .map_err(|refusal| Refusal { index, ..refusal })?;
             }
             Changes::Together(together) => {
-                let Together {
-                    client,
-                    transaction,
-                    ..
-                } = &mut **together;
-                transaction.push(client, changes)?;
+                together.push(changes)?;
                 self.record(changes)?;
             }
             Changes::Failed => return Err(transaction_failed()),
@@ -193,13 +238,9 @@ impl<H: Host> Program<H> {
                 return Err(Refusal::new(codes::SYNTAX.number, what));
             }
         };
-        let mut client = self.host.connect()?;
-        let transaction = Transaction::begin(&mut client, replace)?;
-        self.changes = Changes::Together(Box::new(Together {
-            client,
-            transaction,
-            recorder,
-        }));
+        let client = self.host.connect()?;
+        let together = Together::begin(client, replace, recorder)?;
+        self.changes = Changes::Together(Box::new(together));
         self.answer(&Response::Done {});
         Ok(())
     }
@@ -213,8 +254,10 @@ impl<H: Host> Program<H> {
             Changes::Together(together) => {
                 let Together {
                     mut client,
-                    transaction,
+                    mut load,
+                    replaces,
                     recorder,
+                    ..
                 } = *together;
                 let shared = self.host.shared();
                 let confirms = recorder.is_some();
@@ -224,10 +267,10 @@ impl<H: Host> Program<H> {
                         until.map_err(|error| file_failed(&shared.config.files.undo(), &error))?;
                     shared.unconfirmed.set(Some(until));
                 }
-                let count = match transaction.commit(&mut client) {
-                    Ok(count) => count,
+                let count = match load.finish(&mut client) {
+                    Ok(loaded) => loaded.added + u32::from(replaces),
                     Err(error) => {
-                        // If the kernel has refused it, there is nothing to roll back.
+                        // After the kernel's refusal there is nothing to roll back.
                         if confirms && error.errno().is_some() {
                             shared.forget_unconfirmed();
                         }
@@ -245,7 +288,7 @@ impl<H: Host> Program<H> {
     }
 }
 
-/// The change that an item is.
+/// The change of an item.
 fn change(item: Item, devices: &mut Cached<'_>) -> Refused<Change> {
     let how = match item.op {
         Op::Add => Add::Add,
@@ -253,7 +296,7 @@ fn change(item: Item, devices: &mut Cached<'_>) -> Refused<Change> {
         Op::Change => Add::Change,
         Op::Append => Add::Append,
         Op::Delete => return Ok(Change::Delete(devices.filter(item.route))),
-        // Whatever path was said for the items before.
+        // The path of earlier items does not count.
         Op::DeletePrefix => {
             return Ok(Change::DeletePrefix(Spec {
                 prefix: Some(item.prefix()),
@@ -261,7 +304,7 @@ fn change(item: Item, devices: &mut Cached<'_>) -> Refused<Change> {
             }));
         }
     };
-    // The kernel would have the route wait, but a name that a program gives is checked.
+    // The kernel would let the route wait; the device of a program's route must exist.
     if let Some(name) = &item.route.device
         && devices.index(name).is_none()
     {

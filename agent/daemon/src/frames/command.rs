@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Console commands of a program: a line in, its output in parts.
+//! Console commands of a program: one line in, its output in parts.
 
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -11,14 +11,13 @@ use nl31_wire::{Response, code};
 use super::host::Host;
 use super::refusal::{Refusal, Refused};
 use super::session::{Open, Program};
-use crate::console::access::{Access, Gate};
+use crate::console::access::{Access, LineLock};
 use crate::console::{Console, Peer};
 
 /// Bytes of console output in one part.
 const TEXT_PART: usize = BODY_MAX - 3;
 
-/// How long one part is worked on, though it be empty then: the agent has others to serve,
-/// and a watchdog.
+/// Time for one part, which may be empty then: the agent has other sessions and a watchdog.
 const PART_TIME: Duration = Duration::from_millis(20);
 
 impl<H: Host> Program<H> {
@@ -34,13 +33,13 @@ impl<H: Host> Program<H> {
                 Peer::Script,
                 self.host.shared(),
             ));
-            let access = Access::without_pin(self.gate.is_read_only());
-            console.set_gate(Rc::new(Gate::new(access)));
+            let access = Access::without_pin(self.line_lock.is_read_only());
+            console.set_line_lock(Rc::new(LineLock::new(access)));
             self.open = Open::Text(console);
         }
         if let Open::Text(console) = &mut self.open {
-            // An idle one may be monitoring; one that is busy is stopped, and what was not
-            // fetched of an output is dropped.
+            // An idle console may be monitoring. A running command is stopped, and the rest of
+            // its output dropped.
             if !console.idle() {
                 stop(console);
             } else if std::mem::take(&mut self.unfetched) && !console.monitors() {
@@ -49,7 +48,7 @@ impl<H: Host> Program<H> {
             if !console.attached() {
                 match self.host.connect() {
                     Ok(client) => console.attach(client),
-                    // Without a kernel the console says so by itself.
+                    // Without a kernel the console itself reports it.
                     Err(error) => log::debug!("{error}"),
                 }
             }
@@ -81,8 +80,8 @@ impl<H: Host> Program<H> {
     }
 }
 
-/// Ends the command that is under way, and with its socket the kernel's part of it. Edits
-/// wait for their commit all the same.
+/// Ends the running command; closing its socket ends the kernel's work for it. Open edits
+/// stay.
 pub(super) fn stop<T: Transport>(console: &mut Console<T>) {
     console.suspend();
     console.detach();

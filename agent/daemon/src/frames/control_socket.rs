@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The local control socket: the same frames as on the serial line, for programs on
-//! the target itself.
+//! The local control socket: the frames of the serial line, for programs on the target
+//! itself.
 
 use std::fs;
 use std::io::{self, ErrorKind, Read, Write};
@@ -17,15 +17,15 @@ use crate::candidate::confirmed_commit::RolledBack;
 use crate::frames::host::System;
 use crate::frames::session::Program;
 
-/// Programs at once. Others wait in the kernel's queue until one leaves.
+/// Most programs at a time. Further ones wait in the kernel's queue.
 pub const PROGRAMS_MAX: usize = 4;
 
-/// A socket that programs connect to, and those that have.
+/// The listening socket and its connected programs.
 pub struct Control {
     listener: UnixListener,
     host: System,
     boot: u64,
-    // On the heap: each takes some 20 KiB, and mostly there is none.
+    // On the heap: a program takes some 20 KiB, and mostly none is connected.
     programs: heapless::Vec<Box<Connected>, PROGRAMS_MAX>,
 }
 
@@ -33,20 +33,20 @@ struct Connected {
     stream: UnixStream,
     deframer: Deframer,
     program: Program<System>,
-    /// It has left: the socket is closed when the last answer is sent.
+    /// The program has left: its socket is closed after the last answer.
     leaving: bool,
     gone: bool,
 }
 
 impl Control {
-    /// Listens at `path`, which only the owner may connect to. Replaces the socket of the
-    /// agent before: that one could not remove it from within its sandbox.
+    /// Listens at `path`; only the owner may connect. Replaces the socket of an earlier
+    /// agent, whose sandbox did not let it remove the socket.
     pub fn open(path: &Path, host: System, boot: u64) -> io::Result<Self> {
         match fs::remove_file(path) {
             Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
             _ => {}
         }
-        // Bound under another name, so that nobody connects before the mode is set.
+        // Bound under another name: no program can connect before the mode is set.
         let early = path.with_extension("new");
         match fs::remove_file(&early) {
             Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
@@ -64,7 +64,7 @@ impl Control {
         })
     }
 
-    /// Calls `watch` with every descriptor and what is waited for there.
+    /// Calls `watch` with every descriptor and its poll events.
     pub fn watch<'a>(&'a self, watch: &mut dyn FnMut(BorrowedFd<'a>, PollFlags)) {
         if !self.programs.is_full() {
             watch(self.listener.as_fd(), PollFlags::POLLIN);
@@ -77,7 +77,7 @@ impl Control {
         }
     }
 
-    /// Takes what has come, and sends what can be sent. Never waits.
+    /// Reads and writes all sockets without waiting.
     pub fn work(&mut self) {
         while !self.programs.is_full() {
             match self.listener.accept() {
@@ -108,11 +108,11 @@ impl Control {
             leaving: false,
             gone: false,
         });
-        // There is room: its caller has looked.
+        // The caller has checked that there is room.
         let _ = self.programs.push(connected);
     }
 
-    /// A change that the kernel tells of.
+    /// Passes on an event of the kernel.
     pub fn event(&mut self, message: &Message) {
         self.programs
             .iter_mut()
@@ -130,14 +130,14 @@ impl Control {
         programs.any(|connected| connected.program.subscribes())
     }
 
-    /// A commit was taken back.
+    /// Tells that a commit was rolled back.
     pub fn rolled_back(&mut self, done: RolledBack) {
         self.programs
             .iter_mut()
             .for_each(|connected| connected.program.rolled_back(done));
     }
 
-    /// Events were lost on their way here.
+    /// Tells that events were lost.
     pub fn events_lost(&mut self) {
         self.programs
             .iter_mut()
@@ -155,7 +155,7 @@ impl Connected {
     }
 
     fn work(&mut self) {
-        // Not for ever: others want to be served too.
+        // A bounded number of reads: other sessions need the thread too.
         for _ in 0..8 {
             self.send();
             if self.gone || !self.listens() {
@@ -186,7 +186,7 @@ impl Connected {
 
     fn send(&mut self) {
         loop {
-            // What was lost is told as soon as there is room: no other event need follow.
+            // A loss is reported as soon as there is room, without a further event.
             self.program.tells();
             let out = self.program.out();
             if out.pending().is_empty() {
@@ -218,7 +218,7 @@ mod tests {
     use std::rc::Rc;
     use std::time::Duration;
 
-    /// A deletion and an addition, as the kernel tells of them.
+    /// The kernel's events of a deletion and an addition.
     fn changes() -> [Message; 2] {
         let mut client = nl31_netlink::Client::with_timeout(FakeKernel::default(), Duration::ZERO);
         let route: nl31_netlink::Route<nl31_route::DeviceName> =
@@ -250,7 +250,7 @@ mod tests {
         control.work();
         assert!(control.subscribe());
 
-        // More than the socket and the agent hold, while it does not read.
+        // More than socket and agent can hold while the program does not read.
         let changes = changes();
         for change in changes.iter().cycle().take(100_000) {
             control.event(change);
@@ -259,7 +259,7 @@ mod tests {
         let (mut events, mut lost) = (0, 0);
         let mut deframer = Deframer::new();
         let mut buffer = [0; 4096];
-        // All of it is read before the agent sends again.
+        // Read everything before the agent sends again.
         while lost == 0 {
             let mut silent = true;
             while let Ok(len) = program.read(&mut buffer) {

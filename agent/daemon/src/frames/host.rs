@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What a session with a program works on.
+//! The environment of a session with a program.
 
 use std::rc::Rc;
 
@@ -8,15 +8,15 @@ use nl31_netlink::{Client, Connection, Error, Transport};
 use crate::console::shared::Shared;
 use crate::platform::devices::{Devices, SystemDevices};
 
-/// What a session works on.
+/// The kernel, the devices and the shared state of a session.
 pub trait Host {
-    /// The way to the kernel.
+    /// The transport to the kernel.
     type Transport: Transport;
-    /// A client of its own: a list or transaction must not be mixed with anything.
+    /// Opens a new client: no other request may come between those of a list or transaction.
     fn connect(&self) -> Result<Client<Self::Transport>, Error>;
     /// The network devices.
     fn devices(&self) -> Box<dyn Devices>;
-    /// What all sessions have in common.
+    /// The state that all sessions share.
     fn shared(&self) -> Rc<Shared>;
 }
 
@@ -25,7 +25,7 @@ pub trait Host {
 pub struct System(pub Rc<Shared>);
 
 impl Host for System {
-    // The same as the serial console's, or all of the console would be there twice.
+    // The serial console's type too, so that the console's code is compiled once.
     type Transport = Box<dyn Transport>;
 
     fn connect(&self) -> Result<Client<Box<dyn Transport>>, Error> {

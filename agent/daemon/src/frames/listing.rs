@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Routes that a program asks for: one by its address, or a list in parts.
+//! Look-up of one route by address, and lists of routes in parts.
 
 use nl31_netlink::{Client, Device, Dump, Prefix, Route, Spec, Step};
 use nl31_route::{DeviceName, PathKind, Protocol};
@@ -14,9 +14,9 @@ use crate::platform::devices::Cached;
 pub(super) struct List<T> {
     client: Client<T>,
     dump: Dump,
-    /// Only paths of this very prefix.
+    /// Only paths of exactly this prefix.
     exactly: Option<Prefix>,
-    /// A route that found no room in the part before.
+    /// A route that did not fit the previous part.
     held: Option<Spec<DeviceName>>,
 }
 
@@ -79,7 +79,7 @@ impl<H: Host> Program<H> {
                 },
             };
             if list.exactly.is_some() && list.exactly != route.prefix {
-                // Its paths come first.
+                // The paths of the prefix itself come first.
                 last = true;
                 break;
             }
@@ -104,7 +104,7 @@ impl<H: Host> Program<H> {
     }
 }
 
-/// What has to be said of a route; what is assumed anyway is left out.
+/// The parts of a route that differ from the defaults.
 pub(super) fn said(route: Route<DeviceName>) -> Spec<DeviceName> {
     let path = route.path;
     Spec {

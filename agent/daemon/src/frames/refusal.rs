@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Why a request is refused, as the program is told.
+//! Refusals of a program's requests.
 
 use std::fmt::{self, Write as _};
 
-use nl31_netlink::{Error, ErrorKind, Failed};
+use nl31_netlink::{Error, ErrorKind};
 use nl31_route::DeviceName;
 use nl31_wire::limits::ERROR_MAX;
 use nl31_wire::{BadItems, code};
@@ -13,7 +13,7 @@ use crate::console::Reason;
 use crate::grammar::codes::{self, Code};
 use crate::platform::printable::printable;
 
-/// Why a request was not carried out.
+/// Why a request was refused.
 pub(super) struct Refusal {
     pub(super) code: u16,
     pub(super) index: Option<usize>,
@@ -48,15 +48,6 @@ impl From<Error> for Refusal {
     }
 }
 
-impl From<Failed> for Refusal {
-    fn from(failed: Failed) -> Self {
-        Self {
-            index: failed.index,
-            ..failed.error.into()
-        }
-    }
-}
-
 impl From<SaveError> for Refusal {
     fn from(error: SaveError) -> Self {
         log::error!("not saved: {error}");
@@ -77,7 +68,7 @@ impl From<BadItems> for Refusal {
 }
 
 pub(super) fn locked() -> Refusal {
-    let what = format_args!("the line is locked: it wants its PIN first");
+    let what = format_args!("the line is locked: enter its PIN first");
     Refusal::new(codes::LOCKED_OUT.number, what)
 }
 
@@ -88,13 +79,13 @@ pub(super) fn no_device(name: &DeviceName) -> Refusal {
     )
 }
 
-/// Text that is cut where it is too long.
+/// Text, cut at its capacity.
 pub(super) struct Text(pub(super) heapless::String<ERROR_MAX>);
 
 impl Text {
     pub(super) fn of(text: impl fmt::Display) -> Box<Self> {
         let mut cut = Box::new(Self(heapless::String::new()));
-        // Fails where it is cut.
+        // Fails where the text is cut.
         let _ = write!(cut, "{text}");
         cut
     }

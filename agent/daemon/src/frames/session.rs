@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! A session with a program: frames in, frames out, as `nl31-wire` specifies them.
 //!
-//! A request is carried out when its frame comes, and answered at once. Long work (a
-//! list, a console command) goes on a part with each request for the next part, so
-//! the program's window is the only queue, and nobody waits for a slow one.
+//! A request is carried out when its frame arrives, and answered at once. Long work (a
+//! list, a console command) advances by a part with each request for the next part. So the
+//! program's window is the only queue, and no session waits for a slow program.
 
 use std::rc::Rc;
 
@@ -23,7 +23,7 @@ use super::refusal::{Refusal, Refused, locked};
 use crate::candidate::confirmed_commit::RolledBack;
 use crate::config::save::Saving;
 use crate::console::Console;
-use crate::console::access::{Attempt, Gate};
+use crate::console::access::{LineLock, PinCheck};
 use crate::grammar::{GREETING_MAX, codes};
 use crate::platform::devices::{Cached, Devices};
 use crate::platform::output::{OUTPUT_MAX, Output};
@@ -32,7 +32,7 @@ use crate::platform::output::{OUTPUT_MAX, Output};
 /// [`FRAME_MAX`].
 const REQUEST_MIN: usize = 10;
 
-/// What goes on from one request to the next.
+/// Work that spans requests.
 pub(super) enum Open<T> {
     Nothing,
     List(Box<List<T>>),
@@ -50,16 +50,16 @@ pub struct Program<H: Host> {
     pub(super) client: Option<Client<H::Transport>>,
     pub(super) changes: Changes<H::Transport>,
     pub(super) open: Open<H::Transport>,
-    /// There is more of the text than was fetched.
+    /// Part of the text was not fetched yet.
     pub(super) unfetched: bool,
     pub(super) subscribed: bool,
-    /// Events were lost, and the program does not know yet.
+    /// Events were lost, and the program was not told yet.
     pub(super) lost: bool,
-    /// A commit was taken back, and the program does not know yet.
+    /// A commit was rolled back, and the program was not told yet.
     pub(super) rolled_back: Option<RolledBack>,
     pub(super) left: bool,
-    pub(super) gate: Rc<Gate>,
-    /// This session has unlocked it.
+    pub(super) line_lock: Rc<LineLock>,
+    /// This session has unlocked the line.
     pub(super) unlocked: bool,
 }
 
@@ -81,17 +81,17 @@ impl<H: Host> Program<H> {
             lost: false,
             rolled_back: None,
             left: false,
-            gate: Rc::default(),
+            line_lock: Rc::default(),
             unlocked: false,
         }
     }
 
-    /// Says what the program may do: everything, unless told.
-    pub fn set_gate(&mut self, gate: Rc<Gate>) {
-        self.gate = gate;
+    /// Sets the lock of the line; without one the program may do everything.
+    pub fn set_line_lock(&mut self, line_lock: Rc<LineLock>) {
+        self.line_lock = line_lock;
     }
 
-    /// Ends what is open, as when the line is unplugged.
+    /// Ends everything that is open, as after a hangup.
     pub fn reset(&mut self) {
         self.close();
         self.server.close();
@@ -107,32 +107,32 @@ impl<H: Host> Program<H> {
         self.lost = false;
         self.rolled_back = None;
         if std::mem::take(&mut self.unlocked) {
-            self.gate.lock();
+            self.line_lock.lock();
         }
     }
 
-    /// What is to be sent.
+    /// The bytes to send.
     pub fn out(&mut self) -> &mut Output {
         &mut self.out
     }
 
-    /// Whether there is something to be sent.
+    /// Whether there are bytes to send.
     pub fn pending(&self) -> bool {
         !self.out.pending().is_empty()
     }
 
-    /// Bytes of frames for whose answers there is room.
+    /// Bytes of frames whose answers fit the output.
     pub fn wants(&self) -> usize {
         let room = OUTPUT_MAX - self.out.pending().len();
         room.saturating_sub(FRAME_MAX) * REQUEST_MIN / FRAME_MAX
     }
 
-    /// Whether the program has left: once, when its answer is on its way.
+    /// Whether the program has left; true once, after its last answer was queued.
     pub fn left(&mut self) -> bool {
         std::mem::take(&mut self.left)
     }
 
-    /// Takes what came between two delimiters.
+    /// Handles the bytes between two delimiters.
     pub fn frame(&mut self, frame: Result<&Frame<'_>, FrameError>) {
         let reason = match frame {
             Err(FrameError::TooLong) => Reason::FRAME_TOO_LONG,
@@ -146,8 +146,8 @@ impl<H: Host> Program<H> {
                 }
                 Verdict::Execute => return self.execute(frame),
                 Verdict::Refuse(reason) => {
-                    // It was heard before, and the answer was lost: a line that is text
-                    // again is not to be taken by this.
+                    // A repeated Bye, whose answer was lost: a line that is back to text
+                    // stays so.
                     let leave = matches!(Request::decode(frame), Ok(Request::Leave {}));
                     self.left |= leave && !self.server.is_open();
                     reason
@@ -159,12 +159,12 @@ impl<H: Host> Program<H> {
         self.out.raw(&bytes[..len]);
     }
 
-    /// Whether it wants the events, or its console does.
+    /// Whether the program or its console wants the events.
     pub fn subscribes(&self) -> bool {
         self.subscribed || matches!(&self.open, Open::Text(console) if console.monitors())
     }
 
-    /// A change that the kernel tells of.
+    /// Passes on an event of the kernel.
     pub fn event(&mut self, message: &Message) {
         if let Open::Text(console) = &mut self.open {
             match console.listens() {
@@ -195,7 +195,7 @@ impl<H: Host> Program<H> {
         self.tell(&Response::Event { generation, item });
     }
 
-    /// Events were lost on their way here.
+    /// Tells that events were lost.
     pub fn events_lost(&mut self) {
         if let Open::Text(console) = &mut self.open {
             console.events_lost();
@@ -204,10 +204,10 @@ impl<H: Host> Program<H> {
         self.tells();
     }
 
-    /// A commit was taken back.
+    /// Tells that a commit was rolled back.
     pub fn rolled_back(&mut self, done: RolledBack) {
         if let Open::Text(console) = &mut self.open {
-            // What events leave of the output has room for it.
+            // The half of the output that events do not use has room for it.
             console.notice(format_args!("{done}"));
         }
         if self.subscribed {
@@ -216,10 +216,10 @@ impl<H: Host> Program<H> {
         }
     }
 
-    /// Whether something can be told: the line is not locked, and there is room, half of
-    /// which is kept for answers. Tells of what was lost first.
+    /// Whether an event can be sent: the line is not locked, and half of the output is free,
+    /// as that half is kept for answers. Reports lost events first.
     pub fn tells(&mut self) -> bool {
-        let room = !self.gate.is_locked() && self.out.room(OUTPUT_MAX / 2);
+        let room = !self.line_lock.is_locked() && self.out.room(OUTPUT_MAX / 2);
         if room && std::mem::take(&mut self.lost) {
             self.tell(&Response::Lost {});
         }
@@ -253,7 +253,7 @@ impl<H: Host> Program<H> {
     pub(super) fn execute(&mut self, frame: &Frame<'_>) {
         let result = match Request::decode(frame) {
             Ok(request) => self.request(&request),
-            Err(_) if self.gate.is_locked() => Err(locked()),
+            Err(_) if self.line_lock.is_locked() => Err(locked()),
             Err(error) => {
                 let code = match error {
                     BadMessage::Kind(_) => code::UNKNOWN_KIND,
@@ -274,13 +274,13 @@ impl<H: Host> Program<H> {
         }
     }
 
-    /// Refuses what the program may not do.
+    /// Refuses a request that the program may not make.
     pub(super) fn permit(&self, request: &Request<'_>) -> Refused<()> {
         let session = matches!(
             request,
             Request::Hello { .. } | Request::Unlock { .. } | Request::Leave {}
         );
-        if self.gate.is_locked() && !session {
+        if self.line_lock.is_locked() && !session {
             return Err(locked());
         }
         let changes = matches!(
@@ -292,11 +292,11 @@ impl<H: Host> Program<H> {
                 | Request::Commit {}
                 | Request::Save {}
         );
-        if self.gate.is_read_only() && changes {
+        if self.line_lock.is_read_only() && changes {
             let what = format_args!("this line is read-only");
             return Err(Refusal::new(codes::DENIED.number, what));
         }
-        // It would get between, or be in a table that is not whole.
+        // The change would get into the load, or the answer show an incomplete table.
         let alone = matches!(self.changes, Changes::Single);
         if changes && alone && self.host.shared().config.booting.get() {
             let what = format_args!("the config of the boot is being loaded: try again");
@@ -344,7 +344,7 @@ impl<H: Host> Program<H> {
             Request::BeginConfirmed { seconds } => self.begin(false, Some(seconds))?,
             Request::Commit {} => self.commit()?,
             Request::Abort {} => {
-                // With its socket the kernel drops it.
+                // Closing its socket drops the transaction.
                 self.changes = Changes::Single;
                 self.answer(&Response::Done {});
             }
@@ -383,7 +383,7 @@ impl<H: Host> Program<H> {
         Ok(())
     }
 
-    /// Answers with the next part of what is open.
+    /// Answers with the next part of the open list or output.
     pub(super) fn next(&mut self) -> Refused<()> {
         match std::mem::replace(&mut self.open, Open::Nothing) {
             Open::Nothing => {
@@ -397,9 +397,9 @@ impl<H: Host> Program<H> {
     }
 
     pub(super) fn unlock(&mut self, pin: &str) -> Refused<()> {
-        if self.gate.is_locked() {
-            match self.gate.attempt(pin.as_bytes()) {
-                Attempt::Right => {
+        if self.line_lock.is_locked() {
+            match self.line_lock.check_pin(pin.as_bytes()) {
+                PinCheck::Right => {
                     self.unlocked = true;
                     log::info!("a program has unlocked the serial line");
                 }
@@ -431,8 +431,8 @@ impl<H: Host> Program<H> {
         Ok(())
     }
 
-    /// Asks the kernel. A client that failed is replaced by another one with the next
-    /// request: what it has not heard must not be taken for a later answer.
+    /// Asks the kernel. A client that failed is replaced with the next request: an answer that
+    /// it missed must not be taken for a later one.
     pub(super) fn ask<R>(
         &mut self,
         ask: impl FnOnce(&mut Client<H::Transport>) -> Result<R, Error>,
@@ -444,7 +444,7 @@ impl<H: Host> Program<H> {
         ask(client).map_err(|error| self.refused(error))
     }
 
-    // Not a part of `ask`, which is there once for each kind of request.
+    // Not a part of `ask`, which is compiled once for each kind of request.
     pub(super) fn connect(&mut self) -> Refused<()> {
         self.client = Some(self.host.connect()?);
         Ok(())

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The codes that status lines begin with. Scripts rely on them: a code keeps
-//! its meaning for ever, new ones may come.
+//! The codes of status lines. Scripts rely on them: a code never changes its meaning; new
+//! codes may be added.
 
 use std::fmt;
 
 use nix::libc;
 use nl31_netlink::{Error, ErrorKind};
 
-/// How a command ended: `I` it did what it says, `W` it did so with something to
-/// know, `E` it did nothing.
+/// How a command ended: `I` success, `W` success with a warning, `E` failure without any
+/// change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs)]
 pub enum Severity {
@@ -42,28 +42,28 @@ macro_rules! codes {
 
 codes! {
     DONE = Info 200 "done";
-    NOTHING = Warning 204 "nothing to do: the table is as wanted already";
-    INTERRUPTED = Warning 205 "the table changed while it was shown: the list mixes before and after";
-    STOPPED = Warning 206 "stopped with Ctrl-C: what was shown is not all, and nothing was changed";
+    NOTHING = Warning 204 "nothing to do: the table has the wanted state already";
+    INTERRUPTED = Warning 205 "the table changed while it was shown: the list mixes old and new routes";
+    STOPPED = Warning 206 "stopped with Ctrl-C: the output is incomplete, and nothing was changed";
     UNSAVED = Warning 207 "confirmed, but the config could not be saved";
-    PASSED_OVER = Warning 208 "done; words that only tell of a route in iproute2's lists were passed over";
+    PASSED_OVER = Warning 208 "done; words that only iproute2's lists show were ignored";
     SYNTAX = Error 400 "the line was not understood";
     LOCKED_OUT = Error 401 "the line is locked until the PIN is typed";
     DENIED = Error 403 "not permitted here, or by the kernel: changes need CAP_NET_ADMIN";
     NO_ROUTE = Error 404 "no such route, or no route to the address";
     NO_DEVICE = Error 406 "no such device";
-    EXISTS = Error 409 "the route is there already";
-    SEVERAL = Error 410 "the prefix has several paths: say which";
+    EXISTS = Error 409 "the route exists already";
+    SEVERAL = Error 410 "the prefix has several paths: name one";
     NOT_OPEN = Error 412 "no edits are open, or nothing waits to be confirmed";
-    TOO_LONG = Error 414 "the line is too long and was not looked at";
+    TOO_LONG = Error 414 "the line is too long and was ignored";
     REFUSED = Error 422 "the kernel refused the request";
-    LOCKED = Error 423 "another change of the table is under way, or one waits to be confirmed";
+    LOCKED = Error 423 "another change of the table is in progress, or a commit waits to be confirmed";
     FILE = Error 424 "a file cannot be read or written, or has a mistake";
-    NOT_SAVED = Error 428 "a reboot would lose changes: save or commit them, or say `reboot now`";
+    NOT_SAVED = Error 428 "a reboot would lose changes: save or commit them, or use `reboot now`";
     BROKEN = Error 500 "a fault in the agent or the kernel";
-    ABSENT = Error 503 "the kernel's nl31 module is not there";
+    ABSENT = Error 503 "the kernel's nl31 module is missing";
     TIMEOUT = Error 504 "the kernel did not answer in time";
-    FULL = Error 507 "a limit is reached, or memory is out";
+    FULL = Error 507 "a limit is reached, or memory is exhausted";
 }
 
 impl Code {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What may stand at a place of a line, for Tab and `?`.
+//! Suggestions for Tab and `?`.
 
 use nl31_route::{Match, Protocol, Syntax, Value, Word, match_word, words};
 
@@ -8,9 +8,9 @@ use super::parse::{command, descend};
 use super::table::{Arguments, CODES, COMMANDS, CONFIRMED, Command};
 use crate::platform::devices::Devices;
 
-/// Something that may stand at a place of a line.
+/// A word that may stand at the cursor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Candidate<'a> {
+pub struct Suggestion<'a> {
     /// The word, or a placeholder like `PREFIX`.
     pub text: &'a str,
     /// One line for a person; may be empty.
@@ -19,19 +19,23 @@ pub struct Candidate<'a> {
     pub literal: bool,
 }
 
-/// Calls `each` with all that may stand where `left`, the line left of the cursor,
-/// ends. A word that is begun is not looked at: the caller keeps what starts so.
+/// Calls `each` with every suggestion for the end of `left`, the line left of the cursor. An
+/// unfinished word is not considered: the caller keeps the suggestions that start with it.
 /// Gives the column of that word, or the end.
 ///
 /// `devices` names the network devices.
-pub fn candidates(left: &str, devices: &dyn Devices, each: &mut dyn FnMut(Candidate<'_>)) -> usize {
+pub fn suggestions(
+    left: &str,
+    devices: &dyn Devices,
+    each: &mut dyn FnMut(Suggestion<'_>),
+) -> usize {
     let begun = left
         .rfind(|c: char| c.is_ascii_whitespace())
         .map_or(0, |space| space + 1);
     let mut before = words(&left[..begun], 0);
     let mut level = Level::TOP;
     let mut literal = |text: &str, help: &str| {
-        each(Candidate {
+        each(Suggestion {
             text,
             help,
             literal: true,
@@ -57,7 +61,7 @@ pub fn candidates(left: &str, devices: &dyn Devices, each: &mut dyn FnMut(Candid
     };
     match arguments {
         Arguments::None => {}
-        Arguments::Text => each(Candidate {
+        Arguments::Text => each(Suggestion {
             text: "TEXT",
             help: "up to 255 bytes",
             literal: false,
@@ -72,7 +76,7 @@ pub fn candidates(left: &str, devices: &dyn Devices, each: &mut dyn FnMut(Candid
         Arguments::Address(syntax) => {
             let json = &syntax.flags[0];
             match (before.next(), before.next()) {
-                (None, _) => each(Candidate {
+                (None, _) => each(Suggestion {
                     text: "ADDRESS",
                     help: "an address like 192.0.2.1, or a prefix",
                     literal: false,
@@ -83,7 +87,7 @@ pub fn candidates(left: &str, devices: &dyn Devices, each: &mut dyn FnMut(Candid
         }
         Arguments::Confirmed => match (before.next(), before.next()) {
             (None, _) => literal(CONFIRMED.word, CONFIRMED.help),
-            (Some(_), None) => each(Candidate {
+            (Some(_), None) => each(Suggestion {
                 text: "SECONDS",
                 help: "from 1 to 86400",
                 literal: false,
@@ -92,7 +96,7 @@ pub fn candidates(left: &str, devices: &dyn Devices, each: &mut dyn FnMut(Candid
         },
         Arguments::File => {
             if before.next().is_none() {
-                each(Candidate {
+                each(Suggestion {
                     text: "FILE",
                     help: "a path like /data/nl31/routes.conf",
                     literal: false,
@@ -101,7 +105,7 @@ pub fn candidates(left: &str, devices: &dyn Devices, each: &mut dyn FnMut(Candid
         }
         Arguments::Size => {
             if let Some(text) = ["ROWS", "COLUMNS"].get(before.count()) {
-                each(Candidate {
+                each(Suggestion {
                     text,
                     help: "from 0 to 999",
                     literal: false,
@@ -129,24 +133,24 @@ pub fn candidates(left: &str, devices: &dyn Devices, each: &mut dyn FnMut(Candid
             }
         }
         Arguments::Route(syntax) | Arguments::Filter(syntax) => {
-            route_candidates(syntax, before, devices, each);
+            route_suggestions(syntax, before, devices, each);
         }
     }
     begun
 }
 
-fn route_candidates<'a>(
+fn route_suggestions<'a>(
     syntax: &'static Syntax,
     mut before: impl Iterator<Item = Word<'a>>,
     devices: &dyn Devices,
-    each: &mut dyn FnMut(Candidate<'_>),
+    each: &mut dyn FnMut(Suggestion<'_>),
 ) {
     let all = || Syntax::keywords().iter().chain(syntax.flags);
-    // One bit for each of `all`, and whether the prefix was there.
+    // One bit for each of `all`, and whether the prefix was given.
     let mut used = 0u32;
     let mut prefix = false;
     while let Some(word) = before.next() {
-        // Behind the prefix, the kinds stand in no abbreviation's way.
+        // After the prefix, an abbreviation cannot mean a kind.
         let possible = all().enumerate().map(|(index, keyword)| {
             let over = prefix && kinds() & (1 << index) != 0;
             if over { "" } else { keyword.word }
@@ -163,20 +167,20 @@ fn route_candidates<'a>(
         if value != Value::None && before.next().is_none() {
             match value {
                 Value::Device => devices.names(&mut |text| {
-                    each(Candidate {
+                    each(Suggestion {
                         text,
                         help: "",
                         literal: true,
                     });
                 }),
                 Value::Protocol => Protocol::names().for_each(|text| {
-                    each(Candidate {
+                    each(Suggestion {
                         text,
                         help: "",
                         literal: true,
                     });
                 }),
-                Value::Address | Value::Number | Value::None => each(Candidate {
+                Value::Address | Value::Number | Value::None => each(Suggestion {
                     text: value.placeholder(),
                     help: value.expected(),
                     literal: false,
@@ -187,12 +191,12 @@ fn route_candidates<'a>(
     }
     if !prefix {
         let help = "like 10.0.0.0/8 or 2001:db8::/32";
-        each(Candidate {
+        each(Suggestion {
             text: "PREFIX",
             help,
             literal: false,
         });
-        each(Candidate {
+        each(Suggestion {
             text: "default",
             help: "every address",
             literal: true,
@@ -203,7 +207,7 @@ fn route_candidates<'a>(
         // One kind at most, and only before the prefix.
         let kinds_over = prefix || used & kinds() != 0;
         if used & (1 << index) == 0 && !(kind && kinds_over) {
-            each(Candidate {
+            each(Suggestion {
                 text: keyword.word,
                 help: keyword.help,
                 literal: true,
@@ -220,7 +224,7 @@ fn kinds() -> u32 {
         .fold(0, |bits, (i, _)| bits | 1 << i)
 }
 
-/// Whether `?` at the end of `left` is text and no question.
+/// Whether a `?` at the end of `left` is text.
 pub fn in_text(left: &str) -> bool {
     let comment = left.trim_ascii_start().starts_with('#');
     comment
@@ -239,8 +243,8 @@ mod tests {
 
     fn offered(left: &str) -> (usize, String) {
         let mut all = Vec::new();
-        let begun = candidates(left, &TestDevices::default(), &mut |candidate| {
-            all.push(candidate.text.to_string())
+        let begun = suggestions(left, &TestDevices::default(), &mut |suggestion| {
+            all.push(suggestion.text.to_string())
         });
         (begun, all.join(" "))
     }

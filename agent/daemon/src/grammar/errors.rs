@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Why a line is not understood, and where.
+//! Errors of a command line.
 
 use std::fmt;
 
@@ -8,29 +8,29 @@ use nl31_route::Keyword;
 use super::level::Level;
 use super::limits::{CONFIRM_SECONDS_MAX, TERMINAL_SIZE_MAX};
 
-/// A line that is not understood.
+/// An error of a command line.
 #[derive(Debug, PartialEq, Eq)]
 pub struct GrammarError {
     /// Byte offset into the line.
     pub column: usize,
     /// Bytes that are wrong; 0 at the end of the line.
     pub len: usize,
-    /// What is wrong and what to do.
+    /// The reason and the remedy.
     pub kind: GrammarErrorKind,
 }
 
-/// Why a line is not understood.
+/// The reason of an error.
 #[derive(Debug, PartialEq, Eq)]
 pub enum GrammarErrorKind {
     /// No command has this word here; the words before it.
     Unknown(Level),
-    /// The same, but it is the second word of a command with these words.
+    /// The word is the second word of the command with these words.
     Second(&'static [&'static str]),
-    /// The command has this word, which is not to be abbreviated.
+    /// This word must not be abbreviated.
     Short(&'static str),
-    /// More than one command has a word that starts so: with as many bytes of this word.
+    /// Several commands have a word that starts so: with as many bytes of this word.
     Ambiguous(Level, &'static str, usize),
-    /// The command goes on.
+    /// The command needs a further word.
     Incomplete(Level),
     /// The command takes nothing more.
     Excess,
@@ -63,14 +63,14 @@ impl fmt::Display for GrammarErrorKind {
             Self::Unknown(level) | Self::Incomplete(level) => f
                 .write_str("expected ")
                 .and_then(|()| list(f, &mut level.words().map(|(_, word)| word))),
-            Self::Short(word) => write!(f, "write it out: {word}"),
+            Self::Short(word) => write!(f, "write the word in full: {word}"),
             Self::Second(words) => {
-                f.write_str("no such command, did you mean")?;
+                f.write_str("no such command; did you mean")?;
                 words.iter().try_for_each(|word| write!(f, " {word}"))?;
                 f.write_str("?")
             }
             Self::Ambiguous(level, word, len) => {
-                f.write_str("ambiguous, write more of it: ")?;
+                f.write_str("ambiguous; write more of the word: ")?;
                 let words = level.words().map(|(_, word)| word);
                 list(
                     f,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! How a command is written, and the README's lists of commands and codes.
+//! The syntax of a command as text, and the README's lists of commands and codes.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use nl31_route::{Keyword, Syntax, Value};
 use super::codes;
 use super::table::{Arguments, CODES, COMMANDS, CONFIRMED, Command};
 
-/// How the command is written.
+/// The syntax of the command.
 impl fmt::Display for Command {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, word) in self.words.iter().enumerate() {

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! How far into the table of commands a line has come.
+//! A position in the table of commands.
 
 use super::table::{COMMANDS, Command};
 
-/// How far into the table a line has come: the commands that are still possible
-/// are those that share their first `depth` words with the one at `index`.
+/// A position in the table of commands: the commands still possible are those that share
+/// their first `depth` words with the one at `index`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Level {
     pub(super) index: usize,
     pub(super) depth: usize,
-    /// Behind `ip`: only commands on routes.
+    /// After `ip`: only commands on routes.
     pub(super) ip: bool,
 }
 
@@ -30,7 +30,7 @@ impl Level {
             .filter(move |(_, command)| !self.ip || command.words.len() > 1)
     }
 
-    /// The words that may come next, each with the index of its first command.
+    /// The possible next words, each with the index of its first command.
     pub(super) fn words(self) -> impl Iterator<Item = (usize, &'static str)> {
         let mut last = "";
         // Commands that share a word stand together in the table.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Limits of what can be said in a command.
+//! Limits of command arguments.
 
 use nl31_netlink::abi::TEXT_MAX;
 use nl31_wire::limits::CONFIRM_MAX;
@@ -10,5 +10,5 @@ pub const GREETING_MAX: usize = TEXT_MAX;
 /// Longest time to confirm a commit.
 pub const CONFIRM_SECONDS_MAX: u32 = CONFIRM_MAX;
 
-/// Most rows and columns that a terminal is taken to have.
+/// Most rows and columns of a terminal.
 pub const TERMINAL_SIZE_MAX: usize = 999;

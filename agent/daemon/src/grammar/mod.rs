@@ -11,7 +11,7 @@ mod parse;
 mod route_line;
 mod table;
 
-pub use complete::{Candidate, candidates, in_text};
+pub use complete::{Suggestion, in_text, suggestions};
 pub use errors::{GrammarError, GrammarErrorKind};
 pub use help::markdown;
 pub use level::Level;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Lines into commands and their arguments.
+//! Parses lines into commands and their arguments.
 
 use nl31_route::{Family, Keyword, Match, Word, match_word, words};
 
@@ -8,7 +8,7 @@ use super::level::Level;
 use super::limits::{CONFIRM_SECONDS_MAX, TERMINAL_SIZE_MAX};
 use super::table::{Action, COMMANDS, CONFIRMED, Command};
 
-/// What other tools call our words.
+/// Names of other tools for our words.
 static SYNONYMS: [(&str, &str); 4] = [
     ("delete", "del"),
     ("list", "show"),
@@ -57,7 +57,7 @@ pub fn command(line: &str) -> Result<Option<(&'static Command, usize)>, GrammarE
     })
 }
 
-/// What other devices call `show`: `show version` is `version`, `show routes` is `route show`.
+/// `show` of other devices: `show version` is `version`, `show routes` is `route show`.
 fn shown(line: &str) -> Option<(&'static Command, usize)> {
     let mut words = words(line, 0);
     let show = words.next()?;
@@ -78,7 +78,7 @@ fn shown(line: &str) -> Option<(&'static Command, usize)> {
     Some((command?, object.column + object.text.len()))
 }
 
-/// The family that an option of `ip` says.
+/// The family of an option of `ip`.
 pub(super) fn family_option(word: &str) -> Option<Family> {
     match word {
         "-4" => Some(Family::V4),
@@ -166,7 +166,7 @@ pub fn one_of(
     }
 }
 
-/// The seconds behind `commit`, if there are any.
+/// The seconds after `commit confirmed`, if given.
 pub fn confirmed(line: &str, start: usize) -> Result<Option<u32>, GrammarError> {
     let mut words = words(line, start);
     let Some(word) = words.next() else {
@@ -198,7 +198,7 @@ pub fn confirmed(line: &str, start: usize) -> Result<Option<u32>, GrammarError> 
     }
 }
 
-/// The rows and columns behind `terminal`, those that are there.
+/// The rows and columns after `terminal`, as far as given.
 pub fn size(line: &str, start: usize) -> Result<[Option<usize>; 2], GrammarError> {
     let mut size = [None; 2];
     for (index, word) in words(line, start).enumerate() {
@@ -234,7 +234,7 @@ pub fn one_word(line: &str, start: usize) -> Result<Option<&str>, GrammarError> 
     }
 }
 
-/// Refuses anything behind a command that takes nothing.
+/// Refuses arguments of a command that takes none.
 pub fn nothing(line: &str, start: usize) -> Result<(), GrammarError> {
     match words(line, start).next() {
         None => Ok(()),
@@ -277,15 +277,21 @@ mod tests {
     fn abbreviations_are_unique_or_refused() {
         assert_eq!(found("rou sh"), Ok(Some((Action::RouteShow, 6))));
         assert_eq!(found("h"), Ok(Some((Action::Help, 1))));
-        assert_eq!(found("reb"), Err("0+3: write it out: reboot".into()));
-        assert_eq!(found("f"), Err("0+1: write it out: factory-reset".into()));
+        assert_eq!(
+            found("reb"),
+            Err("0+3: write the word in full: reboot".into())
+        );
+        assert_eq!(
+            found("f"),
+            Err("0+1: write the word in full: factory-reset".into())
+        );
         assert_eq!(
             found("ro show"),
-            Err("0+2: ambiguous, write more of it: route or rollback".into())
+            Err("0+2: ambiguous; write more of the word: route or rollback".into())
         );
         assert_eq!(
             found("rou a"),
-            Err("4+1: ambiguous, write more of it: add or append".into())
+            Err("4+1: ambiguous; write more of the word: add or append".into())
         );
     }
 
@@ -312,7 +318,7 @@ mod tests {
             let found = command(line).map(|found| found.unwrap().0.action);
             assert_eq!(found, Ok(action), "{line}");
         }
-        let second = "0+4: no such command, did you mean route show?";
+        let second = "0+4: no such command; did you mean route show?";
         for line in ["show", "show reboot", "show x"] {
             assert_eq!(found(line), Err(second.into()));
         }

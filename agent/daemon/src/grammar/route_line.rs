@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The words of a route in a command's line, with the family that `ip -4` and `ip -6` say.
+//! The words of a route in a command line, with the family of `ip -4` and `ip -6`.
 
 use nl31_route::{Family, ParseError, ParseErrorKind, Parsed, Part, Prefix, Syntax, words};
 
 use super::parse::{IP, family_option};
 use super::table::LONGER;
 
-/// Reads the words of a route from byte `start` on. Behind `ip -6`, `default` is `::/0`, and
-/// a prefix or gateway of the other family is an error; so behind `ip -4`.
+/// Reads the words of a route from byte `start` on. After `ip -6`, `default` is `::/0`, and a
+/// prefix or gateway of the other family is an error; likewise after `ip -4`.
 pub fn route_words(syntax: &Syntax, line: &str, start: usize) -> Result<Parsed, ParseError> {
     let mut parsed = syntax.parse(line, start)?;
     let Some(family) = family(line, start) else {
@@ -36,8 +36,8 @@ pub fn route_words(syntax: &Syntax, line: &str, start: usize) -> Result<Parsed, 
     }
 }
 
-/// The family whose routes alone a list or a flush is about: behind `ip -6` without a prefix,
-/// that of `::/0 longer`.
+/// Limits a list or a flush to the family of `ip -6` or `ip -4`: without a prefix it is
+/// `::/0 longer` or its like.
 pub fn within_family(parsed: &mut Parsed, line: &str, start: usize) {
     if let Some(family) = family(line, start)
         && parsed.spec.prefix.is_none()
@@ -54,7 +54,7 @@ fn every_address(family: Family) -> Prefix {
     }
 }
 
-/// The family that stands behind `ip`.
+/// The family given after `ip`.
 fn family(line: &str, start: usize) -> Option<Family> {
     let mut before = words(&line[..start], 0).map(|word| word.text);
     let ip = before.next() == Some(IP);

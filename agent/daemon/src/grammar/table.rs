@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What can be said to the agent: one table, from which lines are parsed,
-//! completed and explained, and the README's list is made.
+//! The commands: one table for parsing, completion, help and the README's list.
 
 use nl31_route::{Keyword, Syntax, Value};
 
-/// What a command does.
+/// The action of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs)]
 pub enum Action {
@@ -38,7 +37,7 @@ pub enum Action {
 }
 
 impl Action {
-    /// Whether it is about routes, so that it waits until the config is loaded.
+    /// Whether the command is about routes, so that it waits until the config is loaded.
     pub fn waits_for_config(self) -> bool {
         !matches!(
             self,
@@ -55,12 +54,12 @@ impl Action {
         )
     }
 
-    /// Whether it is written out, so that no slip of a key does it.
+    /// Whether the command must not be abbreviated, so that a typing error cannot run it.
     pub(super) fn is_written_out(self) -> bool {
         matches!(self, Self::FactoryReset | Self::Reboot)
     }
 
-    /// Whether it changes nothing, neither routes nor files.
+    /// Whether the command changes neither routes nor files.
     pub fn reads(self) -> bool {
         matches!(
             self,
@@ -80,7 +79,7 @@ impl Action {
     }
 }
 
-/// What may follow a command's words.
+/// The arguments of a command.
 #[derive(Debug)]
 pub enum Arguments {
     /// Nothing.
@@ -108,13 +107,13 @@ pub enum Arguments {
 /// A command.
 #[derive(Debug)]
 pub struct Command {
-    /// Its words, one or two.
+    /// One or two words.
     pub words: &'static [&'static str],
-    /// What it does.
+    /// The action.
     pub action: Action,
-    /// What follows.
+    /// The arguments.
     pub arguments: Arguments,
-    /// One line for a person.
+    /// One line of help.
     pub help: &'static str,
 }
 
@@ -137,14 +136,14 @@ static SHOW: Syntax = Syntax {
     flags: &[
         LONGER_WORD,
         JSON_WORD,
-        flag("count", "only how many there are"),
+        flag("count", "only the number of routes"),
     ],
     abbreviations: true,
 };
 
 /// The same with the flags [`LONGER`] and [`ALL`].
 static FLUSH: Syntax = Syntax {
-    flags: &[LONGER_WORD, flag("all", "every route there is")],
+    flags: &[LONGER_WORD, flag("all", "every route")],
     abbreviations: true,
 };
 
@@ -171,22 +170,22 @@ pub const GET_JSON: u8 = 1;
 
 static AS_JSON: [Keyword; 1] = [JSON_WORD];
 
-/// What `log` may be followed by.
+/// The argument of `log`.
 static LOGS: [Keyword; 2] = [JSON_WORD, flag("kernel", "the kernel's log")];
 
-/// What `reboot` may be followed by.
-static NOW: [Keyword; 1] = [flag("now", "without asking what is not saved")];
+/// The argument of `reboot`.
+static NOW: [Keyword; 1] = [flag("now", "even if changes are not saved")];
 
-/// What `commit` may be followed by.
+/// The argument of `commit`.
 pub const CONFIRMED: Keyword = Keyword {
     word: "confirmed",
     value: Value::Number,
-    help: "take it back after so many seconds, unless `confirm` comes",
+    help: "roll back after so many seconds without `confirm`",
 };
 
 pub(super) static ON_OFF: [Keyword; 2] = [
     flag("on", "show changes as they happen"),
-    flag("off", "no more"),
+    flag("off", "stop showing them"),
 ];
 
 /// Word of `help` for the table of codes.
@@ -194,7 +193,7 @@ pub const CODES: &str = "codes";
 
 macro_rules! commands {
     ($($($word:literal)+ => $action:ident, $arguments:expr, $help:literal;)*) => {
-        /// Every command there is.
+        /// Every command.
         pub static COMMANDS: &[Command] = &[$(Command {
             words: &[$($word),+],
             action: Action::$action,
@@ -205,31 +204,31 @@ macro_rules! commands {
 }
 
 commands! {
-    "greet" => Greet, Arguments::Text, "say hello to the kernel; it answers and names this client";
-    "ping" => Ping, Arguments::None, "ask whether the kernel's side is alive";
+    "greet" => Greet, Arguments::Text, "greet the kernel; its answer names this client";
+    "ping" => Ping, Arguments::None, "check that the kernel answers";
     "route" "add" => RouteAdd, Arguments::Route(&ROUTE), "add a route; fails if the prefix has one of this metric";
-    "route" "replace" => RouteReplace, Arguments::Route(&ROUTE), "put a route in place of the one of this metric, or add it";
-    "route" "change" => RouteChange, Arguments::Route(&ROUTE), "put a route in place of the one of this metric, which must be there";
-    "route" "append" => RouteAppend, Arguments::Route(&ROUTE), "add a further path behind those of this metric";
+    "route" "replace" => RouteReplace, Arguments::Route(&ROUTE), "replace the route of this metric, or add one";
+    "route" "change" => RouteChange, Arguments::Route(&ROUTE), "replace the route of this metric; fails if there is none";
+    "route" "append" => RouteAppend, Arguments::Route(&ROUTE), "add a path after those of this metric";
     "route" "del" => RouteDel, Arguments::Route(&ROUTE), "delete a route; name the path if the prefix has several";
     "route" "get" => RouteGet, Arguments::Address(&GET), "show the route in use for an address";
-    "route" "show" => RouteShow, Arguments::Filter(&SHOW), "list routes: all, or those that have what is given";
-    "route" "flush" => RouteFlush, Arguments::Filter(&FLUSH), "delete all routes that have what is given";
+    "route" "show" => RouteShow, Arguments::Filter(&SHOW), "list all routes, or those that match";
+    "route" "flush" => RouteFlush, Arguments::Filter(&FLUSH), "delete all routes that match";
     "begin" => Begin, Arguments::None, "collect edits: add, replace, change, append, del and flush wait for `commit`";
     "diff" => Diff, Arguments::Word(&AS_JSON), "what the edits would change; without edits, how the table differs from the saved config";
-    "check" => Check, Arguments::None, "ask the kernel whether it would take all edits, and change nothing";
+    "check" => Check, Arguments::None, "check whether the kernel accepts all edits; changes nothing";
     "commit" => Commit, Arguments::Confirmed, "make all edits at once, or none of them";
-    "confirm" => Confirm, Arguments::None, "keep what `commit confirmed` did, and save the table as the config";
-    "rollback" => Rollback, Arguments::None, "drop the edits; without edits, take `commit confirmed` back at once";
-    "save" => Save, Arguments::None, "save the table as the config that the next boot begins with";
-    "load" => Load, Arguments::File, "put a config in place of the whole table: the saved one, or that of a file";
-    "factory-reset" => FactoryReset, Arguments::None, "delete the saved config, so that the next boot begins with the factory's";
+    "confirm" => Confirm, Arguments::None, "keep the changes of `commit confirmed`, and save the table as the config";
+    "rollback" => Rollback, Arguments::None, "drop the edits; without edits, roll back `commit confirmed` at once";
+    "save" => Save, Arguments::None, "save the table as the config of the next boot";
+    "load" => Load, Arguments::File, "replace the whole table by the saved config, or by that of a file";
+    "factory-reset" => FactoryReset, Arguments::None, "delete the saved config; the next boot starts with factory settings";
     "monitor" => Monitor, Arguments::Word(&ON_OFF), "show changes of the table as they happen, until `monitor off`";
     "stats" => Stats, Arguments::Word(&AS_JSON), "counters of the table and the agent";
     "log" => Log, Arguments::Word(&LOGS), "the agent's log, the last lines; `log kernel`: the kernel's";
-    "version" => Version, Arguments::Word(&AS_JSON), "versions of the agent, the image and the kernel module; host name, boot, uptime, whether all is saved";
+    "version" => Version, Arguments::Word(&AS_JSON), "versions of the agent, the image and the kernel module; host name, boot, uptime, unsaved changes";
     "help" => Help, Arguments::Command, "list the commands, or explain one, or the reply codes";
-    "terminal" => Terminal, Arguments::Size, "how many rows and columns the terminal has, so that long output pauses; 0 if it is not known";
+    "terminal" => Terminal, Arguments::Size, "set the terminal's rows and columns, so that long output pauses; 0 means unknown";
     "exit" => Exit, Arguments::None, "lock the line if it has a PIN, or end the session";
-    "reboot" => Reboot, Arguments::Word(&NOW), "restart the appliance, unless that loses changes; `reboot now` loses them";
+    "reboot" => Reboot, Arguments::Word(&NOW), "restart the appliance; refused if changes are not saved, except as `reboot now`";
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! How files are written so that a power cut leaves the old one or the new one.
+//! Writes files atomically: after a power cut there is the old file or the new one.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -9,26 +9,26 @@ use std::path::{Path, PathBuf};
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 
-/// Of each file that is written: a user who cannot open a file cannot hold its lock, and
-/// so cannot hold up a save.
+/// Mode of each written file: a user who cannot open a file cannot hold its lock and block a
+/// save.
 pub const MODE: u32 = 0o600;
 
-/// Bytes written before they are brought to flash, so that the last step is short.
+/// Bytes written between two syncs, so that the last sync is short.
 const SYNC_EVERY: usize = 512 * 1024;
 
 /// The folder of a file.
 pub(crate) fn folder(path: &Path) -> &Path {
-    // That of a name alone is empty.
+    // The parent of a bare name is empty.
     let folder = path.parent().filter(|path| !path.as_os_str().is_empty());
     folder.unwrap_or(Path::new("."))
 }
 
-/// Brings to flash which files there are beside this one.
+/// Syncs the folder of a file.
 pub fn sync_folder(path: &Path) -> io::Result<()> {
     File::open(folder(path))?.sync_all()
 }
 
-/// Removes a file if it is there.
+/// Removes a file if it exists.
 pub fn remove(path: &Path) -> io::Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
@@ -36,8 +36,8 @@ pub fn remove(path: &Path) -> io::Result<()> {
     }
 }
 
-/// A file that takes the place of another one when it is whole. Dropped before, it
-/// is gone. One at a time: a lock keeps another session or agent from writing it too.
+/// A new version of a file, which replaces the old one when complete. Dropping it keeps the
+/// old one. A lock keeps other sessions and agents from writing the file too.
 #[derive(Debug)]
 pub struct Replacement {
     path: PathBuf,
@@ -50,7 +50,7 @@ pub struct Replacement {
 impl Replacement {
     const BUFFER: usize = 8 * 1024;
 
-    /// Begins a file that will be `path`; makes its folder.
+    /// Creates the new version of `path`, and its folder if missing.
     pub fn create(path: &Path) -> io::Result<Self> {
         fs::create_dir_all(folder(path))?;
         // Not `with_extension`: `routes.conf` and `routes.good` are written at once.
@@ -64,7 +64,7 @@ impl Replacement {
                 break file;
             }
         };
-        // What an agent that was killed has left.
+        // Remove the content that a killed agent left.
         file.set_len(0)?;
         Ok(Self {
             path: path.into(),
@@ -87,7 +87,7 @@ impl Replacement {
         Ok(())
     }
 
-    /// Puts it into its place, also after a power cut.
+    /// Replaces the old file durably.
     pub fn finish(mut self) -> io::Result<()> {
         self.spill()?;
         let file = self.file.take().expect("it is open until now");
@@ -97,8 +97,8 @@ impl Replacement {
     }
 }
 
-/// Locks a file, unless it is not at `path` any more: who had the lock may have put it
-/// into its place since it was opened, and then it is the very one that is to be kept.
+/// Locks an open file; `None` if it is not at `path` any more: the previous holder of the
+/// lock has put it into place, so it must not be overwritten.
 fn lock(file: File, path: &Path) -> io::Result<Option<Flock<File>>> {
     let file = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
         Ok(file) => file,
@@ -131,13 +131,13 @@ impl Write for Replacement {
 impl Drop for Replacement {
     fn drop(&mut self) {
         if self.file.is_some() {
-            // A leftover is overwritten by the next one.
+            // A file that stays is overwritten by the next one.
             let _ = fs::remove_file(&self.temporary);
         }
     }
 }
 
-/// Writes a file that is there whole or not at all.
+/// Writes a file atomically.
 pub fn write_whole(path: &Path, content: &mut impl Read) -> io::Result<()> {
     let mut file = Replacement::create(path)?;
     io::copy(content, &mut file)?;
@@ -149,7 +149,7 @@ pub(crate) mod tests {
     use super::*;
     use std::os::unix::fs::PermissionsExt;
 
-    /// A folder of its own for each test, gone with it.
+    /// A temporary folder of a test; deleted when dropped.
     pub(crate) struct Folder(pub PathBuf);
 
     impl Folder {
@@ -199,7 +199,7 @@ pub(crate) mod tests {
         first.write_all(b"first").unwrap();
         first.finish().unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "first");
-        // One that was killed leaves its part, and no lock.
+        // A killed agent leaves a part of the file, and no lock.
         folder.file("routes.conf.new", "a longer part of something");
         write_whole(&path, &mut "second".as_bytes()).unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "second");

@@ -5,7 +5,7 @@ use nix::net::if_::{if_indextoname, if_nameindex, if_nametoindex};
 use nl31_netlink::{Device, Route, Spec};
 use nl31_route::DeviceName;
 
-/// Knows the network devices.
+/// Maps names of network devices to indices and back.
 pub trait Devices {
     /// Index of the device of this name.
     fn index(&self, name: &DeviceName) -> Option<u32>;
@@ -40,16 +40,16 @@ impl Devices for SystemDevices {
     }
 }
 
-/// Remembers the last devices asked for: lists of routes name few of them many
-/// times. For one list only, as devices come, go and are renamed.
+/// Caches look-ups: lists of routes name few devices many times. For one list only, as
+/// devices are added, removed and renamed.
 pub struct Cached<'a> {
     devices: &'a dyn Devices,
-    /// Names with their indices; `None` where there is no such device.
+    /// Names with their indices; `None` for a missing device.
     known: heapless::Deque<(Option<u32>, DeviceName), 8>,
 }
 
 impl<'a> Cached<'a> {
-    /// With nothing remembered yet.
+    /// An empty cache.
     pub fn new(devices: &'a dyn Devices) -> Self {
         Self {
             devices,
@@ -77,8 +77,8 @@ impl<'a> Cached<'a> {
         Some(name)
     }
 
-    /// The route with its device's name, to be shown. A device by index that is gone is
-    /// called `if` and its index, as in `ip link`.
+    /// The route with its device's name, for output. A missing device is shown as `if` and its
+    /// index, as in `ip link`.
     pub fn named(&mut self, route: Route<Device>) -> Route<DeviceName> {
         route.map_device(|device| match device {
             Device::Name(name) => name,

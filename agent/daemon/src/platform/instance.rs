@@ -14,16 +14,15 @@ use nix::libc;
 /// The file in the run folder that a resident agent locks. It holds its process number.
 const LOCK: &str = "lock";
 
-/// Held by the resident agent as long as it lives; the kernel releases it when the agent
-/// is killed.
+/// The lock of the resident agent; the kernel releases it when the agent ends or is killed.
 #[derive(Debug)]
 pub struct Instance {
     _lock: Flock<File>,
 }
 
 impl Instance {
-    /// Locks the run folder, which is made where it is missing. `AddrInUse` if another
-    /// agent has it.
+    /// Locks the run folder, and makes it if missing. `AddrInUse` if another agent has the
+    /// lock.
     pub fn claim(run: &Path) -> io::Result<Self> {
         create_private_folder(run)?;
         let path = run.join(LOCK);
@@ -32,9 +31,9 @@ impl Instance {
             .write(true)
             .create(true)
             .truncate(false)
-            // Whoever can open the file can hold the lock.
+            // Other users must not open the file: they could hold the lock.
             .mode(0o600)
-            // Root opens it in a folder of the agent's user.
+            // Root opens the file in a folder of the agent's user.
             .custom_flags(libc::O_NOFOLLOW)
             .open(&path)?;
         let mut lock = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What the agent uses of the machine: terminal, kernel sockets, network devices, watchdog,
-//! files and log; and what it gives up of it.
+//! The machine: terminal, kernel sockets, network devices, watchdog, files, log and
+//! sandbox.
 
 pub mod atomic_file;
 pub mod devices;

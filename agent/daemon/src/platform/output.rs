@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Bytes on their way to the terminal.
+//! The output buffer of a terminal.
 
 use std::fmt;
 
@@ -9,17 +9,17 @@ use super::printable::printable;
 /// takes a third of it.
 pub const OUTPUT_MAX: usize = 16 * 1024;
 
-/// Bytes on their way to the terminal, in a buffer of fixed size.
+/// The output buffer of a terminal, of fixed size.
 ///
-/// Whoever writes asks for [`Output::room`] first. What does not fit all the same
-/// is dropped whole and counted, so that a fault here shows and costs no memory.
+/// A writer asks for [`Output::room`] first. Text that does not fit is dropped whole and
+/// counted, so that a fault becomes visible and takes no memory.
 #[derive(Debug)]
 pub struct Output {
     bytes: heapless::Vec<u8, OUTPUT_MAX>,
     start: usize,
     /// End lines with CR LF, as terminals in raw mode need.
     crlf: bool,
-    /// What is added goes nowhere.
+    /// Discards added text.
     muted: bool,
     dropped: usize,
 }
@@ -36,12 +36,12 @@ impl Output {
         }
     }
 
-    /// What is to be sent.
+    /// The bytes to send.
     pub fn pending(&self) -> &[u8] {
         &self.bytes[self.start..]
     }
 
-    /// Takes the first `count` bytes off.
+    /// Removes the first `count` bytes.
     pub fn consume(&mut self, count: usize) {
         self.start = (self.start + count).min(self.bytes.len());
         if self.start == self.bytes.len() {
@@ -49,7 +49,7 @@ impl Output {
         }
     }
 
-    /// Forgets what was not sent.
+    /// Drops the bytes that were not sent.
     pub fn clear(&mut self) {
         self.bytes.clear();
         self.start = 0;
@@ -60,7 +60,7 @@ impl Output {
         OUTPUT_MAX - self.pending().len() >= bytes
     }
 
-    /// Lets what is added go nowhere, or no more.
+    /// Sets whether added text is discarded.
     pub fn mute(&mut self, muted: bool) {
         self.muted = muted;
     }
@@ -91,7 +91,7 @@ impl Output {
     }
 }
 
-/// A part of a line, whatever it has made printable. See [`Output::end_line`].
+/// A part of a line, made printable. See [`Output::end_line`].
 impl fmt::Write for Output {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         let mut rest = text;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Characters that steer a terminal, replaced in text that the agent did not write: names,
-//! the kernel's texts, errors of the system, greetings.
+//! Replaces control characters in text from outside the agent: names, the kernel's texts,
+//! system errors, greetings.
 
-/// What is shown of a character: `?` for controls, and for those that turn the direction of
-/// text; a blank for a tab.
+/// The printable form of a character: `?` for controls and for characters that change the
+/// direction of text; a blank for a tab.
 pub fn printable(c: char) -> char {
     match c {
         '\t' => ' ',

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Restarts the machine. Only root may ask init for that, and the agent has given root up
-//! when a user asks for it. So the agent writes a request into its run folder and ends;
-//! init starts it again; the new agent, root yet, passes the request on to init before it
-//! does anything else.
+//! Restarts the machine. Only root may request that from init, and the running agent is not
+//! root. So the agent writes a request into its run folder and ends; init starts it again;
+//! the new agent, still root, passes the request on to init before anything else.
 
 use std::fs::OpenOptions;
 use std::io;
@@ -16,7 +15,7 @@ use nix::unistd::Pid;
 use super::atomic_file::{MODE, remove};
 
 /// How long a shutdown may take before the agent serves its line again.
-const PATIENCE: Duration = Duration::from_secs(60);
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Whether init started this process and starts it again when it ends.
 pub fn is_run_by_init() -> bool {
@@ -27,16 +26,15 @@ fn path(run: &Path) -> PathBuf {
     run.join("reboot")
 }
 
-/// Has the next agent restart the machine. This one is to end.
+/// Requests that the next agent restarts the machine. This agent has to end then.
 pub fn request(run: &Path) -> io::Result<()> {
     let mut options = OpenOptions::new();
     options.write(true).create(true).mode(MODE);
     options.open(path(run)).map(drop)
 }
 
-/// Asks init for a reboot if the agent before requested it, and waits for init to end this
-/// process. Returns where nothing was requested, and where init does not restart the
-/// machine.
+/// Sends a reboot request of the previous agent to init, and waits for init to end this
+/// process. Returns if there is no request, or if init does not restart the machine.
 pub fn pass_on(run: &Path) -> io::Result<()> {
     if !path(run).exists() {
         return Ok(());
@@ -44,11 +42,11 @@ pub fn pass_on(run: &Path) -> io::Result<()> {
     // BusyBox init restarts the machine on SIGTERM.
     let asked = kill(Pid::from_raw(1), Signal::SIGTERM);
     if asked.is_ok() {
-        std::thread::sleep(PATIENCE);
+        std::thread::sleep(SHUTDOWN_TIMEOUT);
     }
     remove(&path(run))?;
     asked?;
-    let text = "init was asked to restart the machine, and has not";
+    let text = "init did not restart the machine as requested";
     Err(io::Error::new(io::ErrorKind::TimedOut, text))
 }
 
@@ -61,7 +59,7 @@ mod tests {
     fn pass_on_does_nothing_without_a_request() {
         let folder = Folder::new("reboot");
         pass_on(&folder.0).unwrap();
-        // To pass it on would restart the machine that runs this test.
+        // pass_on() would restart the machine that runs this test.
         request(&folder.0).unwrap();
         assert!(path(&folder.0).exists());
     }

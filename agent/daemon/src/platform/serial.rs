@@ -16,10 +16,10 @@ use nix::sys::termios::{
 
 use super::sandbox::User;
 
-/// Where the kernel names its consoles, the one that `/dev/console` is last.
+/// File in which the kernel lists its consoles; the last one is `/dev/console`.
 const ACTIVE_CONSOLES: &str = "/sys/class/tty/console/active";
 
-/// Which terminal to serve.
+/// The terminal to serve.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Choice {
     /// The kernel's console.
@@ -31,7 +31,7 @@ pub enum Choice {
 }
 
 impl Choice {
-    /// Whether it is standard input and output.
+    /// Whether this is standard input and output.
     pub fn is_standard(&self) -> bool {
         matches!(self, Self::Standard)
     }
@@ -49,14 +49,14 @@ impl FromStr for Choice {
     }
 }
 
-/// An open terminal, in raw mode if it is one; put back as it was when dropped.
+/// An open terminal, pipe or file. A terminal is in raw mode, and restored when dropped.
 #[derive(Debug)]
 pub struct Serial {
     input: Port,
-    /// `None` if input and output are one.
+    /// `None` if input and output are the same.
     output: Option<Port>,
     saved: Option<Termios>,
-    /// Where a device is opened again after a hangup.
+    /// Path for reopening a device after a hangup.
     path: Option<PathBuf>,
 }
 
@@ -77,14 +77,14 @@ impl AsFd for Port {
     }
 }
 
-/// What reading gave.
+/// The result of a read.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Input {
     /// So many bytes.
     Bytes(usize),
-    /// Nothing for now.
+    /// No bytes now.
     Nothing,
-    /// The line was hung up, or the input is at its end.
+    /// The line was hung up, or the input has ended.
     End,
 }
 
@@ -125,8 +125,8 @@ impl Serial {
         self.path.as_deref()
     }
 
-    /// Makes a user the owner of the device, so that this user can open it again. Standard
-    /// input and output stay whose they are.
+    /// Makes a user the owner of the device, so that this user can reopen it. Standard input
+    /// and output keep their owner.
     pub fn give_to(&self, user: User) -> io::Result<()> {
         match self.path {
             Some(_) => user.own(&self.input),
@@ -134,7 +134,7 @@ impl Serial {
         }
     }
 
-    /// Whether a person may be typing there.
+    /// Whether the input may come from a person.
     pub fn is_terminal(&self) -> bool {
         self.saved.is_some()
     }
@@ -154,50 +154,50 @@ impl Serial {
             .remove(ControlFlags::CSIZE | ControlFlags::PARENB);
         raw.control_flags
             .insert(kept | ControlFlags::CREAD | ControlFlags::CLOCAL);
-        // A terminal program that ends must not hang the line up.
+        // The end of a terminal program must not hang up the line.
         raw.control_flags.remove(ControlFlags::HUPCL);
-        // No XON/XOFF: Ctrl-S must not stop the console, and frames are binary. A
-        // break is no input.
+        // No XON/XOFF: Ctrl-S must not stop the console, and frames are binary. A break is
+        // ignored.
         raw.input_flags
             .remove(InputFlags::IXON | InputFlags::IXOFF | InputFlags::IXANY);
         raw.input_flags.insert(InputFlags::IGNBRK);
         raw.control_chars[SpecialCharacterIndices::VMIN as usize] = 1;
         raw.control_chars[SpecialCharacterIndices::VTIME as usize] = 0;
-        // Not when all is sent: a line that Ctrl-S has stopped would be waited for for ever,
-        // and this is what starts it again.
+        // Without waiting for output: a line stopped by Ctrl-S would block for ever, and this
+        // call restarts it.
         tcsetattr(&self.input, SetArg::TCSANOW, &raw)?;
         self.saved = Some(saved);
         Ok(())
     }
 
-    /// Discards what a terminal has received and nobody has read.
+    /// Discards unread input of a terminal.
     pub fn discard_input(&self) {
         if self.is_terminal() {
-            // Fails only on a line that is gone.
+            // Fails only after a hangup.
             let _ = tcflush(&self.input, FlushArg::TCIFLUSH);
         }
     }
 
-    /// Where input comes from.
+    /// The input.
     pub fn input(&self) -> BorrowedFd<'_> {
         self.input.as_fd()
     }
 
-    /// Where output goes to.
+    /// The output.
     pub fn output(&self) -> BorrowedFd<'_> {
         self.output.as_ref().unwrap_or(&self.input).as_fd()
     }
 
-    /// Columns and rows of the terminal; 0 if it does not say, as over a serial line.
+    /// Columns and rows of the terminal; 0 if it does not report them, as over a serial line.
     pub fn size(&self) -> (usize, usize) {
         window_size(self.output().as_raw_fd())
     }
 
-    /// Reads what is there. Standard input is to be polled first.
+    /// Reads available bytes. Poll standard input first.
     pub fn read(&mut self, buffer: &mut [u8]) -> io::Result<Input> {
         let result = match &mut self.input {
             Port::Device(file) => file.read(buffer),
-            // Not through `io::Stdin`: its buffer would hide bytes from poll.
+            // Not through `io::Stdin`: its buffer would hide bytes from poll().
             port => nix::unistd::read(port.as_fd(), buffer).map_err(io::Error::from),
         };
         match result {
@@ -211,9 +211,9 @@ impl Serial {
         }
     }
 
-    /// Writes as much as goes at once; 0 if that is nothing.
+    /// Writes without waiting; gives the number of bytes, which may be 0.
     pub fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        // Standard output may block: a short write to one that is ready does not.
+        // Standard output may be blocking: a short write after poll() does not block.
         let short = &bytes[..bytes.len().min(512)];
         let result = match &mut self.input {
             Port::Device(file) => file.write(bytes),
@@ -229,7 +229,7 @@ impl Serial {
 impl Drop for Serial {
     fn drop(&mut self) {
         if let Some(saved) = &self.saved {
-            // Fails only on a line that is gone.
+            // Fails only after a hangup.
             let _ = tcsetattr(&self.input, SetArg::TCSANOW, saved);
         }
     }

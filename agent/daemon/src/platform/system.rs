@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What tells this machine and this boot from others: the image it was flashed with, its
-//! name, and the number that the kernel draws at each boot.
+//! Identifies this machine and this boot: the image, the host name, and the kernel's random
+//! number of the boot.
 
 use std::fmt;
 use std::fs::File;
@@ -15,11 +15,11 @@ const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 /// Longest name of a host, as in `utsname`.
 pub const HOST_NAME_MAX: usize = 64;
 
-/// Bytes of a file that are looked at.
+/// Most bytes read of a file.
 const FILE_MAX: usize = 512;
 
 /// Passes a line for each to `tell`: `image VERSION BUILD` (on an image of this project
-/// only), `host NAME`, `boot ID`, `uptime DAYSd HH:MM:SS`. What cannot be read has none.
+/// only), `host NAME`, `boot ID`, `uptime DAYSd HH:MM:SS`. What cannot be read has no line.
 pub fn describe(mut tell: impl FnMut(fmt::Arguments)) {
     let mut bytes = [0; FILE_MAX];
     if let Some(release) = read(OS_RELEASE, &mut bytes)
@@ -66,7 +66,7 @@ fn field<'a>(text: &'a [u8], name: &str) -> Option<&'a str> {
     word(lines.find_map(value)?)
 }
 
-/// `text`, if it can be shown: a host may be called anything.
+/// `text`, if it is printable: a host name may have any bytes.
 fn word(text: &[u8]) -> Option<&str> {
     let graphic = !text.is_empty() && text.iter().all(u8::is_ascii_graphic);
     std::str::from_utf8(text).ok().filter(|_| graphic)

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The board's watchdog: hardware that resets the board when it is not pinged in time.
 //!
-//! The main loop pings it, so a main loop that hangs does not, and only while the receiver
-//! thread still makes rounds. Under init it is never stopped: an agent that ends leaves it
-//! running for the next one, which has the time limit to start; a shutdown is not pinged,
-//! so that one that hangs ends in a reset. An agent that a user started by hand stops it.
+//! The main loop pings it while the receive thread completes rounds, so a hang of either thread
+//! ends the pings. Under init the watchdog is never stopped: an ending agent leaves it
+//! running for the next one, which has to start within the time limit; no ping is sent during
+//! a shutdown, so a hanging shutdown ends in a reset. An agent started by hand stops it.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -15,13 +15,13 @@ use std::time::{Duration, Instant};
 
 use nix::libc::{self, c_int};
 
-/// Where the driver does not tell its time limit.
+/// Time limit if the driver does not report it.
 const LIMIT: Duration = Duration::from_secs(4);
-/// Longest ping interval, so that a receiver that hangs is noticed.
+/// Longest ping interval, so that a hanging receive thread is noticed.
 const INTERVAL_MAX: Duration = Duration::from_secs(10);
-/// Time that a shutdown may take, where the driver lets the limit be set.
+/// Time for a shutdown, if the driver accepts the limit.
 const SHUTDOWN: Duration = Duration::from_secs(60);
-/// Written before it is closed, this stops the watchdog (the kernel's "magic close").
+/// Written before the close, this stops the watchdog (the kernel's "magic close").
 const MAGIC_CLOSE: &[u8] = b"V";
 
 mod ioctl {
@@ -31,7 +31,7 @@ mod ioctl {
     nix::ioctl_read!(get_timeout, b'W', 7, nix::libc::c_int);
 }
 
-/// An open watchdog. It is running.
+/// An open, running watchdog.
 #[derive(Debug)]
 pub struct Watchdog {
     file: File,
@@ -39,14 +39,14 @@ pub struct Watchdog {
     /// A quarter of the time limit: three pings may be late.
     interval: Duration,
     due: Instant,
-    /// The receiver's count of its rounds at the last ping.
+    /// The receive thread's count of rounds at the last ping.
     heartbeat: Option<u32>,
-    /// The receiver made no round since the last ping.
+    /// The receive thread completed no round since the last ping.
     stalled: bool,
 }
 
 impl Watchdog {
-    /// Opens a watchdog, which starts it. `None` if the board has none.
+    /// Opens and thereby starts a watchdog. `None` if the board has none.
     pub fn open(path: &Path) -> io::Result<Option<Self>> {
         let file = match OpenOptions::new()
             .write(true)
@@ -79,8 +79,8 @@ impl Watchdog {
         self.due
     }
 
-    /// Pings it if that is due, and the receiver, where there is one, has made a round since
-    /// the last ping; says whether it was due. `heartbeat` counts the receiver's rounds.
+    /// Sends a ping if one is due and the receive thread, if any, has completed a round since
+    /// the last ping; gives whether a ping was due. `heartbeat` counts the rounds.
     pub fn ping(&mut self, heartbeat: Option<u32>) -> bool {
         let now = Instant::now();
         if now < self.due {
@@ -101,8 +101,7 @@ impl Watchdog {
         true
     }
 
-    /// Gives a shutdown that begins now its time: the last ping before the board restarts or
-    /// is reset.
+    /// Sets the time limit of a shutdown, and sends the last ping.
     pub fn allow_shutdown(&mut self) {
         if self.limit < SHUTDOWN {
             let mut seconds = SHUTDOWN.as_secs() as c_int;
@@ -116,7 +115,7 @@ impl Watchdog {
         self.write(b"\0");
     }
 
-    /// Stops it: nothing that would ping it runs after this agent.
+    /// Stops the watchdog: no other process would ping it.
     pub fn stop(mut self) {
         self.write(MAGIC_CLOSE);
     }
@@ -154,7 +153,7 @@ mod tests {
         }
     }
 
-    /// As if that time had passed.
+    /// Simulates that this time has passed.
     fn later(watchdog: &mut Watchdog) {
         watchdog.due = Instant::now();
     }

@@ -49,7 +49,7 @@ fn unique_abbreviations_are_accepted_others_refused() {
         > rou a 10.0.0.0/8 dev eth0
           rou a 10.0.0.0/8 dev eth0
               ^
-        E400 column 5: ambiguous, write more of it: add or append
+        E400 column 5: ambiguous; write more of the word: add or append
         ",
     );
 }
@@ -125,7 +125,7 @@ fn wrong_line_gets_caret_and_changes_nothing() {
         > route add 10.0.0.1/8 dev eth0
           route add 10.0.0.1/8 dev eth0
                     ^^^^^^^^^^
-        E400 column 11: bits are set beyond the prefix length, did you mean 10.0.0.0/8?
+        E400 column 11: bits are set beyond the prefix length; did you mean 10.0.0.0/8?
         > route add 10.0.0.0/33 dev eth0
           route add 10.0.0.0/33 dev eth0
                              ^^
@@ -137,7 +137,7 @@ fn wrong_line_gets_caret_and_changes_nothing() {
         > route add 10.0.0.0/8 via 2001:db8::1
           route add 10.0.0.0/8 via 2001:db8::1
                                    ^^^^^^^^^^^
-        E400 column 26: this gateway is IPv6, an IPv4 prefix needs one like 192.0.2.1
+        E400 column 26: this gateway is IPv6; an IPv4 prefix needs one like 192.0.2.1
         > route add 10.0.0.0/8 dev eth7
           route add 10.0.0.0/8 dev eth7
                                    ^^^^
@@ -189,7 +189,7 @@ fn kernel_refusal_gets_caret_and_reason() {
         > route add 10.0.0.0/8 dev eth0
         I200 added 10.0.0.0/8
         > route add 10.0.0.0/8 via 192.0.2.1
-        E409 10.0.0.0/8 has a route of metric 0 already, `route replace` takes its place
+        E409 10.0.0.0/8 has a route of metric 0 already; `route replace` replaces it
         > route append 10.0.0.0/8 dev eth0
         E409 10.0.0.0/8 has exactly this path already
         > route change 11.0.0.0/8 dev eth0
@@ -255,7 +255,7 @@ fn route_show_filters_by_prefix_device_gateway_protocol() {
         ",
     );
     session.kernel().interrupt_dump = true;
-    session.plays("> route show ::/0\n::/0 dev eth0\nW205 1 route, the table changed meanwhile");
+    session.plays("> route show ::/0\n::/0 dev eth0\nW205 1 route; the table changed meanwhile");
 }
 
 #[test]
@@ -286,9 +286,9 @@ fn flush_needs_filter_and_deletes_matches() {
         > route flush all dev eth0
           route flush all dev eth0
                                   ^
-        E400 column 25: `all` stands alone: leave it out, or the rest
+        E400 column 25: `all` takes no other words: remove it, or the others
         > route flush 10.0.0.0/8 dev lo
-        W204 no route was like that
+        W204 no route matches
         > route flush 10.0.0.0/8 dev eth0
         I200 flushed
         > route show 10.0.0.0/8 longer
@@ -299,7 +299,7 @@ fn flush_needs_filter_and_deletes_matches() {
         > route flush 10.0.0.0/8
         I200 flushed
         > route flush 10.0.0.0/8
-        W204 no route was like that
+        W204 no route matches
         > route flush dev eth0
         I200 flushed
         > route show
@@ -314,7 +314,7 @@ fn flush_needs_filter_and_deletes_matches() {
         > route flush all
         I200 flushed
         > route flush all
-        W204 no route was like that
+        W204 no route matches
         ",
     );
 }
@@ -373,7 +373,7 @@ fn routes_and_stats_print_as_json() {
 #[test]
 fn commands_without_kernel_module_answer_e503() {
     let mut session = Session::without_kernel(false);
-    let absent = "E503 the kernel has no netlink protocol 31: the nl31 module is not there\n";
+    let absent = "E503 the kernel has no netlink protocol 31: the nl31 module is missing\n";
     for command in [
         "ping",
         "greet",

@@ -36,8 +36,8 @@ fn bad_boot_config_is_reported_and_console_works() {
     let replies = session.types("route show\n");
     let path = session.folder.config();
     let expected = format!(
-        "* config not loaded: {}:2:15: the line ends here, expected an address like 192.0.2.1 or 2001:db8::1\n\
-         * no config is loaded, the table is as it was\nI200 0 routes\n",
+        "* config not loaded: {}:2:15: the line ends here; expected an address like 192.0.2.1 or 2001:db8::1\n\
+         * no config loaded; the table is unchanged\nI200 0 routes\n",
         path.display()
     );
     assert_eq!(replies, expected);
@@ -187,7 +187,7 @@ fn factory_reset_deletes_saved_files_not_table() {
     session.plays(
         "
         > factory-reset
-        I200 the next boot begins as the factory made it; the table is as it was, and `save` keeps it
+        I200 the next boot starts with factory settings; the table is unchanged, and `save` keeps it
         > route show
         10.0.0.0/8 dev eth0
         I200 1 route
@@ -199,7 +199,7 @@ fn factory_reset_deletes_saved_files_not_table() {
 #[test]
 fn reboot_outside_appliance_is_refused() {
     let mut session = Session::new(false);
-    session.plays("> reboot\nE403 this agent does not run the machine that it is on");
+    session.plays("> reboot\nE403 only the agent of an appliance restarts its machine");
     assert_eq!(session.shared.reboot.get(), None);
 }
 

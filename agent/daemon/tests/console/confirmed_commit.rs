@@ -75,7 +75,7 @@ fn rollback_restores_paths_despite_later_changes() {
     session.plays(
         "
         > rollback
-        I200 rolled back: 2 prefixes have their paths of before
+        I200 rolled back: restored the paths of 2 prefixes
         > rollback
         E412 no edits are open, and no commit waits to be confirmed
         ",
@@ -149,11 +149,11 @@ fn rollback_without_edits_takes_back_the_commit_that_waits() {
         > route add 11.0.0.0/8 dev eth0
         I200 edit 1
         > rollback
-        I200 dropped 1 edit; a commit waits for `confirm`: `rollback` again takes it back
+        I200 dropped 1 edit; a commit waits for `confirm`: `rollback` again rolls it back
         > begin
         I200 edits wait for `commit` from now on
         > rollback
-        I200 rolled back: 1 prefix has its paths of before
+        I200 rolled back: restored the paths of 1 prefix
         ",
     );
     assert!(session.table().is_empty());

@@ -13,7 +13,7 @@ fn routes_over_missing_device_wait_and_are_saved() {
     const CONFIG: &str = "10.0.0.0/8 dev eth0\n11.0.0.0/8 dev usb0\n12.0.0.0/8 dev usb1 # later\n";
     let mut session = Session::boots(CONFIG);
     let told = session.types("");
-    let waits = "* 2 routes wait for a device that is not there: usb0, usb1\n";
+    let waits = "* 2 routes wait for a missing device: usb0, usb1\n";
     assert!(told.contains(waits), "{told}");
     session.plays_with_file(
         "
@@ -29,7 +29,7 @@ fn routes_over_missing_device_wait_and_are_saved() {
         > route flush all
         I200 flushed
         > load
-        * 2 routes wait for a device that is not there: usb0, usb1
+        * 2 routes wait for a missing device: usb0, usb1
         I200 loaded 3 routes from FILE
         > route del 11.0.0.0/8 dev usb0
         I200 deleted 11.0.0.0/8
@@ -137,7 +137,7 @@ fn rollback_restores_path_whose_device_is_gone() {
     session.plays(
         "
         > rollback
-        I200 rolled back: 1 prefix has its paths of before
+        I200 rolled back: restored the paths of 1 prefix
         > route show
         10.0.0.0/8 dev eth0 dead linkdown
         I200 1 route

@@ -36,7 +36,7 @@ fn edits_wait_for_commit_and_apply_together() {
         > check
         I200 every edit can be made
         > begin
-        E423 edits are open already, 3 so far: `commit` or `rollback` ends them
+        E423 edits are open already (3): `commit` or `rollback` ends them
         > commit
         I200 committed 3 edits
         > route show
@@ -45,9 +45,9 @@ fn edits_wait_for_commit_and_apply_together() {
         11.0.0.0/8 via 192.0.2.2 metric 5
         I200 3 routes
         > commit
-        E412 no edits are open: `begin` them
+        E412 no edits are open: `begin` first
         > check
-        E412 no edits are open: `begin` them
+        E412 no edits are open: `begin` first
         ",
     );
 }
@@ -87,7 +87,7 @@ fn invalid_edit_is_refused_and_not_kept() {
         > route add 10.0.0.1/8 dev eth0
           route add 10.0.0.1/8 dev eth0
                     ^^^^^^^^^^
-        E400 column 11: bits are set beyond the prefix length, did you mean 10.0.0.0/8?
+        E400 column 11: bits are set beyond the prefix length; did you mean 10.0.0.0/8?
         > route add 10.0.0.0/8 dev eth7
           route add 10.0.0.0/8 dev eth7
                                    ^^^^
@@ -95,7 +95,7 @@ fn invalid_edit_is_refused_and_not_kept() {
         > route flush 10.0.0.0/8 dev eth0
           route flush 10.0.0.0/8 dev eth0
                                          ^
-        E400 column 32: behind `begin` a prefix is flushed whole, or `longer`: else use `route del`
+        E400 column 32: after `begin`, flush takes a whole prefix, or `longer`; use `route del` for one path
         > commit confirmed
           commit confirmed
                           ^

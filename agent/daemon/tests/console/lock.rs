@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use nl31_agent::console::Peer;
-use nl31_agent::console::access::{Access, Gate};
+use nl31_agent::console::access::{Access, LineLock};
 use nl31_netlink::Device;
 use nl31_route::DeviceName;
 
@@ -22,8 +22,8 @@ pub fn locked() -> Session {
     let mut session = Session::with(Folder::new(), Peer::Line, None);
     let file = session.folder.0.join("console.conf");
     fs::write(&file, PIN_4711).unwrap();
-    let gate = Gate::new(Access::read(&file));
-    session.console.set_gate(Rc::new(gate));
+    let line_lock = LineLock::new(Access::read(&file));
+    session.console.set_line_lock(Rc::new(line_lock));
     session.console.attach(client());
     session.console.start();
     session
@@ -49,12 +49,12 @@ fn locked_line_accepts_only_pin_and_hides_it() {
     assert_eq!(session.types("rou\x15\x04"), "\r\n* locked\r\nPIN: ");
     assert_eq!(
         session.types("ping\r\r\r"),
-        "\r\nE401 not the PIN, try again in 1 s\r\nPIN: "
+        "\r\nE401 wrong PIN; try again in 1 s\r\nPIN: "
     );
     // The right one is not looked at before its time, and is after it.
     let early = session.types("4711\r");
     assert!(
-        early.contains("E401 not the PIN, try again in 1 s"),
+        early.contains("E401 wrong PIN; try again in 1 s"),
         "{early:?}"
     );
     while !session.types("4711\r").contains("I200 unlocked") {
@@ -116,7 +116,7 @@ fn exit_ends_session_or_locks_line() {
         (Peer::Shell, "I200 the session ends\r\n"),
         (
             Peer::Line,
-            "I200 this line has no PIN, it stays open\r\nnl31> ",
+            "I200 no PIN is set; the line stays unlocked\r\nnl31> ",
         ),
     ] {
         let mut session = Session::with(Folder::new(), peer, None);
@@ -144,8 +144,8 @@ fn exit_ends_session_or_locks_line() {
 fn read_only_line_changes_nothing() {
     let mut session = Session::new(false);
     session.types("route add 10.0.0.0/8 dev eth0\n");
-    let gate = Gate::new(Access::without_pin(true));
-    session.console.set_gate(Rc::new(gate));
+    let line_lock = LineLock::new(Access::without_pin(true));
+    session.console.set_line_lock(Rc::new(line_lock));
     for line in [
         "route add 11.0.0.0/8 dev eth0",
         "route replace 11.0.0.0/8 dev eth0",

@@ -130,9 +130,9 @@ fn stopped_list_releases_dump_in_kernel() {
 #[test]
 fn ctrl_c_during_load_or_save_changes_nothing() {
     for (command, reply) in [
-        ("load", "W206 stopped, the table is as it was"),
-        ("save", "W206 stopped, the saved config is as it was"),
-        ("commit", "W206 stopped, nothing was changed"),
+        ("load", "W206 stopped; the table is unchanged"),
+        ("save", "W206 stopped; the saved config is unchanged"),
+        ("commit", "W206 stopped; nothing was changed"),
         ("diff", "W206 stopped"),
     ] {
         let mut session = Session::new(true);

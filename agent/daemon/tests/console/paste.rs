@@ -165,8 +165,7 @@ fn line_that_echoes_output_falls_silent() {
 fn pasted_transcript_is_ignored_until_pause() {
     let mut session = Session::new(true);
     let said = session.types("nl31> route add 10.0.0.0/8 dev eth0\r\nI200 added 10.0.0.0/8\r\n");
-    let notice =
-        "* ignored until the line is quiet for 1 s: it sends back what this console prints";
+    let notice = "* input is ignored until the line is quiet for 1 s: the line returns this console's output";
     assert_eq!(screen(&format!("{PROMPT}{said}")), [notice, "nl31>"]);
     assert!(session.table().is_empty());
     let pause = std::time::Instant::now() + Duration::from_secs(1);

@@ -167,7 +167,7 @@ fn question_mark_explains_at_any_point() {
         &[
             "nl31> itor",
             "  on           show changes as they happen",
-            "  off          no more",
+            "  off          stop showing them",
             "nl31>",
         ],
     );

@@ -77,10 +77,10 @@ fn a_saved_config_without_a_byte_gives_way_to_the_good_copy_or_the_factorys() {
     folder.file("routes.conf", "");
     let refused = "refused routes.conf None";
     assert_eq!(boot(), [refused, "loaded factory.conf 0+0"]);
-    fs::remove_file(files.mark()).unwrap();
+    fs::remove_file(files.loaded_marker()).unwrap();
     folder.file("routes.good", "10.0.0.0/8 dev eth0\n");
     assert_eq!(boot(), [refused, "loaded routes.good 1+0"]);
-    fs::remove_file(files.mark()).unwrap();
+    fs::remove_file(files.loaded_marker()).unwrap();
     // Whatever `save` writes of an empty table.
     folder.file("routes.conf", "# saved\n");
     assert_eq!(boot(), ["loaded routes.conf 0+0"]);
@@ -159,7 +159,7 @@ fn routes_over_a_device_that_is_not_there_are_loaded_once_and_wait() {
     let text = "10.0.0.0/8 dev eth0\n11.0.0.0/8 dev usb0\n";
     folder.file("routes.conf", text);
     let mut kernel = kernel();
-    let loaded = "loaded routes.conf 2+0, 1 route waits for a device that is not there: usb0";
+    let loaded = "loaded routes.conf 2+0, 1 route waits for a missing device: usb0";
     assert_eq!(start(&folder, &mut kernel), [loaded]);
     // A path that was deleted meanwhile does not come back with the device.
     kernel

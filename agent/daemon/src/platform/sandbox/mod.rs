@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What is left to the agent when it has started: a user of its own, one capability, the
-//! files that it writes, and the system calls of [`system_calls`]. An attacker who finds a
+//! The sandbox of the started agent: a separate user, one capability, the files that the agent
+//! writes, and the system calls of [`system_calls`]. An attacker who finds a
 //! fault in the agent and runs code in it can change routes, these files and the terminal;
 //! the rest of the machine stays as it is.
 //!
-//! The user is the owner of the run folder, which the image's start script makes: so that
-//! all agents of an appliance are one user, a script's too, and the numbers are in one
-//! place. Where the folder is root's, or the agent was not started by root, the user stays.
+//! The user is the owner of the run folder, which the image's start script makes: so all
+//! agents of an appliance have the same user, and the numbers are in one place. Where root
+//! owns the folder, or root did not start the agent, the user stays.
 //!
-//! Landlock limits writing only. What may be read is left to file permissions: `load` takes
-//! any file's name.
+//! Landlock limits writing only. File permissions limit reading, as `load` takes any path.
 
 pub mod system_calls;
 
@@ -26,7 +25,7 @@ use landlock::{
 };
 use nix::unistd::{Gid, Uid, chown, fchown, setgroups, setresgid, setresuid};
 
-/// The newest rights that are asked for; a kernel that lacks some enforces the others.
+/// The newest rights requested; a kernel without some of them enforces the others.
 const LANDLOCK: ABI = ABI::V6;
 
 /// A user that root becomes.
@@ -37,7 +36,7 @@ pub struct User {
 }
 
 impl User {
-    /// The owner of the run folder; `None` if the agent stays who it is.
+    /// The owner of the run folder; `None` if the agent keeps its user.
     pub fn of(run: &Path) -> Option<Self> {
         let folder = fs::symlink_metadata(run).ok()?;
         let user = Self {
@@ -48,14 +47,14 @@ impl User {
         changes.then_some(user)
     }
 
-    /// Makes the user the owner of an open file, which a terminal has to be to be opened
-    /// again after a hangup.
+    /// Makes the user the owner of an open file, so that the user can reopen a terminal after a
+    /// hangup.
     pub fn own(self, file: impl AsFd) -> io::Result<()> {
         Ok(fchown(file, Some(self.uid), Some(self.gid))?)
     }
 }
 
-/// What the agent may write.
+/// The files that the agent may write.
 #[derive(Clone, Copy, Debug)]
 pub struct Writable<'a> {
     /// Folders in which files are made, replaced and removed.
@@ -64,8 +63,8 @@ pub struct Writable<'a> {
     pub terminal: Option<&'a Path>,
 }
 
-/// Gives up all that is not needed from here on, for good. To be called while there is one
-/// thread. Each part is given up though another fails; the first failure is the result.
+/// Enters the sandbox, irreversibly. To be called while the process has one thread. Applies
+/// every part even if another fails; the first failure is the result.
 pub fn enter(user: Option<User>, writable: Writable<'_>) -> io::Result<()> {
     for folder in writable.folders.iter().filter(|folder| !folder.exists()) {
         if let Err(error) = create_folder(folder, user) {
@@ -80,7 +79,7 @@ pub fn enter(user: Option<User>, writable: Writable<'_>) -> io::Result<()> {
     parts.into_iter().collect()
 }
 
-/// Makes a folder while it can be made.
+/// Makes a folder before the sandbox forbids it.
 fn create_folder(path: &Path, user: Option<User>) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)?;
     match user {
@@ -89,9 +88,9 @@ fn create_folder(path: &Path, user: Option<User>) -> io::Result<()> {
     }
 }
 
-/// Becomes the user, and keeps `CAP_NET_ADMIN` if it is there: changes of routes need it,
-/// and receive buffers as large as they are. No capability is ambient or inheritable: no
-/// program can be started that would inherit it.
+/// Becomes the user, and keeps `CAP_NET_ADMIN` if the process has it: changes of routes and
+/// large receive buffers need it. No capability is ambient or inheritable, as no program
+/// can be started that would inherit it.
 fn drop_privileges(user: Option<User>) -> io::Result<()> {
     let mut kept = CapsHashSet::new();
     if caps::has_cap(None, CapSet::Permitted, Capability::CAP_NET_ADMIN).map_err(failed)? {
@@ -108,7 +107,7 @@ fn drop_privileges(user: Option<User>) -> io::Result<()> {
         setresuid(uid, uid, uid)?;
         caps::securebits::set_keepcaps(false).map_err(failed)?;
     }
-    // What is effective has to be permitted.
+    // An effective capability has to be permitted.
     caps::clear(None, CapSet::Effective).map_err(failed)?;
     caps::set(None, CapSet::Permitted, &kept).map_err(failed)?;
     caps::set(None, CapSet::Effective, &kept).map_err(failed)?;

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The system calls that are left to the agent when it has started, by seccomp: those of
-//! the lists below. A process with this filter cannot start a program, open an internet
+//! Limits the started agent to the system calls of the lists below, by seccomp. A process with this filter cannot start a program, open an internet
 //! socket or make memory executable. Part of the [sandbox](super).
 //!
 //! The filter is assembled here: the crate seccompiler does not know 32-bit Arm.
@@ -13,12 +12,11 @@ use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction
 
 use crate::platform::exit_reason;
 
-/// Status of an agent that made a system call which is not on the list, as a shell
-/// would give it for the signal.
+/// Exit status after a forbidden system call: that of a shell for the signal.
 pub const STATUS: c_int = 128 + libc::SIGSYS;
 
-/// Limits the process to its system calls, for good. To be called while there is one
-/// thread.
+/// Limits the process to its system calls, irreversibly. To be called while the process has
+/// one thread.
 pub fn restrict() -> io::Result<()> {
     nix::sys::prctl::set_no_new_privs()?;
     end_on_violation()?;
@@ -35,14 +33,12 @@ struct Violation {
     call: c_int,
 }
 
-/// A violation is a signal, not plain death, so that there is somebody to say why.
+/// Makes a violation a signal whose handler writes the exit reason before the process ends.
 fn end_on_violation() -> io::Result<()> {
     extern "C" fn violated(_: c_int, info: *mut libc::siginfo_t, _: *mut libc::c_void) {
         // SAFETY: the kernel passes a siginfo_t, which for this signal begins so.
         let call = unsafe { (*info.cast::<Violation>()).call };
-        exit_reason::say(format_args!(
-            "the agent made system call {call}, which seccomp does not allow it"
-        ));
+        exit_reason::say(format_args!("seccomp blocked system call {call}"));
         // SAFETY: takes no pointer, and is safe in a signal handler.
         unsafe { libc::_exit(STATUS) }
     }
@@ -68,9 +64,9 @@ const fn short<const N: usize>(numbers: [c_long; N]) -> [u16; N] {
     short
 }
 
-/// Allowed with any arguments, the most frequent ones first.
+/// Allowed with any arguments; the most frequent calls first.
 #[rustfmt::skip]
-static ALLOWED: &[u16] = &short([
+static SYSCALLS: &[u16] = &short([
     // the loop
     libc::SYS_read, libc::SYS_write, libc::SYS_ppoll, libc::SYS_futex,
     libc::SYS_clock_gettime, libc::SYS_sendto, libc::SYS_recvfrom,
@@ -97,21 +93,21 @@ static ALLOWED: &[u16] = &short([
     libc::SYS_fcntl,
 ]);
 
-/// What this architecture has besides, or under another name.
+/// Further calls of this architecture, or other names of the calls above.
 #[cfg(target_arch = "x86_64")]
 #[rustfmt::skip]
-static ALSO: &[u16] = &short([
+static ARCH_SYSCALLS: &[u16] = &short([
     libc::SYS_poll, libc::SYS_open, libc::SYS_stat, libc::SYS_lstat, libc::SYS_fstat,
     libc::SYS_newfstatat, libc::SYS_mkdir, libc::SYS_unlink, libc::SYS_rename,
     libc::SYS_rseq,
 ]);
 #[cfg(target_arch = "aarch64")]
-static ALSO: &[u16] = &short([libc::SYS_fstat, libc::SYS_newfstatat, libc::SYS_rseq]);
+static ARCH_SYSCALLS: &[u16] = &short([libc::SYS_fstat, libc::SYS_newfstatat, libc::SYS_rseq]);
 /// The numbers without a name are those that came with 64 bits of time, which the
 /// crate does not name.
 #[cfg(target_arch = "arm")]
 #[rustfmt::skip]
-static ALSO: &[u16] = &short([
+static ARCH_SYSCALLS: &[u16] = &short([
     libc::SYS_poll, libc::SYS_open, libc::SYS_stat64, libc::SYS_lstat64,
     libc::SYS_fstat64, libc::SYS_fstatat64, libc::SYS_mkdir, libc::SYS_unlink,
     libc::SYS_rename, libc::SYS_fcntl64, libc::SYS__llseek,
@@ -125,26 +121,27 @@ use nix::libc::SYS_mmap as SYS_MMAP;
 #[cfg(target_arch = "arm")]
 use nix::libc::SYS_mmap2 as SYS_MMAP;
 
-/// Allowed if an argument is right.
+/// Allowed if one argument compares so.
 #[rustfmt::skip]
-static CONDITIONAL: &[(c_long, u8, Is)] = &[
-    (libc::SYS_socket, 0, Is::Equal(libc::AF_NETLINK)),
+static RULES: &[(c_long, u8, CmpOp)] = &[
+    (libc::SYS_socket, 0, CmpOp::Equal(libc::AF_NETLINK)),
     // The control socket, and one that asks for the names of devices.
-    (libc::SYS_socket, 0, Is::Equal(libc::AF_UNIX)),
-    (SYS_MMAP, 2, Is::Without(libc::PROT_EXEC)),
-    (libc::SYS_mprotect, 2, Is::Without(libc::PROT_EXEC)),
-    // Threads, and no processes.
-    (libc::SYS_clone, 0, Is::With(libc::CLONE_THREAD)),
-    // abort() puts the default action back; nobody may touch that of SIGSYS.
-    (libc::SYS_rt_sigaction, 0, Is::Equal(libc::SIGABRT)),
-    (libc::SYS_prctl, 0, Is::Equal(libc::PR_SET_NAME)),
+    (libc::SYS_socket, 0, CmpOp::Equal(libc::AF_UNIX)),
+    (SYS_MMAP, 2, CmpOp::BitsClear(libc::PROT_EXEC)),
+    (libc::SYS_mprotect, 2, CmpOp::BitsClear(libc::PROT_EXEC)),
+    // Threads only, no processes.
+    (libc::SYS_clone, 0, CmpOp::BitsSet(libc::CLONE_THREAD)),
+    // abort() restores the default action of SIGABRT; the action of SIGSYS must stay.
+    (libc::SYS_rt_sigaction, 0, CmpOp::Equal(libc::SIGABRT)),
+    (libc::SYS_prctl, 0, CmpOp::Equal(libc::PR_SET_NAME)),
 ];
 
+/// How an argument is compared, on its lower 32 bits.
 #[derive(Clone, Copy)]
-enum Is {
+enum CmpOp {
     Equal(c_int),
-    With(c_int),
-    Without(c_int),
+    BitsSet(c_int),
+    BitsClear(c_int),
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -171,7 +168,7 @@ fn program() -> Program {
             jf: no,
             k,
         };
-        // The tests build it: it fits.
+        // A test builds the program, so it fits.
         let _ = program.push(instruction);
     };
     let load = libc::BPF_LD | libc::BPF_W | libc::BPF_ABS;
@@ -182,22 +179,22 @@ fn program() -> Program {
     add(equal, 1, 0, ARCHITECTURE);
     add(end, 0, 0, libc::SECCOMP_RET_KILL_PROCESS);
     add(load, 0, 0, NUMBER);
-    for &number in ALLOWED.iter().chain(ALSO) {
+    for &number in SYSCALLS.iter().chain(ARCH_SYSCALLS) {
         add(equal, 0, 1, number as u32);
         add(end, 0, 0, libc::SECCOMP_RET_ALLOW);
     }
-    for &(number, argument, is) in CONDITIONAL {
+    for &(number, argument, op) in RULES {
         add(equal, 0, 4, number as u32);
         add(load, 0, 0, ARGUMENTS + 8 * u32::from(argument));
-        match is {
-            Is::Equal(value) => add(equal, 0, 1, value as u32),
-            Is::With(bits) => add(with, 0, 1, bits as u32),
-            Is::Without(bits) => add(with, 1, 0, bits as u32),
+        match op {
+            CmpOp::Equal(value) => add(equal, 0, 1, value as u32),
+            CmpOp::BitsSet(bits) => add(with, 0, 1, bits as u32),
+            CmpOp::BitsClear(bits) => add(with, 1, 0, bits as u32),
         }
         add(end, 0, 0, libc::SECCOMP_RET_ALLOW);
         add(load, 0, 0, NUMBER);
     }
-    // Its arguments are in memory, where they cannot be looked at; glibc does without.
+    // The arguments of clone3() are in memory, which the filter cannot read; glibc falls back.
     add(equal, 0, 1, libc::SYS_clone3 as u32);
     add(end, 0, 0, libc::SECCOMP_RET_ERRNO | libc::ENOSYS as u32);
     add(end, 0, 0, libc::SECCOMP_RET_TRAP);

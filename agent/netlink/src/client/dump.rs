@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Dumps: the table, a path at a time.
+
+use std::time::Instant;
+
+use nl31_route::{Route, Spec};
+
+use super::{Client, refused};
+use crate::abi::*;
+use crate::device::Device;
+use crate::error::{Error, ErrorKind, Op};
+use crate::message::Body;
+use crate::path_flags::PathFlags;
+use crate::request::Request;
+use crate::transport::Transport;
+
+/// A dump under way, see [`Client::next`]. Dropping it leaves the rest of it to be
+/// skipped.
+#[derive(Debug)]
+pub struct Dump {
+    seq: u32,
+    interrupted: bool,
+    /// When something of it was last heard.
+    heard: Instant,
+}
+
+/// What came next in a dump.
+#[derive(Debug)]
+pub enum Step {
+    /// A path, and why it is not in use.
+    Route(Route<Device>, PathFlags),
+    /// Nothing yet, see [`Client::poll_next`].
+    Pending,
+    /// The end.
+    End {
+        /// The table changed meanwhile: this is no picture of one moment.
+        interrupted: bool,
+    },
+}
+
+/// A part of a dump whose filter selects few takes as long as a look at the whole table.
+const PART_TIMEOUT_FACTOR: u32 = 6;
+
+/// Messages that one call of [`Client::skip`] reads.
+const SKIPPED_MAX: usize = 256;
+
+impl<T: Transport> Client<T> {
+    /// Starts a dump of every path that has all that `spec` says; its prefix
+    /// stands for all that it covers.
+    pub fn dump(&mut self, spec: &Spec<Device>) -> Result<Dump, Error> {
+        self.start_dump(spec, NLM_F_DUMP)
+    }
+
+    /// Starts a dump of the whole table as it is now, whatever changes meanwhile. It
+    /// fails with `ESTALE` where too much changes for that.
+    pub fn snapshot(&mut self) -> Result<Dump, Error> {
+        self.start_dump(&Spec::default(), NLM_F_DUMP | NLM_F_ATOMIC)
+    }
+
+    fn start_dump(&mut self, spec: &Spec<Device>, flags: u16) -> Result<Dump, Error> {
+        // The kernel answers EBUSY while another dump of the socket is open.
+        while self.open_dump.is_some() {
+            self.receive(Op::Dump, 0, self.deadline())?;
+        }
+        let seq = self.request(Op::Dump, &Request::GetRoute(spec), flags)?;
+        self.open_dump = Some(seq);
+        Ok(Dump {
+            seq,
+            interrupted: false,
+            heard: Instant::now(),
+        })
+    }
+
+    /// The next path of a dump; waits for it.
+    pub fn next(&mut self, dump: &mut Dump) -> Result<Step, Error> {
+        match self.step(dump, self.deadline())? {
+            Step::Pending => Err(Error {
+                op: Op::Dump,
+                seq: dump.seq,
+                kind: ErrorKind::TimedOut,
+            }),
+            step => Ok(step),
+        }
+    }
+
+    /// The next path of a dump if it is there already. Fails when nothing has come for
+    /// six times as long as this client waits for an answer.
+    pub fn poll_next(&mut self, dump: &mut Dump) -> Result<Step, Error> {
+        let step = self.step(dump, Instant::now())?;
+        if matches!(step, Step::Pending)
+            && dump.heard.elapsed() > self.timeout * PART_TIMEOUT_FACTOR
+        {
+            self.open_dump = None;
+            return Err(Error {
+                op: Op::Dump,
+                seq: dump.seq,
+                kind: ErrorKind::TimedOut,
+            });
+        }
+        Ok(step)
+    }
+
+    /// Reads on in a dump that was given up, as far as it is there; gives whether there is
+    /// more to read at once, or `None` when it is over. The kernel keeps what it dumps
+    /// until then, and serves no other dump.
+    pub fn skip(&mut self) -> Result<Option<bool>, Error> {
+        for _ in 0..SKIPPED_MAX {
+            if self.open_dump.is_none() {
+                return Ok(None);
+            }
+            if self.try_receive(Op::Dump, 0, Instant::now())?.is_none() {
+                return Ok(Some(false));
+            }
+        }
+        Ok(Some(true))
+    }
+
+    fn step(&mut self, dump: &mut Dump, deadline: Instant) -> Result<Step, Error> {
+        loop {
+            let received = match self.try_receive(Op::Dump, dump.seq, deadline) {
+                Err(error) => {
+                    // What is left of it may have been lost with its end.
+                    self.open_dump = None;
+                    return Err(error);
+                }
+                Ok(received) => received,
+            };
+            let Some(message) = received else {
+                return Ok(Step::Pending);
+            };
+            if message.header.seq != dump.seq {
+                continue;
+            }
+            // Now, or a little later where it was waited for: no clock is read for it.
+            dump.heard = deadline;
+            dump.interrupted |= message.header.flags & NLM_F_DUMP_INTR != 0;
+            return match message.body {
+                Body::NewRoute(message) => Ok(Step::Route(message.route, message.flags)),
+                Body::Done(_) => Ok(Step::End {
+                    interrupted: dump.interrupted,
+                }),
+                other => Err(refused(Op::Dump, dump.seq, other)),
+            };
+        }
+    }
+}
