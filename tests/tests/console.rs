@@ -165,6 +165,12 @@ fn nobody_else_writes_to_the_console(arch: Arch) {
     succeeds(&mut guest, "ping");
     let console = String::from_utf8_lossy(guest.console.transcript()).into_owned();
     assert!(!console.contains("chatter"), "{console}");
+    let log = succeeds(&mut guest, "log kernel");
+    let told = log
+        .lines
+        .iter()
+        .any(|line| line.ends_with("ERROR nl31-lab: chatter"));
+    assert!(told, "{log}");
 }
 
 fn from_power_on_only_the_agent_is_heard(arch: Arch) {

@@ -40,6 +40,11 @@ impl Changes {
         lost
     }
 
+    /// Number of the last known change.
+    pub fn last(&self) -> Option<u64> {
+        self.last
+    }
+
     /// Changes that were received.
     pub fn received(&self) -> u64 {
         self.received

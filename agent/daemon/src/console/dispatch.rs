@@ -5,6 +5,7 @@ use nl31_netlink::{Client, Transport};
 
 use super::commit::Purpose;
 use super::editor::{LINE_MAX, Line};
+use super::info::Log;
 use super::reply::Counted;
 use super::session::{Console, Peer, Running};
 use crate::candidate::edit;
@@ -95,6 +96,14 @@ impl<T: Transport> Console<T> {
                     }
                 }
             }
+            (Action::Log, Arguments::Word(words)) => match grammar::one_of(line, start, words) {
+                Err(error) => self.misspelled(line, &error),
+                Ok(word) => {
+                    let log = [Log::AgentJson, Log::Kernel];
+                    let log = word.map_or(Log::Agent, |word| log[word]);
+                    self.running = Running::Log(log, 0);
+                }
+            },
             (action, Arguments::Word(words)) => {
                 let said = match grammar::one_of(line, start, words) {
                     Err(error) => return self.misspelled(line, &error),
@@ -104,7 +113,6 @@ impl<T: Transport> Console<T> {
                     Action::Stats => self.stats(said),
                     Action::Diff if self.candidate.is_some() => self.start_candidate_diff(said),
                     Action::Diff => self.start_config_diff(said),
-                    Action::Log => self.running = Running::Log(0, said),
                     Action::Version => self.version(said),
                     Action::Reboot => self.reboot(said),
                     _ => unreachable!("{action:?} does not take a word"),

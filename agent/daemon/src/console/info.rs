@@ -11,7 +11,15 @@ use super::reply::Reason;
 use super::session::{Console, LINES_PER_STEP, Running};
 use crate::grammar::codes;
 use crate::grammar::{self, Arguments, COMMANDS, Command, GREETING_MAX, GrammarError};
-use crate::platform::{log_ring, system};
+use crate::platform::{kernel_log, log_ring, system};
+
+/// What `log` lists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Log {
+    Agent,
+    AgentJson,
+    Kernel,
+}
 
 /// Topic of the help.
 #[derive(Clone, Copy, Debug)]
@@ -135,26 +143,41 @@ impl<T: Transport> Console<T> {
         }
     }
 
-    /// Shows lines of the log from number `next` on.
-    pub(super) fn log(&mut self, mut next: u64, json: bool) {
+    /// Shows lines of a log from number `next` on.
+    pub(super) fn log(&mut self, log: Log, mut next: u64) {
         if std::mem::take(&mut self.stop) {
             return self.status(codes::STOPPED, format_args!("stopped"));
         }
         for _ in 0..LINES_PER_STEP / 2 {
             if self.page_is_full() {
-                self.pause(Running::Log(next, json));
+                self.pause(Running::Log(log, next));
                 return;
             }
-            let Some((number, text)) = log_ring::line(next) else {
+            let number = match log {
+                Log::Agent | Log::AgentJson => log_ring::line(next).map(|(number, text)| {
+                    match log {
+                        Log::AgentJson => self.data(format_args!("{}", JsonLog(&text))),
+                        _ => self.data(format_args!("{text}")),
+                    }
+                    number
+                }),
+                Log::Kernel => match kernel_log::line(next) {
+                    Ok(line) => line.map(|(number, text)| {
+                        self.data(format_args!("{text}"));
+                        number
+                    }),
+                    Err(error) => {
+                        let text = format_args!("the kernel's log cannot be read: {error}");
+                        return self.status(codes::of_io(&error), text);
+                    }
+                },
+            };
+            let Some(number) = number else {
                 return self.status(codes::DONE, format_args!("log"));
             };
-            match json {
-                true => self.data(format_args!("{}", JsonLog(&text))),
-                false => self.data(format_args!("{text}")),
-            }
             next = number + 1;
         }
-        self.running = Running::Log(next, json);
+        self.running = Running::Log(log, next);
     }
 
     /// Shows help from line `next` on.

@@ -100,7 +100,7 @@ impl<T: Transport> Console<T> {
         if at_prompt && self.is_locked() {
             self.ask_for_pin();
         } else if at_prompt {
-            self.renew_prompt();
+            self.renew_prompt_below_notice();
             self.draw(Editor::redraw);
         } else if at_page {
             self.draw_more();

@@ -27,8 +27,23 @@ const NAME: &str = "nl31";
 const NAME_MAX: usize = 32;
 
 impl<T: Transport> Console<T> {
-    /// Lets the editor draw the current prompt.
+    /// Lets the editor draw the current prompt, with the mark of the kernel's table.
     pub(super) fn renew_prompt(&mut self) {
+        // During the boot this request would skip answers of the load; a paste shows no prompt.
+        let asks = !self.hurried && !self.boot_goes_on();
+        let unsaved = asks && self.has_unsaved_changes() == Some(true);
+        self.set_prompt(unsaved);
+    }
+
+    /// The same with the mark of the last event, without asking the kernel for each of many
+    /// events.
+    pub(super) fn renew_prompt_below_notice(&mut self) {
+        let last = self.changes.last();
+        let unsaved = last.is_some_and(|last| self.shared.config.is_unsaved(last));
+        self.set_prompt(unsaved);
+    }
+
+    fn set_prompt(&mut self, unsaved: bool) {
         let name = match self.shared.appliance {
             true => system::host_name(),
             false => None,
@@ -39,9 +54,7 @@ impl<T: Transport> Console<T> {
         if let Some(candidate) = &self.candidate {
             let _ = write!(text, "(edit {})", candidate.edits());
         }
-        // The request would skip answers that the boot waits for.
-        let asks = !self.hurried && !self.boot_goes_on();
-        if asks && self.has_unsaved_changes() == Some(true) {
+        if unsaved {
             let _ = text.push('*');
         }
         if self.shared.left().is_some() {

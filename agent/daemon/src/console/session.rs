@@ -20,7 +20,7 @@ use super::commit::Commit;
 use super::config::Save;
 use super::diff::{CandidateDiff, ConfigDiff};
 use super::editor::{DRAWN_MAX, Editor, LINE_MAX, Line, Request};
-use super::info::Topic;
+use super::info::{Log, Topic};
 use super::intake::{Intake, Verdict};
 use super::lock::{self, Lock};
 use super::prompt::PROMPT;
@@ -70,8 +70,8 @@ pub(super) enum Running {
     /// A page is full: a key continues or ends the command.
     Paused(Box<Running>),
     Show(Box<Show>),
-    /// The log, from this line on; as JSON or not.
-    Log(u64, bool),
+    /// A log, from this line on.
+    Log(Log, u64),
     /// Help on this, from this line on.
     Help(Topic, usize),
     Commit(Box<Commit>),
@@ -242,9 +242,17 @@ impl<T: Transport> Console<T> {
 
     /// Connects the kernel.
     pub fn attach(&mut self, mut client: Client<T>) {
-        let table = client.table().ok();
-        self.changes.begin(table.map(|table| table.generation));
+        let now = client.table().ok().map(|table| table.generation);
+        let lost = match (self.changes.last(), now) {
+            (Some(last), Some(now)) if now >= last => self.changes.catch_up(now),
+            // The first table, or another one than before.
+            _ => {
+                self.changes.begin(now);
+                0
+            }
+        };
         self.client = Some(client);
+        self.show_lost(lost);
         if let Some(boot) = &mut self.boot {
             boot.restart();
         }
@@ -423,7 +431,7 @@ impl<T: Transport> Console<T> {
                         false => Running::Paused(inner),
                     };
                 }
-                Running::Log(next, json) => self.log(next, json),
+                Running::Log(log, next) => self.log(log, next),
                 Running::Help(topic, next) => self.help_on(topic, next),
                 running => {
                     let more = match running {

@@ -31,7 +31,7 @@ use crate::platform::receiver::Events;
 use crate::platform::sandbox::{User, Writable};
 use crate::platform::serial::{Choice, Serial};
 use crate::platform::watchdog::Watchdog;
-use crate::platform::{exit_reason, reboot, sandbox};
+use crate::platform::{exit_reason, kernel_log, reboot, sandbox};
 
 /// The arguments of the agent.
 #[derive(Clone, Debug)]
@@ -166,6 +166,9 @@ pub fn run(options: Options) -> io::Result<bool> {
         let line_lock = LineLock::new(Access::read(&options.access));
         Rc::new(line_lock.with_memory(options.run.join("wrong-pins")))
     });
+    if let Err(error) = kernel_log::open() {
+        log::info!("the kernel's log: {error}");
+    }
     // Everything that only root may open is open now.
     let writable = Writable {
         folders: &[&options.run, folder(&shared.config.files.config)],

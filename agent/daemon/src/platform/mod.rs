@@ -6,6 +6,7 @@ pub mod atomic_file;
 pub mod devices;
 pub mod exit_reason;
 pub mod instance;
+pub mod kernel_log;
 pub mod log_ring;
 pub mod output;
 pub mod printable;
