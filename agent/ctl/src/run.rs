@@ -92,7 +92,7 @@ fn may_repeat(command: &Command, error: &Error, lines: Option<&Lines>, out: &Out
     }
 }
 
-/// Tells what the time without a session has cost.
+/// Reports what was lost while there was no session.
 fn resume(command: &Command, lines: Option<&Lines>, out: &mut Output<'_>) -> Result<(), Error> {
     if let Some(lines) = lines {
         lines.discard_typed();
