@@ -151,7 +151,7 @@ fn external_tree_has_what_buildroot_looks_for() {
     }
 }
 
-/// Buildroot does not list them, so the tree's README does.
+/// Buildroot lists the files of notices only, so the tree's README names the licences.
 #[test]
 fn the_licences_of_the_agents_crates_are_told() {
     let mut list = Command::new(env!("CARGO"));

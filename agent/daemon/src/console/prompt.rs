@@ -27,7 +27,7 @@ const NAME: &str = "nl31";
 const NAME_MAX: usize = 32;
 
 impl<T: Transport> Console<T> {
-    /// Lets the editor draw the current prompt, with the mark of the kernel's table.
+    /// Lets the editor draw the current prompt, marked by the kernel's answer.
     pub(super) fn renew_prompt(&mut self) {
         // During the boot this request would skip answers of the load; a paste shows no prompt.
         let asks = !self.hurried && !self.boot_goes_on();
