@@ -59,7 +59,7 @@ pub enum Error {
     /// A line of the console failed with this code; the console has printed why.
     #[error("the console answered E{0}")]
     Said(u16),
-    /// The link failed while a change was under way.
+    /// The link failed while a change was in flight.
     #[error("{0}; whether the last change was made is not known")]
     Unknown(#[source] Box<Error>),
     /// The agent speaks another version.
@@ -187,7 +187,7 @@ impl Error {
         }
     }
 
-    /// Whether the link failed and no change was under way: the command may be carried out
+    /// Whether the link failed and no change was in flight: the command may be carried out
     /// anew in another session.
     pub fn is_link_lost(&self) -> bool {
         matches!(self, Self::Port(..) | Self::NoAnswer | Self::SessionLost)

@@ -60,7 +60,7 @@ pub fn watch_output() {
     OUTPUT_WATCHED.store(true, Ordering::Relaxed);
 }
 
-/// Whether no one can read what is printed: the kernel says so without a write.
+/// Whether the reader of the output is gone; poll() tells that without a write.
 fn output_is_closed() -> bool {
     let out = io::stdout();
     let mut fds = [PollFd::new(out.as_fd(), PollFlags::empty())];

@@ -48,12 +48,12 @@ impl Journal {
         let _ = (&self.file).write_all(line.as_bytes());
     }
 
-    /// Tells of the session.
+    /// Logs the state of the session.
     pub fn session(&self, text: Arguments<'_>) {
         self.line('-', text);
     }
 
-    /// Tells of a request. A PIN is left out.
+    /// Logs a request without its PIN.
     pub fn request(&self, request: &Request<'_>) {
         match *request {
             Request::Change { items } => self.line('>', format_args!("Change{}", changes(items))),
@@ -82,7 +82,7 @@ impl Journal {
         }
     }
 
-    /// Tells of an answer, or of what was not asked for.
+    /// Logs an answer or an unsolicited message.
     pub fn response(&self, response: &Response<'_>) {
         match *response {
             Response::Output { text, last } => {
@@ -111,7 +111,7 @@ impl Journal {
         }
     }
 
-    /// Tells of bytes that are not a frame.
+    /// Logs bytes that are not a frame.
     fn garbage(&self, bytes: &[u8]) {
         for line in bytes.split(|&byte| byte == b'\n') {
             let line = line.trim_ascii();

@@ -431,7 +431,7 @@ impl<P: Port> Link<P> {
     }
 }
 
-/// Marks an error of the link if a change was under way, which may have been made.
+/// Marks an error of the link if a change was in flight, which may have been made.
 fn unknown(under_way: bool, error: Error) -> Error {
     match error {
         Error::Port(..) | Error::NoAnswer | Error::SessionLost if under_way => {

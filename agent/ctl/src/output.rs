@@ -86,7 +86,7 @@ impl<'a> Output<'a> {
         self.say(format_args!("{done} {routes} {place}"))
     }
 
-    /// Tells of something that is not an error.
+    /// Prints a note that is not an error.
     pub fn warn(&self, text: &str) {
         let mut errors = io::stderr();
         // A warning that cannot be printed is not a reason to fail.

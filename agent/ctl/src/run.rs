@@ -52,7 +52,7 @@ pub fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Error> {
     let mut result = connector.unlock(&mut link);
     loop {
         result = result.and_then(|()| match &mut lines {
-            Some(lines) => said(shell::shell(&mut link, lines, &mut out)),
+            Some(lines) => console_result(shell::shell(&mut link, lines, &mut out)),
             None => execute(&arguments.command, &mut link, &mut out),
         });
         match result {
@@ -92,7 +92,7 @@ fn may_repeat(command: &Command, error: &Error, lines: Option<&Lines>, out: &Out
     }
 }
 
-/// Tells what the time without a session has cost.
+/// Reports what was lost while there was no session.
 fn resume(command: &Command, lines: Option<&Lines>, out: &mut Output<'_>) -> Result<(), Error> {
     if let Some(lines) = lines {
         lines.discard_typed();
@@ -186,13 +186,13 @@ fn execute<P: Port>(
         Command::Reboot { now: false } => console::execute(link, "reboot", out),
         Command::Reboot { now: true } => console::execute(link, "reboot now", out),
         Command::FactoryReset => console::execute(link, "factory-reset", out),
-        Command::Shell { line } => said(shell::line(link, &line.join(" "), out)),
+        Command::Shell { line } => console_result(shell::line(link, &line.join(" "), out)),
         Command::Ports | Command::Generate(_) => unreachable!("carried out without a session"),
     }
 }
 
-/// The error of a line of the console, which has printed why.
-fn said(failed: Result<shell::Failed, Error>) -> Result<(), Error> {
+/// The error of a console command, whose output has the reason.
+fn console_result(failed: Result<shell::Failed, Error>) -> Result<(), Error> {
     failed?.map_or(Ok(()), |code| Err(Error::Said(code)))
 }
 

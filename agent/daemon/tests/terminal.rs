@@ -226,7 +226,7 @@ fn a_paste_loses_nothing() {
 fn output_that_had_to_wait_comes_without_a_further_key() {
     let mut line = Line::new("wait");
     line.hears("nl31> ");
-    // More replies than fit any buffer, and nobody reads while this is typed.
+    // More replies than fit any buffer, while they are not read.
     line.types("help\r".repeat(500).as_bytes());
     for _ in 0..500 {
         line.hears("I200 help\r\n");

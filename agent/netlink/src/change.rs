@@ -8,17 +8,17 @@ use crate::device::Device;
 use crate::error::Op;
 use crate::request::Request;
 
-/// How a path is put into the table; the words are those of `ip route`.
+/// How a path is added to the table; the words are those of `ip route`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Add {
     /// Fails with `EEXIST` if the prefix has a path of this metric.
     Add,
-    /// Takes the place of the first path of this metric, if there is one.
+    /// Replaces the first path of this metric, if there is one.
     Replace,
-    /// The same, but fails with `ENOENT` if there is none.
+    /// Replaces the first path of this metric; fails with `ENOENT` if there is none.
     Change,
-    /// Goes behind the paths of this metric; fails with `EEXIST` if exactly this
-    /// path is there.
+    /// Goes after the paths of this metric; fails with `EEXIST` if exactly this path
+    /// exists.
     Append,
 }
 
@@ -45,14 +45,14 @@ impl Add {
 /// One change.
 #[derive(Clone, Debug)]
 pub enum Change {
-    /// Puts a path into the table.
+    /// Adds a path.
     Add(Add, Route<Device>),
-    /// Takes a path out of the table, as [`crate::Client::delete`].
+    /// Deletes a path, as [`crate::Client::delete`].
     Delete(Spec<Device>),
-    /// Takes out what `spec` says: if that is the prefix alone, all its paths, as
+    /// Deletes the matching paths of the prefix: with the prefix alone, all its paths, as
     /// [`crate::Client::delete_prefix`].
     DeletePrefix(Spec<Device>),
-    /// Takes out every path that has what `spec` says, as [`crate::Client::delete_all`].
+    /// Deletes every path that matches `spec`, as [`crate::Client::delete_all`].
     DeleteAll(Spec<Device>),
 }
 

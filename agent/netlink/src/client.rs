@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Requests and their answers.
+//! Sends requests and waits for their answers.
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -20,16 +20,16 @@ pub use dump::{Dump, Step};
 
 /// Asks the kernel, one request at a time.
 ///
-/// Answers to requests that were given up are recognized by their sequence
-/// numbers and skipped.
+/// Late answers to requests that timed out are recognized by their sequence numbers and
+/// skipped.
 #[derive(Debug)]
 pub struct Client<T> {
     transport: T,
     datagram: Datagram,
     next_seq: u32,
     timeout: Duration,
-    /// Sequence number of the dump whose end was not seen yet. The kernel serves
-    /// one dump a socket.
+    /// Sequence number of the dump that has not ended. The kernel serves one dump a
+    /// socket.
     open_dump: Option<u32>,
 }
 
@@ -59,15 +59,15 @@ impl<T: Transport> Client<T> {
         &mut self.transport
     }
 
-    /// Another client of the same kernel, for a look into a dump: the kernel forgets the
-    /// rest with its socket, and what this one has still to hear stays where it is. `None`
-    /// where this is the only one.
+    /// Another client of the same kernel, for a dump that is not read to its end: closing its
+    /// socket ends the dump, and this client's answers stay queued. `None` if the transport
+    /// has no second connection.
     pub fn another(&self) -> Result<Option<Client<Box<dyn Transport>>>, Error> {
         let other = self.transport.another()?;
         Ok(other.map(|transport| Client::with_timeout(transport, self.timeout)))
     }
 
-    /// Asks whether the kernel's side is alive.
+    /// Checks that the kernel answers.
     pub fn ping(&mut self) -> Result<(), Error> {
         let seq = self.request(Op::Ping, &Request::Noop, 0)?;
         match self.answer(Op::Ping, seq)? {
@@ -76,7 +76,7 @@ impl<T: Transport> Client<T> {
         }
     }
 
-    /// Says hello; the kernel's answer names this client.
+    /// Sends a greeting; the kernel's answer names this client.
     pub fn greet(&mut self, text: Option<&str>) -> Result<Greeting, Error> {
         let seq = self.request(Op::Greet, &Request::Greet(text), 0)?;
         match self.answer(Op::Greet, seq)? {
@@ -85,21 +85,20 @@ impl<T: Transport> Client<T> {
         }
     }
 
-    /// Puts a path into the table.
+    /// Adds a path to the table.
     pub fn add(&mut self, how: Add, route: &Route<Device>) -> Result<(), Error> {
         self.acked(how.op(), &Request::NewRoute(route), how.flags())
     }
 
-    /// Takes a path out of the table: the first of the prefix that has all that
-    /// `spec` says; or, if it says nothing of the path, the prefix with its only
-    /// path. Fails with `ESRCH` if there is none and `ENOTEMPTY` if the prefix
+    /// Deletes a path: the first path of the prefix that matches `spec`; or, if `spec` has only
+    /// the prefix, the prefix with its only path. Fails with `ESRCH` if there is none and `ENOTEMPTY` if the prefix
     /// has several.
     pub fn delete(&mut self, spec: &Spec<Device>) -> Result<(), Error> {
         let guard = if spec.has_path() { 0 } else { NLM_F_NONREC };
         self.acked(Op::Delete, &Request::DelRoute(spec), guard)
     }
 
-    /// Takes a prefix with all its paths out of the table.
+    /// Deletes a prefix with all its paths.
     pub fn delete_prefix(&mut self, prefix: Prefix) -> Result<(), Error> {
         let spec = Spec {
             prefix: Some(prefix),
@@ -108,8 +107,8 @@ impl<T: Transport> Client<T> {
         self.acked(Op::Delete, &Request::DelRoute(&spec), 0)
     }
 
-    /// Takes out every path that has all that `spec` says; its prefix stands for
-    /// all that it covers.
+    /// Deletes every path that matches `spec`; its prefix selects every prefix that it
+    /// covers.
     pub fn delete_all(&mut self, spec: &Spec<Device>) -> Result<(), Error> {
         self.acked(Op::Delete, &Request::DelRoute(spec), NLM_F_BULK)
     }
@@ -232,7 +231,7 @@ impl<T: Transport> Client<T> {
             }
         }
         received.map_err(|error| {
-            // The end of a dump may be among what was lost.
+            // The end of a dump may be lost too.
             self.open_dump = None;
             Error {
                 op,
@@ -243,7 +242,7 @@ impl<T: Transport> Client<T> {
     }
 }
 
-/// The error of an answer that is not the one hoped for.
+/// The error of an unwanted answer.
 pub(crate) fn refused(op: Op, seq: u32, body: Body) -> Error {
     let kind = match body {
         Body::Error(error) => ErrorKind::Kernel(Box::new(error)),

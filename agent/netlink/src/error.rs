@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What can go wrong with a request.
+//! Errors of requests.
 
 use std::fmt;
 use std::io;
 
 use crate::{KernelError, Malformed};
 
-/// What was asked.
+/// The operation of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs)]
 pub enum Op {
@@ -24,22 +24,22 @@ pub enum Op {
     Load,
 }
 
-/// A request that failed: what was asked, under which number, and why.
+/// An error of a request: operation, sequence number and reason.
 #[derive(Debug, thiserror::Error)]
 #[error("{op} (request {seq}): {kind}")]
 pub struct Error {
-    /// What was asked.
+    /// The operation.
     pub op: Op,
     /// Sequence number of the request; 0 before there was one.
     pub seq: u32,
-    /// Why it failed.
+    /// The reason.
     pub kind: ErrorKind,
 }
 
-/// Why a request failed.
+/// The reason of an error.
 #[derive(Debug, thiserror::Error)]
 pub enum ErrorKind {
-    /// The kernel does not have protocol 31: the module is not there.
+    /// The kernel does not have protocol 31: the module is missing.
     #[error("the kernel has no netlink protocol 31: the nl31 module is missing")]
     Absent,
     /// The kernel refused.

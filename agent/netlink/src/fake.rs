@@ -208,7 +208,7 @@ impl FakeKernel {
         self.out.push_back(datagram);
     }
 
-    /// The socket with the open transaction is closed, and what it had changed is dropped.
+    /// Closes the socket with the open transaction, which drops its changes.
     pub fn hang_up(&mut self) {
         if let Some(mut transaction) = self.transaction.take().filter(|open| !open.failed) {
             self.take_back(&mut transaction);

@@ -12,7 +12,7 @@ use crate::abi::*;
 use crate::device::Device;
 use crate::path_flags::PathFlags;
 
-/// Text of the kernel, cut to what is worth showing.
+/// Text of the kernel, cut at its capacity.
 pub type KernelText = heapless::String<128>;
 
 /// `struct nlmsghdr` without its length.
@@ -118,11 +118,11 @@ pub struct Table {
     pub errors: u64,
 }
 
-/// Bytes that are no message of protocol 31.
+/// Bytes that are not a message of protocol 31.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}")]
 pub struct Malformed {
-    /// What is wrong with them.
+    /// The reason.
     pub reason: &'static str,
 }
 

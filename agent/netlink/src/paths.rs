@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What a change does to the paths of a prefix: the rules of the kernel's table,
-//! for whoever wants to know before it is made.
+//! The effect of a change on the paths of a prefix, by the rules of the kernel's table, for
+//! previews.
 
 use nix::libc;
 use nl31_route::{Path, Spec, append_index};
@@ -18,13 +18,13 @@ pub struct Paths(Vec<Path<Device>>);
 /// Why a change cannot be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Conflict {
-    /// There is a path of this metric, or exactly this path.
+    /// A path of this metric, or exactly this path, exists.
     Exists,
-    /// There is none of this metric to change, or none to delete.
+    /// No path of this metric to change, or no path to delete.
     Missing,
-    /// Several paths, and nothing says which.
+    /// Several paths match.
     Several,
-    /// A prefix has 64 paths at the most.
+    /// A prefix has at most 64 paths.
     TooMany,
 }
 
@@ -47,12 +47,12 @@ impl Paths {
         &self.0
     }
 
-    /// Puts a path where it belongs by its metric, behind all of the same.
+    /// Inserts a path by its metric, after those of the same metric.
     pub fn append(&mut self, path: Path<Device>) {
         self.0.insert(append_index(&self.0, path.metric), path);
     }
 
-    /// Adds a path; says whether it took another's place.
+    /// Adds a path; gives whether it replaced another one.
     pub fn add(&mut self, how: Add, path: Path<Device>) -> Result<bool, Conflict> {
         let same = self.0.iter().position(|other| *other == path);
         let first = self.0.iter().position(|other| other.metric == path.metric);

@@ -89,8 +89,8 @@ impl Socket {
 
 impl AsFd for Socket {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        // SAFETY: the descriptor belongs to `self.socket`, which nobody else can
-        // close, and lives as long as the borrow of `self`.
+        // SAFETY: the descriptor belongs to `self.socket`, which alone can close
+        // it, and lives as long as the borrow of `self`.
         unsafe { BorrowedFd::borrow_raw(self.socket.as_raw_fd()) }
     }
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The way to the kernel and back, under a client.
+//! The connection of a client to the kernel.
 
 use std::io;
 use std::time::Instant;
@@ -16,8 +16,8 @@ pub trait Transport {
     /// without one. A deadline that has passed already asks without waiting.
     fn receive(&mut self, deadline: Instant) -> Result<Option<Message>, ReceiveError>;
 
-    /// A way of its own to the same kernel, which ends with its owner; `None` where this
-    /// is the only one.
+    /// A second connection to the same kernel, closed when dropped; `None` if there can be
+    /// only one.
     fn another(&self) -> io::Result<Option<Box<dyn Transport>>> {
         Ok(None)
     }
@@ -37,7 +37,7 @@ impl<T: Transport + ?Sized> Transport for Box<T> {
     }
 }
 
-/// Why there is no next message.
+/// Why a receive failed.
 #[derive(Debug)]
 pub enum ReceiveError {
     /// Messages were lost: the receive buffer was full (`ENOBUFS`).

@@ -9,7 +9,7 @@ use core::str::FromStr;
 pub struct Protocol(pub u8);
 
 impl Protocol {
-    /// Nobody said who.
+    /// The origin is not specified.
     pub const UNSPEC: Self = Self(0);
 
     /// The numbers that have a name, as iproute2 has them too.

@@ -40,7 +40,7 @@ pub enum Task<'a> {
 pub enum News<'a> {
     /// The answer to the request of this id, the oldest one in flight.
     Answer(u16, Response<'a>),
-    /// Something that comes by itself.
+    /// An unsolicited response.
     Unasked(Response<'a>),
     /// Nothing new.
     Nothing,

@@ -26,7 +26,7 @@ pub struct Frame<'a> {
     pub body: &'a [u8],
 }
 
-/// Bytes between two delimiters that are no frame.
+/// Bytes between two delimiters that are not a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FrameError {
     /// No COBS, too short, or the CRC is wrong.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Many routes in few bytes: a path is said once for all prefixes that have it, and
-//! a prefix leaves out what it shares with the one before.
+//! Many routes in few bytes: a path is encoded once for all prefixes that have it, and a
+//! prefix omits the bytes that it shares with the previous one.
 
 use core::net::IpAddr;
 
@@ -100,7 +100,7 @@ impl State {
     }
 }
 
-/// Bytes that are no items.
+/// Bytes that are not items.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{reason} at byte {offset} of the items")]
 pub struct BadItems {

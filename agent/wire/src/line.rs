@@ -348,7 +348,7 @@ mod tests {
     }
 
     proptest! {
-        /// A person is whoever presses Enter between two silences, and nobody else.
+        /// Only Enter between two silences counts as a person.
         #[test]
         fn only_enter_between_silences_gives_a_taken_line_back(
             bytes in proptest::collection::vec(

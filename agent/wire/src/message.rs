@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Messages: what the bodies of frames say.
+//! Messages: the bodies of frames.
 
 use crate::frame::{CRC, Frame, FrameWriter, Full};
 use crate::items::Items;
@@ -114,7 +114,7 @@ messages! {
         filter: Items<'a>,
         /// The filter's prefix stands for all longer ones in it too.
         longer: bool,
-        /// Must be set if the filter is empty, so that nobody empties the table by
+        /// Must be set if the filter is empty, so that a client cannot empty the table by
         /// leaving something out.
         all: bool,
     }
@@ -313,7 +313,7 @@ messages! {
     /// Events were lost because they came faster than the line takes them. Sent by
     /// itself with id 0.
     0xc1 Lost {}
-    /// A `commit confirmed` was taken back, in time or by somebody. Sent by itself with
+    /// A `commit confirmed` was rolled back, by its deadline or by a user. Sent by itself with
     /// id 0, as events are.
     0xc2 RolledBack {
         /// Prefixes whose paths were restored.

@@ -17,7 +17,7 @@ pub enum Verdict<'a> {
     Repeat(&'a [u8]),
     /// Send [`Server::nak`].
     Refuse(Reason),
-    /// It is no request: say nothing, or two agents would talk for ever.
+    /// Not a request: do not answer, or two agents would answer each other without end.
     Ignore,
 }
 

@@ -18,7 +18,7 @@ use crate::link::Link;
 use crate::output::{Output, counted};
 use crate::port::Port;
 
-/// Attempts before a table that keeps changing is given up.
+/// Most attempts while the table keeps changing.
 pub const ATTEMPTS: usize = 5;
 
 /// The agent's codes for a change that fits another table: no such route, an existing

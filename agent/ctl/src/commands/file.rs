@@ -251,7 +251,7 @@ impl NewFile {
         writeln!(self.writer, "{route}").map_err(|error| Error::File(self.path.clone(), error))
     }
 
-    /// Drops what was written.
+    /// Deletes the unfinished file.
     pub fn restart(&mut self) -> Result<(), Error> {
         *self = Self::create(&self.path)?;
         Ok(())

@@ -55,7 +55,7 @@ impl Lines {
         }
     }
 
-    /// The next one; `None` if there are no more.
+    /// The next line; `None` at the end.
     pub fn read(&mut self) -> Result<Option<Typed>, Error> {
         let reader = match self {
             Self::Terminal(terminal) => return terminal.read(),
@@ -75,7 +75,7 @@ fn piped(reader: &mut impl BufRead) -> io::Result<Option<Typed>> {
     let mut text = Vec::new();
     let len = reader.take(PIPED_MAX).read_until(b'\n', &mut text)?;
     if len as u64 == PIPED_MAX && !text.ends_with(b"\n") {
-        // The rest is not a line of its own.
+        // The rest of a long line is not a further line.
         reader.skip_until(b'\n')?;
     }
     let typed = match String::from_utf8(text) {
@@ -92,7 +92,7 @@ fn unreadable(error: io::Error) -> Error {
     Error::File("standard input".into(), error)
 }
 
-/// A line editor. It has a thread of its own, because no signal ends its wait for a key.
+/// A line editor, in a separate thread: no signal ends its wait for a key.
 pub struct Terminal {
     input: File,
     /// The terminal's settings before the editor reads.

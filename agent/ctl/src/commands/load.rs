@@ -139,7 +139,7 @@ pub fn transaction<P: Port>(
 ) -> Result<u64, Failed> {
     link.done(begin).map_err(|error| (None, error))?;
     let result = batches(link, bar, push).and_then(|count| {
-        // From the first change on nobody else can change the table.
+        // From the first change on no other socket can change the table.
         let now = unchanged.map(|_| generation(link)).transpose();
         match now.map_err(|error| (None, error))? == unchanged {
             true => Ok(count),

@@ -59,7 +59,7 @@ pub fn monitor<P: Port>(
             match generation(link) {
                 Ok(generation) if event.is_none() => lost = seen.silence(generation),
                 Ok(_) => {}
-                // A line that was locked tells of no events.
+                // A locked line sends no events.
                 Err(Error::Refused(refused)) if refused.code != LOCKED => {}
                 Err(error) => return Err(error),
             }

@@ -14,7 +14,7 @@ use crate::interrupt;
 use crate::link::{Link, POLL_INTERVAL};
 use crate::port::Port;
 
-/// The code of an error that the console's status line tells of.
+/// The code of an error in the console's status line.
 pub type Failed = Option<u16>;
 
 /// The console's code for a line that was not understood.
@@ -69,7 +69,7 @@ pub fn line<P: Port>(link: &mut Link<P>, text: &str, out: &mut dyn Write) -> Res
     }
 }
 
-/// The code of a status line that tells of an error.
+/// The code of a status line with an error.
 fn failed(line: &[u8]) -> Failed {
     let status = Status::parse(std::str::from_utf8(line).ok()?)?;
     Some(status.code).filter(|_| status.severity == 'E')

@@ -29,13 +29,14 @@ const NAME_MAX: usize = 32;
 impl<T: Transport> Console<T> {
     /// Lets the editor draw the current prompt, marked by the kernel's answer.
     pub(super) fn renew_prompt(&mut self) {
-        // The boot waits for answers, and would pass over this one; nothing of a paste shows.
+        // During the boot this request would skip answers of the load; a paste shows no prompt.
         let asks = !self.hurried && !self.boot_goes_on();
         let unsaved = asks && self.has_unsaved_changes() == Some(true);
         self.set_prompt(unsaved);
     }
 
-    /// The same, whose mark is that of the last event: many may come.
+    /// The same with the mark of the last event, without asking the kernel for each of many
+    /// events.
     pub(super) fn renew_prompt_below_notice(&mut self) {
         let last = self.changes.last();
         let unsaved = last.is_some_and(|last| self.shared.config.is_unsaved(last));

@@ -35,7 +35,7 @@ impl<H: Host> Program<H> {
         let mut buffer = ItemsBuffer::default();
         let route = Cached::new(&*self.devices).named(route);
         buffer
-            .push(Op::Add, &said(route))
+            .push(Op::Add, &to_spec(route))
             .expect("one route has room");
         self.answer(&Response::Routes {
             items: buffer.items(),
@@ -68,7 +68,7 @@ impl<H: Host> Program<H> {
             let route = match list.held.take() {
                 Some(route) => route,
                 None => match list.client.poll_next(&mut list.dump)? {
-                    Step::Route(route, _) => said(devices.named(route)),
+                    Step::Route(route, _) => to_spec(devices.named(route)),
                     Step::Pending => break,
                     Step::End {
                         interrupted: changed,
@@ -105,7 +105,7 @@ impl<H: Host> Program<H> {
 }
 
 /// The parts of a route that differ from the defaults.
-pub(super) fn said(route: Route<DeviceName>) -> Spec<DeviceName> {
+pub(super) fn to_spec(route: Route<DeviceName>) -> Spec<DeviceName> {
     let path = route.path;
     Spec {
         kind: Some(path.kind).filter(|&kind| kind != PathKind::Unicast),

@@ -18,7 +18,7 @@ use nl31_wire::{
 use super::changes::Changes;
 use super::command::stop;
 use super::host::Host;
-use super::listing::{List, said};
+use super::listing::{List, to_spec};
 use super::refusal::{Refusal, Refused, locked};
 use crate::candidate::confirmed_commit::RolledBack;
 use crate::config::save::Saving;
@@ -189,7 +189,9 @@ impl<H: Host> Program<H> {
         }
         let mut buffer = ItemsBuffer::default();
         let route = Cached::new(&*self.devices).named(event.route.clone());
-        buffer.push(op, &said(route)).expect("one route has room");
+        buffer
+            .push(op, &to_spec(route))
+            .expect("one route has room");
         let item = buffer.items();
         let generation = event.generation.unwrap_or(0);
         self.tell(&Response::Event { generation, item });

@@ -2,8 +2,8 @@
 //! Why the last agent ended, for the log of the next one: the log itself is in memory
 //! and dies with its agent.
 //!
-//! The file says from the start that its agent was killed. Whoever ends it otherwise
-//! says so in its place; an agent that ends in order takes the file away.
+//! From the start, the file says that the agent was killed. Any other end overwrites the
+//! text; an agent that ends in order removes the file.
 
 use std::fmt::{self, Write as _};
 use std::fs::{self, File, OpenOptions};
@@ -50,7 +50,7 @@ pub fn say(text: fmt::Arguments<'_>) {
     let Some((file, _)) = FILE.get() else { return };
     let mut line = Line::default();
     let _ = line.write_fmt(text);
-    // Nobody is there to be told of a failure.
+    // A failure cannot be reported: this also runs in a signal handler.
     let _ = file.set_len(0);
     let _ = file.write_all_at(&line.0, 0);
 }

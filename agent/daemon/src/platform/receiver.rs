@@ -48,11 +48,11 @@ impl<T, const N: usize> Queue<T, N> {
     }
 
     fn items(&self) -> MutexGuard<'_, Deque<T, N>> {
-        // A panic ends the process, so nobody sees what it left behind.
+        // A panic ends the process, so no thread sees a half changed queue.
         self.items.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds an item, or gives it back when the queue is full. Wakes nobody.
+    /// Adds an item without waking the taker; gives the item back when the queue is full.
     fn put(&self, item: T) -> Result<(), T> {
         self.items().push_back(item)
     }
@@ -134,7 +134,7 @@ impl Receiver {
         Ok(Self { shared })
     }
 
-    /// Another handle, for whoever takes the events.
+    /// A further handle of the event queue.
     pub fn events(&self) -> Events {
         Events {
             shared: Arc::clone(&self.shared),

@@ -54,7 +54,7 @@ fn empty_saved_config_is_refused() {
         "{said}"
     );
     assert_eq!(session.table(), ["10.0.0.0/8 dev eth0"]);
-    // Whoever names it means it.
+    // A file that is named may be empty.
     session.plays_with_file("> load FILE\nI200 loaded 0 routes from FILE");
 }
 

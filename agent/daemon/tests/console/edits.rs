@@ -123,7 +123,7 @@ fn edit_that_became_impossible_is_named_nothing_changed() {
         I200 edit 2
         ",
     );
-    // Somebody else is faster.
+    // Another socket adds the route first.
     let route: nl31_netlink::Route<DeviceName> = "11.0.0.0/8 via 192.0.2.1".parse().unwrap();
     let route = route.map_device(Device::Name);
     let client = session.console.client().unwrap();

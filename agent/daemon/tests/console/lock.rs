@@ -45,7 +45,7 @@ fn locked_line_accepts_only_pin_and_hides_it() {
             .ends_with("I200 the kernel is alive\r\nnl31> ")
     );
     session.types("monitor\r");
-    // What was typed is forgotten, and nobody is told of changes.
+    // The input is forgotten, and `monitor` is off.
     assert_eq!(session.types("rou\x15\x04"), "\r\n* locked\r\nPIN: ");
     assert_eq!(
         session.types("ping\r\r\r"),

@@ -121,7 +121,7 @@ fn stopped_list_releases_dump_in_kernel() {
         session.console.feed(b"\x03");
         session.console.work();
         assert!(session.kernel().dumps(), "{command}");
-        // Nobody types anything.
+        // Without further input.
         session.types("");
         assert!(!session.kernel().dumps(), "{command}");
     }

@@ -14,45 +14,45 @@ use crate::path_flags::PathFlags;
 use crate::request::Request;
 use crate::transport::Transport;
 
-/// A dump under way, see [`Client::next`]. Dropping it leaves the rest of it to be
-/// skipped.
+/// A dump in progress, see [`Client::next`]. After it is dropped, the client skips its rest.
 #[derive(Debug)]
 pub struct Dump {
     seq: u32,
     interrupted: bool,
-    /// When something of it was last heard.
+    /// When its last message arrived.
     heard: Instant,
 }
 
-/// What came next in a dump.
+/// The next step of a dump.
 #[derive(Debug)]
 pub enum Step {
-    /// A path, and why it is not in use.
+    /// A path, with the reasons if it is not in use.
     Route(Route<Device>, PathFlags),
     /// Nothing yet, see [`Client::poll_next`].
     Pending,
     /// The end.
     End {
-        /// The table changed meanwhile: this is no picture of one moment.
+        /// The table changed meanwhile: this is not a snapshot.
         interrupted: bool,
     },
 }
 
-/// A part of a dump whose filter selects few takes as long as a look at the whole table.
+/// Time limit of a part of a dump, in client timeouts: with a selective filter the kernel
+/// may walk the whole table for one part.
 const PART_TIMEOUT_FACTOR: u32 = 6;
 
 /// Messages that one call of [`Client::skip`] reads.
 const SKIPPED_MAX: usize = 256;
 
 impl<T: Transport> Client<T> {
-    /// Starts a dump of every path that has all that `spec` says; its prefix
-    /// stands for all that it covers.
+    /// Starts a dump of every path that matches `spec`; its prefix selects every prefix that it
+    /// covers.
     pub fn dump(&mut self, spec: &Spec<Device>) -> Result<Dump, Error> {
         self.start_dump(spec, NLM_F_DUMP)
     }
 
-    /// Starts a dump of the whole table as it is now, whatever changes meanwhile. It
-    /// fails with `ESTALE` where too much changes for that.
+    /// Starts a snapshot of the whole table. It fails with `ESTALE` if too much changes
+    /// meanwhile.
     pub fn snapshot(&mut self) -> Result<Dump, Error> {
         self.start_dump(&Spec::default(), NLM_F_DUMP | NLM_F_ATOMIC)
     }
@@ -83,8 +83,8 @@ impl<T: Transport> Client<T> {
         }
     }
 
-    /// The next path of a dump if it is there already. Fails when nothing has come for
-    /// six times as long as this client waits for an answer.
+    /// The next path of a dump if it has arrived. Fails when nothing arrived for six times the
+    /// client's timeout.
     pub fn poll_next(&mut self, dump: &mut Dump) -> Result<Step, Error> {
         let step = self.step(dump, Instant::now())?;
         if matches!(step, Step::Pending)
@@ -100,9 +100,9 @@ impl<T: Transport> Client<T> {
         Ok(step)
     }
 
-    /// Reads on in a dump that was given up, as far as it is there; gives whether there is
-    /// more to read at once, or `None` when it is over. The kernel keeps what it dumps
-    /// until then, and serves no other dump.
+    /// Reads the available rest of an abandoned dump; gives whether to call again at once, or
+    /// `None` at the end. Until then the kernel pins the dumped table and serves no other
+    /// dump.
     pub fn skip(&mut self) -> Result<Option<bool>, Error> {
         for _ in 0..SKIPPED_MAX {
             if self.open_dump.is_none() {
@@ -119,7 +119,7 @@ impl<T: Transport> Client<T> {
         loop {
             let received = match self.try_receive(Op::Dump, dump.seq, deadline) {
                 Err(error) => {
-                    // What is left of it may have been lost with its end.
+                    // The end of the dump may be lost too.
                     self.open_dump = None;
                     return Err(error);
                 }
@@ -131,7 +131,7 @@ impl<T: Transport> Client<T> {
             if message.header.seq != dump.seq {
                 continue;
             }
-            // Now, or a little later where it was waited for: no clock is read for it.
+            // The deadline instead of the present: saves reading the clock for each path.
             dump.heard = deadline;
             dump.interrupted |= message.header.flags & NLM_F_DUMP_INTR != 0;
             return match message.body {

@@ -65,7 +65,7 @@ impl Editor {
         self.row.forget();
     }
 
-    /// The same without the history: somebody else may come.
+    /// The same without the history, as the next user may be another person.
     pub fn forget(&mut self) {
         let width = self.width();
         *self = Self::new(self.prompt_text());
