@@ -43,7 +43,7 @@ fn run(case: &str, owner: Option<u32>, what: impl FnOnce(&Path)) -> Option<(Exit
     if let Some(wanted) = std::env::var_os(CASE) {
         if wanted == case {
             let folder = folder(std::os::unix::process::parent_id());
-            exit_reason::begin(&folder.join("last-words")).unwrap();
+            exit_reason::begin(&folder.join("exit-reason")).unwrap();
             let writable = Writable {
                 folders: &[&folder],
                 terminal: None,
@@ -66,7 +66,7 @@ fn run(case: &str, owner: Option<u32>, what: impl FnOnce(&Path)) -> Option<(Exit
         .args([&this, "--exact", "--nocapture", "--include-ignored"])
         .env(CASE, case);
     let end = child.stdout(Stdio::null()).status().unwrap();
-    let words = fs::read_to_string(folder.0.join("last-words")).unwrap_or_default();
+    let words = fs::read_to_string(folder.0.join("exit-reason")).unwrap_or_default();
     Some((end, words))
 }
 

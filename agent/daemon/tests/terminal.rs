@@ -419,7 +419,7 @@ fn second_resident_agent_is_refused_and_leaves_the_first_alone() {
     let holder = format!("another agent (process {})", line.agent.id());
     assert!(errors.contains(&holder), "{errors}");
     assert!(line.folder.0.join("run.sock").exists());
-    assert!(line.folder.0.join("run/last-words").exists());
+    assert!(line.folder.0.join("run/exit-reason").exists());
     // An agent for a script works beside it.
     let script = agent(&line.folder)
         .args(["--serial", "-"])

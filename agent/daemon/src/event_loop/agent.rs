@@ -118,7 +118,7 @@ pub fn run(options: Options) -> io::Result<bool> {
         // The agent is the only way to reach the appliance, so the OOM killer takes it last.
         // Without the right to set this, the agent has the usual score.
         let _ = std::fs::write("/proc/self/oom_score_adj", "-1000");
-        match exit_reason::begin(&options.run.join("last-words")) {
+        match exit_reason::begin(&options.run.join("exit-reason")) {
             Ok(None) => {}
             Ok(Some(text)) => log::warn!("the previous agent has ended: {text}"),
             Err(error) => log::warn!("{}: {error}", options.run.display()),
