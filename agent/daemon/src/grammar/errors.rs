@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use nl31_route::Keyword;
+use nl31_route::{Keyword, Word};
 
 use super::level::Level;
 use super::limits::{CONFIRM_SECONDS_MAX, TERMINAL_SIZE_MAX};
@@ -17,6 +17,26 @@ pub struct GrammarError {
     pub len: usize,
     /// The reason and the remedy.
     pub kind: GrammarErrorKind,
+}
+
+impl GrammarError {
+    /// An error of one word.
+    pub(super) fn at(word: Word<'_>, kind: GrammarErrorKind) -> Self {
+        Self {
+            column: word.column,
+            len: word.text.len(),
+            kind,
+        }
+    }
+
+    /// Something is missing at the end of the line.
+    pub(super) fn at_end(line: &str, kind: GrammarErrorKind) -> Self {
+        Self {
+            column: line.trim_ascii_end().len(),
+            len: 0,
+            kind,
+        }
+    }
 }
 
 /// The reason of an error.

@@ -32,11 +32,7 @@ pub fn command(line: &str) -> Result<Option<(&'static Command, usize)>, GrammarE
         if level.depth == command.words.len() {
             let full = command.words[level.depth - 1];
             if command.action.is_written_out() && word.text != full {
-                return Err(GrammarError {
-                    column: word.column,
-                    len: word.text.len(),
-                    kind: GrammarErrorKind::Short(full),
-                });
+                return Err(GrammarError::at(word, GrammarErrorKind::Short(full)));
             }
             return Ok(Some((command, word.column + word.text.len())));
         }
@@ -88,11 +84,7 @@ pub(super) fn family_option(word: &str) -> Option<Family> {
 }
 
 pub(super) fn descend(level: Level, word: Word<'_>) -> Result<Level, GrammarError> {
-    let error = |kind| GrammarError {
-        column: word.column,
-        len: word.text.len(),
-        kind,
-    };
+    let error = |kind| GrammarError::at(word, kind);
     if level == Level::TOP && word.text == IP {
         return Ok(Level { ip: true, ..level });
     }
@@ -152,17 +144,12 @@ pub fn one_of(
     let Some(word) = words.next() else {
         return Ok(None);
     };
-    let error = |word: Word<'_>, kind| GrammarError {
-        column: word.column,
-        len: word.text.len(),
-        kind,
-    };
     if let Some(excess) = words.next() {
-        return Err(error(excess, GrammarErrorKind::Excess));
+        return Err(GrammarError::at(excess, GrammarErrorKind::Excess));
     }
     match match_word(word.text, keywords.iter().map(|keyword| keyword.word), true) {
         Match::One(index) => Ok(Some(index)),
-        _ => Err(error(word, GrammarErrorKind::NotOneOf(keywords))),
+        _ => Err(GrammarError::at(word, GrammarErrorKind::NotOneOf(keywords))),
     }
 }
 
@@ -172,29 +159,23 @@ pub fn confirmed(line: &str, start: usize) -> Result<Option<u32>, GrammarError> 
     let Some(word) = words.next() else {
         return Ok(None);
     };
-    let error = |word: Word<'_>, kind| GrammarError {
-        column: word.column,
-        len: word.text.len(),
-        kind,
-    };
     if match_word(word.text, [CONFIRMED.word].into_iter(), true) != Match::One(0) {
-        return Err(error(word, GrammarErrorKind::NotOneOf(&[CONFIRMED])));
+        return Err(GrammarError::at(
+            word,
+            GrammarErrorKind::NotOneOf(&[CONFIRMED]),
+        ));
     }
     let Some(word) = words.next() else {
-        return Err(GrammarError {
-            column: line.trim_ascii_end().len(),
-            len: 0,
-            kind: GrammarErrorKind::NoSeconds,
-        });
+        return Err(GrammarError::at_end(line, GrammarErrorKind::NoSeconds));
     };
     if let Some(excess) = words.next() {
-        return Err(error(excess, GrammarErrorKind::Excess));
+        return Err(GrammarError::at(excess, GrammarErrorKind::Excess));
     }
     let digits = word.text.bytes().all(|byte| byte.is_ascii_digit());
     let seconds = word.text.parse().ok().filter(|_| digits);
     match seconds {
         Some(seconds) if (1..=CONFIRM_SECONDS_MAX).contains(&seconds) => Ok(Some(seconds)),
-        _ => Err(error(word, GrammarErrorKind::NoSeconds)),
+        _ => Err(GrammarError::at(word, GrammarErrorKind::NoSeconds)),
     }
 }
 
@@ -202,11 +183,7 @@ pub fn confirmed(line: &str, start: usize) -> Result<Option<u32>, GrammarError> 
 pub fn size(line: &str, start: usize) -> Result<[Option<usize>; 2], GrammarError> {
     let mut size = [None; 2];
     for (index, word) in words(line, start).enumerate() {
-        let error = |kind| GrammarError {
-            column: word.column,
-            len: word.text.len(),
-            kind,
-        };
+        let error = |kind| GrammarError::at(word, kind);
         let slot = size.get_mut(index);
         let slot = slot.ok_or_else(|| error(GrammarErrorKind::Excess))?;
         let number = word
@@ -226,11 +203,7 @@ pub fn one_word(line: &str, start: usize) -> Result<Option<&str>, GrammarError> 
     let word = words.next();
     match words.next() {
         None => Ok(word.map(|word| word.text)),
-        Some(excess) => Err(GrammarError {
-            column: excess.column,
-            len: excess.text.len(),
-            kind: GrammarErrorKind::Excess,
-        }),
+        Some(excess) => Err(GrammarError::at(excess, GrammarErrorKind::Excess)),
     }
 }
 
