@@ -52,3 +52,19 @@ proptest! {
         prop_assert_eq!(replies.lines().filter(is_status).count(), lines.len(), "{}", replies);
     }
 }
+
+#[test]
+fn line_of_any_length_gets_its_answer_however_fast_it_arrives() {
+    for chunk in [1, 100, 600, 4000] {
+        let mut session = Session::new(true);
+        let mut left = 20_000;
+        while left > 0 {
+            let now = left.min(chunk);
+            session.types("x".repeat(now));
+            left -= now;
+        }
+        let reply = session.types("\r");
+        assert!(reply.contains("E414 "), "{chunk}: {reply}");
+        assert!(session.types("ping\r").contains("I200 "), "{chunk}");
+    }
+}
