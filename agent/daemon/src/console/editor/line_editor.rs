@@ -145,8 +145,12 @@ impl Editor {
     pub fn insert(&mut self, text: &str, out: &mut Output) -> bool {
         let full = self.buffer.overflowed();
         let fits = self.buffer.insert(text);
+        if !fits && full {
+            // Nothing changes; a long paste would have the row computed for each byte.
+            return false;
+        }
         // Once: a line that echoes sends a BEL back as a key.
-        if !fits && !full {
+        if !fits {
             out.raw(b"\x07");
         }
         self.refresh(out);
