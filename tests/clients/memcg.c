@@ -16,7 +16,12 @@
 
 #define BASE		500
 #define BATCH		100
-#define MANY		20000
+/* Some 9.5 bytes each: FEW take less than LIMIT, MANY more. */
+#define FEW		20000
+#define MANY		60000
+
+/* The kernel brings a group's statistics up to date every two seconds. */
+#define STATISTICS	3
 
 static struct datagram out;
 static unsigned char in[1 << 16];
@@ -177,6 +182,7 @@ static long charge(int fd, bool within, unsigned count, long *table)
 
 	set_up(fd);
 	bytes = table_bytes(fd);
+	sleep(STATISTICS);
 	charged = read_number(GROUP "/memory.stat", "slab_unreclaimable");
 	pid = within ? spawn_limited() : spawn(0);
 	if (!pid) {
@@ -188,6 +194,7 @@ static long charge(int fd, bool within, unsigned count, long *table)
 	}
 	await_success(pid);
 	*table = table_bytes(fd) - bytes;
+	sleep(STATISTICS);
 	return read_number(GROUP "/memory.stat", "slab_unreclaimable") - charged;
 }
 
@@ -197,8 +204,9 @@ static void charged(int fd)
 
 	testing = "charged";
 	write_file(GROUP "/memory.max", "max");
-	without = charge(fd, false, 20000, &table);
-	within = charge(fd, true, 20000, &table);
+	/* what the group is still charged for later has to be below LIMIT */
+	without = charge(fd, false, FEW, &table);
+	within = charge(fd, true, FEW, &table);
 	printf("# %s: figure table=%ld charged=%ld charged_for_others=%ld\n", testing, table,
 	       within, without);
 	if (within < table || without > table / 10)

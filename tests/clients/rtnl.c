@@ -20,6 +20,9 @@
 #define ROUNDS		100
 #define BOUND_MS	100
 
+/* A machine that stands still for a moment spoils a try; what waits for senders does each time. */
+#define TRIES		3
+
 /* Most messages of the smallest kind in a datagram of the default send buffer. */
 #define MESSAGES	(200000 / NLMSG_HDRLEN)
 
@@ -225,11 +228,17 @@ static double beside(void (*sender)(int nr), int rtnl, unsigned index)
 static void try(const char *name, void (*sender)(int nr), double alone, int rtnl, unsigned index)
 {
 	double longest;
+	int i;
 
 	testing = name;
-	longest = beside(sender, rtnl, index);
-	printf("# %s: figure longest_ms=%.1f longest_without_ms=%.1f\n", testing, longest, alone);
-	if (longest > alone + BOUND_MS)
+	for (i = 0; i < TRIES; i++) {
+		longest = beside(sender, rtnl, index);
+		printf("# %s: figure longest_ms=%.1f longest_without_ms=%.1f\n", testing, longest,
+		       alone);
+		if (longest <= alone + BOUND_MS)
+			break;
+	}
+	if (i == TRIES)
 		fail("a link waited %.1f ms, without the senders %.1f ms", longest, alone);
 	passed();
 }
