@@ -99,9 +99,8 @@ impl Replica {
 
     fn routes(&self) -> Vec<Route> {
         let routes = self.0.iter();
-        let routes = routes.flat_map(|(&prefix, paths)| {
-            paths.iter().map(move |path| (prefix, path.clone()))
-        });
+        let routes = routes
+            .flat_map(|(&prefix, paths)| paths.iter().map(move |path| (prefix, path.clone())));
         routes.collect()
     }
 

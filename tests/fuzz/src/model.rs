@@ -247,8 +247,20 @@ impl Filter {
     }
 
     fn read(attributes: &Attributes<'_>) -> Result<Self> {
-        let [_, dst, len, kind, gateway, oif, metric, protocol, _, _, name, ..] =
-            *attributes.values();
+        let [
+            _,
+            dst,
+            len,
+            kind,
+            gateway,
+            oif,
+            metric,
+            protocol,
+            _,
+            _,
+            name,
+            ..,
+        ] = *attributes.values();
         let prefix = match (dst, len) {
             (Some(dst), len) => Some(prefix(dst, len.map(|len| len[0])).ok_or(MALFORMED)?),
             (None, Some(_)) => return Err(MALFORMED),
@@ -280,7 +292,10 @@ impl Filter {
                 u32::from_ne_bytes(value.try_into().expect("4 bytes"))
             })
         };
-        let is_name = |name: &[u8]| name.split_last().is_some_and(|(&end, name)| end == 0 && is_name(name));
+        let is_name = |name: &[u8]| {
+            name.split_last()
+                .is_some_and(|(&end, name)| end == 0 && is_name(name))
+        };
         if (oif.is_some() && number(oif) == 0)
             || name.is_some_and(|name| !is_name(name))
             || number(attributes.values()[TABLE]) != 0
@@ -330,9 +345,8 @@ impl Filter {
 
 /// As `dev_valid_name()`.
 fn is_name(name: &[u8]) -> bool {
-    let wrong = |byte: &u8| {
-        matches!(byte, 0 | b'/' | b':' | b' ' | 0xa0) || (9..=13).contains(byte)
-    };
+    let wrong =
+        |byte: &u8| matches!(byte, 0 | b'/' | b':' | b' ' | 0xa0) || (9..=13).contains(byte);
     !name.is_empty() && name != b"." && name != b".." && !name.iter().any(wrong)
 }
 
@@ -564,7 +578,12 @@ impl Table {
 
     fn lists(&self) -> u32 {
         let lists = self.routes.values();
-        let lists = lists.map(|places| places.iter().map(|place| (&place.path, place.life)).collect::<Vec<_>>());
+        let lists = lists.map(|places| {
+            places
+                .iter()
+                .map(|place| (&place.path, place.life))
+                .collect::<Vec<_>>()
+        });
         lists.collect::<BTreeSet<_>>().len() as u32
     }
 
@@ -800,10 +819,9 @@ impl Model {
             kind::GETROUTE if dump => {
                 let filter = Filter::parse(payload)?;
                 let routes = self.table.visible();
-                let routes =
-                    routes.filter(|(prefix, path)| {
-                        filter.covers(prefix) && filter.selects(path, &self.devices)
-                    });
+                let routes = routes.filter(|(prefix, path)| {
+                    filter.covers(prefix) && filter.selects(path, &self.devices)
+                });
                 Answer::Dump(routes.collect())
             }
             kind::GETROUTE => Answer::Route(self.table.lookup(payload, &self.devices)?),

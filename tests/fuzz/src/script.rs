@@ -273,7 +273,16 @@ fn route_attribute(bytes: &mut Bytes<'_>, payload: &mut Vec<u8>) {
         }
         4 if what & 0x80 != 0 => {
             // the names of devices, there or not
-            let names = [&b"a\0"[..], b"b\0", b"c\0", b"d\0", b"lo\0", b"e\0", b"", b".\0"];
+            let names = [
+                &b"a\0"[..],
+                b"b\0",
+                b"c\0",
+                b"d\0",
+                b"lo\0",
+                b"e\0",
+                b"",
+                b".\0",
+            ];
             attribute(payload, 10, names[usize::from(what >> 3) % names.len()]);
         }
         4 => attribute(payload, 5, &u32::from(what >> 3).to_ne_bytes()),
