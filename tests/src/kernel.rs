@@ -333,6 +333,9 @@ impl Spec {
         key.add("source", version)
             .add("compiler", compiler)
             .add("recipe", include_str!("kernel.rs"));
+        if self.arch == UML.arch {
+            key.add("registers", include_str!("uml_registers.rs"));
+        }
         for fragment in self.fragments {
             key.add_file(project, &project.join(fragment))?;
         }
@@ -383,6 +386,9 @@ impl Spec {
     ) -> Result<Duration> {
         let script = crate::project().join("kmod/add-to-kernel.sh");
         run(Command::new(script).arg(source), "kmod/add-to-kernel.sh")?;
+        if self.arch == UML.arch {
+            crate::uml_registers::mend(source)?;
+        }
 
         let mut wanted = String::new();
         for fragment in self.fragments {

@@ -45,6 +45,7 @@ pub mod qemu;
 pub mod qmp;
 pub mod random;
 pub mod rootfs;
+pub mod uml_registers;
 pub mod unattended;
 pub mod wire;
 pub mod write_log;
