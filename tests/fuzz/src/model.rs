@@ -709,11 +709,11 @@ impl Model {
     /// A transaction that waits for so long fails; its socket, and the message that is named.
     pub fn idle(&mut self) -> Option<(usize, Header)> {
         let open = self.transactions.iter().enumerate();
-        let open = open.filter_map(|(socket, transaction)| match transaction {
+        let mut open = open.filter_map(|(socket, transaction)| match transaction {
             Transaction::Open { last, .. } => Some((socket, *last)),
             _ => None,
         });
-        let open = open.last();
+        let open = open.next_back();
         if let Some((socket, _)) = open {
             self.end(socket, Transaction::Failed);
         }
