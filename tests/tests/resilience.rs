@@ -143,7 +143,8 @@ fn the_watchdog_is_fed_by_an_agent_that_lives() {
 }
 
 fn await_watchdog(guest: &mut Guest) {
-    let fired = guest.wait("the watchdog", 1, |guest| {
+    // A shutdown has 60 seconds, which are more than a fast guest may be silent for.
+    let fired = guest.wait("the watchdog", 4, |guest| {
         Ok(guest.starved()?.then_some(()))
     });
     fired.expect("a reset");
