@@ -22,7 +22,9 @@
 #include "dump.h"
 #include "message.h"
 #include "namespace.h"
+#include "netdev.h"
 #include "netlink.h"
+#include "port_request.h"
 #include "route.h"
 #include "table_request.h"
 
@@ -231,7 +233,7 @@ static int nl31_handle_txn(struct datagram *d, struct nl31_request *req)
 		err = nl31_transaction_end(txns, req);
 	else if (!err && !nl31_is_change(req->nlh->nlmsg_type))
 		err = nl31_extack_err(req, -EINVAL,
-				      "NLM_F_MULTI makes a transaction, and this is no change");
+				      "NLM_F_MULTI makes a transaction, and this is no change of the table");
 	else if (!err)
 		err = nl31_transaction_add(txns, req, nl31_apply_change);
 
@@ -242,8 +244,39 @@ static int nl31_handle_txn(struct datagram *d, struct nl31_request *req)
 	return err ? : ANSWERED;
 }
 
-static int nl31_handle_read(struct nl31_request *req)
+static bool nl31_is_port_change(u16 type)
 {
+	return type == NL31_MSG_NEWPORT || type == NL31_MSG_DELPORT;
+}
+
+/* A change of a port waits for RTNL, which the table's lock does not. */
+static int nl31_handle_port(struct datagram *d, struct nl31_request *req)
+{
+	struct nl31_router *router = &d->ns->router;
+	int err;
+
+	if (!nl31_may_change(d, req->skb))
+		return nl31_extack_err(req, -EPERM,
+				       "changes need CAP_NET_ADMIN");
+	if (req->nlh->nlmsg_type == NL31_MSG_NEWPORT) {
+		err = nl31_netdev_start(router, &req->extack);
+		if (err)
+			return err;
+		err = nl31_router_start(router);
+		if (err)
+			return nl31_extack_err(req, err,
+					       "cannot follow the routes of Linux");
+		err = nl31_port_new(&router->ports, req);
+	} else {
+		err = nl31_port_delete(&router->ports, req);
+	}
+	nl31_netdev_update_mtu(router);
+	return err;
+}
+
+static int nl31_handle_read(struct datagram *d, struct nl31_request *req)
+{
+	struct nl31_router *router = &d->ns->router;
 	const struct nlmsghdr *nlh = req->nlh;
 
 	switch (nlh->nlmsg_type) {
@@ -257,6 +290,10 @@ static int nl31_handle_read(struct nl31_request *req)
 		return nl31_route_get(req);
 	case NL31_MSG_GETTABLE:
 		return nl31_table_get(req);
+	case NL31_MSG_GETPORT:
+		if (nlh->nlmsg_flags & NLM_F_DUMP)
+			return nl31_port_dump(&router->ports, req) ? : ANSWERED;
+		return nl31_port_get(&router->ports, req);
 	default:
 		return nl31_extack_err(req, -EOPNOTSUPP,
 				       "unknown message type %u",
@@ -281,7 +318,9 @@ static int nl31_handle(struct datagram *d, struct nl31_request *req)
 		return nl31_handle_change(d, req);
 	/* what reads sees what was changed before it */
 	nl31_datagram_unlock(d);
-	return nl31_handle_read(req);
+	if (nl31_is_port_change(nlh->nlmsg_type))
+		return nl31_handle_port(d, req);
+	return nl31_handle_read(d, req);
 }
 
 static void nl31_answer(struct nl31_request *req, int err)
