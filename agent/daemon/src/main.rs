@@ -40,7 +40,7 @@ struct Arguments {
     #[arg(long)]
     hash_pin: bool,
 
-    /// Watchdog to ping while all is well; nothing is done where there is no such device.
+    /// Watchdog to ping while the agent works; without such a device the agent pings none.
     #[arg(long, value_name = "PATH")]
     watchdog: Option<PathBuf>,
 }

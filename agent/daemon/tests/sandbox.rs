@@ -270,7 +270,7 @@ fn is_denied_what_would_take_over_the_machine() {
 const DISK: &str = "/dev/nl31-test-disk";
 
 #[test]
-#[ignore = "needs root and a kernel with Landlock"]
+#[ignore = "root and a kernel with Landlock; the lab runs it in the image: cargo test resilience::sandbox"]
 fn landlock_alone_lets_root_write_nothing_else() {
     make_disk();
     allowed("landlock", |folder| {
@@ -281,7 +281,7 @@ fn landlock_alone_lets_root_write_nothing_else() {
 }
 
 #[test]
-#[ignore = "needs root"]
+#[ignore = "root; the lab runs it in the image: cargo test resilience::sandbox"]
 fn agent_becomes_the_owner_of_its_run_folder_and_keeps_one_capability() {
     make_disk();
     allowed_as("user", Some(AGENT), |folder| {
@@ -315,7 +315,7 @@ fn make_disk() {
 }
 
 #[test]
-#[ignore = "needs root and a kernel with PROC_MEM_NO_FORCE"]
+#[ignore = "root and PROC_MEM_NO_FORCE; the lab runs it in the image: cargo test resilience::sandbox"]
 fn root_cannot_write_its_own_constants_through_proc_mem() {
     static CONSTANT: [u8; 8] = *b"constant";
     let mut memory = File::options().write(true).open("/proc/self/mem").unwrap();

@@ -146,7 +146,7 @@ fn parse(raw: &[u8]) -> Option<Frame<'_>> {
 
 /// There is no room for the frame, or it is longer than a frame may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("there is no room for the frame")]
+#[error("the frame does not fit the buffer")]
 pub struct Full;
 
 /// Writes one frame; a postcard flavor, so that a body is never stored on its own.

@@ -12,7 +12,7 @@ pub enum BadMessage {
     #[error("a frame of version {0}; this is version {VERSION}")]
     Version(u8),
     /// There is no message of this kind.
-    #[error("there is no message of kind {0:#04x}")]
+    #[error("no message has kind {0:#04x}")]
     Kind(u8),
     /// The body is not that of its kind, or something is behind it.
     #[error("the body is not that of its kind of message")]

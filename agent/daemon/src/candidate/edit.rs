@@ -19,7 +19,7 @@ pub enum Fault {
     #[error("{0}")]
     Parse(#[from] ParseError),
     /// The device does not exist.
-    #[error("there is no device {0}")]
+    #[error("device {0} does not exist")]
     NoDevice(DeviceName, usize, usize),
     /// Something is missing or superfluous at this column.
     #[error("{1}")]
@@ -219,7 +219,7 @@ mod tests {
     fn what_is_no_edit_says_where_and_why() {
         assert_eq!(
             read("route add 10.0.0.0/8 dev eth7"),
-            "(25, 4) there is no device eth7"
+            "(25, 4) device eth7 does not exist"
         );
         assert!(read("route flush").starts_with("(11, 0) say what to delete"));
         assert!(

@@ -164,7 +164,7 @@ impl Boot {
                 let Some(config) = self.configs.get(index) else {
                     self.state = State::Done;
                     self.unmarked = None;
-                    // After a refusal there is no marker: the next agent tries again.
+                    // After a refusal the agent writes no marker, so that the next agent tries again.
                     if self.refused == 0 {
                         self.write_marker(client);
                     }

@@ -2,8 +2,8 @@
 //! Loads a config into the kernel's table, a few lines at a step.
 //!
 //! The file is read line by line into one transaction of the kernel. So a mistake anywhere
-//! applies nothing, and the memory does not grow with the file. To complete a table instead
-//! of replacing it there is no transaction: then the file is read twice, once to check all
+//! applies nothing, and the memory does not grow with the file. In [`Mode::Missing`] the
+//! agent adds to a table and opens no transaction: it reads the file twice, once to check all
 //! of it, once to apply it.
 
 use std::path::{Path, PathBuf};

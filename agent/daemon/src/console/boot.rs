@@ -81,7 +81,7 @@ impl<T: Transport> Console<T> {
             News::Empty if boot.fell_back() => {
                 self.notice(format_args!("no config loaded; the table is unchanged"));
             }
-            News::Empty => log::info!("there is no config"),
+            News::Empty => log::info!("no config exists"),
             News::Failed(error) => {
                 log::error!("config: {error}");
                 self.notice(format_args!("config not loaded: {}", error.kind));

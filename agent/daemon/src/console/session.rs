@@ -458,8 +458,8 @@ impl<T: Transport> Console<T> {
         booting
     }
 
-    /// Reads the rest of a list that was stopped, while there is no other work; gives `false`
-    /// if the caller has to wait.
+    /// Reads the rest of a list that the user stopped, while the console has no other work;
+    /// gives `false` if the caller has to wait.
     pub(super) fn skip(&mut self) -> bool {
         let left = self.ask(Client::skip).ok().flatten();
         self.waiting = left == Some(false);

@@ -130,7 +130,7 @@ impl<T: Transport> Console<T> {
                 }
                 Ok(Step::Route(..) | Step::End { interrupted: false }) => {
                     if let (0, Some(name)) = (show.shown, &show.missing) {
-                        let text = format_args!("there is no device {name}");
+                        let text = format_args!("device {name} does not exist");
                         self.status(codes::NO_DEVICE, text);
                         return true;
                     }

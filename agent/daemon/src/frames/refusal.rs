@@ -75,7 +75,7 @@ pub(super) fn locked() -> Refusal {
 pub(super) fn no_device(name: &DeviceName) -> Refusal {
     Refusal::new(
         codes::NO_DEVICE.number,
-        format_args!("there is no device {name}"),
+        format_args!("device {name} does not exist"),
     )
 }
 

@@ -14,7 +14,7 @@ const DEVICE: &str = "/dev/kmsg";
 /// Longest line in bytes; the rest is cut.
 const LINE_MAX: usize = 255;
 
-/// Longest record, `PRINTKRB_RECORD_MAX` of Linux and a key for each device.
+/// Longest record: `CONSOLE_EXT_LOG_MAX` of Linux 6.1; later ones are shorter.
 const RECORD_MAX: usize = 8192;
 
 /// Words for the severities of syslog(3), 0 to 7.

@@ -141,7 +141,7 @@ fn wrong_line_gets_caret_and_changes_nothing() {
         > route add 10.0.0.0/8 dev eth7
           route add 10.0.0.0/8 dev eth7
                                    ^^^^
-        E406 there is no device eth7
+        E406 device eth7 does not exist
         > route add blackhole 10.0.0.0/8 dev eth0
           route add blackhole 10.0.0.0/8 dev eth0
                                              ^^^^

@@ -111,19 +111,19 @@ fn unknown_device_name_is_refused() {
         > route add 10.0.0.0/8 dev eth0
         I200 added 10.0.0.0/8
         > route show dev eth7
-        E406 there is no device eth7
+        E406 device eth7 does not exist
         > route del 10.0.0.0/8 dev eth7
           route del 10.0.0.0/8 dev eth7
                                    ^^^^
-        E406 there is no device eth7
+        E406 device eth7 does not exist
         > route flush dev eth7
           route flush dev eth7
                           ^^^^
-        E406 there is no device eth7
+        E406 device eth7 does not exist
         > route flush 10.0.0.0/8 dev eth7
           route flush 10.0.0.0/8 dev eth7
                                      ^^^^
-        E406 there is no device eth7
+        E406 device eth7 does not exist
         ",
     );
 }

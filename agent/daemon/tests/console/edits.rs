@@ -91,7 +91,7 @@ fn invalid_edit_is_refused_and_not_kept() {
         > route add 10.0.0.0/8 dev eth7
           route add 10.0.0.0/8 dev eth7
                                    ^^^^
-        E406 there is no device eth7
+        E406 device eth7 does not exist
         > route flush 10.0.0.0/8 dev eth0
           route flush 10.0.0.0/8 dev eth0
                                          ^

@@ -42,14 +42,21 @@ impl Iter<'_> {
                 TAG_V4..=0x20 => self.prefix(Family::V4, tag, [0; 16], 0)?,
                 TAG_V6..=0xa1 => self.prefix(Family::V6, tag - TAG_V6, [0; 16], 0)?,
                 TAG_SHARED..=0xbf => {
-                    let last = self.state.last.ok_or("there is no prefix before")?;
+                    let last = self
+                        .state
+                        .last
+                        .ok_or("no item before this one has a prefix")?;
                     let shared = usize::from(tag - TAG_SHARED);
                     let (octets, _) = octets(last.address());
                     self.prefix(last.family(), last.len(), octets, shared)?
                 }
                 TAG_PATH_AGAIN..=0xc7 => {
                     let index = usize::from(tag - TAG_PATH_AGAIN);
-                    let path = self.state.paths.get(index).ok_or("there is no such path")?;
+                    let path = self
+                        .state
+                        .paths
+                        .get(index)
+                        .ok_or("the list of recent paths is shorter")?;
                     self.state.path = path.clone();
                     continue;
                 }

@@ -67,12 +67,18 @@ fn bad_bytes_are_named() {
         bad(&[7, 1]),
         reason(2, "bits are set beyond the prefix length")
     );
-    assert_eq!(bad(&[0xb0]), reason(1, "there is no prefix before"));
+    assert_eq!(
+        bad(&[0xb0]),
+        reason(1, "no item before this one has a prefix")
+    );
     assert_eq!(
         bad(&[8, 10, 0xb2]),
         reason(3, "more bytes are shared than the prefix has")
     );
-    assert_eq!(bad(&[0xc0, 0]), reason(1, "there is no such path"));
+    assert_eq!(
+        bad(&[0xc0, 0]),
+        reason(1, "the list of recent paths is shorter")
+    );
     assert_eq!(bad(&[0xa2]), reason(1, "unknown tag"));
     assert_eq!(bad(&[0xd6]), reason(1, "unknown tag"));
     assert_eq!(bad(&[0xff]), reason(1, "unknown tag"));
