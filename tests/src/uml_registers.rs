@@ -41,20 +41,17 @@ pub fn mend(source: &Path) -> Result<()> {
     let file = source.join(FILE);
     let text =
         fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
-    match mended(&text) {
-        Some(text) if text.is_empty() => Ok(()),
-        Some(text) => {
-            fs::write(&file, text).with_context(|| format!("cannot write {}", file.display()))
-        }
-        None => bail!("{}: not the function that Linux 6.12 has", file.display()),
+    if text.contains(NEW) {
+        return Ok(());
     }
+    let Some(text) = mended(&text) else {
+        bail!("{}: not the function that Linux 6.12 has", file.display());
+    };
+    fs::write(&file, text).with_context(|| format!("cannot write {}", file.display()))
 }
 
-/// The mended text; empty if it is mended already; `None` if it is another one.
+/// The mended text; `None` if the function is another one.
 fn mended(text: &str) -> Option<String> {
-    if text.contains(NEW) {
-        return Some(String::new());
-    }
     (text.matches(OLD).count() == 1).then(|| text.replace(OLD, NEW))
 }
 
@@ -63,11 +60,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn function_is_mended_once_and_an_unknown_one_is_told() {
+    fn function_is_mended_and_another_one_is_refused() {
         let before = format!("a\n{OLD}b\n");
         let after = mended(&before).unwrap();
         assert_eq!(after, format!("a\n{NEW}b\n"));
-        assert_eq!(mended(&after), Some(String::new()));
         assert_eq!(mended("another"), None);
     }
 }
