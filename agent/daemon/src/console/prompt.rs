@@ -26,35 +26,55 @@ const NAME: &str = "nl31";
 /// Longer names are cut.
 const NAME_MAX: usize = 32;
 
+/// What of the prompt is asked for once a command: notices, which may be many, keep it.
+#[derive(Debug, Default)]
+pub(super) struct Shown {
+    /// The host name; empty where the board has none.
+    name: heapless::String<NAME_MAX>,
+    /// The mark of unsaved changes.
+    unsaved: bool,
+}
+
 impl<T: Transport> Console<T> {
     /// Lets the editor draw the current prompt, marked by the kernel's answer.
     pub(super) fn renew_prompt(&mut self) {
+        self.shown.name.clear();
+        if self.shared.appliance
+            && let Some(name) = system::host_name()
+        {
+            let _ = self.shown.name.push_str(&name[..name.len().min(NAME_MAX)]);
+        }
         // During the boot this request would skip answers of the load; a paste shows no prompt.
         let asks = !self.hurried && !self.boot_goes_on();
-        let unsaved = asks && self.has_unsaved_changes() == Some(true);
-        self.set_prompt(unsaved);
+        self.shown.unsaved = asks && self.has_unsaved_changes() == Some(true);
+        self.set_prompt();
     }
 
-    /// The same with the mark of the last event, without asking the kernel for each of many
-    /// events.
+    /// Lets the editor draw the current prompt below a notice. The generation is that of the
+    /// last event, and a mark stays until the next command: so a flood of events neither asks
+    /// the kernel nor reads files.
     pub(super) fn renew_prompt_below_notice(&mut self) {
-        let last = self.changes.last();
-        let unsaved = last.is_some_and(|last| self.shared.config.is_unsaved(last));
-        self.set_prompt(unsaved);
+        if !self.shown.unsaved
+            && let Some(last) = self.changes.last()
+        {
+            self.shown.unsaved = self.shared.config.is_unsaved(last);
+        }
+        self.set_prompt();
     }
 
-    fn set_prompt(&mut self, unsaved: bool) {
-        let name = match self.shared.appliance {
-            true => system::host_name(),
-            false => None,
+    fn set_prompt(&mut self) {
+        let shown = &self.shown;
+        let name = if shown.name.is_empty() {
+            NAME
+        } else {
+            &shown.name
         };
-        let name = name.as_deref().unwrap_or(NAME);
         let mut text = heapless::String::<PROMPT_MAX>::new();
-        let _ = text.push_str(&name[..name.len().min(NAME_MAX)]);
+        let _ = text.push_str(name);
         if let Some(candidate) = &self.candidate {
             let _ = write!(text, "(edit {})", candidate.edits());
         }
-        if unsaved {
+        if shown.unsaved {
             let _ = text.push('*');
         }
         if self.shared.left().is_some() {

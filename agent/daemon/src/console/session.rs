@@ -23,7 +23,7 @@ use super::editor::{DRAWN_MAX, Editor, LINE_MAX, Line, Request};
 use super::info::{Log, Topic};
 use super::intake::{Intake, Verdict};
 use super::lock::{self, Lock};
-use super::prompt::PROMPT;
+use super::prompt::{PROMPT, Shown};
 use super::shared::Shared;
 use super::show::Show;
 use crate::candidate::edit_log::Candidate;
@@ -97,6 +97,8 @@ pub struct Console<T> {
     pub(super) rows: usize,
     /// Rows of output since the command, or since the last page.
     pub(super) printed: usize,
+    /// What the prompt shows besides what is open.
+    pub(super) shown: Shown,
     /// The prompt was drawn: from then on a notice has to keep the line.
     pub(super) prompted: bool,
     /// The line of a script, as far as it has arrived.
@@ -142,6 +144,7 @@ impl<T: Transport> Console<T> {
             told: (0, 0),
             rows: 0,
             printed: 0,
+            shown: Shown::default(),
             prompted: false,
             script: heapless::Vec::new(),
             script_overflowed: false,

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Changes of the table as they happen, and events that are lost.
 
-use crate::session::{Session, screen, script};
+use nl31_netlink::{Add, Device, Route};
+use nl31_route::DeviceName;
+
+use crate::session::{Session, client, screen, script};
 
 #[test]
 fn monitor_shows_changes_until_off() {
@@ -34,6 +37,31 @@ fn lost_events_are_counted_from_table() {
         "* 2 changes came too fast to be shown; see `route show`\n"
     );
     assert!(session.types("stats\n").contains("\nevents-lost 2\n"));
+}
+
+#[test]
+fn changes_between_two_clients_of_one_table_count_as_lost() {
+    let mut session = Session::new(false);
+    session.types("monitor on\nroute add 10.0.0.0/8 dev eth0\n");
+    session.hears();
+    // The agent opens the kernel again; the table is the same, three changes further on.
+    session.console.detach();
+    let mut again = client();
+    for text in ["10.0.0.0/8", "11.0.0.0/8", "12.0.0.0/8", "13.0.0.0/8"] {
+        let route: Route<DeviceName> = format!("{text} dev eth0").parse().unwrap();
+        again
+            .add(Add::Add, &route.map_device(Device::Name))
+            .unwrap();
+    }
+    session.console.attach(again);
+    assert_eq!(
+        session.types(""),
+        "* 3 changes came too fast to be shown; see `route show`\n"
+    );
+    // A module that was loaded again begins a table of its own.
+    session.console.detach();
+    session.console.attach(client());
+    assert_eq!(session.types(""), "");
 }
 
 #[test]
