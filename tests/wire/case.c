@@ -52,7 +52,7 @@ static void diagnose(const char *what, const char *lines)
 	}
 }
 
-static bool lines_match(const char *want, const char *got)
+bool lines_match(const char *want, const char *got)
 {
 	char *patterns = strdup(want), *lines = strdup(got);
 	char *pattern, *line, *p = patterns, *l = lines;

@@ -36,6 +36,9 @@ void fail(const char *file, int line, const char *format, ...)
 			fail(__FILE__, __LINE__, __VA_ARGS__);		\
 	} while (0)
 
+/* Does each line match its pattern, as of fnmatch(3), and is none left over? */
+bool lines_match(const char *want, const char *got);
+
 /*
  * What has come to the client is this, line by line, and nothing else. Lines are patterns
  * as of fnmatch(3).

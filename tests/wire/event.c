@@ -110,7 +110,7 @@ CASE(event_limit, "a changed limit is an event NEWTABLE; the same limit again is
 	expect(&listener, "");
 }
 
-CASE(event_cascade, "changes of a cascade that are answered are events in their order; those that are not, as the difference they make together")
+CASE(event_cascade, "changes of a cascade that are answered are events in their order")
 {
 	struct client c, listener;
 
@@ -122,16 +122,42 @@ CASE(event_cascade, "changes of a cascade that are answered are events in their 
 	expect(&listener,
 	       "event NEWROUTE 10.2.0.0/16 unicast via 192.0.2.1 gen 1 CREATE\n"
 	       "event NEWROUTE 10.1.0.0/16 unicast via 192.0.2.1 gen 2 CREATE");
-	datagram(&c);
-	message(&c, NEWROUTE, CREATE, "10.4.0.0/16 via 192.0.2.1");
-	message(&c, NEWROUTE, CREATE, "10.3.0.0/16 via 192.0.2.1");
-	message(&c, DELROUTE, 0, "10.4.0.0/16");
-	message(&c, DELROUTE, 0, "10.2.0.0/16");
-	message(&c, NEWROUTE, CREATE, "10.2.0.0/16 via 192.0.2.2");
-	transmit(&c);
-	expect(&listener,
-	       "event NEWROUTE 10.2.0.0/16 unicast via 192.0.2.2 gen 3 REPLACE\n"
-	       "event NEWROUTE 10.3.0.0/16 unicast via 192.0.2.1 gen 4 CREATE");
+}
+
+/*
+ * The kernel may release the table between any two messages, at the latest after a
+ * millisecond; changes on either side are then told separately. A slow kernel does so in
+ * one try, not in each.
+ */
+CASE(event_cascade_together, "changes of a cascade that are not answered are told as the difference they make together")
+{
+	struct client c, listener;
+	bool together = false;
+	char *lines;
+	int tries;
+
+	pair(&c, &listener);
+	for (tries = 0; tries < 50 && !together; tries++) {
+		must(&c, NEWTABLE, REPLACE, NULL);
+		add(&c, "10.2.0.0/16 via 192.0.2.1");
+		free(transcript(&listener));
+		datagram(&c);
+		message(&c, NEWROUTE, CREATE, "10.4.0.0/16 via 192.0.2.1");
+		message(&c, NEWROUTE, CREATE, "10.3.0.0/16 via 192.0.2.1");
+		message(&c, DELROUTE, 0, "10.4.0.0/16");
+		message(&c, DELROUTE, 0, "10.2.0.0/16");
+		message(&c, NEWROUTE, CREATE, "10.2.0.0/16 via 192.0.2.2");
+		transmit(&c);
+		lines = transcript(&listener);
+		together = lines_match("event NEWROUTE 10.2.0.0/16 unicast via 192.0.2.2 gen * REPLACE\n"
+				       "event NEWROUTE 10.3.0.0/16 unicast via 192.0.2.1 gen * CREATE",
+				       lines);
+		free(lines);
+	}
+	check(together, "never told together in %d tries", tries);
+	expect_table(&c,
+		     "NEWROUTE 10.2.0.0/16 unicast via 192.0.2.2\n"
+		     "NEWROUTE 10.3.0.0/16 unicast via 192.0.2.1");
 }
 
 CASE(event_order_of_paths, "another order of the same paths is told, so that a listener gets it")
