@@ -52,8 +52,10 @@ static int nl31_netdev_event(struct notifier_block *nb, unsigned long event,
 	const struct net_device *dev = netdev_notifier_info_to_dev(ptr);
 	struct nl31_ns *ns = nl31_ns_find(dev_net(dev));
 
-	if (ns)
-		nl31_device_event(&ns->table.path_lists.devices, dev, event);
+	if (!ns)
+		return NOTIFY_DONE;
+	nl31_device_event(&ns->table.path_lists.devices, dev, event);
+	nl31_port_event(&ns->ports, dev, event);
 	return NOTIFY_DONE;
 }
 

@@ -23,6 +23,7 @@
 #include "message.h"
 #include "namespace.h"
 #include "netlink.h"
+#include "port_request.h"
 #include "route.h"
 #include "table_request.h"
 
@@ -231,7 +232,7 @@ static int nl31_handle_txn(struct datagram *d, struct nl31_request *req)
 		err = nl31_transaction_end(txns, req);
 	else if (!err && !nl31_is_change(req->nlh->nlmsg_type))
 		err = nl31_extack_err(req, -EINVAL,
-				      "NLM_F_MULTI makes a transaction, and this is no change");
+				      "NLM_F_MULTI makes a transaction, and this is no change of the table");
 	else if (!err)
 		err = nl31_transaction_add(txns, req, nl31_apply_change);
 
@@ -242,7 +243,23 @@ static int nl31_handle_txn(struct datagram *d, struct nl31_request *req)
 	return err ? : ANSWERED;
 }
 
-static int nl31_handle_read(struct nl31_request *req)
+static bool nl31_is_port_change(u16 type)
+{
+	return type == NL31_MSG_NEWPORT || type == NL31_MSG_DELPORT;
+}
+
+/* A change of a port waits for RTNL, which the table's lock does not. */
+static int nl31_handle_port(struct datagram *d, struct nl31_request *req)
+{
+	if (!nl31_may_change(d, req->skb))
+		return nl31_extack_err(req, -EPERM,
+				       "changes need CAP_NET_ADMIN");
+	if (req->nlh->nlmsg_type == NL31_MSG_NEWPORT)
+		return nl31_port_new(&d->ns->ports, req);
+	return nl31_port_delete(&d->ns->ports, req);
+}
+
+static int nl31_handle_read(struct datagram *d, struct nl31_request *req)
 {
 	const struct nlmsghdr *nlh = req->nlh;
 
@@ -257,6 +274,10 @@ static int nl31_handle_read(struct nl31_request *req)
 		return nl31_route_get(req);
 	case NL31_MSG_GETTABLE:
 		return nl31_table_get(req);
+	case NL31_MSG_GETPORT:
+		if (nlh->nlmsg_flags & NLM_F_DUMP)
+			return nl31_port_dump(&d->ns->ports, req) ? : ANSWERED;
+		return nl31_port_get(&d->ns->ports, req);
 	default:
 		return nl31_extack_err(req, -EOPNOTSUPP,
 				       "unknown message type %u",
@@ -281,7 +302,9 @@ static int nl31_handle(struct datagram *d, struct nl31_request *req)
 		return nl31_handle_change(d, req);
 	/* what reads sees what was changed before it */
 	nl31_datagram_unlock(d);
-	return nl31_handle_read(req);
+	if (nl31_is_port_change(nlh->nlmsg_type))
+		return nl31_handle_port(d, req);
+	return nl31_handle_read(d, req);
 }
 
 static void nl31_answer(struct nl31_request *req, int err)

@@ -56,6 +56,12 @@ static u16 known_flags(u16 type)
 	case NL31_MSG_GETTABLE:
 		/* a dump is refused with an error of its own */
 		return all | NLM_F_DUMP;
+	case NL31_MSG_NEWPORT:
+		return change | NLM_F_CREATE | NLM_F_EXCL | NLM_F_REPLACE;
+	case NL31_MSG_DELPORT:
+		return change;
+	case NL31_MSG_GETPORT:
+		return all | NLM_F_DUMP;
 	case NLMSG_NOOP:
 	case NL31_MSG_GREET:
 		return all;

@@ -101,6 +101,13 @@ expect({name: table[name] for name in ("routes4", "routes6", "paths4", "paths6",
        {"routes4": 1, "routes6": 1, "paths4": 1, "paths6": 1, "max-routes": 1234,
         "generation": 5, "lookups": 1, "hits": 1, "errors": 1})
 
+# newport, getport, delport; a namespace of its own has the loopback device only
+for operation in ("newport", "delport", "getport"):
+    error = cli("do", operation, {"ifname": "lo"}, *["--create"][:operation == "newport"])
+    if "loopback" not in error and "lo is no port" not in error:
+        sys.exit(f"{operation}: {error}")
+expect(cli("dump", "getport"), [])
+
 # what the specification says there is has been done
 listener = YnlFamily(SPEC, SCHEMA, True)
 operations = {(name, mode) for name, op in listener.ops.items() for mode in op.modes}

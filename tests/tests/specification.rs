@@ -42,7 +42,7 @@ fn linuxs_own_tool_does_every_operation_of_the_specification() {
     let packages = ["python3-minimal", "python3-yaml", "python3-jsonschema"];
     let said = python(&packages, "ynl.py", &[&linux, &spec]);
     assert!(
-        said.contains("8 operations and 3 events by the specification"),
+        said.contains("12 operations and 3 events by the specification"),
         "{said}"
     );
 }

@@ -121,7 +121,7 @@ CASE(unknown_type, "an unknown type gets EOPNOTSUPP")
 
 	client_open(&c);
 	ask(&c, NL31_MSG_MAX + 1, 0, NULL);
-	expect(&c, "EOPNOTSUPP '*22*'");
+	expect(&c, "EOPNOTSUPP '*25*'");
 	ask(&c, NLMSG_MIN_TYPE - 1, ACK, NULL);
 	expect(&c, "EOPNOTSUPP '*15*'");
 }

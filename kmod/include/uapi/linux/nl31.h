@@ -69,7 +69,20 @@
  * @NL31_MSG_GETTABLE: Anyone. Reply: NL31_MSG_NEWTABLE with all of enum
  *	nl31_table_attr.
  *
- * NLMSG_NOOP is answered with NLMSG_DONE.
+ * @NL31_MSG_NEWPORT: CAP_NET_ADMIN. Makes a device a port, see enum nl31_port_attr.
+ *	NLM_F_CREATE | NLM_F_EXCL makes one (-EEXIST if the device is one;
+ *	NLM_F_CREATE alone is the same), NLM_F_CREATE | NLM_F_REPLACE makes or
+ *	changes one, NLM_F_REPLACE changes one (-ENOENT if there is none). A
+ *	change leaves attributes alone that are not given. Also the reply to
+ *	NL31_MSG_GETPORT, and the event for a port that is new or has changed.
+ * @NL31_MSG_DELPORT: CAP_NET_ADMIN. Ends a port; -ESRCH if the device is none.
+ *	Also the event for a port that has ended; its device may be gone.
+ * @NL31_MSG_GETPORT: Anyone. The port of a device, -ESRCH if it is none; with
+ *	NLM_F_DUMP and no attribute all ports. Reply: NL31_MSG_NEWPORT with all of
+ *	enum nl31_port_attr.
+ *
+ * NLMSG_NOOP is answered with NLMSG_DONE. The port messages belong to no
+ * transaction.
  *
  * Changes that are marked NLM_F_MULTI and closed by an NLMSG_DONE are one
  * transaction: all of it or nothing is applied, and one answer is sent, either
@@ -87,6 +100,9 @@ enum nl31_msg {
 	NL31_MSG_GETROUTE,
 	NL31_MSG_NEWTABLE,
 	NL31_MSG_GETTABLE,
+	NL31_MSG_NEWPORT,
+	NL31_MSG_DELPORT,
+	NL31_MSG_GETPORT,
 
 	/* private: */
 	__NL31_MSG_MAX,
@@ -99,10 +115,12 @@ enum nl31_msg {
  * @NL31_GRP_NONE: no group
  * @NL31_GRP_ROUTE: NL31_MSG_NEWROUTE, NL31_MSG_DELROUTE and NL31_MSG_NEWTABLE,
  *	one message for each path changed, with port id 0 and sequence number 0
+ * @NL31_GRP_PORT: NL31_MSG_NEWPORT and NL31_MSG_DELPORT
  */
 enum nl31_group {
 	NL31_GRP_NONE,
 	NL31_GRP_ROUTE,
+	NL31_GRP_PORT,
 
 	/* private: */
 	__NL31_GRP_MAX,
@@ -249,6 +267,72 @@ enum nl31_table_attr {
 	/* private: */
 	__NL31_TABLE_MAX,
 	NL31_TABLE_MAX = __NL31_TABLE_MAX - 1
+};
+
+/**
+ * enum nl31_urpf - is the source of a packet checked by the table?
+ *
+ * @NL31_URPF_OFF: no
+ * @NL31_URPF_LOOSE: there has to be a route to it
+ * @NL31_URPF_STRICT: the path in use has to lead over the port
+ * @NL31_URPF_FEASIBLE: one of the paths has to lead over the port
+ */
+enum nl31_urpf {
+	NL31_URPF_OFF,
+	NL31_URPF_LOOSE,
+	NL31_URPF_STRICT,
+	NL31_URPF_FEASIBLE
+};
+
+/**
+ * enum nl31_port_attr - attributes of the port messages
+ *
+ * @NL31_PORT_UNSPEC: never used
+ * @NL31_PORT_IFINDEX: u32: index of the device
+ * @NL31_PORT_IFNAME: string, 1 to 15 bytes and a zero: its name; requests carry
+ *	the index or the name
+ * @NL31_PORT_FORWARDING: u8: 1: packets that come in are forwarded by the table;
+ *	0: left to Linux. A new port forwards where this is absent.
+ * @NL31_PORT_URPF: u8, enum nl31_urpf; off where absent
+ * @NL31_PORT_RECEIVED: u64: IP packets that came in and were looked at; the sum of
+ *	those that follow
+ * @NL31_PORT_FORWARDED: u64: sent on
+ * @NL31_PORT_HANDED_UP: u64: left to Linux: for the router itself, with options, by
+ *	a route of Linux, or while forwarding is off
+ * @NL31_PORT_DROP_URPF: u64: dropped: source address, by NL31_PORT_URPF
+ * @NL31_PORT_DROP_NO_ROUTE: u64: no route
+ * @NL31_PORT_DROP_BLACKHOLE: u64: the route is a blackhole
+ * @NL31_PORT_DROP_UNREACHABLE: u64: the route is unreachable
+ * @NL31_PORT_DROP_PROHIBIT: u64: the route prohibits it
+ * @NL31_PORT_DROP_TTL: u64: TTL or hop limit exceeded
+ * @NL31_PORT_DROP_TOO_BIG: u64: too big for the path, and must not be fragmented
+ * @NL31_PORT_DROP_POLICY: u64: by a policy of IPsec
+ * @NL31_PORT_DROP_OTHER: u64: memory is short, or the packet is not to be forwarded
+ * @NL31_PORT_PAD: padding, to be ignored
+ */
+enum nl31_port_attr {
+	NL31_PORT_UNSPEC,
+	NL31_PORT_IFINDEX,
+	NL31_PORT_IFNAME,
+	NL31_PORT_FORWARDING,
+	NL31_PORT_URPF,
+	NL31_PORT_RECEIVED,
+	NL31_PORT_FORWARDED,
+	NL31_PORT_HANDED_UP,
+	NL31_PORT_DROP_URPF,
+	NL31_PORT_DROP_NO_ROUTE,
+	NL31_PORT_DROP_BLACKHOLE,
+	NL31_PORT_DROP_UNREACHABLE,
+	NL31_PORT_DROP_PROHIBIT,
+	NL31_PORT_DROP_TTL,
+	NL31_PORT_DROP_TOO_BIG,
+	NL31_PORT_DROP_POLICY,
+	NL31_PORT_DROP_OTHER,
+	NL31_PORT_PAD,
+
+	/* private: */
+	__NL31_PORT_MAX,
+	NL31_PORT_MAX = __NL31_PORT_MAX - 1
 };
 
 #endif /* _UAPI_LINUX_NL31_H */

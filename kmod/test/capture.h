@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* A device that keeps what is sent, and through which packets come in. */
+#ifndef _NL31_TEST_CAPTURE_H
+#define _NL31_TEST_CAPTURE_H
+
+#include <kunit/test.h>
+#include <linux/netdevice.h>
+#include <linux/skbuff.h>
+
+struct net_device *capture_open(struct kunit *test, struct net *net,
+				const char *name);
+void capture_close(struct net_device *dev);
+struct sk_buff *capture_sent(struct net_device *dev);
+void capture_flush(struct net_device *dev);
+
+#endif /* _NL31_TEST_CAPTURE_H */
