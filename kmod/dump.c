@@ -81,12 +81,13 @@ static int dump_done(struct netlink_callback *cb)
 }
 
 /* The first path that can be used, of those there are. */
-static unsigned int find_in_use(const struct nl31_path_list *list)
+static unsigned int find_in_use(const struct nl31_path_list *list,
+				enum nl31_family family)
 {
 	unsigned int i;
 
 	for (i = 0; i < list->count; i++)
-		if (nl31_path_is_usable(&list->path[i]))
+		if (nl31_path_is_usable(&list->path[i], family))
 			break;
 	return i;
 }
@@ -113,7 +114,8 @@ static int dump_prefix(struct sk_buff *skb, struct dump *dump,
 		       const struct nlmsghdr *header, const struct lpm_key *key,
 		       const struct nl31_path_list *list)
 {
-	const unsigned int in_use = list->count > 1 ? find_in_use(list) : 0;
+	const unsigned int in_use = list->count > 1 ?
+				    find_in_use(list, dump->family) : 0;
 	const bool filtered = dump->filter.given;
 	unsigned int i;
 

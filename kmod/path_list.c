@@ -68,6 +68,7 @@ void nl31_path_seal(struct nl31_path *path)
 {
 	path->hash = jhash(path, NL31_PATH_IDENTITY, nl31_path_seed);
 	path->attrs_len = 0;
+	path->adjacency = NULL;
 }
 
 static void path_put_attr(struct nl31_path *path, u16 type, const void *data,
@@ -218,7 +219,58 @@ static void path_list_put_devices(struct nl31_path_lists *lists,
 	spin_unlock(&lists->devices.lock);
 }
 
-static struct nl31_path_list *list_alloc(const struct nl31_path_key *key)
+static struct nl31_adjacency *path_get_adjacency(struct nl31_path_lists *lists,
+						 const struct nl31_path *path)
+{
+	struct nl31_adjacency_key key;
+
+	memset(&key, 0, sizeof(key));
+	key.device = path->device;
+	memcpy(key.gateway, path->gateway, sizeof(key.gateway));
+	key.gateway_len = path->gateway_len;
+	key.type = path->type;
+	return nl31_adjacency_get(&lists->adjacencies, &key);
+}
+
+/* They refer to the devices, which are put behind them. */
+static void list_put_adjacencies(struct nl31_path_lists *lists,
+				 const struct nl31_path_list *list)
+{
+	unsigned int i;
+
+	spin_lock_bh(&lists->adjacencies.lock);
+	for (i = 0; i < list->count; i++)
+		if (list->path[i].adjacency)
+			nl31_adjacency_put_locked(list->path[i].adjacency);
+	spin_unlock_bh(&lists->adjacencies.lock);
+}
+
+/* Those of paths that other lists have are there. Returns 0 or -ENOMEM. */
+static int list_get_adjacencies(struct nl31_path_lists *lists,
+				struct nl31_path_list *list)
+{
+	unsigned int i;
+
+	spin_lock_bh(&lists->adjacencies.lock);
+	for (i = 0; i < list->count; i++)
+		if (list->path[i].adjacency)
+			nl31_adjacency_hold_locked(list->path[i].adjacency);
+	spin_unlock_bh(&lists->adjacencies.lock);
+	for (i = 0; i < list->count; i++) {
+		if (list->path[i].adjacency)
+			continue;
+		list->path[i].adjacency = path_get_adjacency(lists,
+							     &list->path[i]);
+		if (!list->path[i].adjacency) {
+			list_put_adjacencies(lists, list);
+			return -ENOMEM;
+		}
+	}
+	return 0;
+}
+
+static struct nl31_path_list *list_alloc(struct nl31_path_lists *lists,
+					 const struct nl31_path_key *key)
 {
 	struct nl31_path_list *list;
 	unsigned int i;
@@ -233,6 +285,10 @@ static struct nl31_path_list *list_alloc(const struct nl31_path_key *key)
 		list->path[i] = *key->path[i];
 		if (!list->path[i].attrs_len)
 			encode_path(&list->path[i]);
+	}
+	if (list_get_adjacencies(lists, list)) {
+		kfree(list);
+		return NULL;
 	}
 	return list;
 }
@@ -256,7 +312,7 @@ struct nl31_path_list *nl31_path_list_get(struct nl31_path_lists *lists,
 		return list;
 	}
 
-	list = list_alloc(key);
+	list = list_alloc(lists, key);
 	if (!list)
 		return NULL;
 	if (path_list_take_id(lists, list))
@@ -274,6 +330,7 @@ struct nl31_path_list *nl31_path_list_get(struct nl31_path_lists *lists,
 err_id:
 	path_list_give_id(lists, list->id);
 err_free:
+	list_put_adjacencies(lists, list);
 	kfree(list);
 	return NULL;
 }
@@ -390,8 +447,9 @@ void nl31_path_lists_abort(struct nl31_path_lists *lists)
  */
 void nl31_path_list_free(struct nl31_path_lists *lists, struct nl31_path_list *list)
 {
-	path_list_put_devices(lists, list);
 	path_list_give_id(lists, list->id);
+	list_put_adjacencies(lists, list);
+	path_list_put_devices(lists, list);
 	kfree(list);
 }
 
@@ -528,6 +586,7 @@ int nl31_path_lists_init(struct nl31_path_lists *lists, struct net *net)
 {
 	get_random_once(&nl31_path_seed, sizeof(nl31_path_seed));
 	nl31_devices_init(&lists->devices, net);
+	nl31_adjacencies_init(&lists->adjacencies, net);
 	RCU_INIT_POINTER(lists->ids, NULL);
 	mutex_init(&lists->ids_lock);
 	lists->free_id = NL31_NO_ID;
@@ -545,10 +604,12 @@ void nl31_path_lists_exit(struct nl31_path_lists *lists)
 	rhashtable_destroy(&lists->hash);
 	for (id = 0; ids && id < ids->size; id++) {
 		if (!is_free_id(ids->list[id])) {
+			list_put_adjacencies(lists, ids->list[id]);
 			path_list_put_devices(lists, ids->list[id]);
 			kfree(ids->list[id]);
 		}
 		cond_resched();
 	}
 	kvfree(ids);
+	nl31_adjacencies_exit(&lists->adjacencies);
 }

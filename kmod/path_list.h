@@ -18,6 +18,7 @@
 #include <linux/types.h>
 #include <uapi/linux/nl31.h>
 
+#include "adjacency.h"
 #include "device.h"
 
 /*
@@ -38,6 +39,7 @@
  * @protocol: who installed it
  * @attrs_len: bytes in @attrs; from here on not part of its identity
  * @hash: of what is before, by nl31_path_seal()
+ * @adjacency: what packets leave by; of paths in a list only
  * @attrs: the path as netlink attributes, for all messages that carry it
  */
 struct nl31_path {
@@ -49,6 +51,7 @@ struct nl31_path {
 	u8 protocol;
 	u8 attrs_len;
 	u32 hash;
+	struct nl31_adjacency *adjacency;
 	u8 attrs[NL31_PATH_ATTRS_MAX] __aligned(4);
 };
 
@@ -104,6 +107,7 @@ struct nl31_path_list_ids {
 /**
  * struct nl31_path_lists - the path lists of a table
  * @devices: of their paths
+ * @adjacencies: of their paths
  * @hash: by their paths
  * @ids: by id; those that only older versions know are in it, too
  * @ids_lock: guards changes of @ids
@@ -115,6 +119,7 @@ struct nl31_path_list_ids {
  */
 struct nl31_path_lists {
 	struct nl31_devices devices;
+	struct nl31_adjacencies adjacencies;
 	struct rhashtable hash;
 	struct nl31_path_list_ids __rcu *ids;
 	struct mutex ids_lock; /* see above */
@@ -191,9 +196,12 @@ static inline bool nl31_path_is_dead(const struct nl31_path *path)
 	return path->device && nl31_device_is_gone(path->device);
 }
 
-static inline bool nl31_path_is_usable(const struct nl31_path *path)
+/* May packets of this family go over the path? One in a list. */
+static inline bool nl31_path_is_usable(const struct nl31_path *path,
+				       enum nl31_family family)
 {
-	return !path->device || nl31_device_is_up(path->device);
+	return (!path->device || nl31_device_is_up(path->device)) &&
+	       !nl31_adjacency_has_failed(path->adjacency, family);
 }
 
 /*

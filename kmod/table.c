@@ -570,9 +570,11 @@ void nl31_edit_abort(struct nl31_table *t)
 
 /* The first usable path of the longest prefix that has one. */
 static const struct nl31_path *lookup_usable(struct nl31_table *t,
-					     const struct lpm *trie,
+					     const struct nl31_version *v,
+					     enum nl31_family family,
 					     struct lpm_key *prefix)
 {
+	const struct lpm *trie = &v->trie[family];
 	const struct nl31_path_list *list;
 	unsigned int i;
 	u32 id;
@@ -585,7 +587,7 @@ static const struct nl31_path *lookup_usable(struct nl31_table *t,
 		nl31_lpm_key_truncate(prefix, len);
 		list = nl31_path_list_by_id(&t->path_lists, id);
 		for (i = 0; i < list->count; i++)
-			if (nl31_path_is_usable(&list->path[i]))
+			if (nl31_path_is_usable(&list->path[i], family))
 				return &list->path[i];
 		if (!len)
 			return NULL;
@@ -600,8 +602,8 @@ static const struct nl31_path *lookup_usable(struct nl31_table *t,
  * @address: the address, or a prefix that has to be covered whole
  * @prefix: where to put the prefix that matched
  *
- * A path over a device that is down, absent or gone is passed over, like a prefix
- * that has none but such.
+ * A path over a device that is down, absent or gone is passed over, and one whose
+ * adjacency is known to lead nowhere; like a prefix that has none but such.
  *
  * A change in place is a single store, seen or not. Beside two of them a walk
  * could see the second but not the first, and so what never was the table: it is
@@ -623,7 +625,7 @@ const struct nl31_path *nl31_table_lookup(struct nl31_table *t,
 		generation = READ_ONCE(v->generation);
 		smp_rmb(); /* pairs with publish_in_place() */
 		*prefix = *address;
-		path = lookup_usable(t, &v->trie[family], prefix);
+		path = lookup_usable(t, v, family, prefix);
 		smp_rmb(); /* pairs with publish_in_place() */
 	} while (unlikely(READ_ONCE(v->generation) != generation));
 	return path;

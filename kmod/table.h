@@ -13,17 +13,12 @@
 #include <linux/u64_stats_sync.h>
 #include <linux/workqueue.h>
 
+#include "family.h"
 #include "lpm.h"
 #include "path_list.h"
 
 /* Prefixes that a table takes until told otherwise. */
 #define NL31_MAX_ROUTES_DEFAULT	(4U << 20)
-
-enum nl31_family {
-	NL31_IPV4,
-	NL31_IPV6,
-	NL31_FAMILIES
-};
 
 /**
  * struct nl31_retired - memory to free once no reader can reach it

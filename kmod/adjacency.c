@@ -1,0 +1,460 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Adjacencies: ways out that paths share. See adjacency.h. */
+#include <linux/inetdevice.h>
+#include <linux/netdevice.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+#include <net/addrconf.h>
+#include <net/dst.h>
+#include <net/ip6_route.h>
+#include <net/ipv6.h>
+#include <net/route.h>
+#include <uapi/linux/nl31.h>
+
+#include "adjacency.h"
+#include "device.h"
+#include "forward.h"
+
+/* How often a packet tries to make a dst while devices change beneath it. */
+#define MAKE_TRIES	3
+
+static int nl31_adjacency_cmp(const void *key, const struct rb_node *node)
+{
+	return memcmp(key, &rb_entry(node, struct nl31_adjacency, node)->key,
+		      sizeof(struct nl31_adjacency_key));
+}
+
+static int nl31_adjacency_cmp_node(struct rb_node *new,
+				   const struct rb_node *node)
+{
+	return nl31_adjacency_cmp(&rb_entry(new, struct nl31_adjacency,
+					    node)->key, node);
+}
+
+static struct nl31_adjacency *
+nl31_adjacency_find(struct nl31_adjacencies *adjacencies,
+		    const struct nl31_adjacency_key *key)
+{
+	struct rb_node *node = rb_find(key, &adjacencies->tree,
+				       nl31_adjacency_cmp);
+
+	return node ? rb_entry(node, struct nl31_adjacency, node) : NULL;
+}
+
+static void nl31_adjacency_init(struct nl31_adjacency *adjacency,
+				struct nl31_adjacencies *adjacencies)
+{
+	adjacency->adjacencies = adjacencies;
+	INIT_LIST_HEAD(&adjacency->active);
+	RB_CLEAR_NODE(&adjacency->node);
+}
+
+static bool nl31_adjacency_has_dst(const struct nl31_adjacency *adjacency)
+{
+	return rcu_access_pointer(adjacency->dst[NL31_IPV4]) ||
+	       rcu_access_pointer(adjacency->dst[NL31_IPV6]);
+}
+
+/*
+ * Packets that borrow the dst drop dead behind dst_dev_put(): it lets go of the
+ * device at once, however long they are queued. Context: nl31_adjacencies.lock
+ */
+static void nl31_adjacency_drop_dst(struct nl31_adjacency *adjacency,
+				    enum nl31_family family)
+{
+	struct dst_entry *dst;
+
+	dst = rcu_dereference_protected(adjacency->dst[family],
+					lockdep_is_held(&adjacency->adjacencies->lock));
+	if (!dst)
+		return;
+	RCU_INIT_POINTER(adjacency->dst[family], NULL);
+	dst_dev_put(dst);
+	/* waits for a grace period by itself */
+	dst_release(dst);
+	if (!nl31_adjacency_has_dst(adjacency))
+		list_del_init(&adjacency->active);
+}
+
+/**
+ * nl31_adjacency_get - find or make the adjacency for one more path
+ * @adjacencies: the adjacencies
+ * @key: what it is to be; no bytes of it undefined
+ *
+ * The path's reference to its device keeps the device, too.
+ *
+ * Context: process
+ * Return: the adjacency with a reference, or NULL without memory
+ */
+struct nl31_adjacency *
+nl31_adjacency_get(struct nl31_adjacencies *adjacencies,
+		   const struct nl31_adjacency_key *key)
+{
+	struct nl31_adjacency *adjacency, *new;
+
+	spin_lock_bh(&adjacencies->lock);
+	adjacency = nl31_adjacency_find(adjacencies, key);
+	if (adjacency)
+		adjacency->users++;
+	spin_unlock_bh(&adjacencies->lock);
+	if (adjacency)
+		return adjacency;
+
+	new = kzalloc(sizeof(*new), GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
+	if (!new)
+		return NULL;
+	nl31_adjacency_init(new, adjacencies);
+	new->key = *key;
+	spin_lock_bh(&adjacencies->lock);
+	adjacency = nl31_adjacency_find(adjacencies, key);
+	if (!adjacency) {
+		rb_find_add(&new->node, &adjacencies->tree,
+			    nl31_adjacency_cmp_node);
+		adjacency = new;
+		new = NULL;
+	}
+	adjacency->users++;
+	spin_unlock_bh(&adjacencies->lock);
+	kfree(new);
+	return adjacency;
+}
+
+/**
+ * nl31_adjacency_hold_locked - one path more has it
+ * @adjacency: an adjacency that a path has
+ *
+ * Context: nl31_adjacencies.lock
+ */
+void nl31_adjacency_hold_locked(struct nl31_adjacency *adjacency)
+{
+	adjacency->users++;
+}
+
+/**
+ * nl31_adjacency_put_locked - one path less has it
+ * @adjacency: the adjacency
+ *
+ * Context: nl31_adjacencies.lock; no reader can reach the path any more
+ */
+void nl31_adjacency_put_locked(struct nl31_adjacency *adjacency)
+{
+	enum nl31_family family;
+
+	if (--adjacency->users)
+		return;
+	for (family = 0; family < NL31_FAMILIES; family++)
+		nl31_adjacency_drop_dst(adjacency, family);
+	rb_erase(&adjacency->node, &adjacency->adjacencies->tree);
+	kfree(adjacency);
+}
+
+/* The device over which an IPv4 gateway is connected. Context: RCU read side */
+static struct net_device *nl31_connected4(struct nl31_adjacencies *adjacencies,
+					  __be32 gateway)
+{
+	struct flowi4 fl4 = { .daddr = gateway };
+	struct net_device *dev = NULL;
+	struct rtable *rt;
+
+	rt = ip_route_output_key(adjacencies->net, &fl4);
+	if (IS_ERR(rt))
+		return NULL;
+	if (rt->rt_type == RTN_UNICAST && !rt->rt_gw_family)
+		dev = rt->dst.dev;
+	ip_rt_put(rt);
+	return dev;
+}
+
+#if IS_ENABLED(CONFIG_IPV6)
+/* The device over which an IPv6 gateway is connected. Context: RCU read side */
+static struct net_device *nl31_connected6(struct nl31_adjacencies *adjacencies,
+					  const struct in6_addr *gateway)
+{
+	struct flowi6 fl6 = { .daddr = *gateway };
+	struct net_device *dev = NULL;
+	struct dst_entry *dst;
+	u32 flags;
+
+	/* on every link */
+	if (ipv6_addr_type(gateway) & IPV6_ADDR_LINKLOCAL)
+		return NULL;
+	dst = ip6_route_output(adjacencies->net, NULL, &fl6);
+	flags = dst_rt6_info(dst)->rt6i_flags;
+	if (!dst->error && !(flags & (RTF_GATEWAY | RTF_REJECT | RTF_LOCAL)))
+		dev = dst->dev;
+	dst_release(dst);
+	return dev;
+}
+#endif
+
+/* The device that packets leave by, up. Context: RCU read side */
+static struct net_device *
+nl31_adjacency_device(const struct nl31_adjacency *adjacency)
+{
+	const struct nl31_adjacency_key *key = &adjacency->key;
+	struct nl31_adjacencies *adjacencies = adjacency->adjacencies;
+	struct net_device *dev = NULL;
+
+	if (key->device) {
+		dev = dev_get_by_index_rcu(adjacencies->net,
+					   READ_ONCE(key->device->ifindex));
+	} else if (key->gateway_len == sizeof(__be32)) {
+		__be32 gateway;
+
+		memcpy(&gateway, key->gateway, sizeof(gateway));
+		dev = nl31_connected4(adjacencies, gateway);
+#if IS_ENABLED(CONFIG_IPV6)
+	} else {
+		struct in6_addr gateway;
+
+		memcpy(&gateway, key->gateway, sizeof(gateway));
+		dev = nl31_connected6(adjacencies, &gateway);
+#endif
+	}
+	if (!dev || dev == READ_ONCE(adjacencies->own) ||
+	    (dev->flags & (IFF_UP | IFF_LOOPBACK)) != IFF_UP)
+		return NULL;
+	return dev;
+}
+
+/* What a route that leads nowhere says. */
+static int nl31_adjacency_error(const struct nl31_adjacency *adjacency)
+{
+	switch (adjacency->key.type) {
+	case NL31_TYPE_UNICAST:
+		return 0;
+	case NL31_TYPE_BLACKHOLE:
+		return -EINVAL;
+	case NL31_TYPE_UNREACHABLE:
+		return -EHOSTUNREACH;
+	case NL31_TYPE_PROHIBIT:
+		return -EACCES;
+	default:
+		return -ENETUNREACH;
+	}
+}
+
+static struct dst_entry *nl31_dst4_new(const struct nl31_adjacency *adjacency,
+				       struct net_device *dev, int error)
+{
+	const struct nl31_adjacency_key *key = &adjacency->key;
+	struct in_device *in_dev = __in_dev_get_rcu(dev);
+	struct rtable *rt;
+
+	/* IPv4 is off there */
+	if (!error && !in_dev)
+		return NULL;
+	rt = rt_dst_alloc(dev, 0, RTN_UNICAST,
+			  in_dev && IN_DEV_ORCONF(in_dev, NOXFRM));
+	if (!rt)
+		return NULL;
+	/* so that errors are sent by the rules for what came in */
+	rt->rt_is_input = 1;
+	if (key->gateway_len) {
+		rt->rt_uses_gateway = 1;
+		rt->rt_gw_family = AF_INET;
+		memcpy(&rt->rt_gw4, key->gateway, sizeof(rt->rt_gw4));
+	}
+	rt->dst.error = error;
+	rt->dst.input = error ? nl31_reject4 : nl31_forward4;
+	return &rt->dst;
+}
+
+#if IS_ENABLED(CONFIG_IPV6)
+static struct dst_entry *nl31_dst6_new(const struct nl31_adjacency *adjacency,
+				       struct net_device *dev, int error)
+{
+	const struct nl31_adjacency_key *key = &adjacency->key;
+	struct inet6_dev *idev = in6_dev_get(dev);
+	struct rt6_info *rt;
+
+	/* IPv6 is off there, and ip6_output() would drop everything */
+	if (!idev)
+		return NULL;
+	/* not counted: these do not come and go with packets */
+	rt = ip6_dst_alloc(dev_net(dev), dev, DST_NOCOUNT);
+	if (!rt) {
+		in6_dev_put(idev);
+		return NULL;
+	}
+	rt->rt6i_idev = idev;
+	rt->rt6i_flags = RTF_UP;
+	if (key->gateway_len) {
+		rt->rt6i_flags |= RTF_GATEWAY;
+		memcpy(&rt->rt6i_gateway, key->gateway, sizeof(rt->rt6i_gateway));
+	}
+	rt->dst.error = error;
+	rt->dst.input = error ? nl31_reject6 : nl31_forward6;
+	rt->dst.output = ip6_output;
+	return &rt->dst;
+}
+#else
+static struct dst_entry *nl31_dst6_new(const struct nl31_adjacency *adjacency,
+				       struct net_device *dev, int error)
+{
+	return NULL;
+}
+#endif
+
+static struct dst_entry *nl31_dst_new(const struct nl31_adjacency *adjacency,
+				      enum nl31_family family)
+{
+	const int error = nl31_adjacency_error(adjacency);
+	struct net_device *dev;
+
+	dev = error ? adjacency->adjacencies->net->loopback_dev :
+		      nl31_adjacency_device(adjacency);
+	if (!dev)
+		return NULL;
+	return family == NL31_IPV4 ? nl31_dst4_new(adjacency, dev, error) :
+				     nl31_dst6_new(adjacency, dev, error);
+}
+
+/*
+ * Give the adjacency a dst that was made in @epoch, unless a device has changed since
+ * or another packet was first. Returns the dst that it has, or ERR_PTR(-EAGAIN).
+ */
+static struct dst_entry *nl31_adjacency_set_dst(struct nl31_adjacency *adjacency,
+						enum nl31_family family,
+						struct dst_entry *new, u32 epoch)
+{
+	struct nl31_adjacencies *adjacencies = adjacency->adjacencies;
+	struct dst_entry *dst;
+
+	spin_lock_bh(&adjacencies->lock);
+	dst = rcu_dereference_protected(adjacency->dst[family],
+					lockdep_is_held(&adjacencies->lock));
+	if (!dst && adjacencies->epoch != epoch) {
+		dst = ERR_PTR(-EAGAIN);
+	} else if (!dst && !new) {
+		WRITE_ONCE(adjacency->failed[family], epoch);
+	} else if (!dst) {
+		rcu_assign_pointer(adjacency->dst[family], new);
+		if (list_empty(&adjacency->active))
+			list_add(&adjacency->active, &adjacencies->active);
+		dst = new;
+		new = NULL;
+	}
+	spin_unlock_bh(&adjacencies->lock);
+	if (new) {
+		dst_dev_put(new);
+		dst_release(new);
+	}
+	return dst;
+}
+
+/**
+ * nl31_adjacency_make_dst - what a packet leaves by, made if there is none
+ * @adjacency: the adjacency
+ * @family: of the packet
+ *
+ * Context: RCU read side
+ * Return: valid under RCU, no reference is taken; NULL: it cannot leave this way
+ */
+struct dst_entry *nl31_adjacency_make_dst(struct nl31_adjacency *adjacency,
+					  enum nl31_family family)
+{
+	struct nl31_adjacencies *adjacencies = adjacency->adjacencies;
+	struct dst_entry *dst;
+	unsigned int try;
+	u32 epoch;
+
+	if (nl31_adjacency_has_failed(adjacency, family))
+		return NULL;
+	for (try = 0; try < MAKE_TRIES; try++) {
+		epoch = READ_ONCE(adjacencies->epoch);
+		smp_rmb(); /* what is looked at is not older than the number */
+		dst = nl31_dst_new(adjacency, family);
+		dst = nl31_adjacency_set_dst(adjacency, family, dst, epoch);
+		if (!IS_ERR(dst))
+			return dst;
+	}
+	return NULL;
+}
+
+/* Drop the dsts that lead over @dev; or without it those of gateways alone. */
+static void nl31_adjacencies_flush(struct nl31_adjacencies *adjacencies,
+				   const struct net_device *dev)
+{
+	struct nl31_adjacency *adjacency, *next;
+	enum nl31_family family;
+
+	spin_lock_bh(&adjacencies->lock);
+	WRITE_ONCE(adjacencies->epoch, (adjacencies->epoch + 1) ? : 1);
+	list_for_each_entry_safe(adjacency, next, &adjacencies->active, active) {
+		for (family = 0; family < NL31_FAMILIES; family++) {
+			const struct dst_entry *dst;
+
+			dst = rcu_dereference_protected(adjacency->dst[family],
+							lockdep_is_held(&adjacencies->lock));
+			if (!dst)
+				continue;
+			if (dev ? dst->dev == dev :
+				  adjacency->key.gateway_len &&
+				  !adjacency->key.device)
+				nl31_adjacency_drop_dst(adjacency, family);
+		}
+	}
+	spin_unlock_bh(&adjacencies->lock);
+}
+
+/**
+ * nl31_adjacencies_event - a device has changed
+ * @adjacencies: the adjacencies
+ * @dev: the device
+ * @event: NETDEV_*
+ *
+ * Comes behind nl31_device_event(): what is made anew sees the new state.
+ *
+ * Context: process, RTNL
+ */
+void nl31_adjacencies_event(struct nl31_adjacencies *adjacencies,
+			    const struct net_device *dev, unsigned long event)
+{
+	switch (event) {
+	case NETDEV_REGISTER:
+	case NETDEV_CHANGENAME:
+	case NETDEV_UP:
+	case NETDEV_DOWN:
+	case NETDEV_UNREGISTER:
+		nl31_adjacencies_flush(adjacencies, dev);
+	}
+}
+
+/**
+ * nl31_adjacencies_resolve - routes of Linux have changed
+ * @adjacencies: the adjacencies
+ *
+ * Gateways without a device may be connected elsewhere.
+ */
+void nl31_adjacencies_resolve(struct nl31_adjacencies *adjacencies)
+{
+	nl31_adjacencies_flush(adjacencies, NULL);
+}
+
+/**
+ * nl31_adjacencies_init - no adjacencies yet
+ * @adjacencies: zeroed
+ * @net: namespace of the devices
+ */
+void nl31_adjacencies_init(struct nl31_adjacencies *adjacencies, struct net *net)
+{
+	spin_lock_init(&adjacencies->lock);
+	adjacencies->net = net;
+	adjacencies->tree = RB_ROOT;
+	INIT_LIST_HEAD(&adjacencies->active);
+	adjacencies->epoch = 1;
+	nl31_adjacency_init(&adjacencies->no_route, adjacencies);
+}
+
+/* Context: no packets come any more, no path has one */
+void nl31_adjacencies_exit(struct nl31_adjacencies *adjacencies)
+{
+	enum nl31_family family;
+
+	WARN_ON_ONCE(!RB_EMPTY_ROOT(&adjacencies->tree));
+	spin_lock_bh(&adjacencies->lock);
+	for (family = 0; family < NL31_FAMILIES; family++)
+		nl31_adjacency_drop_dst(&adjacencies->no_route, family);
+	spin_unlock_bh(&adjacencies->lock);
+}
