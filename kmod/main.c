@@ -56,7 +56,7 @@ static int nl31_netdev_event(struct notifier_block *nb, unsigned long event,
 		return NOTIFY_DONE;
 	nl31_device_event(&ns->table.path_lists.devices, dev, event);
 	nl31_adjacencies_event(&ns->table.path_lists.adjacencies, dev, event);
-	nl31_port_event(&ns->ports, dev, event);
+	nl31_port_event(&ns->router.ports, dev, event);
 	return NOTIFY_DONE;
 }
 

@@ -41,7 +41,7 @@ static struct nl31_ns *ns_alloc(struct net *net, struct sock *sock)
 	nl31_purge_init(&ns->purge, &ns->table, &ns->notify);
 	nl31_transactions_init(&ns->transactions, &ns->table, &ns->notify,
 			       &ns->purge);
-	nl31_ports_init(&ns->ports, sock, nl31_port_ended);
+	nl31_router_init(&ns->router, &ns->table, sock, nl31_port_ended);
 	return ns;
 }
 
@@ -83,8 +83,7 @@ void nl31_ns_release(struct nl31_ns *ns)
 {
 	if (!ns)
 		return;
-	/* they have ended with their devices */
-	WARN_ON_ONCE(!list_empty(&ns->ports.list));
+	nl31_router_exit(&ns->router);
 	nl31_transactions_exit(&ns->transactions);
 	nl31_purge_exit(&ns->purge);
 	nl31_table_release(&ns->table);

@@ -4,8 +4,8 @@
 #define _NL31_NAMESPACE_H
 
 #include "notify.h"
-#include "port.h"
 #include "purge.h"
+#include "router.h"
 #include "table.h"
 #include "transaction.h"
 
@@ -15,14 +15,14 @@
  * @notify: where the events of changes go
  * @purge: removes the paths of devices that have gone
  * @transactions: its transactions
- * @ports: its ports
+ * @router: forwards by the table
  */
 struct nl31_ns {
 	struct nl31_table table;
 	struct nl31_notify notify;
 	struct nl31_purge purge;
 	struct nl31_transactions transactions;
-	struct nl31_ports ports;
+	struct nl31_router router;
 };
 
 /**

@@ -251,16 +251,25 @@ static bool nl31_is_port_change(u16 type)
 /* A change of a port waits for RTNL, which the table's lock does not. */
 static int nl31_handle_port(struct datagram *d, struct nl31_request *req)
 {
+	struct nl31_router *router = &d->ns->router;
+	int err;
+
 	if (!nl31_may_change(d, req->skb))
 		return nl31_extack_err(req, -EPERM,
 				       "changes need CAP_NET_ADMIN");
-	if (req->nlh->nlmsg_type == NL31_MSG_NEWPORT)
-		return nl31_port_new(&d->ns->ports, req);
-	return nl31_port_delete(&d->ns->ports, req);
+	if (req->nlh->nlmsg_type == NL31_MSG_NEWPORT) {
+		err = nl31_router_start(router);
+		if (err)
+			return nl31_extack_err(req, err,
+					       "cannot follow the routes of Linux");
+		return nl31_port_new(&router->ports, req);
+	}
+	return nl31_port_delete(&router->ports, req);
 }
 
 static int nl31_handle_read(struct datagram *d, struct nl31_request *req)
 {
+	struct nl31_router *router = &d->ns->router;
 	const struct nlmsghdr *nlh = req->nlh;
 
 	switch (nlh->nlmsg_type) {
@@ -276,8 +285,8 @@ static int nl31_handle_read(struct datagram *d, struct nl31_request *req)
 		return nl31_table_get(req);
 	case NL31_MSG_GETPORT:
 		if (nlh->nlmsg_flags & NLM_F_DUMP)
-			return nl31_port_dump(&d->ns->ports, req) ? : ANSWERED;
-		return nl31_port_get(&d->ns->ports, req);
+			return nl31_port_dump(&router->ports, req) ? : ANSWERED;
+		return nl31_port_get(&router->ports, req);
 	default:
 		return nl31_extack_err(req, -EOPNOTSUPP,
 				       "unknown message type %u",

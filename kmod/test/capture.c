@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* A device that keeps what is sent, and through which packets come in. */
 #include <linux/etherdevice.h>
+#include <linux/if_addr.h>
+#include <linux/net.h>
 #include <linux/rtnetlink.h>
 #include <net/dst.h>
+#include <net/net_namespace.h>
+#include <net/netlink.h>
 
 #include "capture.h"
 
@@ -75,4 +79,50 @@ void capture_flush(struct net_device *dev)
 	struct capture *capture = netdev_priv(dev);
 
 	skb_queue_purge(&capture->sent);
+}
+
+/* Give it an address, as `ip address add` does; its prefix is connected then. */
+void capture_address(struct kunit *test, struct net_device *dev, int family,
+		     const void *address, u8 len)
+{
+	const int size = family == AF_INET ? 4 : 16;
+	/* with an address, or the kernel asks what its file's owner may do */
+	struct sockaddr_nl kernel = { .nl_family = AF_NETLINK };
+	struct msghdr msg = { .msg_name = &kernel, .msg_namelen = sizeof(kernel) };
+	struct {
+		struct nlmsghdr nlh;
+		struct ifaddrmsg ifa;
+		struct nlattr attr;
+		u8 address[16];
+	} m = {};
+	struct {
+		struct nlmsghdr nlh;
+		struct nlmsgerr error;
+	} answer;
+	struct socket *sock;
+	struct kvec vec;
+
+	m.nlh.nlmsg_len = offsetof(typeof(m), address) + size;
+	m.nlh.nlmsg_type = RTM_NEWADDR;
+	m.nlh.nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE;
+	m.ifa.ifa_family = family;
+	m.ifa.ifa_prefixlen = len;
+	m.ifa.ifa_index = dev->ifindex;
+	m.attr.nla_type = IFA_LOCAL;
+	m.attr.nla_len = nla_attr_size(size);
+	memcpy(m.address, address, size);
+
+	KUNIT_ASSERT_EQ(test, 0, sock_create_kern(dev_net(dev), AF_NETLINK,
+						  SOCK_RAW, NETLINK_ROUTE,
+						  &sock));
+	vec = (struct kvec){ .iov_base = &m, .iov_len = m.nlh.nlmsg_len };
+	KUNIT_EXPECT_EQ(test, (int)vec.iov_len,
+			kernel_sendmsg(sock, &msg, &vec, 1, vec.iov_len));
+	memset(&msg, 0, sizeof(msg));
+	vec = (struct kvec){ .iov_base = &answer, .iov_len = sizeof(answer) };
+	KUNIT_EXPECT_GE(test, kernel_recvmsg(sock, &msg, &vec, 1, vec.iov_len,
+					     MSG_DONTWAIT),
+			(int)(NLMSG_HDRLEN + sizeof(int)));
+	KUNIT_EXPECT_EQ(test, 0, answer.error.error);
+	sock_release(sock);
 }

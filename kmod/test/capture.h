@@ -11,6 +11,8 @@ struct net_device *capture_open(struct kunit *test, struct net *net,
 				const char *name);
 void capture_close(struct net_device *dev);
 struct sk_buff *capture_sent(struct net_device *dev);
+void capture_address(struct kunit *test, struct net_device *dev, int family,
+		     const void *address, u8 len);
 void capture_flush(struct net_device *dev);
 
 #endif /* _NL31_TEST_CAPTURE_H */

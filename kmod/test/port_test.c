@@ -65,7 +65,7 @@ static int ask(struct port_test *p, u16 type, u16 flags, const char *name)
 
 static struct nl31_ports *ports(void)
 {
-	return &nl31_ns_find(&init_net)->ports;
+	return &nl31_ns_find(&init_net)->router.ports;
 }
 
 static struct nl31_port *port(struct port_test *p)
