@@ -7,6 +7,7 @@
 #include <uapi/linux/nl31.h>
 
 #include "namespace.h"
+#include "netdev.h"
 #include "netlink.h"
 
 static int __net_init nl31_net_init(struct net *net)
@@ -46,8 +47,8 @@ static struct pernet_operations nl31_net_ops = {
 };
 
 /* Under RTNL: nothing here waits for the lock of a table. */
-static int nl31_netdev_event(struct notifier_block *nb, unsigned long event,
-			     void *ptr)
+static int nl31_device_changed(struct notifier_block *nb, unsigned long event,
+			       void *ptr)
 {
 	const struct net_device *dev = netdev_notifier_info_to_dev(ptr);
 	struct nl31_ns *ns = nl31_ns_find(dev_net(dev));
@@ -57,11 +58,12 @@ static int nl31_netdev_event(struct notifier_block *nb, unsigned long event,
 	nl31_device_event(&ns->table.path_lists.devices, dev, event);
 	nl31_adjacencies_event(&ns->table.path_lists.adjacencies, dev, event);
 	nl31_port_event(&ns->router.ports, dev, event);
+	nl31_netdev_event(&ns->router, dev, event);
 	return NOTIFY_DONE;
 }
 
 static struct notifier_block nl31_netdev_notifier = {
-	.notifier_call = nl31_netdev_event,
+	.notifier_call = nl31_device_changed,
 };
 
 /* A socket that goes away takes its transaction with it. */
@@ -98,8 +100,13 @@ static int __init nl31_init(void)
 	err = register_netdevice_notifier(&nl31_netdev_notifier);
 	if (err)
 		goto err_notifier;
+	err = nl31_netdev_init();
+	if (err)
+		goto err_netdev_notifier;
 	return 0;
 
+err_netdev_notifier:
+	unregister_netdevice_notifier(&nl31_netdev_notifier);
 err_notifier:
 	netlink_unregister_notifier(&nl31_socket_notifier);
 err_pernet:
@@ -113,6 +120,7 @@ err_lpm:
 
 static void __exit nl31_exit(void)
 {
+	nl31_netdev_exit();
 	unregister_netdevice_notifier(&nl31_netdev_notifier);
 	netlink_unregister_notifier(&nl31_socket_notifier);
 	unregister_pernet_subsys(&nl31_net_ops);

@@ -22,6 +22,7 @@
 #include "dump.h"
 #include "message.h"
 #include "namespace.h"
+#include "netdev.h"
 #include "netlink.h"
 #include "port_request.h"
 #include "route.h"
@@ -258,13 +259,19 @@ static int nl31_handle_port(struct datagram *d, struct nl31_request *req)
 		return nl31_extack_err(req, -EPERM,
 				       "changes need CAP_NET_ADMIN");
 	if (req->nlh->nlmsg_type == NL31_MSG_NEWPORT) {
+		err = nl31_netdev_start(router, &req->extack);
+		if (err)
+			return err;
 		err = nl31_router_start(router);
 		if (err)
 			return nl31_extack_err(req, err,
 					       "cannot follow the routes of Linux");
-		return nl31_port_new(&router->ports, req);
+		err = nl31_port_new(&router->ports, req);
+	} else {
+		err = nl31_port_delete(&router->ports, req);
 	}
-	return nl31_port_delete(&router->ports, req);
+	nl31_netdev_update_mtu(router);
+	return err;
 }
 
 static int nl31_handle_read(struct datagram *d, struct nl31_request *req)

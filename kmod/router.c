@@ -5,6 +5,7 @@
  * The longest prefix wins of those in the table and those of Linux. Of the same
  * prefix Linux's wins where it is local, broadcast or connected, else the table's.
  */
+#include <linux/rtnetlink.h>
 #include <net/dst.h>
 
 #include "router.h"
@@ -24,6 +25,45 @@ static bool nl31_router_prefers_linux(u32 claim, u8 claim_len,
 	       nl31_mirror_class_of(claim) >= NL31_MIRROR_STRONG;
 }
 
+static struct dst_entry *nl31_router_no_route(struct nl31_router *router,
+					      enum nl31_family family)
+{
+	struct nl31_adjacencies *adjacencies;
+
+	adjacencies = &router->table->path_lists.adjacencies;
+	return nl31_adjacency_dst(&adjacencies->no_route, family);
+}
+
+/**
+ * nl31_router_table_dst - what a packet leaves by that Linux leaves to the table
+ * @router: the router
+ * @family: of @address
+ * @address: where the packet is to go
+ *
+ * Context: RCU read side, bottom halves disabled
+ * Return: the dst, valid under RCU; of a packet without a route, too. NULL: there is
+ *	not even that
+ */
+struct dst_entry *nl31_router_table_dst(struct nl31_router *router,
+					enum nl31_family family,
+					const struct lpm_key *address)
+{
+	const struct nl31_path *path;
+	struct lpm_key prefix;
+	struct dst_entry *dst;
+	unsigned int try;
+
+	for (try = 0; try < LOOKUP_TRIES; try++) {
+		path = nl31_table_lookup(router->table, family, address, &prefix);
+		if (!path)
+			break;
+		dst = nl31_adjacency_dst(path->adjacency, family);
+		if (dst)
+			return dst;
+	}
+	return nl31_router_no_route(router, family);
+}
+
 /**
  * nl31_router_dst - what a packet leaves by
  * @router: the router
@@ -38,7 +78,6 @@ struct dst_entry *nl31_router_dst(struct nl31_router *router,
 				  enum nl31_family family,
 				  const struct lpm_key *address)
 {
-	struct nl31_adjacencies *adjacencies;
 	const struct nl31_path *path;
 	struct lpm_key prefix;
 	struct dst_entry *dst;
@@ -60,8 +99,7 @@ struct dst_entry *nl31_router_dst(struct nl31_router *router,
 			return dst;
 		/* it is marked, and passed over the next time */
 	}
-	adjacencies = &router->table->path_lists.adjacencies;
-	return nl31_adjacency_dst(&adjacencies->no_route, family);
+	return nl31_router_no_route(router, family);
 }
 
 static bool nl31_router_leads_over(const struct nl31_path *path,
@@ -154,6 +192,23 @@ enum nl31_source nl31_router_check_source(struct nl31_router *router,
 int nl31_router_start(struct nl31_router *router)
 {
 	return nl31_mirror_start(&router->mirror);
+}
+
+/**
+ * nl31_router_set_netdev - device nl31 has come or gone
+ * @router: the router
+ * @dev: the device, or NULL
+ *
+ * Before Linux can have a route over it.
+ *
+ * Context: RTNL
+ */
+void nl31_router_set_netdev(struct nl31_router *router, struct net_device *dev)
+{
+	ASSERT_RTNL();
+	router->netdev = dev;
+	WRITE_ONCE(router->mirror.own, dev);
+	WRITE_ONCE(router->table->path_lists.adjacencies.own, dev);
 }
 
 void nl31_router_init(struct nl31_router *router, struct nl31_table *t,

@@ -12,11 +12,14 @@
  * @ports: where packets come in
  * @mirror: what Linux's own routes claim
  * @table: the table
+ * @netdev: device nl31, by which Linux sends what the table is to route; NULL until
+ *	there is a port; RTNL
  */
 struct nl31_router {
 	struct nl31_ports ports;
 	struct nl31_mirror mirror;
 	struct nl31_table *table;
+	struct net_device *netdev;
 };
 
 /**
@@ -36,8 +39,12 @@ void nl31_router_init(struct nl31_router *router, struct nl31_table *t,
 		      void (*ended)(struct nl31_ports *ports,
 				    const struct nl31_port *port));
 int nl31_router_start(struct nl31_router *router);
+void nl31_router_set_netdev(struct nl31_router *router, struct net_device *dev);
 void nl31_router_exit(struct nl31_router *router);
 
+struct dst_entry *nl31_router_table_dst(struct nl31_router *router,
+					enum nl31_family family,
+					const struct lpm_key *address);
 struct dst_entry *nl31_router_dst(struct nl31_router *router,
 				  enum nl31_family family,
 				  const struct lpm_key *address);

@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Tests of device nl31: it comes with the first port, its MTU is the smallest of the
+ * ports', and what is sent by it leaves by the table.
+ */
+#include <linux/if_ether.h>
+#include <linux/ip.h>
+#include <linux/rtnetlink.h>
+#include <net/ip.h>
+#include <net/net_namespace.h>
+
+#include "../namespace.h"
+#include "capture.h"
+#include "client.h"
+
+struct netdev_test {
+	struct kunit *test;
+	struct socket *sock;
+	struct net_device *port;
+	struct net_device *out;
+	struct client_message m;
+};
+
+static void ask(struct netdev_test *n, int error)
+{
+	client_send(n->test, n->sock, &n->m);
+	KUNIT_EXPECT_EQ(n->test, error, client_answer(n->test, n->sock).error);
+}
+
+static int set_up(struct kunit *test)
+{
+	struct netdev_test *n = kunit_kzalloc(test, sizeof(*n), GFP_KERNEL);
+
+	if (!n)
+		return -ENOMEM;
+	n->test = test;
+	test->priv = n;
+	n->sock = client_open(test);
+	n->port = capture_open(test, &init_net, "port");
+	n->out = capture_open(test, &init_net, "out");
+	return 0;
+}
+
+static void tear_down(struct kunit *test)
+{
+	struct netdev_test *n = test->priv;
+
+	client_message(&n->m, NL31_MSG_DELROUTE, NLM_F_BULK | NLM_F_ACK);
+	ask(n, 0);
+	capture_close(n->port);
+	capture_close(n->out);
+	sock_release(n->sock);
+}
+
+static void port(struct netdev_test *n, struct net_device *dev)
+{
+	client_message(&n->m, NL31_MSG_NEWPORT, NLM_F_CREATE | NLM_F_ACK);
+	client_attr_u32(&n->m, NL31_PORT_IFINDEX, dev->ifindex);
+	ask(n, 0);
+}
+
+static struct nl31_router *router(void)
+{
+	return &nl31_ns_find(&init_net)->router;
+}
+
+static void mtu_is_the_smallest_of_the_ports(struct kunit *test)
+{
+	struct netdev_test *n = test->priv;
+	struct net_device *dev;
+
+	port(n, n->port);
+	dev = router()->netdev;
+	KUNIT_ASSERT_NOT_NULL(test, dev);
+	KUNIT_EXPECT_STREQ(test, dev->name, "nl31");
+	KUNIT_EXPECT_EQ(test, dev->mtu, 1500);
+	rtnl_lock();
+	KUNIT_EXPECT_EQ(test, 0, dev_set_mtu(n->out, 1400));
+	rtnl_unlock();
+	KUNIT_EXPECT_EQ(test, dev->mtu, 1500);
+	port(n, n->out);
+	KUNIT_EXPECT_EQ(test, dev->mtu, 1400);
+	rtnl_lock();
+	KUNIT_EXPECT_EQ(test, 0, dev_set_mtu(n->out, 1450));
+	KUNIT_EXPECT_EQ(test, dev->mtu, 1450);
+	/* what IPv6 needs at least */
+	KUNIT_EXPECT_EQ(test, 0, dev_set_mtu(n->out, 1000));
+	KUNIT_EXPECT_EQ(test, dev->mtu, 1280);
+	rtnl_unlock();
+	client_message(&n->m, NL31_MSG_DELPORT, NLM_F_ACK);
+	client_attr_u32(&n->m, NL31_PORT_IFINDEX, n->out->ifindex);
+	ask(n, 0);
+	KUNIT_EXPECT_EQ(test, dev->mtu, 1500);
+}
+
+static void deleted_device_comes_again_with_a_port(struct kunit *test)
+{
+	struct netdev_test *n = test->priv;
+
+	port(n, n->port);
+	KUNIT_ASSERT_NOT_NULL(test, router()->netdev);
+	unregister_netdev(router()->netdev);
+	KUNIT_EXPECT_NULL(test, router()->netdev);
+	KUNIT_EXPECT_NULL(test, router()->mirror.own);
+	port(n, n->out);
+	KUNIT_EXPECT_NOT_NULL(test, router()->netdev);
+	KUNIT_EXPECT_PTR_EQ(test, router()->netdev, router()->mirror.own);
+}
+
+/* The next IPv4 packet of UDP that was sent, at its header. */
+static struct sk_buff *next_udp(struct net_device *dev)
+{
+	const struct iphdr *iph;
+	struct sk_buff *skb;
+
+	while ((skb = capture_sent(dev))) {
+		iph = skb_pull(skb, ETH_HLEN);
+		if (skb->protocol == htons(ETH_P_IP) &&
+		    iph->protocol == IPPROTO_UDP)
+			return skb;
+		kfree_skb(skb);
+	}
+	return NULL;
+}
+
+static void packet_leaves_by_the_table(struct kunit *test)
+{
+	const u8 dst[4] = { 203, 0, 113 }, address[4] = { 198, 51, 1, 1 };
+	struct netdev_test *n = test->priv;
+	struct sk_buff *skb;
+	struct iphdr *iph;
+	unsigned int i;
+
+	capture_address(test, n->out, AF_INET, address, 24);
+	port(n, n->port);
+	rtnl_lock();
+	KUNIT_EXPECT_EQ(test, 0, dev_open(router()->netdev, NULL));
+	rtnl_unlock();
+	client_message(&n->m, NL31_MSG_NEWROUTE, NLM_F_CREATE | NLM_F_ACK);
+	client_attr(&n->m, NL31_ROUTE_DST, dst, sizeof(dst));
+	client_attr_u8(&n->m, NL31_ROUTE_DST_LEN, 24);
+	client_attr_u32(&n->m, NL31_ROUTE_OIF, n->out->ifindex);
+	ask(n, 0);
+	for (i = 0; i < 2; i++) {
+		skb = alloc_skb(256, GFP_KERNEL);
+		KUNIT_ASSERT_NOT_NULL(test, skb);
+		skb_reserve(skb, 64);
+		skb_reset_network_header(skb);
+		iph = skb_put_zero(skb, 64);
+		iph->version = 4;
+		iph->ihl = 5;
+		iph->ttl = 9;
+		iph->protocol = IPPROTO_UDP;
+		iph->tot_len = htons(64);
+		iph->saddr = htonl(0xc6330101);
+		iph->daddr = htonl(i ? 0xcb007205 : 0xcb007105);
+		ip_send_check(iph);
+		skb->protocol = htons(ETH_P_IP);
+		skb->dev = router()->netdev;
+		dev_queue_xmit(skb);
+		skb = next_udp(n->out);
+		/* to the second there is no route */
+		KUNIT_EXPECT_EQ(test, !i, !!skb);
+		if (skb)
+			KUNIT_EXPECT_EQ(test, 9,
+					((struct iphdr *)skb->data)->ttl);
+		kfree_skb(skb);
+	}
+	rtnl_lock();
+	dev_close(router()->netdev);
+	rtnl_unlock();
+}
+
+static struct kunit_case netdev_cases[] = {
+	KUNIT_CASE(mtu_is_the_smallest_of_the_ports),
+	KUNIT_CASE(deleted_device_comes_again_with_a_port),
+	KUNIT_CASE(packet_leaves_by_the_table),
+	{}
+};
+
+static struct kunit_suite netdev_suite = {
+	.name = "nl31_netdev",
+	.init = set_up,
+	.exit = tear_down,
+	.test_cases = netdev_cases,
+};
+
+kunit_test_suite(netdev_suite);
