@@ -25,6 +25,9 @@ pub const MSG_DELROUTE: u16 = 18;
 pub const MSG_GETROUTE: u16 = 19;
 pub const MSG_NEWTABLE: u16 = 20;
 pub const MSG_GETTABLE: u16 = 21;
+pub const MSG_NEWPORT: u16 = 22;
+pub const MSG_DELPORT: u16 = 23;
+pub const MSG_GETPORT: u16 = 24;
 
 /// Multicast group of changes.
 pub const GROUP_ROUTE: u32 = 1;
@@ -72,6 +75,23 @@ pub const ROUTE_FLAGS: u16 = 11;
 pub const FLAG_LINKDOWN: u32 = 1;
 pub const FLAG_DEAD: u32 = 2;
 pub const FLAG_STANDBY: u32 = 4;
+
+pub const PORT_IFINDEX: u16 = 1;
+pub const PORT_IFNAME: u16 = 2;
+pub const PORT_FORWARDING: u16 = 3;
+pub const PORT_URPF: u16 = 4;
+pub const PORT_RECEIVED: u16 = 5;
+pub const PORT_FORWARDED: u16 = 6;
+pub const PORT_HANDED_UP: u16 = 7;
+pub const PORT_DROP_URPF: u16 = 8;
+pub const PORT_DROP_NO_ROUTE: u16 = 9;
+pub const PORT_DROP_BLACKHOLE: u16 = 10;
+pub const PORT_DROP_UNREACHABLE: u16 = 11;
+pub const PORT_DROP_PROHIBIT: u16 = 12;
+pub const PORT_DROP_TTL: u16 = 13;
+pub const PORT_DROP_TOO_BIG: u16 = 14;
+pub const PORT_DROP_POLICY: u16 = 15;
+pub const PORT_DROP_OTHER: u16 = 16;
 
 pub const TABLE_GENERATION: u16 = 1;
 pub const TABLE_ROUTES4: u16 = 2;
@@ -135,7 +155,7 @@ mod tests {
         let mut checked = 0;
         for line in source.lines().filter_map(|l| l.strip_prefix("pub const ")) {
             let (name, value) = line.split_once(": ").unwrap();
-            let families = ["MSG_", "GREET_", "ROUTE_", "FLAG_", "TABLE_"];
+            let families = ["MSG_", "GREET_", "ROUTE_", "FLAG_", "PORT_", "TABLE_"];
             if !families.iter().any(|family| name.starts_with(family)) {
                 continue;
             }
@@ -143,6 +163,6 @@ mod tests {
             assert_eq!(header.get(name), Some(&value.parse().unwrap()), "{name}");
             checked += 1;
         }
-        assert!(checked > 35, "{checked}");
+        assert!(checked > 54, "{checked}");
     }
 }

@@ -30,7 +30,7 @@ pub struct Client<T> {
     timeout: Duration,
     /// Sequence number of the dump that has not ended. The kernel serves one dump a
     /// socket.
-    open_dump: Option<u32>,
+    pub(crate) open_dump: Option<u32>,
 }
 
 impl<T: Transport> Client<T> {
@@ -145,7 +145,7 @@ impl<T: Transport> Client<T> {
         found.map(|attribute| attribute.kind)
     }
 
-    fn acked(&mut self, op: Op, request: &Request<'_>, flags: u16) -> Result<(), Error> {
+    pub(crate) fn acked(&mut self, op: Op, request: &Request<'_>, flags: u16) -> Result<(), Error> {
         let seq = self.request(op, request, flags | NLM_F_ACK)?;
         match self.answer(op, seq)? {
             Body::Ack => Ok(()),
@@ -153,7 +153,12 @@ impl<T: Transport> Client<T> {
         }
     }
 
-    fn request(&mut self, op: Op, request: &Request<'_>, flags: u16) -> Result<u32, Error> {
+    pub(crate) fn request(
+        &mut self,
+        op: Op,
+        request: &Request<'_>,
+        flags: u16,
+    ) -> Result<u32, Error> {
         let seq = self.reserve(1);
         self.datagram.clear();
         self.datagram

@@ -21,6 +21,7 @@ pub enum Op {
     Lookup,
     Dump,
     Table,
+    Port,
     Load,
 }
 
@@ -87,6 +88,7 @@ impl fmt::Display for Op {
             Self::Lookup => "look-up",
             Self::Dump => "dump",
             Self::Table => "table",
+            Self::Port => "port",
             Self::Load => "load",
         })
     }

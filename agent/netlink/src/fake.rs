@@ -13,11 +13,13 @@ use crate::abi::*;
 use crate::device::Device;
 use crate::message::{self, Header, Message};
 use crate::paths::Paths;
+use crate::port::Port;
 use crate::request::Datagram;
 use crate::socket::Inbox;
 use crate::transport::{ReceiveError, Transport};
 
 mod encode;
+mod ports;
 mod routes;
 
 use encode::{encode, put_header, put_route};
@@ -63,6 +65,8 @@ pub struct FakeKernel {
     generation: u64,
     /// Devices that exist, see [`FakeKernel::unplug`].
     pub devices: Vec<FakeDevice>,
+    /// Devices that are ports.
+    pub ports: Vec<Port>,
     /// Whether the client may make changes.
     pub admin: bool,
     /// Most prefixes.
@@ -108,6 +112,7 @@ impl Default for FakeKernel {
             table: Table::new(),
             generation: 0,
             devices: vec![FakeDevice::new(1, "lo"), FakeDevice::new(2, "eth0")],
+            ports: Vec::new(),
             admin: true,
             max_routes: u32::MAX,
             mute: false,
@@ -281,7 +286,11 @@ impl FakeKernel {
     }
 
     fn dispatch(&mut self, header: &Header, payload: &[u8]) -> Result<(), Refusal> {
-        if matches!(header.kind, MSG_NEWROUTE | MSG_DELROUTE | MSG_NEWTABLE) && !self.admin {
+        let changes = matches!(
+            header.kind,
+            MSG_NEWROUTE | MSG_DELROUTE | MSG_NEWTABLE | MSG_NEWPORT | MSG_DELPORT
+        );
+        if changes && !self.admin {
             return Err((libc::EPERM, None, "CAP_NET_ADMIN is needed"));
         }
         if matches!(header.kind, MSG_NEWROUTE | MSG_DELROUTE | MSG_NEWTABLE)
@@ -318,6 +327,12 @@ impl FakeKernel {
             }
             MSG_GETTABLE => {
                 self.table(header);
+                Ok(())
+            }
+            MSG_NEWPORT => self.new_port(payload),
+            MSG_DELPORT => self.del_port(payload),
+            MSG_GETPORT => {
+                self.dump_ports(header);
                 Ok(())
             }
             _ => Err((libc::EOPNOTSUPP, None, "unknown message type")),

@@ -33,6 +33,7 @@ mod load;
 mod message;
 mod path_flags;
 mod paths;
+mod port;
 mod request;
 mod socket;
 mod transport;
@@ -51,6 +52,7 @@ pub use message::{
 pub use nl31_route::{DeviceName, Path, PathKind, Prefix, Protocol, Route, Spec};
 pub use path_flags::PathFlags;
 pub use paths::{Conflict, PATHS_MAX, Paths};
+pub use port::{PORTS_MAX, Port, PortCounters, PortSpec, Urpf};
 pub use request::{Datagram, Full, Request};
 pub use socket::{Connection, Inbox, Socket};
 pub use transport::{ReceiveError, Transport};

@@ -11,6 +11,7 @@ use nl31_route::{DeviceName, Path, PathKind, Prefix, Protocol, Route};
 use crate::abi::*;
 use crate::device::Device;
 use crate::path_flags::PathFlags;
+use crate::port::{self, Port};
 
 /// Text of the kernel, cut at its capacity.
 pub type KernelText = heapless::String<128>;
@@ -59,6 +60,8 @@ pub enum Body {
     DelRoute(RouteMessage),
     /// `NL31_MSG_NEWTABLE`
     Table(Table),
+    /// `NL31_MSG_NEWPORT`
+    Port(Box<Port>),
     /// A message type that this crate does not know.
     Other,
 }
@@ -127,7 +130,7 @@ pub struct Malformed {
 }
 
 impl Malformed {
-    const fn new(reason: &'static str) -> Self {
+    pub(crate) const fn new(reason: &'static str) -> Self {
         Self { reason }
     }
 }
@@ -245,6 +248,7 @@ fn body(header: &Header, payload: &[u8]) -> Result<Body, Malformed> {
         MSG_NEWROUTE => Body::NewRoute(route(payload)?),
         MSG_DELROUTE => Body::DelRoute(route(payload)?),
         MSG_NEWTABLE => Body::Table(table(payload)?),
+        MSG_NEWPORT => Body::Port(Box::new(port::decode(payload)?)),
         _ => Body::Other,
     })
 }

@@ -3,10 +3,11 @@
 
 use std::net::IpAddr;
 
-use nl31_route::{PathKind, Prefix, Protocol, Route, Spec};
+use nl31_route::{DeviceName, PathKind, Prefix, Protocol, Route, Spec};
 
 use crate::abi::*;
 use crate::device::Device;
+use crate::port::PortSpec;
 
 /// What is asked of the kernel. Flags, sequence number and port id are those of
 /// the header, see [`Datagram::push`].
@@ -31,6 +32,12 @@ pub enum Request<'a> {
     },
     /// Ask for the table's counters.
     GetTable,
+    /// Make a device a port, or change it.
+    NewPort(&'a PortSpec),
+    /// End a port.
+    DelPort(&'a DeviceName),
+    /// Ask for all ports.
+    GetPorts,
 }
 
 impl Request<'_> {
@@ -45,6 +52,9 @@ impl Request<'_> {
             Self::GetRoute(_) => MSG_GETROUTE,
             Self::NewTable { .. } => MSG_NEWTABLE,
             Self::GetTable => MSG_GETTABLE,
+            Self::NewPort(_) => MSG_NEWPORT,
+            Self::DelPort(_) => MSG_DELPORT,
+            Self::GetPorts => MSG_GETPORT,
         }
     }
 }
@@ -118,7 +128,7 @@ impl Datagram {
         header[8..12].copy_from_slice(&seq.to_ne_bytes());
         self.put_array(header)?;
         match *request {
-            Request::Noop | Request::GetTable => {}
+            Request::Noop | Request::GetTable | Request::GetPorts => {}
             Request::Done => self.put(&0i32.to_ne_bytes())?,
             Request::Greet(text) => {
                 if let Some(text) = text {
@@ -130,6 +140,8 @@ impl Datagram {
                 }
             }
             Request::NewRoute(route) => self.route(route)?,
+            Request::NewPort(spec) => self.port(spec)?,
+            Request::DelPort(device) => self.terminated(PORT_IFNAME, device.as_bytes())?,
             Request::DelRoute(spec) | Request::GetRoute(spec) => self.spec(spec)?,
             Request::NewTable { max_routes } => {
                 if let Some(max) = max_routes {
@@ -139,6 +151,17 @@ impl Datagram {
         }
         let len = u32::try_from(self.len - start).map_err(|_| Full)?;
         self.bytes[start..start + 4].copy_from_slice(&len.to_ne_bytes());
+        Ok(())
+    }
+
+    fn port(&mut self, spec: &PortSpec) -> Result<(), Full> {
+        self.terminated(PORT_IFNAME, spec.device.as_bytes())?;
+        if let Some(forwarding) = spec.forwarding {
+            self.byte(PORT_FORWARDING, forwarding.into())?;
+        }
+        if let Some(urpf) = spec.urpf {
+            self.byte(PORT_URPF, urpf as u8)?;
+        }
         Ok(())
     }
 

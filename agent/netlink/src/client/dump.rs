@@ -57,11 +57,17 @@ impl<T: Transport> Client<T> {
         self.start_dump(&Spec::default(), NLM_F_DUMP | NLM_F_ATOMIC)
     }
 
-    fn start_dump(&mut self, spec: &Spec<Device>, flags: u16) -> Result<Dump, Error> {
-        // The kernel answers EBUSY while another dump of the socket is open.
+    /// Reads a dump that was dropped to its end: the kernel answers EBUSY while another dump
+    /// of the socket is open.
+    pub(crate) fn end_open_dump(&mut self) -> Result<(), Error> {
         while self.open_dump.is_some() {
             self.receive(Op::Dump, 0, self.deadline())?;
         }
+        Ok(())
+    }
+
+    fn start_dump(&mut self, spec: &Spec<Device>, flags: u16) -> Result<Dump, Error> {
+        self.end_open_dump()?;
         let seq = self.request(Op::Dump, &Request::GetRoute(spec), flags)?;
         self.open_dump = Some(seq);
         Ok(Dump {
