@@ -19,6 +19,7 @@ mod json;
 mod lock;
 mod notices;
 mod page;
+mod ports;
 mod prompt;
 mod reply;
 mod routes;

@@ -23,6 +23,7 @@ use super::editor::{DRAWN_MAX, Editor, LINE_MAX, Line, Request};
 use super::info::{Log, Topic};
 use super::intake::{Intake, Verdict};
 use super::lock::{self, Lock};
+use super::ports::PortList;
 use super::prompt::{PROMPT, Shown};
 use super::shared::Shared;
 use super::show::Show;
@@ -70,6 +71,7 @@ pub(super) enum Running {
     /// A page is full: a key continues or ends the command.
     Paused(Box<Running>),
     Show(Box<Show>),
+    Ports(Box<PortList>),
     /// A log, from this line on.
     Log(Log, u64),
     /// Help on this, from this line on.
@@ -267,7 +269,7 @@ impl<T: Transport> Console<T> {
         self.client = None;
         if !matches!(
             self.running,
-            Running::Nothing | Running::Log(..) | Running::Help(..)
+            Running::Nothing | Running::Log(..) | Running::Help(..) | Running::Ports(_)
         ) {
             if matches!(self.running, Running::Paused(_)) {
                 self.erase_more();
@@ -435,6 +437,7 @@ impl<T: Transport> Console<T> {
                     };
                 }
                 Running::Log(log, next) => self.log(log, next),
+                Running::Ports(list) => self.ports(list),
                 Running::Help(topic, next) => self.help_on(topic, next),
                 running => {
                     let more = match running {

@@ -5,6 +5,7 @@ use nl31_route::{Match, Protocol, Syntax, Value, Word, match_word, words};
 
 use super::level::Level;
 use super::parse::{command, descend};
+use super::port_line;
 use super::table::{Arguments, CODES, COMMANDS, CONFIRMED, Command};
 use crate::platform::devices::Devices;
 
@@ -112,6 +113,13 @@ pub fn suggestions(
                 });
             }
         }
+        Arguments::Device | Arguments::Port => {
+            if before.next().is_none() {
+                devices.names(&mut |name| literal(name, ""));
+            } else if matches!(arguments, Arguments::Port) {
+                port_suggestions(before, &mut literal);
+            }
+        }
         Arguments::Command => {
             let mut level = Level::TOP;
             let mut first = true;
@@ -137,6 +145,31 @@ pub fn suggestions(
         }
     }
     begun
+}
+
+/// Settings that are not given yet, or the values of the last one.
+fn port_suggestions<'a>(
+    mut before: impl Iterator<Item = Word<'a>>,
+    literal: &mut impl FnMut(&str, &str),
+) {
+    let mut given = [false; port_line::SETTINGS.len()];
+    while let Some(word) = before.next() {
+        let Ok(setting) = port_line::setting(word) else {
+            return;
+        };
+        given[setting] = true;
+        if before.next().is_none() {
+            let values = port_line::values(setting).iter();
+            return values.for_each(|value| literal(value.word, value.help));
+        }
+    }
+    for (setting, _) in port_line::SETTINGS
+        .iter()
+        .zip(given)
+        .filter(|(_, given)| !given)
+    {
+        literal(setting.word, setting.help);
+    }
 }
 
 fn route_suggestions<'a>(
@@ -255,7 +288,7 @@ mod tests {
             offered(""),
             (
                 0,
-                "greet ping route begin diff check commit confirm rollback save load factory-reset \
+                "greet ping route port begin diff check commit confirm rollback save load factory-reset \
                  monitor stats log version help terminal exit reboot"
                     .into()
             )
@@ -291,6 +324,12 @@ mod tests {
             let left = format!("route add 10.0.0.0/8 {proto} ");
             assert!(offered(&left).1.contains("static"), "{left}");
         }
+        assert_eq!(offered("port "), (5, "set del show".into()));
+        assert_eq!(offered("port set "), (9, "lo eth0".into()));
+        assert_eq!(offered("port set eth0 "), (14, "forwarding urpf".into()));
+        assert_eq!(offered("port set eth0 forwarding "), (25, "on off".into()));
+        assert_eq!(offered("port set eth0 forwarding on ").1, "urpf");
+        assert_eq!(offered("port del eth0 "), (14, "".into()));
         assert_eq!(offered("monitor "), (8, "on off".into()));
         assert_eq!(offered("monitor on "), (11, "".into()));
         assert_eq!(

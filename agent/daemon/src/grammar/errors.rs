@@ -60,6 +60,8 @@ pub enum GrammarErrorKind {
     NoSeconds,
     /// Not a number of rows or columns.
     NoSize,
+    /// Not the name of a device.
+    NoDevice,
 }
 
 impl fmt::Display for GrammarErrorKind {
@@ -98,6 +100,7 @@ impl fmt::Display for GrammarErrorKind {
                 )
             }
             Self::Excess => f.write_str("expected the end of the line"),
+            Self::NoDevice => f.write_str("expected the name of a device"),
             Self::NoSize => write!(f, "expected a number from 0 to {TERMINAL_SIZE_MAX}"),
             Self::NoSeconds => write!(f, "expected seconds, from 1 to {CONFIRM_SECONDS_MAX}"),
             Self::NotOneOf(keywords) => {

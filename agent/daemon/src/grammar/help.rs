@@ -6,6 +6,7 @@ use std::fmt;
 use nl31_route::{Keyword, Syntax, Value};
 
 use super::codes;
+use super::port_line;
 use super::table::{Arguments, CODES, COMMANDS, CONFIRMED, Command};
 
 /// The syntax of the command.
@@ -22,6 +23,19 @@ impl fmt::Display for Command {
             Arguments::Confirmed => write!(f, " [{} SECONDS]", CONFIRMED.word),
             Arguments::File => f.write_str(" [FILE]"),
             Arguments::Size => f.write_str(" [ROWS [COLUMNS]]"),
+            Arguments::Device => f.write_str(" NAME"),
+            Arguments::Port => {
+                f.write_str(" NAME")?;
+                for (index, setting) in port_line::SETTINGS.iter().enumerate() {
+                    write!(f, " [{}", setting.word)?;
+                    let words = port_line::values(index).iter().map(|value| value.word);
+                    for (index, word) in words.enumerate() {
+                        write!(f, "{}{word}", if index == 0 { " " } else { "|" })?;
+                    }
+                    f.write_str("]")?;
+                }
+                Ok(())
+            }
             Arguments::Command => write!(f, " [COMMAND|{CODES}]"),
             Arguments::Route(syntax) => route_synopsis(f, syntax, " PREFIX"),
             Arguments::Filter(syntax) => route_synopsis(f, syntax, " [PREFIX]"),

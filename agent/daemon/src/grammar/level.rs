@@ -27,7 +27,7 @@ impl Level {
             .enumerate()
             .filter(move |(_, command)| command.words.len() > self.depth)
             .filter(move |(_, command)| &command.words[..self.depth] == before)
-            .filter(move |(_, command)| !self.ip || command.words.len() > 1)
+            .filter(move |(_, command)| !self.ip || command.words[0] == "route")
     }
 
     /// The possible next words, each with the index of its first command.

@@ -8,6 +8,7 @@ mod help;
 mod level;
 mod limits;
 mod parse;
+mod port_line;
 mod route_line;
 mod table;
 
@@ -17,6 +18,7 @@ pub use help::markdown;
 pub use level::Level;
 pub use limits::{CONFIRM_SECONDS_MAX, GREETING_MAX, TERMINAL_SIZE_MAX};
 pub use parse::{command, confirmed, nothing, one_of, one_word, size};
+pub use port_line::{device, port};
 pub use route_line::{route_words, within_family};
 pub use table::{
     ALL, Action, Arguments, CODES, COMMANDS, CONFIRMED, COUNT, Command, GET_JSON, JSON, LONGER,

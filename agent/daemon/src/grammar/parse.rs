@@ -67,6 +67,7 @@ fn shown(line: &str) -> Option<(&'static Command, usize)> {
     let action = |action| COMMANDS.iter().find(|command| command.action == action);
     let command = match object.text {
         "route" | "routes" => action(Action::RouteShow),
+        "port" | "ports" => action(Action::PortShow),
         text => COMMANDS
             .iter()
             .find(|command| *command.words == [text] && command.action.reads()),

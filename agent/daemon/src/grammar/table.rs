@@ -17,6 +17,9 @@ pub enum Action {
     RouteGet,
     RouteShow,
     RouteFlush,
+    PortSet,
+    PortDel,
+    PortShow,
     Begin,
     Diff,
     Check,
@@ -43,6 +46,9 @@ impl Action {
             self,
             Self::Greet
                 | Self::Ping
+                | Self::PortSet
+                | Self::PortDel
+                | Self::PortShow
                 | Self::Monitor
                 | Self::Stats
                 | Self::Log
@@ -67,6 +73,7 @@ impl Action {
                 | Self::Ping
                 | Self::RouteGet
                 | Self::RouteShow
+                | Self::PortShow
                 | Self::Diff
                 | Self::Monitor
                 | Self::Stats
@@ -94,6 +101,10 @@ pub enum Arguments {
     Route(&'static Syntax),
     /// Any words of a route, or none.
     Filter(&'static Syntax),
+    /// A device.
+    Device,
+    /// A device, and settings of a port.
+    Port,
     /// The words of a command, or `codes`, or nothing.
     Command,
     /// `confirmed` and seconds, or nothing.
@@ -117,7 +128,7 @@ pub struct Command {
     pub help: &'static str,
 }
 
-const fn flag(word: &'static str, help: &'static str) -> Keyword {
+pub(super) const fn flag(word: &'static str, help: &'static str) -> Keyword {
     Keyword {
         word,
         value: Value::None,
@@ -214,6 +225,9 @@ commands! {
     "route" "get" => RouteGet, Arguments::Address(&GET), "show the route in use for an address";
     "route" "show" => RouteShow, Arguments::Filter(&SHOW), "list all routes, or those that match";
     "route" "flush" => RouteFlush, Arguments::Filter(&FLUSH), "delete all routes that match";
+    "port" "set" => PortSet, Arguments::Port, "forward the packets that come in on a device by the table, or change how";
+    "port" "del" => PortDel, Arguments::Device, "leave the packets of a device to Linux again";
+    "port" "show" => PortShow, Arguments::Word(&AS_JSON), "list ports, and count their packets";
     "begin" => Begin, Arguments::None, "collect edits: add, replace, change, append, del and flush wait for `commit`";
     "diff" => Diff, Arguments::Word(&AS_JSON), "what the edits would change; without edits, how the table differs from the saved config";
     "check" => Check, Arguments::None, "check whether the kernel accepts all edits; changes nothing";

@@ -14,5 +14,6 @@ mod lock;
 mod monitor;
 mod page;
 mod paste;
+mod ports;
 mod session;
 mod terminal;
