@@ -6,6 +6,7 @@ mod boot;
 mod buildroot;
 mod console;
 mod disk;
+mod forward;
 mod kunit;
 mod lab;
 mod memory;

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Packets follow the table: two neighbours, each in a network namespace of its own, reach
+//! each other over ports that are set on the console.
+
+use nl31_lab::{Guest, Image, Reply, Setup};
+
+/// Neighbour `a` is behind `a0`. Neighbour `b` is behind `b0` and `c0`, and has addresses
+/// that Linux on the router has no route to.
+const NEIGHBOURS: &str = r#"
+set -e
+echo 1 >/proc/sys/net/ipv4/ip_forward
+echo 1 >/proc/sys/net/ipv6/conf/all/forwarding
+echo 0 >/proc/sys/net/ipv6/conf/default/accept_dad
+# neighbour NAME: a process that keeps the namespace
+neighbour() {
+	unshare --net sleep 100000 </dev/null >/dev/null 2>&1 &
+	echo $! >/run/$1
+	sleep 0.2
+	in_ $1 ip link set lo up
+	in_ $1 sh -c 'echo 0 >/proc/sys/net/ipv6/conf/default/accept_dad'
+}
+# in_ NAME COMMAND…
+in_() {
+	name=$1
+	shift
+	nsenter --net=/proc/$(cat /run/$name)/ns/net "$@"
+}
+# cable NAME DEVICE NUMBER: 10.NUMBER.0.0/24 and fd00:NUMBER::/64, the router being 1
+cable() {
+	ip link add $2 type veth
+	peer=$(ls /sys/class/net | grep '^veth')
+	ip link set $peer netns $(cat /run/$1)
+	ip address add 10.$3.0.1/24 dev $2
+	ip -6 address add fd00:$3::1/64 dev $2
+	ip link set $2 up
+	in_ $1 ip address add 10.$3.0.2/24 dev $peer
+	in_ $1 ip -6 address add fd00:$3::2/64 dev $peer
+	in_ $1 ip link set $peer up
+}
+neighbour a
+neighbour b
+cable a a0 1
+cable b b0 2
+cable b c0 3
+in_ a ip route add default via 10.1.0.1
+in_ a ip -6 route add default via fd00:1::1
+in_ b ip route add default via 10.2.0.1
+in_ b ip -6 route add default via fd00:2::1
+in_ b ip address add 192.0.2.1/32 dev lo
+in_ b ip -6 address add 2001:db8::1/128 dev lo
+"#;
+
+/// What `a` runs.
+fn from_a(guest: &mut Guest, command: &str) -> (i32, String) {
+    let command = format!("nsenter --net=/proc/$(cat /run/a)/ns/net {command} 2>&1");
+    let output = guest.exec(&command).expect("to run");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    (output.status, text)
+}
+
+fn succeeds(guest: &mut Guest, line: &str) -> Reply {
+    let reply = guest.command(line).expect("a reply");
+    assert!(reply.succeeded(), "{line}: {reply}");
+    reply
+}
+
+#[track_caller]
+fn reaches(guest: &mut Guest, address: &str) {
+    let (status, text) = from_a(guest, &format!("ping -c 3 -W 5 {address}"));
+    assert_eq!(status, 0, "{address}: {text}");
+}
+
+/// A count of `port show`.
+fn count(guest: &mut Guest, device: &str, name: &str) -> u64 {
+    let ports = succeeds(guest, "port show");
+    let start = format!("{device} forwarding ");
+    let port = ports.lines.iter().find(|line| line.starts_with(&start));
+    let mut words = port.expect("the port").split(' ');
+    words.find(|word| *word == name);
+    words
+        .next()
+        .map_or(0, |count| count.parse().expect("a number"))
+}
+
+#[test]
+fn packets_follow_the_table_from_port_to_port() {
+    let mut guest = Guest::start(Image::shared(), &Setup::default()).expect("a guest");
+    let made = guest.exec(NEIGHBOURS).expect("to run");
+    let errors = String::from_utf8_lossy(&made.stderr).into_owned();
+    assert_eq!(made.status, 0, "{errors}");
+
+    // Without ports the table forwards nothing.
+    succeeds(
+        &mut guest,
+        "route add 192.0.2.0/24 via 10.2.0.2 dev b0 metric 10",
+    );
+    succeeds(
+        &mut guest,
+        "route add 2001:db8::/32 via fd00:2::2 dev b0 metric 10",
+    );
+    let (status, text) = from_a(&mut guest, "ping -c 1 -W 2 192.0.2.1");
+    assert_ne!(status, 0, "{text}");
+
+    for device in ["a0", "b0", "c0"] {
+        succeeds(&mut guest, &format!("port set {device}"));
+    }
+    reaches(&mut guest, "192.0.2.1");
+    reaches(&mut guest, "2001:db8::1");
+    assert!(count(&mut guest, "a0", "forwarded") >= 6);
+
+    // The router answers for its hop.
+    let (_, hops) = from_a(&mut guest, "traceroute -n -w 2 -q 1 192.0.2.1");
+    let hops: Vec<_> = hops.lines().skip(1).collect();
+    assert_eq!(hops.len(), 2, "{hops:?}");
+    assert!(hops[0].contains(" 10.1.0.1 "), "{hops:?}");
+    assert!(hops[1].contains(" 192.0.2.1 "), "{hops:?}");
+
+    // TCP, and what the peer received of it.
+    let served = "nsenter --net=/proc/$(cat /run/b)/ns/net sh -c \
+                  'nc -l -p 7 </dev/null >/tmp/received & sleep 0.5'";
+    assert_eq!(guest.exec(served).expect("to run").status, 0);
+    let (status, text) = from_a(
+        &mut guest,
+        "sh -c 'head -c 300000 /dev/urandom >/tmp/sent; nc -w 5 192.0.2.1 7 </tmp/sent'",
+    );
+    assert_eq!(status, 0, "{text}");
+    let same = guest
+        .exec("sleep 1; cmp /tmp/sent /tmp/received")
+        .expect("to run");
+    assert_eq!(same.status, 0, "{}", String::from_utf8_lossy(&same.stdout));
+
+    // A link goes down: the next path serves.
+    for line in [
+        "route append 192.0.2.0/24 via 10.3.0.2 dev c0 metric 20",
+        "route append 2001:db8::/32 via fd00:3::2 dev c0 metric 20",
+    ] {
+        succeeds(&mut guest, line);
+    }
+    assert_eq!(guest.exec("ip link set b0 down").expect("to run").status, 0);
+    let routes = "nsenter --net=/proc/$(cat /run/b)/ns/net sh -c \
+                  'ip route replace default via 10.3.0.1; \
+                   ip -6 route del default; ip -6 route add default via fd00:3::1'";
+    assert_eq!(guest.exec(routes).expect("to run").status, 0);
+    reaches(&mut guest, "192.0.2.1");
+    reaches(&mut guest, "2001:db8::1");
+
+    // What a route refuses is answered by its kind.
+    succeeds(&mut guest, "route add prohibit 198.51.100.0/24");
+    succeeds(&mut guest, "route add blackhole 203.0.113.0/24");
+    for (address, name) in [
+        ("198.51.100.1", "drop-prohibit"),
+        ("203.0.113.1", "drop-blackhole"),
+    ] {
+        let (status, text) = from_a(&mut guest, &format!("ping -c 1 -W 1 {address}"));
+        assert_ne!(status, 0, "{text}");
+        assert_eq!(count(&mut guest, "a0", name), 1, "{address}");
+    }
+
+    // Without its port, a device is Linux's again.
+    succeeds(&mut guest, "port del a0");
+    let (status, text) = from_a(&mut guest, "ping -c 1 -W 2 192.0.2.1");
+    assert_ne!(status, 0, "{text}");
+}
