@@ -28,7 +28,9 @@ in_() {
 # cable NAME DEVICE NUMBER: 10.NUMBER.0.0/24 and fd00:NUMBER::/64, the router being 1
 cable() {
 	ip link add $2 type veth
-	peer=$(ls /sys/class/net | grep '^veth')
+	# both neighbours' ends of `b` are in one namespace
+	peer=$2-peer
+	ip link set $(ls /sys/class/net | grep '^veth') name $peer
 	ip link set $peer netns $(cat /run/$1)
 	ip address add 10.$3.0.1/24 dev $2
 	ip -6 address add fd00:$3::1/64 dev $2
