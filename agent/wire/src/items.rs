@@ -13,7 +13,9 @@ mod decode;
 mod encode;
 
 pub use decode::Iter;
+pub(crate) use decode::path_from_bytes;
 pub use encode::ItemsBuffer;
+pub(crate) use encode::{PATH_BYTES, path_bytes};
 
 /// What is done with a route; the words are those of `ip route`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -175,4 +177,4 @@ fn octets(address: IpAddr) -> ([u8; 16], usize) {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

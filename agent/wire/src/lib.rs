@@ -12,6 +12,7 @@ mod items;
 pub mod limits;
 mod line;
 mod message;
+mod packed;
 mod server;
 
 pub use client::{Client, News, RetryPolicy, Task};
@@ -19,4 +20,5 @@ pub use frame::{DELIMITER, Deframer, Frame, FrameError, Full};
 pub use items::{BadItems, ITEMS_BYTES, Item, Items, ItemsBuffer, Iter, Op};
 pub use line::{Heard, Line, Silence};
 pub use message::{BadMessage, RESPONSE, Reason, Request, Response, SCHEMA, UNASKED};
+pub use packed::{Packer, Unpacked, Unpacker};
 pub use server::{Server, Verdict};

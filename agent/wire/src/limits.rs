@@ -24,6 +24,8 @@ pub const WINDOW: usize = 4;
 
 /// Most changes in a frame.
 pub const ITEMS_MAX: usize = 128;
+/// Most items in a packed frame.
+pub const PACKED_MAX: usize = 2048;
 /// Paths of a frame that can be named again.
 pub const PATHS_MAX: usize = 8;
 

@@ -169,6 +169,16 @@ impl Iter<'_> {
     }
 }
 
+/// A path from the bytes of [`path_bytes`](super::path_bytes), all of them.
+pub(crate) fn path_from_bytes(bytes: &[u8]) -> Result<Spec<DeviceName>, &'static str> {
+    let mut iter = Items(bytes).iter();
+    let path = iter.path()?;
+    match iter.at == bytes.len() {
+        true => Ok(path),
+        false => Err("more bytes than the path takes"),
+    }
+}
+
 impl Iterator for Iter<'_> {
     type Item = Result<Item, BadItems>;
 

@@ -11,7 +11,10 @@ use crate::limits::ITEMS_MAX;
 
 /// Longest item: operation, path with a name of 15 bytes and an IPv6 gateway, and
 /// an IPv6 prefix.
-const ITEM_MAX: usize = 1 + (2 + 16 + 16 + 5 + 1) + 17;
+const ITEM_MAX: usize = 1 + (1 + PATH_BYTES) + 17;
+
+/// Longest path without its tag: flags, IPv6 gateway, name of 15 bytes, metric, protocol.
+pub(crate) const PATH_BYTES: usize = 1 + 16 + 16 + 5 + 1;
 
 type Scratch = heapless::Vec<u8, ITEM_MAX>;
 
@@ -98,12 +101,20 @@ impl ItemsBuffer {
     }
 }
 
-fn put(out: &mut Scratch, bytes: &[u8]) {
+fn put<const N: usize>(out: &mut heapless::Vec<u8, N>, bytes: &[u8]) {
     out.extend_from_slice(bytes)
-        .expect("ITEM_MAX is the longest item");
+        .expect("ITEM_MAX is the longest item, PATH_BYTES the longest path");
 }
 
 fn put_path(out: &mut Scratch, path: &Spec<DeviceName>) {
+    put(out, &[TAG_PATH]);
+    put(out, &path_bytes(path));
+}
+
+/// A path without its tag: flags, and what they announce.
+pub(crate) fn path_bytes(path: &Spec<DeviceName>) -> heapless::Vec<u8, PATH_BYTES> {
+    let mut bytes = heapless::Vec::new();
+    let out = &mut bytes;
     let index = |kind| PathKind::ALL.iter().position(|&known| known == kind);
     let kind = path.kind.and_then(index).map_or(0, |index| index as u8 + 1);
     let flag = |said: bool, flag: u8| if said { flag } else { 0 };
@@ -113,7 +124,7 @@ fn put_path(out: &mut Scratch, path: &Spec<DeviceName>) {
         | flag(path.device.is_some(), DEVICE)
         | flag(path.metric.is_some(), METRIC)
         | flag(path.protocol.is_some(), PROTOCOL);
-    put(out, &[TAG_PATH, said]);
+    put(out, &[said]);
     if let Some(gateway) = path.gateway {
         let (octets, len) = octets(gateway);
         put(out, &octets[..len]);
@@ -131,6 +142,7 @@ fn put_path(out: &mut Scratch, path: &Spec<DeviceName>) {
     if let Some(protocol) = path.protocol {
         put(out, &[protocol.0]);
     }
+    bytes
 }
 
 fn put_prefix(out: &mut Scratch, prefix: Prefix, last: Option<Prefix>) {

@@ -167,7 +167,7 @@ fn a_full_buffer_keeps_what_it_has() {
     );
 }
 
-fn any_spec() -> impl Strategy<Value = Spec<DeviceName>> {
+pub(crate) fn any_spec() -> impl Strategy<Value = Spec<DeviceName>> {
     let prefix = (any::<bool>(), any::<u128>(), 0..=128u8).prop_map(|(four, bits, len)| {
         if four {
             let len = len % 33;
