@@ -74,6 +74,20 @@ impl Journal {
                     format_args!("Dump{} longer: {longer}", self::filter(filter)),
                 );
             }
+            Request::PackedDump { filter, longer } => {
+                self.line(
+                    '>',
+                    format_args!("PackedDump{} longer: {longer}", self::filter(filter)),
+                );
+            }
+            // Only the models of both ends could tell which they are.
+            Request::PackedChange { count, packed } => {
+                let bytes = packed.len();
+                self.line(
+                    '>',
+                    format_args!("PackedChange {count} changes in {bytes} bytes"),
+                );
+            }
             Request::Lookup { prefix } => {
                 self.line('>', format_args!("Lookup{}", filter(prefix)));
             }
@@ -103,6 +117,19 @@ impl Journal {
                 let routes = changes(items);
                 let end = format_args!("last: {last} interrupted: {interrupted}");
                 self.line('<', format_args!("Routes{routes} {end}"));
+            }
+            Response::PackedRoutes {
+                count,
+                packed,
+                last,
+                interrupted,
+            } => {
+                let bytes = packed.len();
+                let end = format_args!("last: {last} interrupted: {interrupted}");
+                self.line(
+                    '<',
+                    format_args!("PackedRoutes {count} routes in {bytes} bytes {end}"),
+                );
             }
             Response::Event { generation, item } => {
                 self.line('<', format_args!("Event {generation}{}", changes(item)));

@@ -187,6 +187,12 @@ impl<P: Port> Link<P> {
         &self.agent
     }
 
+    /// Whether batches and lists may be packed. Agents with other messages get the plain form,
+    /// which all have.
+    pub fn can_pack(&self) -> bool {
+        self.agent.same_schema
+    }
+
     /// Bytes sent and received so far.
     pub fn traffic(&self) -> (u64, u64) {
         self.traffic
@@ -261,7 +267,7 @@ impl<P: Port> Link<P> {
             _ => false,
         };
         self.changes.push_back(match request {
-            Request::Change { .. } => !self.transaction,
+            Request::Change { .. } | Request::PackedChange { .. } => !self.transaction,
             Request::Line { .. } => effect == Effect::Changes,
             Request::Flush { .. } | Request::Commit {} | Request::Save {} => true,
             _ => false,

@@ -33,7 +33,9 @@ use nl31_ctl::port::Port;
 use nl31_netlink::{Client, Device, FakeKernel, Message, ReceiveError, Transport};
 use nl31_route::{DeviceName, Route, Spec, Syntax};
 use nl31_wire::limits::{FRAME_MAX, VERSION};
-use nl31_wire::{Frame, Heard, ItemsBuffer, Line, Op, Request, RetryPolicy, code};
+use nl31_wire::{
+    Deframer, Frame, Heard, ItemsBuffer, Line, Op, Packer, Request, Response, RetryPolicy, code,
+};
 
 /// `lo` is 1, `eth0` is 2.
 struct TestDevices;
@@ -139,6 +141,8 @@ struct Wire {
     random: Random,
     hits: u64,
     unplugged: bool,
+    /// The agent does not know packed messages.
+    older: bool,
 }
 
 /// Shared, so that a test can look at the agent while the client has the line.
@@ -170,7 +174,10 @@ impl Wire {
             match self.line.byte(byte) {
                 Heard::Nothing => {}
                 Heard::Text(typed) => self.text.extend(typed),
-                Heard::Frame(frame) => self.program.frame(Ok(&frame)),
+                Heard::Frame(frame) => {
+                    assert!(!self.older || frame.kind <= 0x13, "{frame:?}");
+                    self.program.frame(Ok(&frame));
+                }
                 Heard::Bad(error) => self.program.frame(Err(error)),
             }
             if self.program.left() {
@@ -184,9 +191,33 @@ impl Wire {
         let out = self.program.out();
         let answers = out.pending().to_vec();
         out.consume(answers.len());
+        let answers = match self.older {
+            true => of_older_agent(&answers),
+            false => answers,
+        };
         let answers = self.damaged(&answers);
         self.heard.extend(answers);
     }
+}
+
+/// The same answers, a Welcome with the schema of an agent of before.
+fn of_older_agent(answers: &[u8]) -> Vec<u8> {
+    let mut deframer = Deframer::new();
+    let mut older = Vec::new();
+    for &byte in answers {
+        let Some(frame) = deframer.byte(byte) else {
+            continue;
+        };
+        let frame = frame.unwrap();
+        let mut response = Response::decode(&frame).unwrap();
+        if let Response::Welcome { schema, .. } = &mut response {
+            *schema = 0x8c94_f5c1;
+        }
+        let mut out = [0; FRAME_MAX];
+        let len = response.encode(frame.id, &mut out).unwrap();
+        older.extend(&out[..len]);
+    }
+    older
 }
 
 impl Port for TestPort {
@@ -232,6 +263,7 @@ impl TestPort {
             random: Random::seeded(noise),
             hits: 0,
             unplugged: false,
+            older: false,
         })))
     }
 
@@ -536,6 +568,141 @@ fn a_load_over_many_next_hops_takes_few_bytes_too() {
     );
     lines.sort();
     assert_eq!(sorted(port.routes()), lines);
+}
+
+/// Runs of /24 with a hole now and then, by some next hops, as a real table has.
+fn like_a_table(count: u32) -> Vec<String> {
+    let lines = (0..count).map(|number| {
+        let at = (1 << 16) + number + number / 50 * 7;
+        let prefix = std::net::Ipv4Addr::from_bits(at << 8);
+        format!("{prefix}/24 via 192.0.2.{}", 1 + number / 90 % 30)
+    });
+    lines.collect()
+}
+
+#[test]
+fn sorted_routes_take_less_than_a_byte_in_both_directions() {
+    let lines = like_a_table(20_000);
+    let file = TestFile::new("packed", &lines);
+    let port = TestPort::new(0);
+    let mut link = port.open();
+    let traffic = |link: &Link<TestPort>| {
+        let (sent, heard) = link.traffic();
+        (sent + heard) as f64 / lines.len() as f64
+    };
+    for mode in [Mode::Add, Mode::Replace] {
+        let before = traffic(&link);
+        load(&mut link, &mut routes(&file), mode, &ProgressBar::hidden()).unwrap();
+        let loaded = traffic(&link) - before;
+        assert!(loaded < 0.7, "{loaded} bytes a route loaded");
+    }
+    let before = traffic(&link);
+    assert_eq!(listed(&mut link, "", false), lines);
+    let listed = traffic(&link) - before;
+    assert!(listed < 0.7, "{listed} bytes a route listed");
+    // Applied over an empty table.
+    let before = traffic(&link);
+    load(
+        &mut link,
+        &mut routes(&TestFile::new("packed-none", &[])),
+        Mode::Replace,
+        &ProgressBar::hidden(),
+    )
+    .unwrap();
+    let plan = plan(&mut link, &mut routes(&file)).unwrap();
+    apply(&mut link, &plan, None, &ProgressBar::hidden()).unwrap();
+    let applied = traffic(&link) - before;
+    assert!(applied < 0.7, "{applied} bytes a route applied");
+    assert_eq!(port.routes(), lines);
+}
+
+#[test]
+fn an_agent_of_before_is_sent_plain_batches_and_lists() {
+    let lines = scattered(3000);
+    let file = TestFile::new("older", &lines);
+    let port = TestPort::new(0);
+    port.0.borrow_mut().older = true;
+    let mut link = port.open();
+    assert!(!link.can_pack());
+    load(
+        &mut link,
+        &mut routes(&file),
+        Mode::Replace,
+        &ProgressBar::hidden(),
+    )
+    .unwrap();
+    assert_eq!(sorted(listed(&mut link, "", false)), lines);
+    let none = TestFile::new("older-none", &[]);
+    let plan = plan(&mut link, &mut routes(&none)).unwrap();
+    apply(&mut link, &plan, None, &ProgressBar::hidden()).unwrap();
+    assert!(port.routes().is_empty());
+}
+
+#[test]
+fn packed_changes_belong_to_a_transaction_and_fail_it_where_they_are_bad() {
+    let port = TestPort::new(0);
+    let mut link = port.open();
+    let mut packer = Packer::new();
+    for text in like_a_table(300) {
+        packer.push(Op::Add, &spec(&text)).unwrap();
+    }
+    // The 258th again.
+    packer
+        .push(Op::Add, &spec(&like_a_table(258)[257]))
+        .unwrap();
+    let (count, packed) = packer.finish();
+    let refused = |link: &mut Link<TestPort>, count, packed: &[u8]| {
+        let request = Request::PackedChange { count, packed };
+        match link.call(&request, |_| Ok(())) {
+            Err(Error::Refused(refused)) => (refused.code, refused.index),
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(refused(&mut link, count, packed), (code::NOT_OPEN, None));
+    assert_eq!(change(&mut link, Op::Add, "10.0.0.0/8 dev lo"), Ok(1));
+    for (count, packed, why) in [
+        (count, packed, (409, Some(300))),
+        (count, &packed[..20], (code::BAD_MESSAGE, None)),
+        (2049, packed, (code::BAD_MESSAGE, Some(0))),
+        (3, packed, (code::BAD_MESSAGE, Some(3))),
+    ] {
+        link.done(&Request::Begin { replace: true }).unwrap();
+        let (code, index) = refused(&mut link, count, packed);
+        assert_eq!(code, why.0);
+        assert!(why.1.is_none_or(|why| index == Some(why)), "{index:?}");
+        assert_eq!(
+            refused(&mut link, count, packed),
+            (code::TRANSACTION_FAILED, None)
+        );
+        assert_eq!(
+            code_of(link.done(&Request::Commit {})),
+            code::TRANSACTION_FAILED
+        );
+        port.kernel().0.borrow_mut().hang_up();
+        assert_eq!(port.routes(), ["10.0.0.0/8 dev lo"]);
+    }
+    // What a transaction has learned ends with it; plain changes may come between.
+    for _ in 0..2 {
+        link.done(&Request::Begin { replace: true }).unwrap();
+        let mut packer = Packer::new();
+        for part in like_a_table(300).chunks(100) {
+            for text in part {
+                packer.push(Op::Add, &spec(text)).unwrap();
+            }
+            let (count, packed) = packer.finish();
+            let request = Request::PackedChange { count, packed };
+            link.call(&request, |response| {
+                assert_eq!(response, Response::Changed { count: 100 });
+                Ok(())
+            })
+            .unwrap();
+            packer.next_frame();
+            assert_eq!(change(&mut link, Op::Replace, "10.0.0.0/8 dev lo"), Ok(1));
+        }
+        let committed = |response: Response<'_>| Ok(matches!(response, Response::Changed { .. }));
+        assert!(link.call(&Request::Commit {}, committed).unwrap());
+        assert_eq!(listed(&mut link, "", false).len(), 301);
+    }
 }
 
 #[test]

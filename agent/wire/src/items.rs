@@ -15,7 +15,7 @@ mod encode;
 pub use decode::Iter;
 pub(crate) use decode::path_from_bytes;
 pub use encode::ItemsBuffer;
-pub(crate) use encode::{PATH_BYTES, path_bytes};
+pub(crate) use encode::{PathBytes, path_bytes};
 
 /// What is done with a route; the words are those of `ip route`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

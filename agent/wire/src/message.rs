@@ -187,6 +187,22 @@ messages! {
         /// [`CONFIRM_MAX`](crate::limits::CONFIRM_MAX).
         seconds: u32,
     }
+    /// Changes as [`Request::Change`], packed; only in a transaction, whose frames of this
+    /// kind share one [`Packer`](crate::Packer). Answer: [`Response::Changed`].
+    0x14 PackedChange {
+        /// Items in the frame, at most [`PACKED_MAX`](crate::limits::PACKED_MAX).
+        count: u16,
+        /// See [`Packer::finish`](crate::Packer::finish).
+        packed: &'a [u8],
+    }
+    /// As [`Request::Dump`]. Answer: [`Response::PackedRoutes`], also to each
+    /// [`Request::Next`].
+    0x15 PackedDump {
+        /// See [`Items::filter`].
+        filter: Items<'a>,
+        /// See [`Request::Flush`].
+        longer: bool,
+    }
 }
 
 messages! {
@@ -299,6 +315,17 @@ messages! {
         routes: u64,
         /// All of them are, and will last.
         last: bool,
+    }
+    /// Part of a list, packed; the parts of a list share one [`Packer`](crate::Packer).
+    0x8a PackedRoutes {
+        /// Routes in the frame, one path each.
+        count: u16,
+        /// See [`Packer::finish`](crate::Packer::finish).
+        packed: &'a [u8],
+        /// See [`Response::Routes`].
+        last: bool,
+        /// See [`Response::Routes`].
+        interrupted: bool,
     }
     /// The table changed. Sent by itself with id 0, see [`Request::Subscribe`].
     0xc0 Event {
@@ -432,6 +459,7 @@ mod tests {
             format!("up to {WINDOW} requests"),
             format!("the last {WINDOW} requests"),
             format!("at most {ITEMS_MAX} items"),
+            format!("at most {PACKED_MAX}, as [packed items]"),
             format!("at most {LINE_MAX} bytes"),
             format!("{SILENCE_MS} ms"),
             format!("1 to {CONFIRM_MAX}"),
@@ -526,5 +554,41 @@ mod tests {
             (258, format!("{:?}", Response::Done {})),
         ];
         assert_eq!(said, expected);
+    }
+
+    /// The frames of the README's packed items, byte by byte.
+    #[test]
+    fn the_readmes_packed_frames_are_what_both_sides_say() {
+        let section = README.split("## Packed items").nth(1).unwrap();
+        let section = section.split("\n## ").next().unwrap();
+        let shown: Vec<_> = section
+            .lines()
+            .filter(|line| line.starts_with("> 00") || line.starts_with("< 00"))
+            .collect();
+        let mut packer = crate::Packer::new();
+        let mut said = Vec::new();
+        let mut say = |who: char, id: u16, frame: &dyn Fn(u16, &mut [u8]) -> usize| {
+            let mut out = [0; crate::limits::FRAME_MAX];
+            let len = frame(id, &mut out);
+            let bytes = out[..len].iter().map(|byte| format!(" {byte:02x}"));
+            said.push(format!("{who}{}", bytes.collect::<String>()));
+        };
+        let frames = [
+            ["10.1.0.0/24 via 192.0.2.1", "10.1.1.0/24 via 192.0.2.1"],
+            ["10.1.4.0/22 via 192.0.2.1", "blackhole 2001:db8::/32"],
+        ];
+        for (id, routes) in (300..).zip(frames) {
+            for text in routes {
+                let route = nl31_route::Syntax::CONFIG.parse(text, 0).unwrap().spec;
+                packer.push(crate::Op::Add, &route).unwrap();
+            }
+            let (count, packed) = packer.finish();
+            let change = Request::PackedChange { count, packed };
+            say('>', id, &|id, out| change.encode(id, out).unwrap());
+            let changed = Response::Changed { count: 2 };
+            say('<', id, &|id, out| changed.encode(id, out).unwrap());
+            packer.next_frame();
+        }
+        assert_eq!(shown, said);
     }
 }

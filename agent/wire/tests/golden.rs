@@ -95,6 +95,20 @@ fn requests() -> Vec<(Request<'static>, &'static str)> {
             Request::BeginConfirmed { seconds: 60 },
             "00 0a 01 02 01 13 3c 1f 77 c7 11 00",
         ),
+        (
+            Request::PackedChange {
+                count: 300,
+                packed: &[0xea, 0x01],
+            },
+            "00 0e 01 02 01 14 ac 02 02 ea 01 28 64 1c 54 00",
+        ),
+        (
+            Request::PackedDump {
+                filter: items,
+                longer: true,
+            },
+            "00 09 01 02 01 15 08 e0 08 c0 0a 02 01 08 0a 01 f1 78 ce 25 00",
+        ),
     ]
 }
 
@@ -207,6 +221,15 @@ fn responses() -> Vec<(Response<'static>, &'static str)> {
             },
             "00 0c 01 02 01 c2 ac 02 01 f6 99 03 6f 00",
         ),
+        (
+            Response::PackedRoutes {
+                count: 300,
+                packed: &[0xea, 0x01],
+                last: true,
+                interrupted: false,
+            },
+            "00 0b 01 02 01 8a ac 02 02 ea 01 01 05 57 7c 29 e7 00",
+        ),
     ]
 }
 
@@ -297,7 +320,7 @@ fn every_kind_is_here() {
 /// The set of messages may grow; then this number changes with it.
 #[test]
 fn the_schema_is_that_of_these_messages() {
-    assert_eq!(format!("{SCHEMA:08x}"), "8c94f5c1");
+    assert_eq!(format!("{SCHEMA:08x}"), "f01d1465");
 }
 
 /// What is behind the body, or short of it, is refused.

@@ -4,8 +4,8 @@
 
 use nl31_wire::limits::{FRAME_MAX, RAW_MAX, SILENCE_MS, WINDOW};
 use nl31_wire::{
-    Client, Deframer, Heard, ItemsBuffer, Line, News, Op, Request, Response, RetryPolicy, SCHEMA,
-    Server, Silence, Task, Verdict,
+    Client, Deframer, Heard, ItemsBuffer, Line, News, Op, Packer, Request, Response, RetryPolicy,
+    SCHEMA, Server, Silence, Task, Unpacker, Verdict,
 };
 
 const FRAMES: u32 = 200_000;
@@ -178,15 +178,16 @@ fn noise_is_never_typed_text() {
     assert!(persons < 20, "{persons}");
 }
 
-/// The agent's end of a line. It carries out lines of text, each a number, and has to
-/// get them all in order and once.
-struct Agent {
+/// The agent's end of a line. It carries out what it is sent, once and in order.
+struct Agent<'a> {
     line: Line,
     server: Server,
-    executed: u32,
+    /// Carries out a request; gives the frame of the answer.
+    carry_out: &'a mut dyn FnMut(&Request<'_>, &mut Server) -> Vec<u8>,
+    hellos: u32,
 }
 
-impl Agent {
+impl Agent<'_> {
     /// Takes what comes, gives what it says to that.
     fn hear(&mut self, bytes: &[u8]) -> Vec<Vec<u8>> {
         let mut said = Vec::new();
@@ -195,7 +196,7 @@ impl Agent {
                 Heard::Nothing => continue,
                 // A hello whose delimiter is lost; whatever is typed is no command's line.
                 Heard::Text(typed) => {
-                    assert_eq!(self.executed, 0, "{typed:x?} was taken for text");
+                    assert_eq!(self.hellos, 0, "{typed:x?} was taken for text");
                     continue;
                 }
                 Heard::Bad(_) => nl31_wire::Reason::DAMAGED,
@@ -206,17 +207,15 @@ impl Agent {
                         said.push(answer.to_vec());
                         continue;
                     }
-                    Verdict::Open | Verdict::Execute => {
+                    Verdict::Open => {
+                        self.hellos += 1;
+                        assert_eq!(self.hellos, 1, "a second hello was carried out");
+                        said.push(self.server.answer(&welcome()).unwrap().to_vec());
+                        continue;
+                    }
+                    Verdict::Execute => {
                         let request = Request::decode(&frame).expect("only requests are sent");
-                        let text = execute(&request, &mut self.executed);
-                        let answer = match &text {
-                            None => welcome(),
-                            Some(text) => Response::Output {
-                                text: text.as_bytes(),
-                                last: true,
-                            },
-                        };
-                        said.push(self.server.answer(&answer).unwrap().to_vec());
+                        said.push((self.carry_out)(&request, &mut self.server));
                         continue;
                     }
                 },
@@ -226,22 +225,6 @@ impl Agent {
             said.push(out[..len].to_vec());
         }
         said
-    }
-}
-
-fn execute(request: &Request<'_>, executed: &mut u32) -> Option<String> {
-    match request {
-        Request::Hello { .. } => {
-            assert_eq!(*executed, 0, "a second hello was carried out");
-            None
-        }
-        Request::Line { text } => {
-            let number = text.split(' ').next_back().unwrap();
-            assert_eq!(number.parse(), Ok(*executed), "not the next one");
-            *executed += 1;
-            Some(number.into())
-        }
-        other => panic!("{other:?} was not sent"),
     }
 }
 
@@ -256,81 +239,190 @@ fn welcome() -> Response<'static> {
     }
 }
 
+/// A session of `requests` requests over a line that hits `rate` of a thousand frames in each
+/// direction: `ask` makes the request of a number, `answered` takes the answers in order.
+fn session(
+    random: &mut Random,
+    rate: usize,
+    requests: u32,
+    ask: &mut dyn FnMut(&mut Client, &mut Random),
+    carry_out: &mut dyn FnMut(&Request<'_>, &mut Server) -> Vec<u8>,
+    answered: &mut dyn FnMut(&Response<'_>),
+) {
+    let mut agent = Agent {
+        line: Line::new(),
+        server: Server::new(),
+        carry_out,
+        hellos: 0,
+    };
+    let retry = RetryPolicy {
+        timeout_ms: 1000,
+        attempts: 20,
+    };
+    let (session, first) = (random.next() as u32, random.next() as u16);
+    let mut client = Client::new(session, first, retry);
+    let mut deframer = Deframer::new();
+    // On their way to the client, behind each other.
+    let mut coming = std::collections::VecDeque::<Vec<u8>>::new();
+    let (mut asked, mut answers, mut frames) = (0, 0, 0u32);
+    let mut now = 0u32;
+    let mut hit = |frame: &[u8], random: &mut Random| {
+        frames += 1;
+        let mut frame = frame.to_vec();
+        if random.below(1000) < rate {
+            damage(&mut frame, random);
+        }
+        frame
+    };
+    while answers < requests {
+        while client.room() > 0 && asked < requests {
+            ask(&mut client, random);
+            asked += 1;
+        }
+        match client.poll(now) {
+            Task::Send(bytes) => {
+                let heard = hit(bytes, random);
+                // Ten bits a byte at 115200 baud.
+                now = now.wrapping_add(bytes.len() as u32 * 10 / 115 + 1);
+                coming.extend(agent.hear(&heard));
+                continue;
+            }
+            Task::Wait(wait) if coming.is_empty() => {
+                now = now.wrapping_add(wait);
+                if wait >= SILENCE_MS {
+                    let ended = agent.line.silence();
+                    assert_ne!(ended, Silence::Person, "noise was taken for a person");
+                }
+                continue;
+            }
+            Task::Wait(_) => {}
+            other => panic!("{rate}: {other:?} after {answers} answers"),
+        }
+        let bytes = hit(&coming.pop_front().unwrap(), random);
+        for byte in bytes {
+            let Some(Ok(frame)) = deframer.byte(byte) else {
+                continue;
+            };
+            match client.frame(&frame, now) {
+                News::Answer(id, Response::Welcome { .. }) => assert_eq!(id, first),
+                News::Answer(_, response) => {
+                    answered(&response);
+                    answers += 1;
+                }
+                News::Nothing => {}
+                other => panic!("{rate}: {other:?} after {answers} answers"),
+            }
+        }
+    }
+    let again = frames - 2 * requests;
+    assert!(again as usize > requests as usize * rate / 1000, "{again}");
+}
+
 /// Both ends, and noise in both directions: every request is carried out once, in order,
 /// and gets its own answer.
 #[test]
 fn a_session_over_a_bad_line_does_each_thing_once() {
     let mut random = Random::seeded();
-    for (turn, rate) in RATES.into_iter().enumerate() {
+    for rate in RATES {
         let requests = FRAMES / RATES.len() as u32;
-        let mut agent = Agent {
-            line: Line::new(),
-            server: Server::new(),
-            executed: 0,
-        };
-        let retry = RetryPolicy {
-            timeout_ms: 1000,
-            attempts: 20,
-        };
-        let (session, first) = (random.next() as u32, random.next() as u16);
-        let mut client = Client::new(session, first, retry);
-        let mut deframer = Deframer::new();
-        // On their way to the client, behind each other.
-        let mut coming = std::collections::VecDeque::<Vec<u8>>::new();
-        let (mut asked, mut answered, mut frames) = (0, 0, 0u32);
-        let mut now = 0u32;
-        let mut hit = |frame: &[u8], random: &mut Random| {
-            frames += 1;
-            let mut frame = frame.to_vec();
-            if random.below(1000) < rate {
-                damage(&mut frame, random);
-            }
-            frame
-        };
-        while answered < requests {
-            while client.room() > 0 && asked < requests {
+        let (mut asked, mut executed, mut answered) = (0, 0, 0);
+        session(
+            &mut random,
+            rate,
+            requests,
+            &mut |client, random| {
                 let padding = "x".repeat(random.below(8) * random.below(8));
                 let text = format!("route flush all # {padding} {asked}");
                 client.push(&Request::Line { text: &text }).unwrap();
                 asked += 1;
-            }
-            match client.poll(now) {
-                Task::Send(bytes) => {
-                    let heard = hit(bytes, &mut random);
-                    // Ten bits a byte at 115200 baud.
-                    now = now.wrapping_add(bytes.len() as u32 * 10 / 115 + 1);
-                    coming.extend(agent.hear(&heard));
-                    continue;
-                }
-                Task::Wait(wait) if coming.is_empty() => {
-                    now = now.wrapping_add(wait);
-                    if wait >= SILENCE_MS {
-                        let ended = agent.line.silence();
-                        assert_ne!(ended, Silence::Person, "noise was taken for a person");
-                    }
-                    continue;
-                }
-                Task::Wait(_) => {}
-                other => panic!("{turn}: {other:?} after {answered} answers"),
-            }
-            let bytes = hit(&coming.pop_front().unwrap(), &mut random);
-            for byte in bytes {
-                let Some(Ok(frame)) = deframer.byte(byte) else {
-                    continue;
+            },
+            &mut |request, server| {
+                let Request::Line { text } = request else {
+                    panic!("{request:?} was not sent")
                 };
-                match client.frame(&frame, now) {
-                    News::Answer(_, Response::Output { text, last: true }) => {
-                        assert_eq!(text, answered.to_string().as_bytes(), "another's answer");
-                        answered += 1;
-                    }
-                    News::Answer(id, Response::Welcome { .. }) => assert_eq!(id, first),
-                    News::Nothing => {}
-                    other => panic!("{turn}: {other:?} after {answered} answers"),
-                }
-            }
+                let number = text.split(' ').next_back().unwrap();
+                assert_eq!(number.parse(), Ok(executed), "not the next one");
+                executed += 1;
+                let text = number.as_bytes();
+                let answer = Response::Output { text, last: true };
+                server.answer(&answer).unwrap().to_vec()
+            },
+            &mut |response| {
+                let text = answered.to_string();
+                let text = text.as_bytes();
+                let own = Response::Output { text, last: true };
+                assert_eq!(*response, own, "another's answer");
+                answered += 1;
+            },
+        );
+        assert_eq!(executed, requests);
+    }
+}
+
+/// Packed routes in both directions: what both ends have learned stays the same however often
+/// frames are sent.
+#[test]
+fn packed_routes_over_a_bad_line_arrive_once_and_in_order() {
+    let route = |number: u32| {
+        // Some steps are wide, some routes the same prefix by another path.
+        let prefix = number / 3 * 2 + number % 3 * 256 * (number / 100 % 50);
+        let prefix = nl31_route::Prefix::new(std::net::IpAddr::V4((prefix << 8).into()), 24);
+        nl31_route::Spec {
+            prefix: prefix.ok(),
+            gateway: Some([192, 0, 2, (number / 7 % 200) as u8].into()),
+            ..Default::default()
         }
-        assert_eq!(agent.executed, requests);
-        let again = frames - 2 * requests;
-        assert!(again as usize > requests as usize * rate / 1000, "{again}");
+    };
+    let mut random = Random::seeded();
+    for rate in RATES {
+        let (mut sent, mut executed, mut arrived) = (0, 0, 0);
+        let (mut client_packer, mut client_unpacker) = (Packer::new(), Unpacker::new());
+        let (mut agent_packer, mut agent_unpacker) = (Packer::new(), Unpacker::new());
+        session(
+            &mut random,
+            rate,
+            600,
+            &mut |client, random| {
+                // An answer has no room for as many as a request.
+                for _ in 0..random.below(60) {
+                    client_packer.push(Op::Append, &route(sent)).unwrap();
+                    sent += 1;
+                }
+                let (count, packed) = client_packer.finish();
+                let request = Request::PackedChange { count, packed };
+                client.push(&request).unwrap();
+                client_packer.next_frame();
+            },
+            &mut |request, server| {
+                let &Request::PackedChange { count, packed } = request else {
+                    panic!("{request:?} was not sent")
+                };
+                for item in agent_unpacker.unpack(count, packed) {
+                    assert_eq!(item.expect("what was sent").route, route(executed));
+                    agent_packer.push(Op::Add, &route(executed)).unwrap();
+                    executed += 1;
+                }
+                let (count, packed) = agent_packer.finish();
+                let answer = Response::PackedRoutes {
+                    count,
+                    packed,
+                    last: false,
+                    interrupted: false,
+                };
+                let answer = server.answer(&answer).unwrap().to_vec();
+                agent_packer.next_frame();
+                answer
+            },
+            &mut |response| {
+                let &Response::PackedRoutes { count, packed, .. } = response else {
+                    panic!("{response:?} was not said")
+                };
+                for item in client_unpacker.unpack(count, packed) {
+                    assert_eq!(item.expect("what was said").route, route(arrived));
+                    arrived += 1;
+                }
+            },
+        );
+        assert!(sent > 10_000 && (executed, arrived) == (sent, sent));
     }
 }

@@ -2,7 +2,7 @@
 //! A list of routes, part by part, with as many requests in flight as the agent takes.
 
 use nl31_route::{DeviceName, Route, Spec};
-use nl31_wire::{ItemsBuffer, Request, Response};
+use nl31_wire::{ItemsBuffer, Request, Response, Unpacker};
 
 use super::route::routes;
 use crate::error::Error;
@@ -26,10 +26,12 @@ pub fn list<P: Port>(
     each: &mut dyn FnMut(Route<DeviceName>) -> Result<(), Error>,
 ) -> Result<bool, Error> {
     let filter = ItemsBuffer::filter(filter);
-    link.submit(&Request::Dump {
-        filter: filter.items(),
-        longer,
+    let filter = filter.items();
+    link.submit(&match link.can_pack() {
+        true => Request::PackedDump { filter, longer },
+        false => Request::Dump { filter, longer },
     })?;
+    let mut unpacker = Unpacker::new();
     let mut end = None;
     let mut failed = None;
     loop {
@@ -44,7 +46,13 @@ pub fn list<P: Port>(
                 items,
                 last,
                 interrupted,
-            } => Ok((routes(items)?, last, interrupted)),
+            } => Ok((routes(items.iter())?, last, interrupted)),
+            Response::PackedRoutes {
+                count,
+                packed,
+                last,
+                interrupted,
+            } => Ok((routes(unpacker.unpack(count, packed))?, last, interrupted)),
             _ => Err(Error::Unexpected),
         });
         match part {

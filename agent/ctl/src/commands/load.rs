@@ -5,7 +5,7 @@ use std::collections::{HashMap, VecDeque};
 
 use indicatif::ProgressBar;
 use nl31_route::{DeviceName, Family, Prefix, Route, Spec};
-use nl31_wire::{ItemsBuffer, Op, Request, Response};
+use nl31_wire::{Full, ItemsBuffer, Op, Packer, Request, Response};
 
 use super::file::RouteFile;
 use super::list::generation;
@@ -26,11 +26,47 @@ pub enum Mode {
     Frames,
 }
 
+/// Collects the changes of one frame.
+enum Frame {
+    Plain(Box<ItemsBuffer>),
+    /// Only in a transaction.
+    Packed(Box<Packer>),
+}
+
+impl Frame {
+    fn push(&mut self, op: Op, spec: &Spec<DeviceName>) -> Result<(), Full> {
+        match self {
+            Self::Plain(buffer) => buffer.push(op, spec),
+            Self::Packed(packer) => packer.push(op, spec),
+        }
+    }
+
+    fn request(&mut self) -> Request<'_> {
+        match self {
+            Self::Plain(buffer) => Request::Change {
+                items: buffer.items(),
+            },
+            Self::Packed(packer) => {
+                let (count, packed) = packer.finish();
+                Request::PackedChange { count, packed }
+            }
+        }
+    }
+
+    /// Begins the next frame.
+    fn clear(&mut self) {
+        match self {
+            Self::Plain(buffer) => buffer.clear(),
+            Self::Packed(packer) => packer.next_frame(),
+        }
+    }
+}
+
 /// Sends changes to the agent, many in a frame. Each has a tag; the tag of one that fails
 /// is given back.
 pub struct Batches<'a, P> {
     link: &'a mut Link<P>,
-    buffer: ItemsBuffer,
+    frame: Frame,
     tags: Vec<usize>,
     /// The tags of the frames in flight, oldest first.
     sent: VecDeque<Vec<usize>>,
@@ -46,10 +82,10 @@ pub type Failed = (Option<usize>, Error);
 
 impl<'a, P: Port> Batches<'a, P> {
     /// No changes yet. No other request may be in flight.
-    fn new(link: &'a mut Link<P>, bar: &'a ProgressBar) -> Self {
+    fn new(link: &'a mut Link<P>, bar: &'a ProgressBar, frame: Frame) -> Self {
         Self {
             link,
-            buffer: ItemsBuffer::default(),
+            frame,
             tags: Vec::new(),
             sent: VecDeque::new(),
             bar,
@@ -60,28 +96,26 @@ impl<'a, P: Port> Batches<'a, P> {
     /// Adds a change.
     pub fn push(&mut self, tag: usize, op: Op, spec: &Spec<DeviceName>) -> Result<(), Failed> {
         self.link.check().map_err(|error| (None, error))?;
-        if self.buffer.push(op, spec).is_err() {
+        if self.frame.push(op, spec).is_err() {
             self.send()?;
             let none = |_| (Some(tag), Error::Usage("a route needs a prefix".into()));
-            self.buffer.push(op, spec).map_err(none)?;
+            self.frame.push(op, spec).map_err(none)?;
         }
         self.tags.push(tag);
         Ok(())
     }
 
     fn send(&mut self) -> Result<(), Failed> {
-        if self.buffer.is_empty() {
+        if self.tags.is_empty() {
             return Ok(());
         }
         while self.link.room() == 0 {
             self.take()?;
         }
-        let request = Request::Change {
-            items: self.buffer.items(),
-        };
+        let request = self.frame.request();
         self.link.submit(&request).map_err(|error| (None, error))?;
         self.sent.push_back(std::mem::take(&mut self.tags));
-        self.buffer.clear();
+        self.frame.clear();
         Ok(())
     }
 
@@ -138,7 +172,11 @@ pub fn transaction<P: Port>(
     push: impl FnOnce(&mut Batches<'_, P>) -> Result<(), Failed>,
 ) -> Result<u64, Failed> {
     link.done(begin).map_err(|error| (None, error))?;
-    let result = batches(link, bar, push).and_then(|count| {
+    let frame = match link.can_pack() {
+        true => Frame::Packed(Box::default()),
+        false => Frame::Plain(Box::default()),
+    };
+    let result = batches(link, bar, frame, push).and_then(|count| {
         // From the first change on no other socket can change the table.
         let now = unchanged.map(|_| generation(link)).transpose();
         match now.map_err(|error| (None, error))? == unchanged {
@@ -163,12 +201,13 @@ pub fn transaction<P: Port>(
 }
 
 /// Makes changes frame by frame; gives their number.
-pub fn batches<P: Port>(
+fn batches<P: Port>(
     link: &mut Link<P>,
     bar: &ProgressBar,
+    frame: Frame,
     push: impl FnOnce(&mut Batches<'_, P>) -> Result<(), Failed>,
 ) -> Result<u64, Failed> {
-    let mut batches = Batches::new(link, bar);
+    let mut batches = Batches::new(link, bar, frame);
     match push(&mut batches).and_then(|()| batches.flush()) {
         Ok(()) => Ok(batches.count),
         Err(failed) => {
@@ -178,9 +217,21 @@ pub fn batches<P: Port>(
     }
 }
 
-/// Orders routes so that they take few bytes on the line: by path, then by length, then by
-/// address. Prefixes with several paths come last, in the order of the file.
-fn in_few_bytes(routes: Vec<Numbered>) -> Vec<Numbered> {
+/// Orders routes so that they take few bytes on the line in this kind of frame. Paths of one
+/// prefix stay in the order of the file.
+fn in_few_bytes(mut routes: Vec<Numbered>, frame: &Frame) -> Vec<Numbered> {
+    match frame {
+        Frame::Plain(_) => by_path(routes),
+        Frame::Packed(_) => {
+            routes.sort_by_key(|(_, route)| route.prefix);
+            routes
+        }
+    }
+}
+
+/// By path, then by length, then by address. Prefixes with several paths come last, in the
+/// order of the file.
+fn by_path(routes: Vec<Numbered>) -> Vec<Numbered> {
     let mut lines = HashMap::<Prefix, u32>::with_capacity(routes.len());
     for (_, route) in &routes {
         *lines.entry(route.prefix).or_default() += 1;
@@ -207,7 +258,7 @@ const CHUNK: usize = 128 * 1024;
 /// Adds the routes of a file to `batches`, in few bytes.
 fn push_file<P: Port>(file: &mut RouteFile, batches: &mut Batches<'_, P>) -> Result<(), Failed> {
     let mut push = |chunk: Vec<Numbered>| {
-        in_few_bytes(chunk)
+        in_few_bytes(chunk, &batches.frame)
             .iter()
             .try_for_each(|(line, route)| batches.push(*line, Op::Append, &whole(route)))
     };
@@ -240,7 +291,10 @@ pub fn load<P: Port>(
     let result = match mode {
         Mode::Add => transaction(link, &Request::Begin { replace: false }, None, bar, push),
         Mode::Replace => transaction(link, &Request::Begin { replace: true }, None, bar, push),
-        Mode::Frames => batches(link, bar, push),
+        Mode::Frames => {
+            let frame = Frame::Plain(Box::default());
+            batches(link, bar, frame, push)
+        }
     };
     result.map_err(|(line, error)| match (line, error) {
         (Some(line), Error::Refused(refused)) => {

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use nl31_route::{
     DeviceName, Keyword, Parsed, Path, Prefix, Protocol, Route, Spec, Syntax, Value as Argument,
 };
-use nl31_wire::{Item, Items, ItemsBuffer, Op, Request, Response};
+use nl31_wire::{BadItems, Item, ItemsBuffer, Op, Request, Response};
 use serde_json::{Value, json};
 
 use super::list::list;
@@ -116,9 +116,10 @@ pub fn route(item: Item) -> Route<DeviceName> {
 }
 
 /// The routes of a part of a list.
-pub fn routes(items: Items<'_>) -> Result<Vec<Route<DeviceName>>, Error> {
+pub fn routes(
+    items: impl Iterator<Item = Result<Item, BadItems>>,
+) -> Result<Vec<Route<DeviceName>>, Error> {
     items
-        .iter()
         .map(|item| item.map(route).map_err(|_| Error::Unexpected))
         .collect()
 }
@@ -204,7 +205,7 @@ pub fn get<P: Port>(link: &mut Link<P>, prefix: Prefix) -> Result<Route<DeviceNa
             prefix: filter.items(),
         },
         |response| match response {
-            Response::Routes { items, .. } => routes(items),
+            Response::Routes { items, .. } => routes(items.iter()),
             _ => Err(Error::Unexpected),
         },
     )?;

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use nl31_netlink::{Add, Change, Client, Device, Error, Load, Mode, Route, Spec, Transport};
 use nl31_wire::limits::ITEMS_MAX;
-use nl31_wire::{Item, Items, Op, Request, Response, code};
+use nl31_wire::{BadItems, Item, Items, Op, Request, Response, Unpacker, code};
 
 use super::host::Host;
 use super::refusal::{Refusal, Refused, no_device};
@@ -36,6 +36,8 @@ pub(super) struct Together<T> {
     next: u32,
     /// Records the paths for the roll-back of a commit that is not confirmed.
     recorder: Option<Recorder>,
+    /// Unpacks the packed changes, from the first one on.
+    unpacker: Option<Box<Unpacker>>,
 }
 
 /// Pushes changes, the first under tag `first`.
@@ -67,6 +69,7 @@ impl<T: Transport> Together<T> {
             replaces,
             next: 0,
             recorder,
+            unpacker: None,
         })
     }
 
@@ -94,28 +97,66 @@ impl<H: Host> Program<H> {
             Request::BeginConfirmed { seconds: 0 },
         ];
         let begins = begins.iter().any(|request| request.kind() == kind);
-        let empty = Items::default();
-        let goes_on = kind == Request::Change { items: empty }.kind()
-            && !matches!(self.changes, Changes::Single);
-        if begins && matches!(self.changes, Changes::Single) || goes_on {
+        let changes = [
+            Request::Change {
+                items: Items::default(),
+            },
+            Request::PackedChange {
+                count: 0,
+                packed: &[],
+            },
+        ];
+        let changes = changes.iter().any(|request| request.kind() == kind);
+        let single = matches!(self.changes, Changes::Single);
+        if begins && single || changes && !single {
             self.changes = Changes::Failed;
         }
     }
 
     pub(super) fn change(&mut self, items: Items<'_>) -> Refused<()> {
-        let changes = self.read_changes(items)?;
+        let changes = self.read_changes(&mut items.iter())?;
         let count = self.apply(&changes)?;
         self.answer(&Response::Changed { count });
         Ok(())
     }
 
-    pub(super) fn read_changes(
+    pub(super) fn packed_change(&mut self, count: u16, packed: &[u8]) -> Refused<()> {
+        let mut unpacker = match &mut self.changes {
+            Changes::Single => return Err(no_transaction()),
+            Changes::Together(together) => together.unpacker.take().unwrap_or_default(),
+            Changes::Failed => return Err(transaction_failed()),
+        };
+        let mut items = unpacker.unpack(count, packed);
+        let mut done = 0;
+        loop {
+            let behind = |refusal: Refusal| Refusal {
+                index: refusal.index.map(|index| done + index),
+                ..refusal
+            };
+            let changes = self.read_changes(&mut items).map_err(behind)?;
+            if changes.is_empty() {
+                break;
+            }
+            self.apply(&changes).map_err(behind)?;
+            done += changes.len();
+        }
+        // After an error it is not put back: the transaction has failed then.
+        if let Changes::Together(together) = &mut self.changes {
+            together.unpacker = Some(unpacker);
+        }
+        let count = count.into();
+        self.answer(&Response::Changed { count });
+        Ok(())
+    }
+
+    /// Reads at most [`ITEMS_MAX`] changes.
+    fn read_changes(
         &self,
-        items: Items<'_>,
+        items: &mut dyn Iterator<Item = Result<Item, BadItems>>,
     ) -> Refused<heapless::Vec<Change, ITEMS_MAX>> {
         let mut changes = heapless::Vec::<Change, ITEMS_MAX>::new();
         let mut devices = Cached::new(&*self.devices);
-        for item in items.iter() {
+        for item in items.take(ITEMS_MAX) {
             let index = changes.len();
             let change = item
                 .map_err(Refusal::from)
@@ -126,7 +167,7 @@ impl<H: Host> Program<H> {
             })?;
             changes
                 .push(change)
-                .unwrap_or_else(|_| unreachable!("items are at most ITEMS_MAX"));
+                .unwrap_or_else(|_| unreachable!("at most ITEMS_MAX are taken"));
         }
         Ok(changes)
     }
@@ -247,10 +288,7 @@ impl<H: Host> Program<H> {
 
     pub(super) fn commit(&mut self) -> Refused<()> {
         match std::mem::replace(&mut self.changes, Changes::Single) {
-            Changes::Single => Err(Refusal::new(
-                code::NOT_OPEN,
-                format_args!("no transaction is open"),
-            )),
+            Changes::Single => Err(no_transaction()),
             Changes::Together(together) => {
                 let Together {
                     mut client,
@@ -331,6 +369,11 @@ fn file_failed(path: &Path, error: &io::Error) -> Refusal {
 fn in_transaction() -> Refusal {
     let what = format_args!("a transaction is open: commit or abort it first");
     Refusal::new(code::IN_TRANSACTION, what)
+}
+
+fn no_transaction() -> Refusal {
+    let what = format_args!("no transaction is open");
+    Refusal::new(code::NOT_OPEN, what)
 }
 
 fn transaction_failed() -> Refusal {

@@ -3,7 +3,7 @@
 
 use nl31_netlink::{Client, Device, Dump, Prefix, Route, Spec, Step};
 use nl31_route::{DeviceName, PathKind, Protocol};
-use nl31_wire::{Items, ItemsBuffer, Op, Response};
+use nl31_wire::{Items, ItemsBuffer, Op, Packer, Response};
 
 use super::host::Host;
 use super::refusal::{Refusal, Refused};
@@ -18,6 +18,8 @@ pub(super) struct List<T> {
     exactly: Option<Prefix>,
     /// A route that did not fit the previous part.
     held: Option<Spec<DeviceName>>,
+    /// Packs the parts of a packed list.
+    packer: Option<Box<Packer>>,
 }
 
 impl<H: Host> Program<H> {
@@ -45,7 +47,12 @@ impl<H: Host> Program<H> {
         Ok(())
     }
 
-    pub(super) fn dump(&mut self, filter: Items<'_>, longer: bool) -> Refused<()> {
+    pub(super) fn dump(
+        &mut self,
+        filter: Items<'_>,
+        longer: bool,
+        packer: Option<Box<Packer>>,
+    ) -> Refused<()> {
         self.open = Open::Nothing;
         let spec = self.filter(filter)?;
         let mut client = self.host.connect()?;
@@ -56,6 +63,7 @@ impl<H: Host> Program<H> {
             dump,
             exactly,
             held: None,
+            packer,
         }));
         self.next()
     }
@@ -83,19 +91,35 @@ impl<H: Host> Program<H> {
                 last = true;
                 break;
             }
-            if buffer.push(Op::Add, &route).is_err() {
+            let pushed = match &mut list.packer {
+                Some(packer) => packer.push(Op::Add, &route),
+                None => buffer.push(Op::Add, &route),
+            };
+            if pushed.is_err() {
                 list.held = Some(route);
                 break;
             }
         }
+        match &mut list.packer {
+            Some(packer) => {
+                let (count, packed) = packer.finish();
+                self.answer(&Response::PackedRoutes {
+                    count,
+                    packed,
+                    last,
+                    interrupted,
+                });
+                packer.next_frame();
+            }
+            None => self.answer(&Response::Routes {
+                items: buffer.items(),
+                last,
+                interrupted,
+            }),
+        }
         if !last {
             self.open = Open::List(list);
         }
-        self.answer(&Response::Routes {
-            items: buffer.items(),
-            last,
-            interrupted,
-        });
         Ok(())
     }
 

@@ -288,6 +288,7 @@ impl<H: Host> Program<H> {
         let changes = matches!(
             request,
             Request::Change { .. }
+                | Request::PackedChange { .. }
                 | Request::Flush { .. }
                 | Request::Begin { .. }
                 | Request::BeginConfirmed { .. }
@@ -325,13 +326,17 @@ impl<H: Host> Program<H> {
             }
             Request::Greet { text } => self.greet(text)?,
             Request::Change { items } => self.change(items)?,
+            Request::PackedChange { count, packed } => self.packed_change(count, packed)?,
             Request::Flush {
                 filter,
                 longer,
                 all,
             } => self.flush(filter, longer, all)?,
             Request::Lookup { prefix } => self.lookup(prefix)?,
-            Request::Dump { filter, longer } => self.dump(filter, longer)?,
+            Request::Dump { filter, longer } => self.dump(filter, longer, None)?,
+            Request::PackedDump { filter, longer } => {
+                self.dump(filter, longer, Some(Box::default()))?;
+            }
             Request::Line { text } => self.line(text)?,
             Request::Next {} => self.next()?,
             Request::Stop {} => {

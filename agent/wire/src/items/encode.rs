@@ -3,6 +3,7 @@
 
 use core::net::IpAddr;
 
+use heapless::LenType;
 use nl31_route::{DeviceName, Family, PathKind, Prefix, Spec};
 
 use super::*;
@@ -14,7 +15,10 @@ use crate::limits::ITEMS_MAX;
 const ITEM_MAX: usize = 1 + (1 + PATH_BYTES) + 17;
 
 /// Longest path without its tag: flags, IPv6 gateway, name of 15 bytes, metric, protocol.
-pub(crate) const PATH_BYTES: usize = 1 + 16 + 16 + 5 + 1;
+const PATH_BYTES: usize = 1 + 16 + 16 + 5 + 1;
+
+/// See [`path_bytes`].
+pub(crate) type PathBytes = heapless::Vec<u8, PATH_BYTES, u8>;
 
 type Scratch = heapless::Vec<u8, ITEM_MAX>;
 
@@ -101,7 +105,7 @@ impl ItemsBuffer {
     }
 }
 
-fn put<const N: usize>(out: &mut heapless::Vec<u8, N>, bytes: &[u8]) {
+fn put<const N: usize, L: LenType>(out: &mut heapless::Vec<u8, N, L>, bytes: &[u8]) {
     out.extend_from_slice(bytes)
         .expect("ITEM_MAX is the longest item, PATH_BYTES the longest path");
 }
@@ -112,8 +116,8 @@ fn put_path(out: &mut Scratch, path: &Spec<DeviceName>) {
 }
 
 /// A path without its tag: flags, and what they announce.
-pub(crate) fn path_bytes(path: &Spec<DeviceName>) -> heapless::Vec<u8, PATH_BYTES> {
-    let mut bytes = heapless::Vec::new();
+pub(crate) fn path_bytes(path: &Spec<DeviceName>) -> PathBytes {
+    let mut bytes = PathBytes::new();
     let out = &mut bytes;
     let index = |kind| PathKind::ALL.iter().position(|&known| known == kind);
     let kind = path.kind.and_then(index).map_or(0, |index| index as u8 + 1);

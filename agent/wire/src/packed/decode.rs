@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Items from packed bytes.
 
-use nl31_route::{DeviceName, Spec};
+use nl31_route::Spec;
 
 use super::coder::{Coder, Decoder};
 use super::model::{Model, NEW, RecentPaths, Symbols};
-use crate::items::{BadItems, Item, Op, PATH_BYTES, path_from_bytes};
+use crate::items::{BadItems, Item, Op, PathBytes, path_from_bytes};
 use crate::limits::PACKED_MAX;
 
 /// Unpacks the items of one transaction or list, frame by frame in their order. After an
-/// error it is of no more use.
+/// error it is of no more use. Takes some 17 KB.
 #[derive(Clone, Debug)]
 pub struct Unpacker {
     model: Model,
@@ -53,13 +53,14 @@ impl Unpacker {
         let path = match (op, symbols.rank) {
             (Op::DeletePrefix, _) => Spec::default(),
             (_, NEW) => {
-                let path = new_path(decoder)?;
-                self.paths.add(path.clone());
+                let bytes = new_path(decoder)?;
+                let path = path_from_bytes(&bytes)?;
+                self.paths.add(bytes);
                 path
             }
             (_, rank) => {
-                let path = self.paths.reuse(rank);
-                path.ok_or("there is no such path")?.clone()
+                let bytes = self.paths.reuse(rank);
+                path_from_bytes(bytes.ok_or("there is no such path")?)?
             }
         };
         if decoder.is_short() {
@@ -74,16 +75,15 @@ impl Unpacker {
     }
 }
 
-fn new_path(decoder: &mut Decoder<'_>) -> Result<Spec<DeviceName>, &'static str> {
-    let len = decoder.even_bits(6, 0) as usize;
-    let mut bytes = [0; PATH_BYTES];
-    let bytes = bytes
-        .get_mut(..len)
-        .ok_or("more bytes than a path may have")?;
-    for byte in bytes.iter_mut() {
-        *byte = decoder.even_bits(8, 0) as u8;
+fn new_path(decoder: &mut Decoder<'_>) -> Result<PathBytes, &'static str> {
+    let mut bytes = PathBytes::new();
+    for _ in 0..decoder.even_bits(6, 0) {
+        let byte = decoder.even_bits(8, 0) as u8;
+        bytes
+            .push(byte)
+            .map_err(|_| "more bytes than a path may have")?;
     }
-    path_from_bytes(bytes)
+    Ok(bytes)
 }
 
 /// See [`Unpacker::unpack`].

@@ -10,7 +10,7 @@ use crate::items::{Op, path_bytes};
 use crate::limits::PACKED_MAX;
 
 /// Packs the items of one transaction or list, frame by frame. The frames are to be sent in
-/// their order, all of them.
+/// their order, all of them. Takes some 18 KB.
 #[derive(Clone, Debug)]
 pub struct Packer {
     model: Model,
@@ -44,31 +44,28 @@ impl Packer {
         if usize::from(self.count) == PACKED_MAX {
             return Err(Full);
         }
-        let path = Spec {
-            prefix: None,
-            ..route.clone()
+        let path = path_bytes(route);
+        let rank = match op {
+            Op::DeletePrefix => 0,
+            _ => self.paths.rank(&path),
         };
         let symbols = Symbols {
             op: op as u8,
-            rank: match op {
-                Op::DeletePrefix => 0,
-                _ => self.paths.rank(&path),
-            },
+            rank,
             ..Symbols::of_prefix(self.model.prefix, prefix)
         };
         let mark = self.encoder.begin();
         self.model.code(&mut self.encoder, symbols);
-        if symbols.rank == NEW {
-            let bytes = path_bytes(&path);
-            self.encoder.even_bits(6, bytes.len() as u128);
-            for byte in &bytes {
+        if rank == NEW {
+            self.encoder.even_bits(6, path.len() as u128);
+            for byte in &path {
                 self.encoder.even_bits(8, u128::from(*byte));
             }
         }
         self.encoder.end(&mark, &mut self.model.bits)?;
         self.model.coded(&symbols, prefix);
         self.count += 1;
-        match (op, symbols.rank) {
+        match (op, rank) {
             (Op::DeletePrefix, _) => {}
             (_, NEW) => self.paths.add(path),
             (_, rank) => {

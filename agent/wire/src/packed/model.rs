@@ -4,10 +4,10 @@
 
 use core::net::IpAddr;
 
-use nl31_route::{DeviceName, Family, Prefix, Spec};
+use nl31_route::{Family, Prefix};
 
 use super::coder::{Bit, Coder};
-use crate::items::Op;
+use crate::items::{Op, PathBytes};
 
 /// Where a prefix is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -41,7 +41,7 @@ pub(super) struct Symbols {
 }
 
 /// A path that is not among those remembered: its bytes follow.
-pub(super) const NEW: u8 = 63;
+pub(super) const NEW: u8 = u8::MAX;
 
 /// Classes of lengths.
 const CLASSES: usize = 14;
@@ -65,7 +65,7 @@ const LEADING_INSIDE: usize = WIDTH_LONG + 2 * 128;
 const LEADING_BEHIND: usize = LEADING_INSIDE + 16 * 8;
 const RECENT: usize = LEADING_BEHIND + 16 * 8;
 const RANK: usize = RECENT + 4;
-pub(super) const MODELS: usize = RANK + 64;
+pub(super) const MODELS: usize = RANK + 256;
 
 fn class(family: Family, len: u8) -> usize {
     let class = match family {
@@ -156,7 +156,7 @@ impl Model {
         let again = coder.bit(&mut self.bits, index, item.rank == 0);
         item.rank = match again {
             true => 0,
-            false => coder.tree(&mut self.bits, RANK, 6, item.rank),
+            false => coder.tree(&mut self.bits, RANK, 8, item.rank),
         };
     }
 
@@ -299,23 +299,23 @@ impl Symbols {
 
 /// Paths that were used, the last one first.
 #[derive(Clone, Debug, Default)]
-pub(super) struct RecentPaths(heapless::Vec<Spec<DeviceName>, { NEW as usize }>);
+pub(super) struct RecentPaths(heapless::Vec<PathBytes, { NEW as usize }>);
 
 impl RecentPaths {
     /// The rank of a path, [`NEW`] where it is not among them.
-    pub(super) fn rank(&self, path: &Spec<DeviceName>) -> u8 {
+    pub(super) fn rank(&self, path: &PathBytes) -> u8 {
         let place = self.0.iter().position(|known| known == path);
         place.map_or(NEW, |place| place as u8)
     }
 
     /// The path of a rank, which is the last one used then.
-    pub(super) fn reuse(&mut self, rank: u8) -> Option<&Spec<DeviceName>> {
+    pub(super) fn reuse(&mut self, rank: u8) -> Option<&PathBytes> {
         self.0.get_mut(..=usize::from(rank))?.rotate_right(1);
         self.0.first()
     }
 
     /// Adds a new one, which takes the place of the one that was not used for longest.
-    pub(super) fn add(&mut self, path: Spec<DeviceName>) {
+    pub(super) fn add(&mut self, path: PathBytes) {
         if let Err(path) = self.0.push(path) {
             *self.0.last_mut().expect("it is full") = path;
         }

@@ -265,10 +265,28 @@ fn golden_bytes() {
     };
     assert_eq!(
         frame(&first),
-        "e9 c1 ea ff 7f c0 eb dc ff ff f7 fb 67 8d 0b 3d 0e 8d 5f 57 a4 09 2c 2c f5 e3 11 0a 3e 9e c9 0e 0f e4 03 1a 21 67 29 97 40 b2 94 8e 1f 06"
+        "e9 c1 ea ff 7f c0 3a f7 3f ff fd fe d9 e3 42 cf 43 ae 33 71 e0 4f d1 90 63 a3 b3 8e 36 e5 80 cb f5 64 0b 4f 44 13 95 a7 a4 1e 08 05 28 bc"
     );
     assert_eq!(
         frame(&second),
-        "a3 1c 08 36 c9 5e 3e cf b7 63 05 b0 a3 09 40 8b 07"
+        "a3 1c 08 36 c9 3c 25 01 1b ab 32 ee ad c7 14 fd 02"
     );
+}
+
+/// More paths than are remembered, used again soon and late.
+#[test]
+fn forgotten_paths_arrive_again() {
+    let mut items = Vec::new();
+    for number in 0..2000u32 {
+        let hop = (number * number) % 700;
+        let text = format!(
+            "10.{}.{}.0/24 via 10.0.0.1 metric {hop}",
+            number >> 8,
+            number & 255
+        );
+        items.push((Op::Append, spec(&text)));
+    }
+    let frames = pack(&items);
+    assert!(frames.len() > 3);
+    assert_eq!(unpack(&frames), Ok(items.iter().map(arrives).collect()));
 }
