@@ -4,7 +4,7 @@
 
     frames.py LINE [--noise]
 
-Drives an agent over a serial line through what the page promises, and fails where it does
+Packed items are those of packed.py beside it. Drives an agent over a serial line through what the page promises, and fails where it does
 not hold. Nothing but Python's standard library.
 """
 
@@ -20,6 +20,8 @@ import termios
 import time
 import tty
 
+import packed
+
 # The console's prompt where the board has no name: see "The console" in the README.
 PROMPT = rb"nl31(\(edit [0-9]+\))?\*?!?> "
 
@@ -28,6 +30,7 @@ RAW_MAX = 504
 
 HELLO, PING, GREET, CHANGE, FLUSH, LOOKUP, DUMP, LINE, NEXT = range(0x01, 0x0A)
 STOP, TABLE, BEGIN, COMMIT, ABORT, SUBSCRIBE, LEAVE, SAVE, UNLOCK = range(0x0A, 0x13)
+PACKED_CHANGE, PACKED_DUMP, PACKED_ROUTES = 0x14, 0x15, 0x8A
 NAK, WELCOME, DONE, FAILED, GREETING, CHANGED, ROUTES, OUTPUT, COUNTERS, SAVING = range(0x80, 0x8A)
 EVENT, LOST, ROLLED_BACK = range(0xC0, 0xC3)
 
@@ -232,6 +235,18 @@ def prefix_of(version, length, some):
     return ipaddress.ip_network((whole, length))
 
 
+def read_path(body):
+    flags = body.u8()
+    gateway = {0: 0, 8: 4, 16: 16}[flags & 0x18]
+    return Path(
+        KINDS[flags & 7],
+        str(ipaddress.ip_address(body.take(gateway))) if gateway else None,
+        body.take(body.u8()).decode() if flags & 0x20 else None,
+        body.varint() if flags & 0x40 else None,
+        body.u8() if flags & 0x80 else None,
+    )
+
+
 def read_items(data):
     body = Body(data)
     op, path, before = ADD, Path(), None
@@ -254,15 +269,7 @@ def read_items(data):
             op = tag - 0xD0
         else:
             assert tag == 0xE0, f"tag {tag:#x}"
-            flags = body.u8()
-            gateway = {0: 0, 8: 4, 16: 16}[flags & 0x18]
-            path = Path(
-                KINDS[flags & 7],
-                str(ipaddress.ip_address(body.take(gateway))) if gateway else None,
-                body.take(body.u8()).decode() if flags & 0x20 else None,
-                body.varint() if flags & 0x40 else None,
-                body.u8() if flags & 0x80 else None,
-            )
+            path = read_path(body)
             places[following] = path
             following = (following + 1) % 8
 
@@ -430,6 +437,18 @@ class Session:
                 for part in self.parts(DUMP, body, ROUTES, read)
                 for _, prefix, path in read_items(part)]
 
+    def packed_dump(self, *each, longer=False):
+        unpacker = packed.Unpacker()
+
+        def read(part):
+            count, some, last, interrupted = part.varint(), part.bytes(), part.bool(), part.bool()
+            assert not interrupted, "nobody else changes the table"
+            return list(unpacker.frame(count, some)), last
+        body = items(*each) + bytes([longer])
+        return [(prefix, read_path(Body(path)))
+                for part in self.parts(PACKED_DUMP, body, PACKED_ROUTES, read)
+                for _, prefix, path in part]
+
     def lookup(self, address):
         found = self.ask(LOOKUP, items((ADD, address, Path()))).bytes()
         return [(prefix, path) for _, prefix, path in read_items(found)]
@@ -556,6 +575,31 @@ def transactions(session, table):
     session.change((ADD, "10.0.0.0/8", LO))
     session.ask(COMMIT)
     assert session.dump() == [(net("10.0.0.0/8"), LO)]
+    session.ask(FLUSH, text(b"") + b"\0\1").end()
+
+
+def packed_routes(session, table):
+    """The same table by packed changes, and listed so."""
+    refused(482, lambda: session.ask(PACKED_CHANGE, varint(0) + text(b"")))
+    session.ask(BEGIN, b"\1").end()
+    packer = packed.Packer()
+    left = collections.deque((ADD, prefix, path_bytes(path)[1:]) for prefix, path in table)
+    asked = collections.deque()
+    while left:
+        count, some = packer.frame(left)
+        asked.append((count, session.send(PACKED_CHANGE, varint(count) + text(some))))
+    while asked:
+        count, number = asked.popleft()
+        assert session.answer(number)[1].varint() == count
+    assert session.ask(COMMIT).varint() == len(table) + 1
+    assert session.packed_dump() == session.dump() == table
+    assert session.packed_dump((ADD, str(table[7][0]), Path())) == [table[7]]
+
+    # What no packer has written fails its transaction.
+    session.ask(BEGIN, b"\0").end()
+    refused(480, lambda: session.ask(PACKED_CHANGE, varint(1) + text(b"\0" * 100)))
+    refused(484, lambda: session.ask(PACKED_CHANGE, varint(0) + text(b"")))
+    refused(484, lambda: session.ask(COMMIT))
     session.ask(FLUSH, text(b"") + b"\0\1").end()
 
 
@@ -710,6 +754,7 @@ def main():
     begins(session)
     changes(session)
     transactions(session, made(3000))
+    packed_routes(session, made(3000))
     console(session)
     if noise:
         # What is not answered, or not sent again, is for a good line.

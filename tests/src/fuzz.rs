@@ -64,6 +64,7 @@ pub struct Target {
 
 /// All of them.
 pub const TARGETS: &[Target] = &[
+    on_host("batch", 2048),
     on_host("config", 2048),
     on_host("console", 512),
     on_host("editor", 1024),

@@ -290,3 +290,10 @@ fn forgotten_paths_arrive_again() {
     assert!(frames.len() > 3);
     assert_eq!(unpack(&frames), Ok(items.iter().map(arrives).collect()));
 }
+
+#[test]
+fn both_ends_fit_a_small_memory() {
+    let (packer, unpacker) = (size_of::<Packer>(), size_of::<Unpacker>());
+    assert!(packer <= 18 * 1024, "{packer}");
+    assert!(unpacker <= 17 * 1024, "{unpacker}");
+}
