@@ -65,6 +65,25 @@ static bool nl31_netdev_is_link_scope(const struct sk_buff *skb, bool is_ipv6)
 	       (IPV6_ADDR_MULTICAST | IPV6_ADDR_LINKLOCAL);
 }
 
+/*
+ * Linux may forward here what came in on any device, but nothing is forwarded that
+ * did not come in on a port. Context: RCU read side
+ */
+static bool nl31_netdev_serves(const struct net_device *dev,
+			       const struct sk_buff *skb)
+{
+	const struct nl31_port *port = NULL;
+	struct net_device *in;
+
+	/* this machine's own */
+	if (!skb->skb_iif)
+		return true;
+	in = dev_get_by_index_rcu(dev_net(dev), skb->skb_iif);
+	if (in)
+		port = nl31_port_of(in);
+	return port && READ_ONCE(port->forwarding);
+}
+
 /* Tell the sender that there is no way. */
 static void nl31_netdev_reject(struct sk_buff *skb, bool is_ipv6, int error)
 {
@@ -91,7 +110,8 @@ static netdev_tx_t nl31_netdev_xmit(struct sk_buff *skb, struct net_device *dev)
 	struct dst_entry *dst;
 
 	if (!router || skb->protocol != ip_tunnel_parse_protocol(skb) ||
-	    nl31_netdev_is_link_scope(skb, is_ipv6))
+	    nl31_netdev_is_link_scope(skb, is_ipv6) ||
+	    !nl31_netdev_serves(dev, skb))
 		goto drop;
 	dst = is_ipv6 ? nl31_netdev_dst6(router, skb) :
 			nl31_netdev_dst4(router, skb);

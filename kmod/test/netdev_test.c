@@ -123,58 +123,94 @@ static struct sk_buff *next_udp(struct net_device *dev)
 	return NULL;
 }
 
-static void packet_leaves_by_the_table(struct kunit *test)
+/* Send by the device what came in on @in (0: from this machine). What left, or NULL. */
+static struct sk_buff *sent(struct netdev_test *n, u32 daddr, int in)
+{
+	struct sk_buff *skb = alloc_skb(256, GFP_KERNEL);
+	struct iphdr *iph;
+
+	KUNIT_ASSERT_NOT_NULL(n->test, skb);
+	skb_reserve(skb, 64);
+	skb_reset_network_header(skb);
+	iph = skb_put_zero(skb, 64);
+	iph->version = 4;
+	iph->ihl = 5;
+	iph->ttl = 9;
+	iph->protocol = IPPROTO_UDP;
+	iph->tot_len = htons(64);
+	iph->saddr = htonl(0xc6330101);
+	iph->daddr = htonl(daddr);
+	ip_send_check(iph);
+	skb->protocol = htons(ETH_P_IP);
+	skb->dev = router()->netdev;
+	skb->skb_iif = in;
+	dev_queue_xmit(skb);
+	return next_udp(n->out);
+}
+
+/* A port, and a route to 203.0.113.0/24 that leads out; the device is up. */
+static void route(struct netdev_test *n)
 {
 	const u8 dst[4] = { 203, 0, 113 }, address[4] = { 198, 51, 1, 1 };
-	struct netdev_test *n = test->priv;
-	struct sk_buff *skb;
-	struct iphdr *iph;
-	unsigned int i;
 
-	capture_address(test, n->out, AF_INET, address, 24);
+	capture_address(n->test, n->out, AF_INET, address, 24);
 	port(n, n->port);
 	rtnl_lock();
-	KUNIT_EXPECT_EQ(test, 0, dev_open(router()->netdev, NULL));
+	KUNIT_EXPECT_EQ(n->test, 0, dev_open(router()->netdev, NULL));
 	rtnl_unlock();
 	client_message(&n->m, NL31_MSG_NEWROUTE, NLM_F_CREATE | NLM_F_ACK);
 	client_attr(&n->m, NL31_ROUTE_DST, dst, sizeof(dst));
 	client_attr_u8(&n->m, NL31_ROUTE_DST_LEN, 24);
 	client_attr_u32(&n->m, NL31_ROUTE_OIF, n->out->ifindex);
 	ask(n, 0);
-	for (i = 0; i < 2; i++) {
-		skb = alloc_skb(256, GFP_KERNEL);
-		KUNIT_ASSERT_NOT_NULL(test, skb);
-		skb_reserve(skb, 64);
-		skb_reset_network_header(skb);
-		iph = skb_put_zero(skb, 64);
-		iph->version = 4;
-		iph->ihl = 5;
-		iph->ttl = 9;
-		iph->protocol = IPPROTO_UDP;
-		iph->tot_len = htons(64);
-		iph->saddr = htonl(0xc6330101);
-		iph->daddr = htonl(i ? 0xcb007205 : 0xcb007105);
-		ip_send_check(iph);
-		skb->protocol = htons(ETH_P_IP);
-		skb->dev = router()->netdev;
-		dev_queue_xmit(skb);
-		skb = next_udp(n->out);
-		/* to the second there is no route */
-		KUNIT_EXPECT_EQ(test, !i, !!skb);
-		if (skb)
-			KUNIT_EXPECT_EQ(test, 9,
-					((struct iphdr *)skb->data)->ttl);
-		kfree_skb(skb);
-	}
+}
+
+static void close_netdev(void)
+{
 	rtnl_lock();
 	dev_close(router()->netdev);
 	rtnl_unlock();
+}
+
+static void packet_leaves_by_the_table(struct kunit *test)
+{
+	struct netdev_test *n = test->priv;
+	struct sk_buff *skb;
+
+	route(n);
+	skb = sent(n, 0xcb007105, 0);
+	KUNIT_EXPECT_NOT_NULL(test, skb);
+	if (skb)
+		KUNIT_EXPECT_EQ(test, 9, ((struct iphdr *)skb->data)->ttl);
+	kfree_skb(skb);
+	/* to this one there is no route */
+	KUNIT_EXPECT_NULL(test, sent(n, 0xcb007205, 0));
+	close_netdev();
+}
+
+static void packet_of_a_device_that_is_no_port_is_not_forwarded(struct kunit *test)
+{
+	struct netdev_test *n = test->priv;
+	struct sk_buff *skb;
+
+	route(n);
+	skb = sent(n, 0xcb007105, n->port->ifindex);
+	KUNIT_EXPECT_NOT_NULL(test, skb);
+	kfree_skb(skb);
+	KUNIT_EXPECT_NULL(test, sent(n, 0xcb007105, n->out->ifindex));
+	client_message(&n->m, NL31_MSG_NEWPORT, NLM_F_REPLACE | NLM_F_ACK);
+	client_attr_u32(&n->m, NL31_PORT_IFINDEX, n->port->ifindex);
+	client_attr_u8(&n->m, NL31_PORT_FORWARDING, 0);
+	ask(n, 0);
+	KUNIT_EXPECT_NULL(test, sent(n, 0xcb007105, n->port->ifindex));
+	close_netdev();
 }
 
 static struct kunit_case netdev_cases[] = {
 	KUNIT_CASE(mtu_is_the_smallest_of_the_ports),
 	KUNIT_CASE(deleted_device_comes_again_with_a_port),
 	KUNIT_CASE(packet_leaves_by_the_table),
+	KUNIT_CASE(packet_of_a_device_that_is_no_port_is_not_forwarded),
 	{}
 };
 
