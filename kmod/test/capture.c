@@ -10,14 +10,27 @@
 
 #include "capture.h"
 
+/**
+ * struct capture - private data of the device
+ * @sent: what was sent
+ * @discarded: packets with CAPTURE_MARK that were not kept
+ * @discards: nothing is kept
+ */
 struct capture {
 	struct sk_buff_head sent;
+	unsigned long discarded;
+	bool discards;
 };
 
 static netdev_tx_t capture_xmit(struct sk_buff *skb, struct net_device *dev)
 {
 	struct capture *capture = netdev_priv(dev);
 
+	if (capture->discards) {
+		capture->discarded += skb->mark == CAPTURE_MARK;
+		dev_consume_skb_any(skb);
+		return NETDEV_TX_OK;
+	}
 	skb_orphan(skb);
 	skb_dst_drop(skb);
 	skb_queue_tail(&capture->sent, skb);
@@ -79,6 +92,22 @@ void capture_flush(struct net_device *dev)
 	struct capture *capture = netdev_priv(dev);
 
 	skb_queue_purge(&capture->sent);
+}
+
+/* From now on, free what is sent, and count what has CAPTURE_MARK. */
+void capture_discard(struct net_device *dev)
+{
+	struct capture *capture = netdev_priv(dev);
+
+	capture->discards = true;
+}
+
+/* How many packets were sent and freed. */
+unsigned long capture_discarded(const struct net_device *dev)
+{
+	const struct capture *capture = netdev_priv(dev);
+
+	return capture->discarded;
 }
 
 /* Give it an address, as `ip address add` does; its prefix is connected then. */

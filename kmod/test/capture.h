@@ -7,6 +7,9 @@
 #include <linux/netdevice.h>
 #include <linux/skbuff.h>
 
+/* Tells packets of a test from those that IPv6 sends by itself. */
+#define CAPTURE_MARK	31
+
 struct net_device *capture_open(struct kunit *test, struct net *net,
 				const char *name);
 void capture_close(struct net_device *dev);
@@ -14,5 +17,7 @@ struct sk_buff *capture_sent(struct net_device *dev);
 void capture_address(struct kunit *test, struct net_device *dev, int family,
 		     const void *address, u8 len);
 void capture_flush(struct net_device *dev);
+void capture_discard(struct net_device *dev);
+unsigned long capture_discarded(const struct net_device *dev);
 
 #endif /* _NL31_TEST_CAPTURE_H */

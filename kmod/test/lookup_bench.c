@@ -18,8 +18,7 @@
 #include <net/ip_fib.h>
 #include <net/net_namespace.h>
 
-#include "../notify.h"
-#include "../route.h"
+#include "fill.h"
 #include "prefixes.h"
 #include "random.h"
 
@@ -27,8 +26,6 @@
 #define CHUNK		16384	/* addresses between two turns */
 #define CHUNKS		(ADDRESSES / CHUNK)
 #define RUNS		9
-#define NEXTHOPS	48
-#define BATCH		1000
 
 /* Table number that nothing in Linux uses. */
 #define FIB_TABLE	0x4e4c3331
@@ -155,7 +152,7 @@ static void fill_fib(struct bench *b)
 			.fc_protocol = RTPROT_STATIC,
 			.fc_table = FIB_TABLE,
 			.fc_oif = lo->ifindex,
-			.fc_priority = order[i] % NEXTHOPS,
+			.fc_priority = order[i] % FILL_GATEWAYS,
 			.fc_nlflags = NLM_F_CREATE | NLM_F_EXCL,
 			.fc_nlinfo.nl_net = &init_net,
 		};
@@ -300,35 +297,11 @@ static void measure(struct bench *b, const char *which)
 		   fib_ns / ns, fib_ns * 100 / ns % 100);
 }
 
-static void fill_table(struct bench *b)
+static void gateway(u8 *address, unsigned int nr)
 {
-	const unsigned int *order = prefixes_shuffled(b->test, b->prefixes);
-	struct nl31_path_key *paths = kunit_kzalloc(b->test, sizeof(*paths),
-						    GFP_KERNEL);
-	struct nl31_notify nobody = {};
-	struct nl31_path path = {
-		.type = NL31_TYPE_UNICAST,
-		.gateway = { 192, 0, 2 },
-		.gateway_len = b->prefixes->bits / 8,
-	};
-	unsigned int i;
+	const u8 first[4] = { 192, 0, 2, nr };
 
-	KUNIT_ASSERT_NOT_NULL(b->test, paths);
-	paths->count = 1;
-	paths->path[0] = &path;
-	mutex_lock(&b->table->lock);
-	for (i = 0; i < b->prefixes->count; i++) {
-		path.gateway[3] = order[i] % NEXTHOPS;
-		nl31_path_seal(&path);
-		if (nl31_edit_begin(b->table) ||
-		    nl31_edit_set(b->table, b->prefixes->family,
-				  &b->prefixes->key[order[i]], NULL, paths))
-			break;
-		if (i % BATCH == 0 || i == b->prefixes->count - 1)
-			nl31_notify_publish(b->table, &nobody);
-	}
-	mutex_unlock(&b->table->lock);
-	KUNIT_ASSERT_EQ(b->test, i, b->prefixes->count);
+	memcpy(address, first, sizeof(first));
 }
 
 static void bench(struct kunit *test, struct prefixes *p)
@@ -343,7 +316,7 @@ static void bench(struct kunit *test, struct prefixes *p)
 	b.address = kvmalloc_array(ADDRESSES, sizeof(*b.address), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, b.address);
 	KUNIT_ASSERT_EQ(test, 0, nl31_table_init(b.table, &init_net));
-	fill_table(&b);
+	fill_table(test, b.table, p, gateway);
 	if (have_fib(&b))
 		fill_fib(&b);
 	if (have_fib6(&b))

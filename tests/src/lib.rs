@@ -29,6 +29,7 @@ pub mod exec;
 pub mod feed;
 pub mod figures;
 pub mod forecast;
+pub mod forward_bench;
 pub mod fuzz;
 pub mod guest;
 pub mod host;

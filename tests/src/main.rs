@@ -12,6 +12,7 @@ use nl31_lab::agent_bench::{self, AgentBench};
 use nl31_lab::bench::Bench;
 use nl31_lab::disk::Board;
 use nl31_lab::figures::{AGENT_LIMIT, Boot, Sizes};
+use nl31_lab::forward_bench::ForwardBench;
 use nl31_lab::ktap::Results;
 use nl31_lab::prefixes::Prefix;
 use nl31_lab::{
@@ -133,6 +134,9 @@ enum Subject {
         /// Print JSON, a line a measure, instead of the table.
         #[arg(long)]
         json: bool,
+        /// Measure forwarding instead, in user-mode Linux; --runs does not count.
+        #[arg(long, conflicts_with = "agent")]
+        forward: bool,
         /// Measure the agent instead: loads over a serial line and from a file, the echo of
         /// keys, memory.
         #[arg(long)]
@@ -252,8 +256,16 @@ fn run(subject: Subject) -> Result<ExitCode> {
             runs,
             json,
             agent: false,
+            forward: false,
             ..
         } => bench(&prefixes, routes, runs, json),
+        Subject::Bench {
+            prefixes,
+            routes,
+            json,
+            forward: true,
+            ..
+        } => bench_forward(&prefixes, routes, json),
         Subject::Bench {
             runs,
             json,
@@ -321,6 +333,16 @@ fn bench(files: &[PathBuf], count: usize, runs: usize, json: bool) -> Result<Exi
         print!("{}", bench.json());
     } else {
         println!("{bench}\nchart: {}", chart.display());
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn bench_forward(files: &[PathBuf], count: usize, json: bool) -> Result<ExitCode> {
+    let bench = ForwardBench::run(&table(files, count)?)?;
+    if json {
+        print!("{}", bench.json()?);
+    } else {
+        print!("{bench}");
     }
     Ok(ExitCode::SUCCESS)
 }
