@@ -162,7 +162,10 @@ fn a_name_in_data_is_the_hosts() {
     let told = |guest: &mut Guest| guest.command("version").expect("a reply").to_string();
     assert!(told(&mut guest).contains("host nl31\n"));
     let first = told(&mut guest);
-    sh(&mut guest, "echo router-7 >/data/nl31/hostname");
+    sh(
+        &mut guest,
+        r"printf '# edited on Windows\r\n\r\nrouter-7\r\n' >/data/nl31/hostname",
+    );
     power_off(guest);
     let mut guest = boot(&disk, "");
     assert!(told(&mut guest).contains("host router-7\n"));

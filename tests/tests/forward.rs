@@ -8,8 +8,6 @@ use nl31_lab::{Guest, Image, Reply, Setup};
 /// that Linux on the router has no route to.
 const NEIGHBOURS: &str = r#"
 set -e
-echo 1 >/proc/sys/net/ipv4/ip_forward
-echo 1 >/proc/sys/net/ipv6/conf/all/forwarding
 echo 0 >/proc/sys/net/ipv6/conf/default/accept_dad
 # neighbour NAME: a process that keeps the namespace
 neighbour() {
@@ -117,17 +115,35 @@ fn packets_follow_the_table_from_port_to_port() {
     assert!(hops[0].contains(" 10.1.0.1 "), "{hops:?}");
     assert!(hops[1].contains(" 192.0.2.1 "), "{hops:?}");
 
-    // TCP, and what the peer received of it.
+    // Errors find their way to what only the table knows.
+    succeeds(&mut guest, "route add 198.18.0.0/24 via 10.1.0.2 dev a0");
+    succeeds(&mut guest, "route add 2001:db8:1::/48 via fd00:1::2 dev a0");
+    let ready = "until ip route | grep -q 'default dev nl31'; do sleep 0.2; done";
+    assert_eq!(guest.exec(ready).expect("to run").status, 0);
+    for (source, address, router) in [
+        ("198.18.0.1/32", "192.0.2.1", " 10."),
+        ("2001:db8:1::1/128", "2001:db8::1", " fd00:"),
+    ] {
+        let (status, text) = from_a(&mut guest, &format!("ip address add {source} dev lo"));
+        assert_eq!(status, 0, "{text}");
+        let source = source.split('/').next().expect("an address");
+        let command = format!("traceroute -n -w 2 -q 1 -s {source} {address}");
+        let (_, hops) = from_a(&mut guest, &command);
+        let hops: Vec<_> = hops.lines().skip(1).collect();
+        assert!(hops[0].contains(router), "{hops:?}");
+    }
+
+    // TCP, and what the peer received of it. BusyBox's nc ends a connection with its input.
     let served = "nsenter --net=/proc/$(cat /run/b)/ns/net sh -c \
-                  'nc -l -p 7 </dev/null >/tmp/received & sleep 0.5'";
+                  'sleep 100 | nc -l -p 7 >/tmp/received & sleep 0.5'";
     assert_eq!(guest.exec(served).expect("to run").status, 0);
     let (status, text) = from_a(
         &mut guest,
-        "sh -c 'head -c 300000 /dev/urandom >/tmp/sent; nc -w 5 192.0.2.1 7 </tmp/sent'",
+        "sh -c 'head -c 300000 /dev/urandom >/tmp/sent; nc -w 60 192.0.2.1 7 </tmp/sent'",
     );
     assert_eq!(status, 0, "{text}");
     let same = guest
-        .exec("sleep 1; cmp /tmp/sent /tmp/received")
+        .exec("sleep 1; cmp /tmp/sent /tmp/received 2>&1")
         .expect("to run");
     assert_eq!(same.status, 0, "{}", String::from_utf8_lossy(&same.stdout));
 
