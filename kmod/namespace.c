@@ -5,6 +5,7 @@
 #include <net/netns/generic.h>
 
 #include "namespace.h"
+#include "netdev.h"
 #include "port_request.h"
 
 unsigned int nl31_net_id __read_mostly;
@@ -83,6 +84,7 @@ void nl31_ns_release(struct nl31_ns *ns)
 {
 	if (!ns)
 		return;
+	nl31_netdev_release(&ns->router);
 	nl31_router_exit(&ns->router);
 	nl31_transactions_exit(&ns->transactions);
 	nl31_purge_exit(&ns->purge);

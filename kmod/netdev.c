@@ -259,24 +259,37 @@ static const struct nf_hook_ops nl31_netdev_hooks[] = {
 	},
 };
 
-static int nl31_netdev_hook(struct net *net)
+/*
+ * The hooks stay while the device goes and comes, until no packet of a port can be
+ * behind FORWARD: that they go has netfilter drop what is queued there, for a function
+ * of this module. Context: RTNL. Returns 0 or an error.
+ */
+static int nl31_netdev_hook(struct nl31_router *router)
 {
-	return nf_register_net_hooks(net, nl31_netdev_hooks,
-				     ARRAY_SIZE(nl31_netdev_hooks));
+	int err;
+
+	if (router->has_hooks)
+		return 0;
+	err = nf_register_net_hooks(router->table->net, nl31_netdev_hooks,
+				    ARRAY_SIZE(nl31_netdev_hooks));
+	router->has_hooks = !err;
+	return err;
 }
 
-static void nl31_netdev_unhook(struct net *net)
+static void nl31_netdev_unhook(struct nl31_router *router)
 {
-	nf_unregister_net_hooks(net, nl31_netdev_hooks,
-				ARRAY_SIZE(nl31_netdev_hooks));
+	if (router->has_hooks)
+		nf_unregister_net_hooks(router->table->net, nl31_netdev_hooks,
+					ARRAY_SIZE(nl31_netdev_hooks));
+	router->has_hooks = false;
 }
 #else
-static int nl31_netdev_hook(struct net *net)
+static int nl31_netdev_hook(struct nl31_router *router)
 {
 	return 0;
 }
 
-static void nl31_netdev_unhook(struct net *net)
+static void nl31_netdev_unhook(struct nl31_router *router)
 {
 }
 #endif
@@ -285,7 +298,6 @@ static void nl31_netdev_unhook(struct net *net)
 static int nl31_netdev_create(struct nl31_router *router,
 			      struct netlink_ext_ack *extack)
 {
-	struct net *net = router->table->net;
 	struct net_device *dev;
 	struct netdev *netdev;
 	int err;
@@ -294,15 +306,16 @@ static int nl31_netdev_create(struct nl31_router *router,
 			   nl31_netdev_setup);
 	if (!dev)
 		return -ENOMEM;
-	dev_net_set(dev, net);
+	dev_net_set(dev, router->table->net);
 	dev->rtnl_link_ops = &nl31_netdev_link_ops;
 	netdev = netdev_priv(dev);
 	netdev->router = router;
 	netdev->mtu = dev->mtu;
-	err = nl31_netdev_hook(net);
+	err = nl31_netdev_hook(router);
 	if (err)
 		goto err_free;
 	nl31_router_set_netdev(router, dev);
+	/* where another notifier refuses it, nl31_netdev_event() has seen it go */
 	err = register_netdevice(dev);
 	if (!err)
 		return 0;
@@ -310,7 +323,6 @@ static int nl31_netdev_create(struct nl31_router *router,
 		NL_SET_ERR_MSG(extack,
 			       "the name " NETDEV_NAME " is taken by another device");
 	nl31_router_set_netdev(router, NULL);
-	nl31_netdev_unhook(net);
 err_free:
 	free_netdev(dev);
 	return err;
@@ -389,11 +401,21 @@ void nl31_netdev_event(struct nl31_router *router, const struct net_device *dev,
 		netdev = netdev_priv(router->netdev);
 		WRITE_ONCE(netdev->router, NULL);
 		nl31_router_set_netdev(router, NULL);
-		nl31_netdev_unhook(router->table->net);
 	} else if (event == NETDEV_CHANGEMTU || event == NETDEV_UNREGISTER) {
 		if (dev != router->netdev)
 			nl31_netdev_set_mtu(router);
 	}
+}
+
+/**
+ * nl31_netdev_release - the namespace goes, or the module
+ * @router: of the namespace; its ports and its device have gone
+ *
+ * Context: process
+ */
+void nl31_netdev_release(struct nl31_router *router)
+{
+	nl31_netdev_unhook(router);
 }
 
 int nl31_netdev_init(void)

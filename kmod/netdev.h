@@ -18,6 +18,7 @@ int nl31_netdev_start(struct nl31_router *router,
 void nl31_netdev_update_mtu(struct nl31_router *router);
 void nl31_netdev_event(struct nl31_router *router, const struct net_device *dev,
 		       unsigned long event);
+void nl31_netdev_release(struct nl31_router *router);
 
 int nl31_netdev_init(void);
 void nl31_netdev_exit(void);

@@ -14,12 +14,14 @@
  * @table: the table
  * @netdev: device nl31, by which Linux sends what the table is to route; NULL until
  *	there is a port; RTNL
+ * @has_hooks: of netfilter, for that device; RTNL
  */
 struct nl31_router {
 	struct nl31_ports ports;
 	struct nl31_mirror mirror;
 	struct nl31_table *table;
 	struct net_device *netdev;
+	bool has_hooks;
 };
 
 /**

@@ -8,8 +8,10 @@
 #include <linux/rtnetlink.h>
 #include <net/ip.h>
 #include <net/net_namespace.h>
+#include <net/netfilter/nf_queue.h>
 
 #include "../namespace.h"
+#include "../netdev.h"
 #include "capture.h"
 #include "client.h"
 
@@ -106,6 +108,74 @@ static void deleted_device_comes_again_with_a_port(struct kunit *test)
 	KUNIT_EXPECT_NOT_NULL(test, router()->netdev);
 	KUNIT_EXPECT_PTR_EQ(test, router()->netdev, router()->mirror.own);
 }
+
+static int refuse(struct notifier_block *nb, unsigned long event, void *ptr)
+{
+	const struct net_device *dev = netdev_notifier_info_to_dev(ptr);
+
+	if (event == NETDEV_REGISTER && !strcmp(dev->name, "nl31"))
+		return notifier_from_errno(-ENOSPC);
+	return NOTIFY_DONE;
+}
+
+/* As IPv4 and IPv6 do where memory is short. */
+static void refused_device_comes_the_next_time(struct kunit *test)
+{
+	struct notifier_block nb = { .notifier_call = refuse };
+	struct netdev_test *n = test->priv;
+
+	rtnl_lock();
+	if (router()->netdev)
+		unregister_netdevice(router()->netdev);
+	rtnl_unlock();
+	KUNIT_ASSERT_EQ(test, 0, register_netdevice_notifier(&nb));
+	client_message(&n->m, NL31_MSG_NEWPORT, NLM_F_CREATE | NLM_F_ACK);
+	client_attr_u32(&n->m, NL31_PORT_IFINDEX, n->port->ifindex);
+	ask(n, -ENOSPC);
+	KUNIT_EXPECT_NULL(test, router()->netdev);
+	KUNIT_EXPECT_NULL(test, router()->mirror.own);
+	unregister_netdevice_notifier(&nb);
+	ask(n, 0);
+	KUNIT_EXPECT_NOT_NULL(test, router()->netdev);
+}
+
+#if IS_ENABLED(CONFIG_NETFILTER)
+static unsigned int queue_drops;
+
+static int queue_packet(struct nf_queue_entry *entry, unsigned int number)
+{
+	return -ENOSPC;
+}
+
+static void queue_drop(struct net *net)
+{
+	queue_drops++;
+}
+
+/*
+ * A queue of netfilter holds packets behind FORWARD as long as it likes; they go on in
+ * this module, which must not have gone.
+ */
+static void queued_packets_are_dropped_in_the_end(struct kunit *test)
+{
+	static const struct nf_queue_handler handler = {
+		.outfn = queue_packet,
+		.nf_hook_drop = queue_drop,
+	};
+	struct netdev_test *n = test->priv;
+
+	port(n, n->port);
+	nf_register_queue_handler(&handler);
+	queue_drops = 0;
+	unregister_netdev(router()->netdev);
+	KUNIT_EXPECT_EQ(test, 0, queue_drops);
+	nl31_netdev_release(router());
+	KUNIT_EXPECT_NE(test, 0, queue_drops);
+	nf_unregister_queue_handler();
+	port(n, n->out);
+	KUNIT_EXPECT_TRUE(test, router()->has_hooks);
+}
+#endif
 
 /* The next IPv4 packet of UDP that was sent, at its header. */
 static struct sk_buff *next_udp(struct net_device *dev)
@@ -206,11 +276,54 @@ static void packet_of_a_device_that_is_no_port_is_not_forwarded(struct kunit *te
 	close_netdev();
 }
 
+/*
+ * What a socket sends has the device of its path before POSTROUTING, and device nl31
+ * sends nothing, where netfilter is there; without it, nl31 does.
+ */
+static void local_packet_leaves_by_the_device_of_its_path(struct kunit *test)
+{
+	struct sockaddr_in to = {
+		.sin_family = AF_INET,
+		.sin_port = htons(9),
+		.sin_addr.s_addr = htonl(0xcb007105),
+	};
+	struct msghdr msg = { .msg_name = &to, .msg_namelen = sizeof(to) };
+	struct kvec vec = { .iov_base = "hello", .iov_len = 5 };
+	struct netdev_test *n = test->priv;
+	struct rtnl_link_stats64 stats;
+	struct socket *udp;
+	struct sk_buff *skb;
+	u64 before;
+
+	route(n);
+	before = dev_get_stats(router()->netdev, &stats)->tx_packets;
+	KUNIT_ASSERT_EQ(test, 0, sock_create_kern(&init_net, AF_INET, SOCK_DGRAM,
+						  IPPROTO_UDP, &udp));
+	/* over it, as without a route of Linux there */
+	rtnl_lock();
+	udp->sk->sk_bound_dev_if = router()->netdev->ifindex;
+	rtnl_unlock();
+	KUNIT_EXPECT_EQ(test, 5, kernel_sendmsg(udp, &msg, &vec, 1, 5));
+	skb = next_udp(n->out);
+	KUNIT_EXPECT_NOT_NULL(test, skb);
+	kfree_skb(skb);
+	KUNIT_EXPECT_EQ(test, IS_ENABLED(CONFIG_NETFILTER) ? 0 : 1,
+			dev_get_stats(router()->netdev, &stats)->tx_packets -
+			before);
+	sock_release(udp);
+	close_netdev();
+}
+
 static struct kunit_case netdev_cases[] = {
 	KUNIT_CASE(mtu_is_the_smallest_of_the_ports),
 	KUNIT_CASE(deleted_device_comes_again_with_a_port),
+	KUNIT_CASE(refused_device_comes_the_next_time),
+#if IS_ENABLED(CONFIG_NETFILTER)
+	KUNIT_CASE(queued_packets_are_dropped_in_the_end),
+#endif
 	KUNIT_CASE(packet_leaves_by_the_table),
 	KUNIT_CASE(packet_of_a_device_that_is_no_port_is_not_forwarded),
+	KUNIT_CASE(local_packet_leaves_by_the_device_of_its_path),
 	{}
 };
 
