@@ -416,6 +416,8 @@ void nl31_adjacencies_event(struct nl31_adjacencies *adjacencies,
 	case NETDEV_CHANGENAME:
 	case NETDEV_UP:
 	case NETDEV_DOWN:
+	/* one too small for IPv6, or IPv4, ends it there */
+	case NETDEV_CHANGEMTU:
 	case NETDEV_UNREGISTER:
 		nl31_adjacencies_flush(adjacencies, dev);
 	}

@@ -6,6 +6,7 @@
 #include <kunit/test.h>
 #include <linux/rtnetlink.h>
 #include <net/ip6_route.h>
+#include <net/ipv6.h>
 #include <net/net_namespace.h>
 #include <net/route.h>
 #include <uapi/linux/nl31.h>
@@ -184,6 +185,32 @@ static void failure_ends_with_a_change(struct kunit *test)
 	put(a, adjacency);
 }
 
+/* IPv6 ends on a device whose MTU is too small for it. */
+static void dst_goes_when_mtu_ends_ipv6(struct kunit *test)
+{
+	struct adjacency_test *a = test->priv;
+	struct nl31_adjacency *adjacency = get(a);
+
+	rcu_read_lock_bh();
+	KUNIT_EXPECT_NOT_NULL(test, nl31_adjacency_dst(adjacency, NL31_IPV6));
+	rcu_read_unlock_bh();
+	rtnl_lock();
+	KUNIT_EXPECT_EQ(test, 0, dev_set_mtu(a->dev, IPV6_MIN_MTU - 1));
+	nl31_adjacencies_event(&a->adjacencies, a->dev, NETDEV_CHANGEMTU);
+	rtnl_unlock();
+	rcu_read_lock_bh();
+	KUNIT_EXPECT_NULL(test, nl31_adjacency_dst(adjacency, NL31_IPV6));
+	rcu_read_unlock_bh();
+	rtnl_lock();
+	KUNIT_EXPECT_EQ(test, 0, dev_set_mtu(a->dev, IPV6_MIN_MTU));
+	nl31_adjacencies_event(&a->adjacencies, a->dev, NETDEV_CHANGEMTU);
+	rtnl_unlock();
+	rcu_read_lock_bh();
+	KUNIT_EXPECT_NOT_NULL(test, nl31_adjacency_dst(adjacency, NL31_IPV6));
+	rcu_read_unlock_bh();
+	put(a, adjacency);
+}
+
 static void route_that_leads_nowhere_is_an_error(struct kunit *test)
 {
 	static const struct {
@@ -223,6 +250,7 @@ static struct kunit_case adjacency_cases[] = {
 	KUNIT_CASE(dst_leads_to_its_gateway),
 	KUNIT_CASE(dsts_go_with_their_device),
 	KUNIT_CASE(failure_ends_with_a_change),
+	KUNIT_CASE(dst_goes_when_mtu_ends_ipv6),
 	KUNIT_CASE(route_that_leads_nowhere_is_an_error),
 	{}
 };
