@@ -278,7 +278,11 @@ static struct dst_entry *nl31_dst6_new(const struct nl31_adjacency *adjacency,
 		return NULL;
 	}
 	rt->rt6i_idev = idev;
-	rt->rt6i_flags = RTF_UP;
+	/*
+	 * As of a copy that has no original: ip6_rt_update_pmtu() sets nothing then. Who
+	 * learns of the path MTU of one destination would set it for all.
+	 */
+	rt->rt6i_flags = RTF_UP | RTF_PCPU;
 	if (key->gateway_len) {
 		rt->rt6i_flags |= RTF_GATEWAY;
 		memcpy(&rt->rt6i_gateway, key->gateway, sizeof(rt->rt6i_gateway));

@@ -211,6 +211,33 @@ static void dst_goes_when_mtu_ends_ipv6(struct kunit *test)
 	put(a, adjacency);
 }
 
+/* All destinations share the dst: a path MTU of one of them must not be its MTU. */
+static void path_mtu_is_not_taken_for_all(struct kunit *test)
+{
+	struct adjacency_test *a = test->priv;
+	struct nl31_adjacency *adjacency = get(a);
+	enum nl31_family family;
+	struct dst_entry *dst;
+	struct sk_buff *skb;
+
+	skb = alloc_skb(128, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, skb);
+	skb_reset_network_header(skb);
+	skb_put_zero(skb, sizeof(struct ipv6hdr));
+	skb->dev = a->dev;
+	rcu_read_lock_bh();
+	for (family = 0; family < NL31_FAMILIES; family++) {
+		dst = nl31_adjacency_dst(adjacency, family);
+		KUNIT_ASSERT_NOT_NULL(test, dst);
+		KUNIT_EXPECT_EQ(test, dst_mtu(dst), ETH_DATA_LEN);
+		dst->ops->update_pmtu(dst, NULL, skb, IPV6_MIN_MTU, false);
+		KUNIT_EXPECT_EQ(test, dst_mtu(dst), ETH_DATA_LEN);
+	}
+	rcu_read_unlock_bh();
+	kfree_skb(skb);
+	put(a, adjacency);
+}
+
 static void route_that_leads_nowhere_is_an_error(struct kunit *test)
 {
 	static const struct {
@@ -251,6 +278,7 @@ static struct kunit_case adjacency_cases[] = {
 	KUNIT_CASE(dsts_go_with_their_device),
 	KUNIT_CASE(failure_ends_with_a_change),
 	KUNIT_CASE(dst_goes_when_mtu_ends_ipv6),
+	KUNIT_CASE(path_mtu_is_not_taken_for_all),
 	KUNIT_CASE(route_that_leads_nowhere_is_an_error),
 	{}
 };
