@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Adjacencies: ways out that paths share. See adjacency.h. */
+#include <linux/err.h>
 #include <linux/inetdevice.h>
 #include <linux/netdevice.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 #include <net/addrconf.h>
 #include <net/dst.h>
+#include <net/ip6_fib.h>
 #include <net/ip6_route.h>
+#include <net/ip_fib.h>
 #include <net/ipv6.h>
+#include <net/ipv6_stubs.h>
 #include <net/route.h>
 #include <uapi/linux/nl31.h>
 
@@ -148,42 +152,45 @@ void nl31_adjacency_put_locked(struct nl31_adjacency *adjacency)
 	kfree(adjacency);
 }
 
-/* The device over which an IPv4 gateway is connected. Context: RCU read side */
+/*
+ * The device over which an IPv4 gateway is connected. Looks without making a dst, so
+ * that it finds the device when memory is short, too. Context: RCU read side
+ */
 static struct net_device *nl31_connected4(struct nl31_adjacencies *adjacencies,
 					  __be32 gateway)
 {
-	struct flowi4 fl4 = { .daddr = gateway };
-	struct net_device *dev = NULL;
-	struct rtable *rt;
+	struct flowi4 fl4 = {
+		.daddr = gateway,
+		.flowi4_iif = LOOPBACK_IFINDEX,
+	};
+	struct fib_result res;
 
-	rt = ip_route_output_key(adjacencies->net, &fl4);
-	if (IS_ERR(rt))
+	if (fib_lookup(adjacencies->net, &fl4, &res, FIB_LOOKUP_NOREF) ||
+	    res.type != RTN_UNICAST || FIB_RES_NHC(res)->nhc_gw_family)
 		return NULL;
-	if (rt->rt_type == RTN_UNICAST && !rt->rt_gw_family)
-		dev = rt->dst.dev;
-	ip_rt_put(rt);
-	return dev;
+	return FIB_RES_NHC(res)->nhc_dev;
 }
 
 #if IS_ENABLED(CONFIG_IPV6)
-/* The device over which an IPv6 gateway is connected. Context: RCU read side */
+/* The same of an IPv6 gateway. Context: RCU read side */
 static struct net_device *nl31_connected6(struct nl31_adjacencies *adjacencies,
 					  const struct in6_addr *gateway)
 {
-	struct flowi6 fl6 = { .daddr = *gateway };
-	struct net_device *dev = NULL;
-	struct dst_entry *dst;
-	u32 flags;
+	struct flowi6 fl6 = {
+		.daddr = *gateway,
+		.flowi6_iif = LOOPBACK_IFINDEX,
+	};
+	struct fib6_result res = {};
 
 	/* on every link */
 	if (ipv6_addr_type(gateway) & IPV6_ADDR_LINKLOCAL)
 		return NULL;
-	dst = ip6_route_output(adjacencies->net, NULL, &fl6);
-	flags = dst_rt6_info(dst)->rt6i_flags;
-	if (!dst->error && !(flags & (RTF_GATEWAY | RTF_REJECT | RTF_LOCAL)))
-		dev = dst->dev;
-	dst_release(dst);
-	return dev;
+	if (ipv6_stub->fib6_lookup(adjacencies->net, 0, &fl6, &res, 0) ||
+	    res.fib6_type != RTN_UNICAST || !res.nh ||
+	    res.fib6_flags & (RTF_GATEWAY | RTF_REJECT) ||
+	    res.nh->fib_nh_gw_family)
+		return NULL;
+	return res.nh->fib_nh_dev;
 }
 #endif
 
@@ -247,7 +254,7 @@ static struct dst_entry *nl31_dst4_new(const struct nl31_adjacency *adjacency,
 	rt = rt_dst_alloc(dev, 0, RTN_UNICAST,
 			  in_dev && IN_DEV_ORCONF(in_dev, NOXFRM));
 	if (!rt)
-		return NULL;
+		return ERR_PTR(-ENOMEM);
 	/* so that errors are sent by the rules for what came in */
 	rt->rt_is_input = 1;
 	if (key->gateway_len) {
@@ -275,7 +282,7 @@ static struct dst_entry *nl31_dst6_new(const struct nl31_adjacency *adjacency,
 	rt = ip6_dst_alloc(dev_net(dev), dev, DST_NOCOUNT);
 	if (!rt) {
 		in6_dev_put(idev);
-		return NULL;
+		return ERR_PTR(-ENOMEM);
 	}
 	rt->rt6i_idev = idev;
 	/*
@@ -300,6 +307,7 @@ static struct dst_entry *nl31_dst6_new(const struct nl31_adjacency *adjacency,
 }
 #endif
 
+/* Returns the dst; NULL: there is no way out; or ERR_PTR(-ENOMEM). */
 static struct dst_entry *nl31_dst_new(const struct nl31_adjacency *adjacency,
 				      enum nl31_family family)
 {
@@ -353,7 +361,8 @@ static struct dst_entry *nl31_adjacency_set_dst(struct nl31_adjacency *adjacency
  * @family: of the packet
  *
  * Context: RCU read side
- * Return: valid under RCU, no reference is taken; NULL: it cannot leave this way
+ * Return: valid under RCU, no reference is taken; NULL: it cannot leave this way;
+ *	ERR_PTR: -ENOMEM, or -EAGAIN where devices keep changing
  */
 struct dst_entry *nl31_adjacency_make_dst(struct nl31_adjacency *adjacency,
 					  enum nl31_family family)
@@ -369,11 +378,14 @@ struct dst_entry *nl31_adjacency_make_dst(struct nl31_adjacency *adjacency,
 		epoch = READ_ONCE(adjacencies->epoch);
 		smp_rmb(); /* what is looked at is not older than the number */
 		dst = nl31_dst_new(adjacency, family);
+		/* the next packet may find memory: nothing has failed for good */
+		if (IS_ERR(dst))
+			return dst;
 		dst = nl31_adjacency_set_dst(adjacency, family, dst, epoch);
 		if (!IS_ERR(dst))
 			return dst;
 	}
-	return NULL;
+	return dst;
 }
 
 /* Drop the dsts that lead over @dev; or without it those of gateways alone. */

@@ -121,7 +121,8 @@ nl31_adjacency_has_failed(const struct nl31_adjacency *adjacency,
  * @family: of the packet
  *
  * Context: RCU read side, bottom halves disabled
- * Return: valid under RCU, no reference is taken; NULL: it cannot leave this way
+ * Return: valid under RCU, no reference is taken; NULL: it cannot leave this way;
+ *	ERR_PTR: -ENOMEM, or -EAGAIN where devices keep changing
  */
 static inline struct dst_entry *
 nl31_adjacency_dst(struct nl31_adjacency *adjacency, enum nl31_family family)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Device nl31. See netdev.h. */
+#include <linux/err.h>
 #include <linux/if_arp.h>
 #include <linux/netdevice.h>
 #include <linux/netfilter.h>
@@ -115,7 +116,7 @@ static netdev_tx_t nl31_netdev_xmit(struct sk_buff *skb, struct net_device *dev)
 		goto drop;
 	dst = is_ipv6 ? nl31_netdev_dst6(router, skb) :
 			nl31_netdev_dst4(router, skb);
-	if (!dst)
+	if (IS_ERR_OR_NULL(dst))
 		goto drop;
 	if (dst->error) {
 		nl31_netdev_reject(skb, is_ipv6, dst->error);
@@ -224,7 +225,7 @@ static unsigned int nl31_netdev_output(struct sk_buff *skb, bool is_ipv6,
 	dst = is_ipv6 ? nl31_netdev_dst6(router, skb) :
 			nl31_netdev_dst4(router, skb);
 	/* the device says to the sender what is wrong */
-	if (dst && !dst->error && dst_hold_safe(dst)) {
+	if (!IS_ERR_OR_NULL(dst) && !dst->error && dst_hold_safe(dst)) {
 		skb_dst_drop(skb);
 		skb_dst_set(skb, dst);
 	}

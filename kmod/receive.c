@@ -7,6 +7,7 @@
  * dst_input(). What is special is left to Linux, which then looks up by itself:
  * that is where martians are found, options are read and local sockets are.
  */
+#include <linux/err.h>
 #include <linux/inetdevice.h>
 #include <linux/ip.h>
 #include <linux/ipv6.h>
@@ -118,6 +119,11 @@ static struct sk_buff *nl31_receive_from(struct nl31_port *port,
 	dst = nl31_router_dst(router, family, destination);
 	if (!dst)
 		goto hand_up;
+	if (IS_ERR(dst)) {
+		nl31_port_count(port, NL31_PORT_COUNT_DROP_OTHER);
+		kfree_skb_reason(skb, SKB_DROP_REASON_NOMEM);
+		return NULL;
+	}
 	nl31_set_dst(skb, family, dst);
 	return skb;
 

@@ -5,6 +5,7 @@
  * The longest prefix wins of those in the table and those of Linux. Of the same
  * prefix Linux's wins where it is local, broadcast or connected, else the table's.
  */
+#include <linux/err.h>
 #include <linux/rtnetlink.h>
 #include <net/dst.h>
 
@@ -41,8 +42,8 @@ static struct dst_entry *nl31_router_no_route(struct nl31_router *router,
  * @address: where the packet is to go
  *
  * Context: RCU read side, bottom halves disabled
- * Return: the dst, valid under RCU; of a packet without a route, too. NULL: there is
- *	not even that
+ * Return: the dst, valid under RCU; of a packet without a route, too. NULL or ERR_PTR:
+ *	there is not even that, and the packet is to be dropped
  */
 struct dst_entry *nl31_router_table_dst(struct nl31_router *router,
 					enum nl31_family family,
@@ -72,7 +73,7 @@ struct dst_entry *nl31_router_table_dst(struct nl31_router *router,
  *
  * Context: RCU read side, bottom halves disabled
  * Return: the dst, valid under RCU; of a packet without a route, too. NULL: leave it
- *	to Linux
+ *	to Linux. ERR_PTR: drop it, there is no memory for the dst
  */
 struct dst_entry *nl31_router_dst(struct nl31_router *router,
 				  enum nl31_family family,
@@ -111,7 +112,7 @@ static bool nl31_router_leads_over(const struct nl31_path *path,
 	if (path->type != NL31_TYPE_UNICAST || !nl31_path_is_usable(path, family))
 		return false;
 	dst = nl31_adjacency_dst(path->adjacency, family);
-	return dst && dst->dev == dev;
+	return !IS_ERR_OR_NULL(dst) && dst->dev == dev;
 }
 
 /* Does any path of the prefix lead over @dev? */
