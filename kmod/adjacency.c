@@ -376,7 +376,8 @@ struct dst_entry *nl31_adjacency_make_dst(struct nl31_adjacency *adjacency,
 		return NULL;
 	for (try = 0; try < MAKE_TRIES; try++) {
 		epoch = READ_ONCE(adjacencies->epoch);
-		smp_rmb(); /* what is looked at is not older than the number */
+		/* what is looked at is not older: pairs with nl31_adjacencies_flush() */
+		smp_rmb();
 		dst = nl31_dst_new(adjacency, family);
 		/* the next packet may find memory: nothing has failed for good */
 		if (IS_ERR(dst))
@@ -395,6 +396,8 @@ static void nl31_adjacencies_flush(struct nl31_adjacencies *adjacencies,
 	struct nl31_adjacency *adjacency, *next;
 	enum nl31_family family;
 
+	/* who sees the number sees the change: pairs with nl31_adjacency_make_dst() */
+	smp_wmb();
 	spin_lock_bh(&adjacencies->lock);
 	WRITE_ONCE(adjacencies->epoch, (adjacencies->epoch + 1) ? : 1);
 	list_for_each_entry_safe(adjacency, next, &adjacencies->active, active) {
