@@ -38,6 +38,11 @@ static bool nl31_is_special4(__be32 address)
 /* To another host's address, and nobody has decided where it goes. */
 static bool nl31_is_undecided(const struct sk_buff *skb)
 {
+#ifdef CONFIG_NET_SWITCHDEV
+	/* hardware has sent it by Linux's routes; Linux drops this copy */
+	if (unlikely(skb->offload_l3_fwd_mark))
+		return false;
+#endif
 	return skb->pkt_type == PACKET_HOST && !skb->sk && !skb_valid_dst(skb);
 }
 
