@@ -110,20 +110,13 @@ unsigned long capture_discarded(const struct net_device *dev)
 	return capture->discarded;
 }
 
-/* Give it an address, as `ip address add` does; its prefix is connected then. */
-void capture_address(struct kunit *test, struct net_device *dev, int family,
-		     const void *address, u8 len)
+/* Have a request of rtnetlink done. */
+static void capture_ask(struct kunit *test, struct net *net,
+			struct nlmsghdr *request)
 {
-	const int size = family == AF_INET ? 4 : 16;
 	/* with an address, or the kernel asks what its file's owner may do */
 	struct sockaddr_nl kernel = { .nl_family = AF_NETLINK };
 	struct msghdr msg = { .msg_name = &kernel, .msg_namelen = sizeof(kernel) };
-	struct {
-		struct nlmsghdr nlh;
-		struct ifaddrmsg ifa;
-		struct nlattr attr;
-		u8 address[16];
-	} m = {};
 	struct {
 		struct nlmsghdr nlh;
 		struct nlmsgerr error;
@@ -131,20 +124,13 @@ void capture_address(struct kunit *test, struct net_device *dev, int family,
 	struct socket *sock;
 	struct kvec vec;
 
-	m.nlh.nlmsg_len = offsetof(typeof(m), address) + size;
-	m.nlh.nlmsg_type = RTM_NEWADDR;
-	m.nlh.nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE;
-	m.ifa.ifa_family = family;
-	m.ifa.ifa_prefixlen = len;
-	m.ifa.ifa_index = dev->ifindex;
-	m.attr.nla_type = IFA_LOCAL;
-	m.attr.nla_len = nla_attr_size(size);
-	memcpy(m.address, address, size);
-
-	KUNIT_ASSERT_EQ(test, 0, sock_create_kern(dev_net(dev), AF_NETLINK,
-						  SOCK_RAW, NETLINK_ROUTE,
-						  &sock));
-	vec = (struct kvec){ .iov_base = &m, .iov_len = m.nlh.nlmsg_len };
+	request->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE;
+	KUNIT_ASSERT_EQ(test, 0, sock_create_kern(net, AF_NETLINK, SOCK_RAW,
+						  NETLINK_ROUTE, &sock));
+	vec = (struct kvec){
+		.iov_base = request,
+		.iov_len = request->nlmsg_len,
+	};
 	KUNIT_EXPECT_EQ(test, (int)vec.iov_len,
 			kernel_sendmsg(sock, &msg, &vec, 1, vec.iov_len));
 	memset(&msg, 0, sizeof(msg));
@@ -154,4 +140,73 @@ void capture_address(struct kunit *test, struct net_device *dev, int family,
 			(int)(NLMSG_HDRLEN + sizeof(int)));
 	KUNIT_EXPECT_EQ(test, 0, answer.error.error);
 	sock_release(sock);
+}
+
+/* Give it an address, as `ip address add` does; its prefix is connected then. */
+void capture_address(struct kunit *test, struct net_device *dev, int family,
+		     const void *address, u8 len)
+{
+	const int size = family == AF_INET ? 4 : 16;
+	struct {
+		struct nlmsghdr nlh;
+		struct ifaddrmsg ifa;
+		struct nlattr attr;
+		u8 address[16];
+	} m = {};
+
+	m.nlh.nlmsg_len = offsetof(typeof(m), address) + size;
+	m.nlh.nlmsg_type = RTM_NEWADDR;
+	m.ifa.ifa_family = family;
+	m.ifa.ifa_prefixlen = len;
+	m.ifa.ifa_index = dev->ifindex;
+	m.attr.nla_type = IFA_LOCAL;
+	m.attr.nla_len = nla_attr_size(size);
+	memcpy(m.address, address, size);
+	capture_ask(test, dev_net(dev), &m.nlh);
+}
+
+/*
+ * Give Linux a route of type RTN_*, as `ip route add` does. With a device it leads by a
+ * gateway behind it.
+ */
+void capture_route(struct kunit *test, struct net *net, int family, u8 type,
+		   const void *prefix, u8 len, struct net_device *dev,
+		   const void *gateway)
+{
+	const int size = family == AF_INET ? 4 : 16;
+	struct {
+		struct nlmsghdr nlh;
+		struct rtmsg rtm;
+		u8 attrs[64];
+	} m = {};
+	struct {
+		u16 type;
+		const void *data;
+		int len;
+	} attrs[] = {
+		{ RTA_DST, prefix, size },
+		{ RTA_GATEWAY, gateway, size },
+		{ RTA_OIF, dev ? &dev->ifindex : NULL, sizeof(dev->ifindex) },
+	};
+	u8 *at = m.attrs;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(attrs); i++) {
+		struct nlattr *attr = (void *)at;
+
+		if (!attrs[i].data)
+			continue;
+		attr->nla_type = attrs[i].type;
+		attr->nla_len = nla_attr_size(attrs[i].len);
+		memcpy(nla_data(attr), attrs[i].data, attrs[i].len);
+		at += nla_total_size(attrs[i].len);
+	}
+	m.nlh.nlmsg_len = at - (u8 *)&m;
+	m.nlh.nlmsg_type = RTM_NEWROUTE;
+	m.rtm.rtm_family = family;
+	m.rtm.rtm_dst_len = len;
+	m.rtm.rtm_table = RT_TABLE_MAIN;
+	m.rtm.rtm_protocol = RTPROT_STATIC;
+	m.rtm.rtm_type = type;
+	capture_ask(test, net, &m.nlh);
 }

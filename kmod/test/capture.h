@@ -16,6 +16,9 @@ void capture_close(struct net_device *dev);
 struct sk_buff *capture_sent(struct net_device *dev);
 void capture_address(struct kunit *test, struct net_device *dev, int family,
 		     const void *address, u8 len);
+void capture_route(struct kunit *test, struct net *net, int family, u8 type,
+		   const void *prefix, u8 len, struct net_device *dev,
+		   const void *gateway);
 void capture_flush(struct net_device *dev);
 void capture_discard(struct net_device *dev);
 unsigned long capture_discarded(const struct net_device *dev);

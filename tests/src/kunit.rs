@@ -28,6 +28,8 @@ pub struct Options {
     /// Malformed datagrams to send to the debug kernel; `None`: only the suites, on a kernel
     /// of normal speed.
     pub debug: Option<u32>,
+    /// Packets that are forwarded by the table and by Linux and compared, instead of a few.
+    pub packets: Option<u32>,
     /// What the random numbers of the tests come from, instead of what they always do.
     pub seed: Option<u32>,
 }
@@ -50,6 +52,11 @@ pub fn run(options: &Options) -> Result<Results> {
         format!("kunit.filter_glob={filter}"),
     ];
     arguments.extend(options.seed.map(|seed| format!("nl31.seed={seed}")));
+    arguments.extend(
+        options
+            .packets
+            .map(|packets| format!("nl31.packets={packets}")),
+    );
     if let Some(file) = &options.prefixes {
         let table: String = prefixes::read(file)?
             .iter()

@@ -163,6 +163,9 @@ enum Subject {
         /// How many datagrams, with --debug.
         #[arg(long, default_value_t = 100_000)]
         datagrams: u32,
+        /// How many packets are forwarded by the table and by Linux, and compared.
+        #[arg(long)]
+        packets: Option<u32>,
         /// What the random numbers of the tests come from, instead of what they always do.
         #[arg(long)]
         seed: Option<u32>,
@@ -278,11 +281,13 @@ fn run(subject: Subject) -> Result<ExitCode> {
             filter,
             debug,
             datagrams,
+            packets,
             seed,
         } => run_kunit(&kunit::Options {
             prefixes,
             filter,
             debug: debug.then_some(datagrams),
+            packets,
             seed,
         }),
         Subject::Fuzz {
