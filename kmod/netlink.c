@@ -258,18 +258,10 @@ static int nl31_handle_port(struct datagram *d, struct nl31_request *req)
 	if (!nl31_may_change(d, req->skb))
 		return nl31_extack_err(req, -EPERM,
 				       "changes need CAP_NET_ADMIN");
-	if (req->nlh->nlmsg_type == NL31_MSG_NEWPORT) {
-		err = nl31_netdev_start(router, &req->extack);
-		if (err)
-			return err;
-		err = nl31_router_start(router);
-		if (err)
-			return nl31_extack_err(req, err,
-					       "cannot follow the routes of Linux");
-		err = nl31_port_new(&router->ports, req);
-	} else {
+	if (req->nlh->nlmsg_type == NL31_MSG_NEWPORT)
+		err = nl31_port_new(router, req);
+	else
 		err = nl31_port_delete(&router->ports, req);
-	}
 	nl31_netdev_update_mtu(router);
 	return err;
 }

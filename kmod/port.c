@@ -35,9 +35,15 @@ static void nl31_port_free_rcu(struct rcu_head *rcu)
 	kfree(port);
 }
 
-/* Can the table forward what comes in on a device? */
-static int nl31_port_check(const struct net_device *dev,
-			   struct netlink_ext_ack *extack)
+/**
+ * nl31_port_check - can the table forward what comes in on a device?
+ * @dev: the device, not a port
+ * @extack: for the text of an error
+ *
+ * Context: RTNL
+ * Return: 0, -EINVAL or -EBUSY
+ */
+int nl31_port_check(const struct net_device *dev, struct netlink_ext_ack *extack)
 {
 	if (dev->flags & IFF_LOOPBACK) {
 		NL_SET_ERR_MSG(extack, "the loopback device cannot be a port");

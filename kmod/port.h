@@ -82,6 +82,8 @@ void nl31_ports_init(struct nl31_ports *ports, struct sock *sock,
 
 struct nl31_port *nl31_port_find(const struct nl31_ports *ports,
 				 const struct net_device *dev);
+int nl31_port_check(const struct net_device *dev,
+		    struct netlink_ext_ack *extack);
 struct nl31_port *nl31_port_add(struct nl31_ports *ports, struct net_device *dev,
 				struct netlink_ext_ack *extack);
 void nl31_port_set(struct nl31_port *port, bool forwarding, u8 urpf);

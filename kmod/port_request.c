@@ -7,6 +7,7 @@
 #include <uapi/linux/nl31.h>
 
 #include "message.h"
+#include "netdev.h"
 #include "port_request.h"
 
 /* Largest port message: 17 attributes; two numbers, a name, two bytes, counters. */
@@ -179,6 +180,24 @@ static int nl31_port_check_flags(struct nl31_request *req,
 	return 0;
 }
 
+/* Would the request be refused? Context: RTNL */
+static int nl31_port_check_request(struct nl31_ports *ports,
+				   struct nl31_request *req, struct nlattr **tb)
+{
+	const struct nl31_port *port;
+	struct net_device *dev;
+	int err;
+
+	dev = nl31_port_device(req, tb);
+	if (!dev)
+		return -ENODEV;
+	port = nl31_port_find(ports, dev);
+	err = nl31_port_check_flags(req, port, dev);
+	if (err || port)
+		return err;
+	return nl31_port_check(dev, &req->extack);
+}
+
 /* Context: RTNL */
 static int nl31_port_apply(struct nl31_ports *ports, struct nl31_request *req,
 			   struct nlattr **tb)
@@ -215,16 +234,32 @@ static int nl31_port_apply(struct nl31_ports *ports, struct nl31_request *req,
 	return 0;
 }
 
+/* What a namespace needs for its first port. Returns 0 or an error. */
+static int nl31_port_start(struct nl31_router *router, struct nl31_request *req)
+{
+	int err;
+
+	err = nl31_netdev_start(router, &req->extack);
+	if (err)
+		return err;
+	err = nl31_router_start(router);
+	if (err)
+		return nl31_extack_err(req, err,
+				       "cannot follow the routes of Linux");
+	return 0;
+}
+
 /**
  * nl31_port_new - NL31_MSG_NEWPORT
- * @ports: the ports of the namespace
+ * @router: of the namespace
  * @req: the request
  *
  * Context: process, without the table's lock; takes RTNL
- * Return: 0, or an error with nothing changed
+ * Return: 0, or an error with no port changed
  */
-int nl31_port_new(struct nl31_ports *ports, struct nl31_request *req)
+int nl31_port_new(struct nl31_router *router, struct nl31_request *req)
 {
+	struct nl31_ports *ports = &router->ports;
 	const u16 flags = req->nlh->nlmsg_flags;
 	struct nlattr *tb[NL31_PORT_MAX + 1];
 	int err;
@@ -236,6 +271,14 @@ int nl31_port_new(struct nl31_ports *ports, struct nl31_request *req)
 	    (flags & NLM_F_EXCL && flags & NLM_F_REPLACE))
 		return nl31_extack_err(req, -EINVAL,
 				       "flags: CREATE, CREATE | EXCL, CREATE | REPLACE or REPLACE");
+	/* device nl31 does not come for a request that is refused */
+	rtnl_lock();
+	err = nl31_port_check_request(ports, req, tb);
+	rtnl_unlock();
+	if (!err)
+		err = nl31_port_start(router, req);
+	if (err)
+		return err;
 	rtnl_lock();
 	err = nl31_port_apply(ports, req, tb);
 	rtnl_unlock();

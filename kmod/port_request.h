@@ -5,8 +5,9 @@
 
 #include "port.h"
 #include "request.h"
+#include "router.h"
 
-int nl31_port_new(struct nl31_ports *ports, struct nl31_request *req);
+int nl31_port_new(struct nl31_router *router, struct nl31_request *req);
 int nl31_port_delete(struct nl31_ports *ports, struct nl31_request *req);
 int nl31_port_get(struct nl31_ports *ports, struct nl31_request *req);
 int nl31_port_dump(struct nl31_ports *ports, struct nl31_request *req);

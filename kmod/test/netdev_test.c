@@ -139,6 +139,24 @@ static void refused_device_comes_the_next_time(struct kunit *test)
 	KUNIT_EXPECT_NOT_NULL(test, router()->netdev);
 }
 
+static void refused_port_makes_no_device(struct kunit *test)
+{
+	struct netdev_test *n = test->priv;
+
+	port(n, n->port);
+	unregister_netdev(router()->netdev);
+	client_message(&n->m, NL31_MSG_NEWPORT, NLM_F_CREATE | NLM_F_ACK);
+	client_attr_u32(&n->m, NL31_PORT_IFINDEX, 0x7ffffff0);
+	ask(n, -ENODEV);
+	client_message(&n->m, NL31_MSG_NEWPORT, NLM_F_CREATE | NLM_F_ACK);
+	client_attr_u32(&n->m, NL31_PORT_IFINDEX, init_net.loopback_dev->ifindex);
+	ask(n, -EINVAL);
+	client_message(&n->m, NL31_MSG_NEWPORT, NLM_F_CREATE | NLM_F_ACK);
+	client_attr_u32(&n->m, NL31_PORT_IFINDEX, n->port->ifindex);
+	ask(n, -EEXIST);
+	KUNIT_EXPECT_NULL(test, router()->netdev);
+}
+
 #if IS_ENABLED(CONFIG_NETFILTER)
 static unsigned int queue_drops;
 
@@ -318,6 +336,7 @@ static struct kunit_case netdev_cases[] = {
 	KUNIT_CASE(mtu_is_the_smallest_of_the_ports),
 	KUNIT_CASE(deleted_device_comes_again_with_a_port),
 	KUNIT_CASE(refused_device_comes_the_next_time),
+	KUNIT_CASE(refused_port_makes_no_device),
 #if IS_ENABLED(CONFIG_NETFILTER)
 	KUNIT_CASE(queued_packets_are_dropped_in_the_end),
 #endif
