@@ -179,7 +179,7 @@ impl FakeKernel {
         routes(&self.table)
     }
 
-    /// A device goes, and the paths over its index with it. Those over its name wait.
+    /// A device goes, and the paths over its index and its port with it. Those over its name wait.
     pub fn unplug(&mut self, name: &str) {
         let gone = self
             .devices
@@ -200,6 +200,7 @@ impl FakeKernel {
             }
         }
         self.table.retain(|_, paths| !paths.all().is_empty());
+        self.ports.retain(|port| port.index != gone.index);
     }
 
     /// The next event that the multicast group would have got.

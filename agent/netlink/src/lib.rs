@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Client of nl31, the routing table behind netlink protocol 31.
+//! Client of nl31, the routing table behind netlink protocol 31, and of rtnetlink as far as a
+//! router needs it.
 //!
 //! ```no_run
 //! use nl31_netlink::{Client, Connection, Spec, Step};
@@ -35,6 +36,7 @@ mod path_flags;
 mod paths;
 mod port;
 mod request;
+pub mod rtnetlink;
 mod socket;
 mod transport;
 
