@@ -9,9 +9,10 @@ use nl31_netlink::{
 };
 use nl31_route::DeviceName;
 
-use crate::candidate::edit::{self, Fault};
+use crate::candidate::edit::{self, Edit, Fault};
 use crate::candidate::edit_log::Candidate;
 use crate::config::file::ConfigErrorKind;
+use crate::config::settings::{Settings, TooMany};
 use crate::platform::devices::{Cached, Devices};
 
 /// Prefixes in a chunk.
@@ -43,6 +44,8 @@ pub enum PreviewError {
     Conflict(u32, Prefix, Conflict),
     /// With this edit the flushes delete more than [`FLUSHED_MAX`] paths.
     TooMany(u32),
+    /// With this edit there are too many settings.
+    Full(u32, TooMany),
     /// The kernel failed.
     Kernel(Error),
     /// The file of the candidate failed.
@@ -192,11 +195,39 @@ fn look_with<T: Transport>(
     Ok(true)
 }
 
-/// Calls `each` with every edit and its number.
+/// The settings after the edits.
+pub fn settings(
+    mut settings: Settings,
+    devices: &dyn Devices,
+    candidate: &Candidate,
+) -> Result<Settings, PreviewError> {
+    each_edit(candidate, devices, &mut |number, edit| match edit {
+        Edit::Route(_) => Ok(()),
+        Edit::Setting(change) => {
+            let changed = settings.change(&change);
+            changed.map_err(|limit| PreviewError::Full(number, limit))
+        }
+    })?;
+    Ok(settings)
+}
+
+/// Calls `each` with every edit of routes and its number.
 fn each(
     candidate: &Candidate,
     devices: &dyn Devices,
     each: &mut dyn FnMut(u32, Change) -> Result<(), PreviewError>,
+) -> Result<(), PreviewError> {
+    each_edit(candidate, devices, &mut |number, edit| match edit {
+        Edit::Route(change) => each(number, change),
+        Edit::Setting(_) => Ok(()),
+    })
+}
+
+/// Calls `each` with every edit and its number.
+fn each_edit(
+    candidate: &Candidate,
+    devices: &dyn Devices,
+    each: &mut dyn FnMut(u32, Edit) -> Result<(), PreviewError>,
 ) -> Result<(), PreviewError> {
     let mut devices = Cached::new(devices);
     let mut lines = candidate.lines().map_err(PreviewError::Io)?;
@@ -208,10 +239,10 @@ fn each(
             Err(_) => return Err(PreviewError::Io(io::ErrorKind::InvalidData.into())),
         }
         let number = lines.number();
-        let change = edit::reread(lines.text(), &mut devices);
+        let edit = edit::reread(lines.text(), &mut devices);
         each(
             number,
-            change.map_err(|fault| PreviewError::Edit(number, fault))?,
+            edit.map_err(|fault| PreviewError::Edit(number, fault))?,
         )?;
     }
 }

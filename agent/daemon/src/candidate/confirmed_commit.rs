@@ -22,7 +22,11 @@ use nl31_wire::limits::CONFIRM_PREFIXES_MAX;
 
 use crate::candidate::affected;
 use crate::config::file::Lines;
+use crate::config::locations::Files;
 use crate::config::saved_form::SavedForm;
+use crate::config::settings::file::Locked;
+use crate::config::settings::transaction::{self, Before};
+use crate::grammar::{self, SettingChange};
 use crate::platform::atomic_file::{Replacement, remove};
 use crate::platform::devices::{Cached, Devices};
 
@@ -31,6 +35,10 @@ pub const PREFIXES_MAX: usize = CONFIRM_PREFIXES_MAX;
 
 /// Begins the line of a prefix; its paths follow.
 const PREFIX: &str = "prefix ";
+/// Begin the lines of a setting that the kernel had and that was configured; `+` or `-`
+/// follows, and a line of the object.
+const KERNEL: &str = "kernel ";
+const CONFIGURED: &str = "configured ";
 /// Begins the last line.
 const UNTIL: &str = "until ";
 
@@ -70,6 +78,18 @@ impl Writer {
             writeln!(self.file, "{}", Route { prefix, path })?;
         }
         Ok(true)
+    }
+
+    /// Adds settings as they were.
+    pub fn settings(&mut self, before: &[Before]) -> io::Result<()> {
+        before.iter().try_for_each(|before| {
+            let mut line = |begin, change: &SettingChange| {
+                let sign = if change.made { '+' } else { '-' };
+                writeln!(self.file, "{begin}{sign}{}", change.setting)
+            };
+            line(KERNEL, &before.kernel)?;
+            line(CONFIGURED, &before.configured)
+        })
     }
 
     /// Puts the file into place. From now on the commit is rolled back at `until`.
@@ -118,6 +138,11 @@ impl Recorder {
         Ok(has_room)
     }
 
+    /// Adds settings as they were.
+    pub fn settings(&mut self, before: &[Before]) -> io::Result<()> {
+        self.writer.settings(before)
+    }
+
     /// Puts the file into place; gives the time of the roll-back.
     pub fn arm(self) -> io::Result<u64> {
         let until = now() + u64::from(self.seconds) * 1000;
@@ -152,6 +177,10 @@ pub fn until(path: &FilePath) -> Option<u64> {
 pub struct RolledBack {
     /// Prefixes whose paths were restored.
     pub prefixes: usize,
+    /// Settings that were restored.
+    pub settings: usize,
+    /// Whether the kernel has refused to restore some; the log has them.
+    pub is_partial: bool,
 }
 
 impl fmt::Display for RolledBack {
@@ -161,16 +190,26 @@ impl fmt::Display for RolledBack {
             f,
             "rolled back: restored the paths of {} prefix{plural}",
             self.prefixes
-        )
+        )?;
+        if self.settings > 0 {
+            let plural = if self.settings == 1 { "" } else { "s" };
+            write!(f, " and {} setting{plural}", self.settings)?;
+        }
+        match self.is_partial {
+            true => f.write_str("; some settings could not be restored: see `log`"),
+            false => Ok(()),
+        }
     }
 }
 
-/// Restores the paths of each prefix of the file in one transaction, and removes the file.
+/// Restores the paths of each prefix of the file in one transaction, then its settings, and
+/// removes the file.
 pub fn roll_back<T: Transport>(
     client: &mut Client<T>,
     devices: &dyn Devices,
-    path: &FilePath,
+    files: &Files,
 ) -> Result<RolledBack, Error> {
+    let path = &files.undo();
     let mut tries = 0;
     loop {
         match restore(client, devices, path) {
@@ -185,12 +224,56 @@ pub fn roll_back<T: Transport>(
                 tries += 1;
             }
             Err(error) => return Err(error),
-            Ok(done) => {
+            Ok(mut done) => {
+                restore_settings(client, files, &mut done)?;
                 remove(path).map_err(from_io)?;
                 return Ok(done);
             }
         }
     }
+}
+
+/// Restores the settings of the file, as far as the kernel permits.
+fn restore_settings<T: Transport>(
+    client: &mut Client<T>,
+    files: &Files,
+    done: &mut RolledBack,
+) -> Result<(), Error> {
+    let damaged = || from_io(io::ErrorKind::InvalidData.into());
+    let mut lines = Lines::open(&files.undo()).map_err(from_io)?;
+    let (mut kernel, mut configured) = (Vec::new(), Vec::new());
+    while lines.advance().map_err(|_| damaged())? {
+        let line = lines.text();
+        let (all, line) = if let Some(line) = line.strip_prefix(KERNEL) {
+            (&mut kernel, line)
+        } else if let Some(line) = line.strip_prefix(CONFIGURED) {
+            (&mut configured, line)
+        } else {
+            continue;
+        };
+        let setting = line.get(1..).and_then(|line| grammar::setting(line).ok());
+        all.push(SettingChange {
+            setting: setting.flatten().ok_or_else(damaged)?,
+            made: line.starts_with('+'),
+        });
+    }
+    if kernel.is_empty() {
+        return Ok(());
+    }
+    let mut file = Locked::open(&files.settings()).map_err(from_io)?;
+    for was in &configured {
+        let restored = file.configured.settings.restore(was);
+        restored.map_err(|_| damaged())?;
+    }
+    file.configured.revision += 1;
+    file.write().map_err(from_io)?;
+    let left = transaction::restore(client, kernel.iter().rev());
+    if !left.is_empty() {
+        log::error!("roll-back: {}", left.text());
+    }
+    done.settings = kernel.len();
+    done.is_partial = !left.is_empty();
+    file.finish().map_err(from_io)
 }
 
 fn restore<T: Transport>(
@@ -324,7 +407,8 @@ mod tests {
 
             // Another agent.
             assert_eq!(until(&file), Some(7));
-            let done = roll_back(&mut client, &devices, &file).unwrap();
+            let files = Files::new(Some(&folder.0.join("routes.conf")), &folder.0);
+            let done = roll_back(&mut client, &devices, &files).unwrap();
             assert_eq!(done.prefixes, if committed { 2 } else { 0 });
             assert_eq!(client.transport().routes(), [ten]);
             assert_eq!(until(&file), None);

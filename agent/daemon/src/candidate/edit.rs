@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Parses lines of the console that change routes.
+//! Parses lines of the console that change routes and settings.
 
 use nl31_netlink::{Add, Change, Device, Route, Spec};
 use nl31_route::{DeviceName, ParseError, Parsed, Part, PassedOver, Syntax};
 
 use crate::grammar::codes::{self, Code};
-use crate::grammar::{self, ALL, Action, Arguments, Command, GrammarError, LONGER};
+use crate::grammar::{self, ALL, Action, Arguments, Command, GrammarError, LONGER, SettingChange};
 use crate::platform::devices::Cached;
 
 /// Why a line is not an edit, shown without the place. Columns are byte offsets into the
@@ -124,14 +124,39 @@ pub fn flush(
     Err(Fault::At(line.trim_ascii_end().len(), what))
 }
 
+/// An edit of a candidate.
+#[derive(Debug)]
+pub enum Edit {
+    /// A change of routes.
+    Route(Change),
+    /// A change of a setting.
+    Setting(SettingChange),
+}
+
 /// Whether a command can be an edit of a candidate.
 pub fn is_edit(command: &Command) -> bool {
     adds(command.action).is_some()
         || matches!(command.action, Action::RouteDel | Action::RouteFlush)
+        || grammar::is_setting(command.action)
 }
 
-/// The change of an edit, and the words of its line that were ignored.
-pub fn change(
+/// The edit of a line, and the words of it that were ignored.
+pub fn edit(
+    command: &Command,
+    line: &str,
+    start: usize,
+    devices: &mut Cached<'_>,
+) -> Result<(Edit, PassedOver), Fault> {
+    if grammar::is_setting(command.action) {
+        let change = grammar::setting_change(command, line, start, false)?;
+        return Ok((Edit::Setting(change), PassedOver::default()));
+    }
+    let (change, passed_over) = change(command, line, start, devices)?;
+    Ok((Edit::Route(change), passed_over))
+}
+
+/// The change of routes, and the words of its line that were ignored.
+fn change(
     command: &Command,
     line: &str,
     start: usize,
@@ -163,10 +188,10 @@ pub fn change(
 }
 
 /// Reads a line of the edit log again.
-pub fn reread(line: &str, devices: &mut Cached<'_>) -> Result<Change, Fault> {
+pub fn reread(line: &str, devices: &mut Cached<'_>) -> Result<Edit, Fault> {
     match grammar::command(line)? {
         Some((command, start)) if is_edit(command) => {
-            change(command, line, start, devices).map(|(change, _)| change)
+            edit(command, line, start, devices).map(|(edit, _)| edit)
         }
         _ => Err(Fault::At(0, "not an edit")),
     }
@@ -179,10 +204,15 @@ mod tests {
 
     fn read(line: &str) -> String {
         match reread(line, &mut Cached::new(&TestDevices::default())) {
-            Ok(Change::Add(how, route)) => format!("{how:?} {route}"),
-            Ok(Change::Delete(spec)) => format!("Delete {:?}", spec.prefix.unwrap()),
-            Ok(Change::DeletePrefix(spec)) => format!("DeletePrefix {:?}", spec.prefix.unwrap()),
-            Ok(Change::DeleteAll(spec)) => format!("DeleteAll {:?} {:?}", spec.prefix, spec.device),
+            Ok(Edit::Route(Change::Add(how, route))) => format!("{how:?} {route}"),
+            Ok(Edit::Route(Change::Delete(spec))) => format!("Delete {:?}", spec.prefix.unwrap()),
+            Ok(Edit::Route(Change::DeletePrefix(spec))) => {
+                format!("DeletePrefix {:?}", spec.prefix.unwrap())
+            }
+            Ok(Edit::Route(Change::DeleteAll(spec))) => {
+                format!("DeleteAll {:?} {:?}", spec.prefix, spec.device)
+            }
+            Ok(Edit::Setting(SettingChange { setting, made })) => format!("{made} {setting}"),
             Err(fault) => format!("{:?} {fault}", fault.place()),
         }
     }
@@ -213,6 +243,8 @@ mod tests {
             "paths may wait for it"
         );
         assert_eq!(read("route flush all"), "DeleteAll None None");
+        assert_eq!(read("po se eth0 u str"), "true port set eth0 urpf strict");
+        assert_eq!(read("port del eth0"), "false port set eth0");
     }
 
     #[test]

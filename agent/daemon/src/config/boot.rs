@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Brings the config into the kernel when the agent starts.
 //!
+//! Its settings are made before its routes are published, and forwarding on ports begins
+//! after. Settings of a missing device are made when it comes.
+//!
 //! The kernel holds the truth. A config is loaded once for each instance of the module:
 //! the agent then writes a [`LoadedMarker`]. An agent that finds a marker of this module
 //! instance, with a generation that the table has reached, changes nothing: changes since
@@ -24,6 +27,7 @@ use super::file::{self, ConfigError, ConfigErrorKind};
 use super::load::Loading;
 use super::locations::Files;
 use super::marker::LoadedMarker;
+use super::settings::transaction::SettingErrorKind;
 use super::waiting::Waiting;
 use crate::platform::atomic_file::Replacement;
 use crate::platform::devices::Devices;
@@ -36,6 +40,7 @@ const MODULE: &str = "/sys/module/nl31";
 pub struct Boot {
     /// In order; the first one that exists and has no mistake is loaded.
     configs: Vec<Config>,
+    files: Files,
     marker: PathBuf,
     /// Held while the table is incomplete: another agent must not save it.
     unmarked: Option<Replacement>,
@@ -69,6 +74,23 @@ enum State {
     Done,
 }
 
+/// A config that was loaded.
+#[derive(Debug)]
+pub struct LoadedConfig {
+    /// The file.
+    pub path: PathBuf,
+    /// Its routes.
+    pub routes: Loaded,
+    /// The number of its settings.
+    pub settings: u64,
+    /// What waits for missing devices.
+    pub waiting: Waiting,
+    /// Words of it that were ignored.
+    pub passed_over: PassedOver,
+    /// Settings that the kernel refused at the end, in words.
+    pub left: String,
+}
+
 /// The result of a step of the boot.
 #[derive(Debug)]
 pub enum News {
@@ -76,9 +98,8 @@ pub enum News {
     None,
     /// The marker was found; the table has so many paths.
     Kept(u64),
-    /// A config was loaded, with routes that wait for missing devices; these words of it were
-    /// ignored.
-    Loaded(PathBuf, Loaded, Waiting, PassedOver),
+    /// A config was loaded.
+    Loaded(Box<LoadedConfig>),
     /// A config was refused; the next one follows.
     Refused(ConfigError),
     /// There is no config, or none that could be loaded.
@@ -109,6 +130,7 @@ impl Boot {
         Self {
             configs,
             marker: files.loaded_marker(),
+            files: files.clone(),
             unmarked: None,
             module: MODULE.into(),
             state: State::Start,
@@ -178,7 +200,7 @@ impl Boot {
                     true => file::refuse_empty(&config.path),
                     false => Ok(()),
                 };
-                match opened.and_then(|()| Loading::open(&config.path, mode)) {
+                match opened.and_then(|()| Loading::open(&config.path, mode, &self.files)) {
                     Ok(loading) => {
                         let loading = Box::new(loading);
                         self.state = State::Loading(index, mode, loading);
@@ -200,12 +222,23 @@ impl Boot {
                         Some(backup_copy) => State::BackingUp(Box::new(backup_copy)),
                         None => State::Done,
                     };
-                    let waiting = loading.waiting().clone();
-                    News::Loaded(path.clone(), loaded, waiting, loading.passed_over())
+                    News::Loaded(Box::new(LoadedConfig {
+                        path: path.clone(),
+                        routes: loaded,
+                        settings: loading.settings(),
+                        waiting: loading.waiting().clone(),
+                        passed_over: loading.passed_over(),
+                        left: loading.left().text().to_owned(),
+                    }))
                 }
                 Err(error) if error.is_of_config() => self.refuse(index, mode, error),
                 Err(error) => match error.kind {
                     ConfigErrorKind::Kernel(error) => News::Failed(error),
+                    ConfigErrorKind::Setting(error) => match error.kind {
+                        SettingErrorKind::Kernel(error) => News::Failed(error),
+                        SettingErrorKind::Io(error) => News::Failed(error.into()),
+                        kind => unreachable!("{kind:?} is of the config"),
+                    },
                     _ => self.refuse(index, mode, error),
                 },
             },

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The config's file: lines with the arguments of `route add`, and its errors.
+//! The config's file: lines of settings, and lines with the arguments of `route add`; and its
+//! errors.
 
 use std::cell::Cell;
 use std::fmt;
@@ -8,7 +9,10 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use nix::libc;
-use nl31_route::{DeviceName, ParseErrorKind, Parsed, PassedOver, Route, Syntax, without_comment};
+use nl31_route::{ParseErrorKind, Parsed, PassedOver, Syntax, without_comment};
+
+use super::settings::transaction::{SettingError, SettingErrorKind};
+use crate::grammar::{self, GrammarErrorKind, Setting};
 
 /// Longest line in bytes, with what is behind `#`.
 pub(super) const LINE_MAX: usize = 512;
@@ -42,6 +46,12 @@ pub enum ConfigErrorKind {
     /// A line is not a route.
     #[error("{0}")]
     Parse(ParseErrorKind),
+    /// A line of a setting has a mistake.
+    #[error("{0}")]
+    Grammar(GrammarErrorKind),
+    /// A setting cannot be made.
+    #[error("{0}")]
+    Setting(Box<SettingError>),
     /// The kernel refused.
     #[error("{}", .0.kind)]
     Kernel(nl31_netlink::Error),
@@ -55,6 +65,15 @@ pub struct Lines {
     line: Vec<u8>,
     number: u32,
     passed_over: Cell<PassedOver>,
+}
+
+/// What a line says.
+#[derive(Debug)]
+pub enum Entry {
+    /// A route.
+    Route(Parsed),
+    /// A setting.
+    Setting(Setting),
 }
 
 /// A column from 0, and the error there.
@@ -140,12 +159,17 @@ impl Lines {
     }
 
     /// Parses the line; `None` for an empty line or a comment.
-    pub fn parse(&self) -> Result<Option<Parsed>, Fault> {
+    pub fn parse(&self) -> Result<Option<Entry>, Fault> {
         // A comment may be in any encoding.
         let line = std::str::from_utf8(text_before_comment(&self.line))
             .map_err(|error| (error.valid_up_to(), ConfigErrorKind::NoText))?;
         if line.trim_ascii().is_empty() {
             return Ok(None);
+        }
+        let setting = grammar::setting(line)
+            .map_err(|error| (error.column, ConfigErrorKind::Grammar(error.kind)))?;
+        if let Some(setting) = setting {
+            return Ok(Some(Entry::Setting(setting)));
         }
         let fault =
             |error: nl31_route::ParseError| (error.column, ConfigErrorKind::Parse(error.kind));
@@ -153,14 +177,7 @@ impl Lines {
         parsed.check_route().map_err(fault)?;
         self.passed_over
             .set(self.passed_over.get().and(parsed.passed_over()));
-        Ok(Some(parsed))
-    }
-
-    /// The route of the line; `None` for an empty line or a comment.
-    pub(super) fn route(&self) -> Result<Option<Route<DeviceName>>, Fault> {
-        let parsed = self.parse()?;
-        let route = parsed.map(|parsed| parsed.route());
-        Ok(route.map(|route| route.expect("parse() checked that it is a route")))
+        Ok(Some(Entry::Route(parsed)))
     }
 
     /// The words of iproute2's lists that were ignored so far.
@@ -209,14 +226,26 @@ pub fn refuse_empty(path: &Path) -> Result<(), ConfigError> {
     }
 }
 
+/// Whether the kernel would refuse again.
+fn is_lasting(error: &nl31_netlink::Error) -> bool {
+    match error.errno() {
+        // Temporary: another socket's transaction, no memory, a late answer.
+        Some(libc::EBUSY | libc::ENOMEM | libc::ENOBUFS | libc::ETIMEDOUT) => false,
+        errno => errno.is_some(),
+    }
+}
+
 impl ConfigError {
     /// Whether the config itself caused the error, so that another config may load.
     pub fn is_of_config(&self) -> bool {
         match &self.kind {
-            ConfigErrorKind::Kernel(error) => match error.errno() {
-                // Temporary: another socket's transaction, no memory, a late answer.
-                Some(libc::EBUSY | libc::ENOMEM | libc::ENOBUFS | libc::ETIMEDOUT) => false,
-                errno => errno.is_some(),
+            ConfigErrorKind::Kernel(error) => is_lasting(error),
+            ConfigErrorKind::Setting(error) => match &error.kind {
+                // A device that another driver uses is busy for as long as it does.
+                SettingErrorKind::Kernel(error) => {
+                    is_lasting(error) || error.errno() == Some(libc::EBUSY)
+                }
+                kind => !matches!(kind, SettingErrorKind::Io(_)),
             },
             _ => true,
         }

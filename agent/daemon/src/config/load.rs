@@ -6,13 +6,20 @@
 //! agent adds to a table and opens no transaction: it reads the file twice, once to check all
 //! of it, once to apply it.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use nl31_netlink::{Add, Change, Client, Device, Load, Loaded, Mode, Transport};
 use nl31_route::PassedOver;
 
-use super::file::{ConfigError, ConfigErrorKind, Fault, Lines};
+use super::file::{ConfigError, ConfigErrorKind, Entry, Fault, Lines};
+use super::locations::Files;
+use super::settings::Settings;
+use super::settings::transaction::{
+    CHANGES_MAX, Left, SettingError, SettingErrorKind, Transaction,
+};
 use super::waiting::Waiting;
+use crate::grammar::{Setting, SettingChange};
 use crate::platform::devices::{Cached, Devices};
 
 /// Lines handled in one step.
@@ -29,11 +36,20 @@ pub struct Loading {
     checking: bool,
     load: Option<Box<Load>>,
     waiting: Waiting,
+    /// The lines of settings so far, with their numbers.
+    settings: Vec<(u32, Setting)>,
+    /// The same, each object once.
+    configured: Settings,
+    /// The file of the configured settings.
+    settings_file: PathBuf,
+    /// The kernel has the settings; they can be taken back until the end.
+    transaction: Option<Box<Transaction>>,
+    left: Left,
 }
 
 impl Loading {
-    /// Opens a config.
-    pub fn open(path: &Path, mode: Mode) -> Result<Self, ConfigError> {
+    /// Opens a config; its settings replace those of `files`.
+    pub fn open(path: &Path, mode: Mode, files: &Files) -> Result<Self, ConfigError> {
         let lines = Lines::open(path).map_err(|error| ConfigError {
             path: path.into(),
             place: None,
@@ -46,16 +62,35 @@ impl Loading {
             checking: mode == Mode::Missing,
             load: None,
             waiting: Waiting::default(),
+            settings: Vec::new(),
+            configured: Settings::default(),
+            settings_file: files.settings(),
+            transaction: None,
+            left: Left::default(),
         })
     }
 
-    /// The routes so far whose devices are missing.
+    /// The routes and settings so far whose devices are missing.
     pub fn waiting(&self) -> &Waiting {
         &self.waiting
     }
 
-    /// Aborts the load; nothing is applied.
+    /// The number of settings.
+    pub fn settings(&self) -> u64 {
+        self.configured.all().len() as u64
+    }
+
+    /// At the end: settings that the kernel refused after the routes were published.
+    pub fn left(&self) -> &Left {
+        &self.left
+    }
+
+    /// Aborts the load; nothing is applied, but for what is logged.
     pub fn abort<T: Transport>(&mut self, client: &mut Client<T>) {
+        let left = self.take_back(client);
+        if !left.is_empty() {
+            log::error!("{}: not taken back: {}", self.path.display(), left.text());
+        }
         if let Some(load) = &mut self.load
             && let Err(error) = load.abort(client)
         {
@@ -82,7 +117,12 @@ impl Loading {
     ) -> Result<Option<Loaded>, ConfigError> {
         let result = self.lines(client, &mut Cached::new(devices));
         result.map_err(|(column, kind)| {
-            if !is_kernel(&kind) {
+            if is_kernel(&kind) {
+                let left = self.take_back(client);
+                if !left.is_empty() {
+                    log::error!("{}: not taken back: {}", self.path.display(), left.text());
+                }
+            } else {
                 // Abort the transaction; if that fails too, the kernel drops it at its
                 // time limit.
                 self.abort(client);
@@ -92,6 +132,9 @@ impl Loading {
             if let (ConfigErrorKind::Kernel(error), Some(load)) = (&kind, &self.load) {
                 // The sequence number tells the line.
                 place = load.tag(error).map(|line| (line, 1));
+            }
+            if let ConfigErrorKind::Setting(error) = &kind {
+                place = error.tag.map(|line| (line, 1));
             }
             ConfigError {
                 path: self.path.clone(),
@@ -108,7 +151,23 @@ impl Loading {
     ) -> Result<Option<Loaded>, Fault> {
         for _ in 0..LINES_PER_STEP {
             let more = self.lines.advance()?;
-            let route = if more { self.lines.route()? } else { None };
+            let entry = if more { self.lines.parse()? } else { None };
+            let route = match entry {
+                // The lines were checked with the settings in a first pass.
+                Some(Entry::Setting(_)) if self.transaction.is_some() => None,
+                Some(Entry::Setting(setting)) => {
+                    self.add_setting(setting)?;
+                    None
+                }
+                Some(Entry::Route(parsed)) => {
+                    Some(parsed.route().expect("parse() checked that it is a route"))
+                }
+                None => None,
+            };
+            // Before the routes are published, so that both can be taken back.
+            if !more && self.transaction.is_none() && !self.make_settings(client, devices)? {
+                return Ok(None);
+            }
             if self.checking {
                 if !more {
                     self.lines =
@@ -135,10 +194,68 @@ impl Loading {
                 None => Ok(None),
             };
             if let Some(loaded) = done.map_err(|error| (0, ConfigErrorKind::Kernel(error)))? {
+                self.finish_settings(client);
                 return Ok(Some(loaded));
             }
         }
         Ok(None)
+    }
+
+    fn add_setting(&mut self, setting: Setting) -> Result<(), Fault> {
+        let fault = |kind| {
+            let error = SettingError::of_line(self.lines.number(), kind);
+            (0, ConfigErrorKind::Setting(Box::new(error)))
+        };
+        if self.settings.len() == CHANGES_MAX {
+            return Err(fault(SettingErrorKind::Full));
+        }
+        let change = SettingChange::make(setting.clone());
+        let changed = self.configured.change(&change);
+        changed.map_err(|limit| fault(SettingErrorKind::TooMany(limit)))?;
+        self.settings.push((self.lines.number(), setting));
+        Ok(())
+    }
+
+    /// Has the kernel take the settings; gives `false` if another session changes some, so that
+    /// this one has to try again.
+    fn make_settings<T: Transport>(
+        &mut self,
+        client: &mut Client<T>,
+        devices: &Cached<'_>,
+    ) -> Result<bool, Fault> {
+        let made = (|| {
+            let mut transaction = Transaction::open(&self.settings_file)?;
+            transaction.replace(&self.settings)?;
+            transaction.prepare(client, &self.settings_file)?;
+            transaction.apply(client, devices.devices())?;
+            Ok(transaction)
+        })();
+        match made {
+            Ok(transaction) => {
+                self.waiting.join(transaction.waiting());
+                self.transaction = Some(Box::new(transaction));
+                Ok(true)
+            }
+            Err(SettingError {
+                kind: SettingErrorKind::Io(error),
+                ..
+            }) if error.kind() == io::ErrorKind::ResourceBusy => Ok(false),
+            Err(error) => Err((0, ConfigErrorKind::Setting(Box::new(error)))),
+        }
+    }
+
+    /// The routes are published.
+    fn finish_settings<T: Transport>(&mut self, client: &mut Client<T>) {
+        if let Some(transaction) = self.transaction.take() {
+            self.left = transaction.finish(client);
+        }
+    }
+
+    fn take_back<T: Transport>(&mut self, client: &mut Client<T>) -> Left {
+        match self.transaction.take() {
+            Some(mut transaction) => transaction.take_back(client),
+            None => Left::default(),
+        }
     }
 }
 
@@ -159,9 +276,18 @@ mod tests {
         Client::with_timeout(FakeKernel::default(), Duration::ZERO)
     }
 
+    fn files(path: &Path) -> Files {
+        Files::new(Some(path), &path.with_extension("run"))
+    }
+
+    fn open(path: &str) -> Result<Loading, ConfigError> {
+        let path = Path::new(path);
+        Loading::open(path, Mode::Transaction, &files(path))
+    }
+
     fn load(client: &mut Client<FakeKernel>, path: &Path, mode: Mode) -> Result<Loaded, String> {
         let mut run = || {
-            let mut loading = Loading::open(path, mode)?;
+            let mut loading = Loading::open(path, mode, &files(path))?;
             loop {
                 if let Some(loaded) = loading.step(client, &TestDevices::default())? {
                     return Ok(loaded);
@@ -283,7 +409,7 @@ mod tests {
         let path = folder.file("routes.conf", text);
         for mode in [Mode::Transaction, Mode::Missing] {
             let mut client = client();
-            let mut loading = Loading::open(&path, mode).unwrap();
+            let mut loading = Loading::open(&path, mode, &files(&path)).unwrap();
             while loading
                 .step(&mut client, &TestDevices::default())
                 .unwrap()
@@ -376,7 +502,7 @@ mod tests {
         let path = folder.file("routes.conf", &text);
         for mode in [Mode::Transaction, Mode::Missing] {
             let mut client = client();
-            let mut loading = Loading::open(&path, mode).unwrap();
+            let mut loading = Loading::open(&path, mode, &files(&path)).unwrap();
             let loaded = loop {
                 let step = loading.step(&mut client, &TestDevices::default());
                 if let Some(loaded) = step.unwrap() {
@@ -394,13 +520,13 @@ mod tests {
 
     #[test]
     fn only_a_regular_file_is_read() {
-        let error = Loading::open(Path::new("/dev/zero"), Mode::Transaction).unwrap_err();
+        let error = open("/dev/zero").unwrap_err();
         assert_eq!(error.to_string(), "/dev/zero: not a regular file");
     }
 
     #[test]
     fn no_file_is_an_error() {
-        let error = Loading::open(Path::new("/no/such"), Mode::Transaction).unwrap_err();
+        let error = open("/no/such").unwrap_err();
         assert_eq!(
             error.to_string(),
             "/no/such: No such file or directory (os error 2)"

@@ -49,6 +49,11 @@ impl Files {
         self.run.join("undo")
     }
 
+    /// The configured settings, see `settings::file`.
+    pub fn settings(&self) -> PathBuf {
+        self.run.join("settings")
+    }
+
     /// The marker of a loaded config, see `LoadedMarker`.
     pub fn loaded_marker(&self) -> PathBuf {
         self.run.join("loaded")
@@ -68,7 +73,7 @@ impl Files {
         all.for_each(|path| each(path));
     }
 
-    /// The table's generation that is saved, see `ConfigState::is_unsaved`.
+    /// What is saved, see `ConfigState::is_unsaved`.
     pub fn saved_generation(&self) -> PathBuf {
         self.run.join("saved")
     }

@@ -9,6 +9,7 @@ pub mod locations;
 pub mod marker;
 pub mod save;
 pub mod saved_form;
+pub mod settings;
 pub mod sorted;
 pub mod state;
 pub mod waiting;

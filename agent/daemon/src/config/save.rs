@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Saves the running table as the config: a snapshot, read and written a part at a time, so
+//! Saves the configured settings and the running table as the config: a snapshot, read and written a part at a time, so
 //! the memory does not grow with the table. The table includes routes that wait for a
 //! device, so they are saved too.
 
@@ -28,6 +28,9 @@ pub struct Saving {
     paths: u64,
     /// The table's generation before the snapshot: later changes may be missing in it.
     generation: u64,
+    /// The settings that were written, and their revision.
+    settings: u64,
+    revision: u64,
     tries: u32,
 }
 
@@ -68,9 +71,16 @@ impl Saving {
         }
         let mut file = Replacement::create(&state.files.config)?;
         writeln!(file, "# saved by nl31-agent {}", env!("CARGO_PKG_VERSION"))?;
+        let configured = state.configured()?;
+        let settings = configured.settings.all();
+        for setting in settings {
+            writeln!(file, "{setting}")?;
+        }
         let generation = client.table()?.generation;
         Ok(Self {
             generation,
+            settings: settings.len() as u64,
+            revision: configured.revision,
             file: Some(file),
             dump: client.snapshot()?,
             form: SavedForm::default(),
@@ -84,9 +94,14 @@ impl Saving {
         self.paths
     }
 
-    /// The table's generation that is saved.
-    pub fn generation(&self) -> u64 {
-        self.generation
+    /// Settings written.
+    pub fn settings(&self) -> u64 {
+        self.settings
+    }
+
+    /// The save is complete: records what is saved.
+    pub fn record(&self, state: &ConfigState) {
+        state.saved(self.paths, self.generation, self.revision);
     }
 
     /// Saves a part. An error ends the save. `unconfirmed`: whether a commit waits for its
@@ -191,7 +206,7 @@ mod tests {
         let files = Files::new(Some(&config), &folder.0.join("run"));
         let state = ConfigState::new(files, true);
         let mut client = Client::with_timeout(FakeKernel::default(), Duration::ZERO);
-        let mut loading = Loading::open(&config, Mode::Transaction).unwrap();
+        let mut loading = Loading::open(&config, Mode::Transaction, &state.files).unwrap();
         while loading
             .step(&mut client, &TestDevices::default())
             .unwrap()

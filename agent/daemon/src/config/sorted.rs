@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Reads the routes of a config in the order of the kernel's dumps, in constant memory for
+//! Reads the routes of a config, apart from its settings, in the order of the kernel's dumps, in constant memory for
 //! any size and order of the file.
 //!
 //! A first pass checks the file. A file in order, as `save` writes it, is then read once
@@ -11,7 +11,10 @@ use std::path::{Path as FilePath, PathBuf};
 use nl31_netlink::{PATHS_MAX, Path, Prefix};
 use nl31_route::{DeviceName, append_index};
 
-use crate::config::file::{ConfigError, ConfigErrorKind, Fault, Lines};
+use crate::config::file::{ConfigError, ConfigErrorKind, Entry, Fault, Lines};
+use crate::config::settings::Settings;
+use crate::config::settings::transaction::{SettingError, SettingErrorKind};
+use crate::grammar::{Setting, SettingChange};
 
 /// Routes picked in one pass.
 const CHUNK: usize = 512;
@@ -64,6 +67,7 @@ pub struct Sorted {
     /// The file has more routes than the chunk holds.
     more: bool,
     group: Option<Group>,
+    settings: Settings,
 }
 
 impl Sorted {
@@ -87,7 +91,13 @@ impl Sorted {
             chunk: Vec::new(),
             more: false,
             group: None,
+            settings: Settings::default(),
         })
+    }
+
+    /// The settings of the file; `None` until all lines are checked, before the first route.
+    pub fn settings(&self) -> Option<&Settings> {
+        Some(&self.settings).filter(|_| self.state != State::Check)
     }
 
     /// Reads some lines.
@@ -115,13 +125,31 @@ impl Sorted {
     /// The next route of the file, and its key; `None` at the end.
     fn advance(&mut self) -> Result<Option<(Key, Path<DeviceName>)>, Fault> {
         while self.lines.advance()? {
-            if let Some(parsed) = self.lines.parse()? {
-                let prefix = parsed.spec.prefix.expect("a line of a config is a route");
-                let key = (prefix, self.lines.number());
-                return Ok(Some((key, parsed.spec.path())));
-            }
+            let parsed = match self.lines.parse()? {
+                Some(Entry::Route(parsed)) => parsed,
+                Some(Entry::Setting(setting)) if self.state == State::Check => {
+                    self.add_setting(setting)?;
+                    continue;
+                }
+                _ => continue,
+            };
+            let prefix = parsed
+                .spec
+                .prefix
+                .expect("parse() checked that it is a route");
+            let key = (prefix, self.lines.number());
+            return Ok(Some((key, parsed.spec.path())));
         }
         Ok(None)
+    }
+
+    fn add_setting(&mut self, setting: Setting) -> Result<(), Fault> {
+        let changed = self.settings.change(&SettingChange::make(setting));
+        changed.map_err(|limit| {
+            let kind = SettingErrorKind::TooMany(limit);
+            let error = SettingError::of_line(self.lines.number(), kind);
+            (0, ConfigErrorKind::Setting(Box::new(error)))
+        })
     }
 
     fn rewind(&mut self, state: State) -> Result<(), Fault> {

@@ -3,8 +3,10 @@
 
 use std::cell::Cell;
 use std::fs;
+use std::io;
 
 use super::locations::Files;
+use super::settings::file::Configured;
 use crate::platform::atomic_file::{remove, write_whole};
 
 /// The shared state. Only the main thread uses it.
@@ -29,11 +31,24 @@ impl ConfigState {
         }
     }
 
-    /// Records the generation of the table that the next boot loads; `None` if unknown.
+    /// The configured settings.
+    pub fn configured(&self) -> io::Result<Configured> {
+        Configured::read(&self.files.settings())
+    }
+
+    /// Records that the next boot loads the settings as configured now, and the table of this
+    /// generation; `None` if unknown.
     pub fn set_saved(&self, generation: Option<u64>) {
+        let revision = self.configured().map(|configured| configured.revision);
+        self.record(generation.zip(revision.ok()));
+    }
+
+    fn record(&self, saved: Option<(u64, u64)>) {
         let path = self.files.saved_generation();
-        let written = match generation {
-            Some(generation) => write_whole(&path, &mut generation.to_string().as_bytes()),
+        let written = match saved {
+            Some((generation, revision)) => {
+                write_whole(&path, &mut format!("{generation} {revision}").as_bytes())
+            }
             None => remove(&path),
         };
         if let Err(error) = written {
@@ -41,17 +56,24 @@ impl ConfigState {
         }
     }
 
-    /// Whether a table of this generation has changes that a reboot loses. `false` where nothing
-    /// was loaded or saved, or the user deleted the saved config.
+    /// Whether the settings, or a table of this generation, have changes that a reboot loses.
+    /// `false` where nothing was loaded or saved, or the user deleted the saved config.
     pub fn is_unsaved(&self, generation: u64) -> bool {
         let saved = fs::read_to_string(self.files.saved_generation()).ok();
-        let saved = saved.and_then(|text| text.trim().parse::<u64>().ok());
-        saved.is_some_and(|saved| saved != generation)
+        let saved = saved.as_ref().and_then(|text| text.trim().split_once(' '));
+        let Some((table, revision)) = saved else {
+            return false;
+        };
+        let differs = |saved: &str, now: u64| saved.parse().is_ok_and(|saved: u64| saved != now);
+        differs(table, generation)
+            || self
+                .configured()
+                .is_ok_and(|configured| differs(revision, configured.revision))
     }
 
-    /// The table of this generation was saved as the config.
-    pub fn saved(&self, paths: u64, generation: u64) {
-        self.set_saved(Some(generation));
+    /// The table of this generation and the settings of this revision were saved as the config.
+    pub fn saved(&self, paths: u64, generation: u64, revision: u64) {
+        self.record(Some((generation, revision)));
         log::info!("routes saved to {}: {paths}", self.files.config.display());
     }
 }

@@ -3,9 +3,9 @@
 
 use nl31_netlink::Transport;
 
-use super::reply::count_routes;
+use super::reply::{And, count_routes};
 use super::session::Console;
-use crate::config::boot::News;
+use crate::config::boot::{LoadedConfig, News};
 
 impl<T: Transport> Console<T> {
     /// Whether the config is being loaded.
@@ -34,13 +34,13 @@ impl<T: Transport> Console<T> {
             return false;
         };
         let news = boot.step(client, &*self.devices);
-        if matches!(news, News::Loaded(..) | News::Empty) {
+        if matches!(news, News::Loaded(_) | News::Empty) {
             let generation = client.table().ok().map(|table| table.generation);
             self.shared.config.set_saved(generation);
         }
         let instead = if boot.fell_back() { " instead" } else { "" };
         let mut failed = false;
-        if matches!(news, News::Loaded(..)) && self.shared.forget_unconfirmed() {
+        if matches!(news, News::Loaded(_)) && self.shared.forget_unconfirmed() {
             // The table is new; the edits of that commit are gone.
             self.notice(format_args!(
                 "the unconfirmed commit was dropped: its table is gone"
@@ -51,23 +51,36 @@ impl<T: Transport> Console<T> {
             News::Kept(paths) => {
                 log::info!("the config was loaded before; the table has {paths} paths");
             }
-            News::Loaded(path, loaded, waiting, passed_over) => {
+            News::Loaded(config) => {
+                let LoadedConfig {
+                    path,
+                    routes: loaded,
+                    settings,
+                    waiting,
+                    passed_over,
+                    left,
+                } = *config;
                 let path = path.display();
                 log::info!(
-                    "{path}: {} routes added, {} present",
+                    "{path}: {} routes added, {} present, {settings} settings",
                     loaded.added,
                     loaded.present
                 );
                 let added = count_routes(u64::from(loaded.added));
+                let and = And(settings);
                 match loaded.present {
-                    0 => self.notice(format_args!("loaded {added} from {path}{instead}")),
+                    0 => self.notice(format_args!("loaded {added}{and} from {path}{instead}")),
                     present => self.notice(format_args!(
-                        "loaded {added} from {path}{instead}; {present} existed already"
+                        "loaded {added}{and} from {path}{instead}; {present} existed already"
                     )),
                 }
                 if !passed_over.is_empty() {
                     log::warn!("{path}: ignored: {passed_over}");
                     self.notice(format_args!("{path}: ignored: {passed_over}"));
+                }
+                if !left.is_empty() {
+                    log::error!("{path}: {left}");
+                    self.notice(format_args!("{path}: not made: {left}"));
                 }
                 if !waiting.is_empty() {
                     log::warn!("{waiting}");

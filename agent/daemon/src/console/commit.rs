@@ -10,11 +10,12 @@ use super::reply::{Counted, Reason};
 use super::session::{Console, LINES_PER_STEP, Running};
 use crate::candidate::affected::{self, FLUSHED_MAX, PreviewError};
 use crate::candidate::confirmed_commit;
-use crate::candidate::edit::{self, Fault};
+use crate::candidate::edit::{self, Edit, Fault};
 use crate::candidate::edit_log::{Candidate, CandidateError};
 use crate::config::file::Lines;
+use crate::config::settings::transaction::{SettingError, Transaction};
 use crate::grammar::codes::{self, Code};
-use crate::grammar::{self, Command};
+use crate::grammar::{self, Command, SettingChange};
 use crate::platform::devices::Cached;
 
 /// What to do with the edits.
@@ -32,6 +33,8 @@ pub(super) struct Commit {
     purpose: Purpose,
     lines: Lines,
     pub(super) load: Load,
+    /// The edits of settings, staged.
+    settings: Option<Box<Transaction>>,
     /// The kernel has all edits: the undo file is being written, so far up to this prefix.
     undo: Option<(confirmed_commit::Writer, Option<Prefix>)>,
 }
@@ -60,7 +63,7 @@ impl<T: Transport> Console<T> {
     /// Appends a line to the edits.
     pub(super) fn edit(&mut self, command: &Command, line: &str, start: usize) {
         let devices = &mut Cached::new(&*self.devices);
-        let passed_over = match edit::change(command, line, start, devices) {
+        let passed_over = match edit::edit(command, line, start, devices) {
             Ok((_, passed_over)) => passed_over,
             Err(fault) => return self.faulty(line, &fault),
         };
@@ -149,6 +152,7 @@ impl<T: Transport> Console<T> {
                     purpose,
                     lines,
                     load,
+                    settings: None,
                     undo: None,
                 }));
             }
@@ -182,7 +186,13 @@ impl<T: Transport> Console<T> {
                     self.abandon(&mut commit.load);
                     return self.edit_faulty(number, &fault);
                 }
-                Ok(change) => {
+                Ok(Edit::Setting(change)) => {
+                    if let Err(error) = self.stage(&mut commit, number, change) {
+                        self.abandon(&mut commit.load);
+                        return self.setting_edit_failed(&error);
+                    }
+                }
+                Ok(Edit::Route(change)) => {
                     let pushed = self.ask(|client| commit.load.push(client, number, &change));
                     if let Err(error) = pushed {
                         return self.edit_refused(&commit, &error);
@@ -193,8 +203,32 @@ impl<T: Transport> Console<T> {
         self.running = Running::Commit(commit);
     }
 
-    /// The kernel has all edits; its open transaction blocks other changes of the table.
+    /// Stages an edit of a setting.
+    fn stage(
+        &mut self,
+        commit: &mut Commit,
+        number: u32,
+        change: SettingChange,
+    ) -> Result<(), SettingError> {
+        let settings = match &mut commit.settings {
+            Some(settings) => settings,
+            settings => {
+                let path = self.shared.config.files.settings();
+                settings.insert(Box::new(Transaction::open(&path)?))
+            }
+        };
+        settings.stage(number, change, &*self.devices)
+    }
+
+    /// The kernel has all edits of routes; its open transaction blocks other changes of the table.
     fn pushed(&mut self, mut commit: Box<Commit>) {
+        if let (Some(settings), Some(client)) = (&mut commit.settings, &mut self.client) {
+            let path = self.shared.config.files.settings();
+            if let Err(error) = settings.prepare(client, &path) {
+                self.abandon(&mut commit.load);
+                return self.setting_edit_failed(&error);
+            }
+        }
         match commit.purpose {
             Purpose::Check => {
                 let checked = self.ask(|client| commit.load.check(client));
@@ -267,7 +301,8 @@ impl<T: Transport> Console<T> {
             return self.ready();
         };
         let until = confirmed_commit::now() + u64::from(seconds) * 1000;
-        match writer.arm(until) {
+        let before = commit.settings.as_ref().map_or(&[][..], |set| set.before());
+        match writer.settings(before).and_then(|()| writer.arm(until)) {
             Ok(()) => {
                 self.shared.unconfirmed.set(Some(until));
                 self.finish(&mut commit);
@@ -279,10 +314,27 @@ impl<T: Transport> Console<T> {
         }
     }
 
-    /// Commits the kernel's transaction.
+    /// Makes the settings, commits the kernel's transaction, and begins to forward.
     fn finish(&mut self, commit: &mut Commit) {
+        if let (Some(settings), Some(client)) = (&mut commit.settings, &mut self.client)
+            && let Err(error) = settings.apply(client, &*self.devices)
+        {
+            self.abandon(&mut commit.load);
+            // Nothing is left of it, or the roll-back tries again.
+            if error.left.is_empty() {
+                self.shared.forget_unconfirmed();
+            }
+            return self.setting_edit_failed(&error);
+        }
         match self.ask(|client| commit.load.finish(client)) {
             Ok(_) => {
+                if let (Some(settings), Some(client)) = (commit.settings.take(), &mut self.client) {
+                    let left = settings.finish(client);
+                    if !left.is_empty() {
+                        log::error!("commit: {}", left.text());
+                        self.data(format_args!("* not made: {}", left.text()));
+                    }
+                }
                 let edits = self
                     .candidate
                     .take()
@@ -304,6 +356,15 @@ impl<T: Transport> Console<T> {
                 }
             }
             Err(error) => {
+                if let (Some(mut settings), Some(client)) =
+                    (commit.settings.take(), &mut self.client)
+                {
+                    let left = settings.take_back(client);
+                    if !left.is_empty() {
+                        log::error!("commit: not taken back: {}", left.text());
+                        self.data(format_args!("* not taken back: {}", left.text()));
+                    }
+                }
                 if error.errno().is_some() {
                     self.shared.forget_unconfirmed();
                 }
@@ -333,11 +394,38 @@ impl<T: Transport> Console<T> {
         }
     }
 
+    /// Shows an edit of a setting that cannot be made.
+    fn setting_edit_failed(&mut self, error: &SettingError) {
+        log::debug!("{error:?}");
+        let unchanged = match error.left.is_empty() {
+            true => "; nothing was changed",
+            false => "",
+        };
+        match error.tag {
+            Some(number) => {
+                self.show_edit(number);
+                self.status(
+                    error.code(),
+                    format_args!("edit {number}: {error}{unchanged}"),
+                );
+            }
+            None => self.status(error.code(), format_args!("{error}{unchanged}")),
+        }
+    }
+
     fn edit_faulty(&mut self, number: u32, fault: &Fault) {
         self.edit_failed(number, fault.code(), format_args!("{fault}"));
     }
 
     fn edit_failed(&mut self, number: u32, code: Code, what: std::fmt::Arguments<'_>) {
+        self.show_edit(number);
+        self.status(
+            code,
+            format_args!("edit {number}: {what}; nothing was changed"),
+        );
+    }
+
+    fn show_edit(&mut self, number: u32) {
         let lines = self
             .candidate
             .as_ref()
@@ -346,10 +434,6 @@ impl<T: Transport> Console<T> {
             while matches!(lines.advance(), Ok(true)) && lines.number() < number {}
             self.data(format_args!("  {}", lines.text()));
         }
-        self.status(
-            code,
-            format_args!("edit {number}: {what}; nothing was changed"),
-        );
     }
 
     pub(super) fn preview_failed(&mut self, error: &PreviewError) {
@@ -368,6 +452,9 @@ impl<T: Transport> Console<T> {
                      at each"
                 ),
             ),
+            PreviewError::Full(number, limit) => {
+                self.edit_failed(*number, codes::FULL, format_args!("{limit}"));
+            }
             PreviewError::Kernel(error) => self.failed(error, format_args!("{}", Reason(error))),
             PreviewError::Io(error) => self.file_failed(error),
         }
@@ -408,11 +495,11 @@ impl<T: Transport> Console<T> {
             let text = format_args!("no edits are open, and no commit waits to be confirmed");
             return self.status(codes::NOT_OPEN, text);
         }
-        let path = self.shared.config.files.undo();
+        let files = &self.shared.config.files;
         let Some(client) = &mut self.client else {
             return self.absent();
         };
-        match confirmed_commit::roll_back(client, &*self.devices, &path) {
+        match confirmed_commit::roll_back(client, &*self.devices, files) {
             Ok(done) => {
                 self.shared.rolled_back(done);
                 log::info!("{done}");

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use nl31_netlink::{ErrorKind, Mode, Transport};
 
-use super::reply::{Reason, count_routes};
+use super::reply::{And, Reason, count_routes};
 use super::session::{Console, Running};
 use crate::config::file::{ConfigError, ConfigErrorKind, refuse_empty};
 use crate::config::load::Loading;
@@ -56,11 +56,15 @@ impl<T: Transport> Console<T> {
                 self.shared.left().is_some()
             }) {
             Ok(Progress::Saved(paths)) => {
-                self.shared.config.saved(paths, save.saving.generation());
+                save.saving.record(&self.shared.config);
                 let confirmed = if save.confirms { "confirmed and " } else { "" };
                 self.status(
                     codes::DONE,
-                    format_args!("{confirmed}saved {}", count_routes(paths)),
+                    format_args!(
+                        "{confirmed}saved {}{}",
+                        count_routes(paths),
+                        And(save.saving.settings())
+                    ),
                 );
             }
             Ok(progress) => {
@@ -113,7 +117,7 @@ impl<T: Transport> Console<T> {
             Some(_) => Ok(()),
             None => refuse_empty(path),
         };
-        match saved.and_then(|()| Loading::open(path, Mode::Replace)) {
+        match saved.and_then(|()| Loading::open(path, Mode::Replace, &self.shared.config.files)) {
             Ok(loading) => self.running = Running::Load(Box::new(loading)),
             Err(error) => self.config_failed(&error),
         }
@@ -148,7 +152,16 @@ impl<T: Transport> Console<T> {
                 if !passed_over.is_empty() {
                     log::warn!("{path}: ignored: {passed_over}");
                 }
-                self.done(passed_over, format_args!("loaded {routes} from {path}"));
+                let settings = And(loading.settings());
+                if !loading.left().is_empty() {
+                    let left = loading.left().text();
+                    log::error!("{path}: {left}");
+                    self.data(format_args!("* not made: {left}"));
+                }
+                self.done(
+                    passed_over,
+                    format_args!("loaded {routes}{settings} from {path}"),
+                );
             }
             Err(error) => self.config_failed(&error),
         }
@@ -157,6 +170,7 @@ impl<T: Transport> Console<T> {
     pub(super) fn config_failed(&mut self, error: &ConfigError) {
         let code = match &error.kind {
             ConfigErrorKind::Kernel(error) => Code::of(error),
+            ConfigErrorKind::Setting(error) => error.code(),
             _ => codes::FILE,
         };
         self.status(code, format_args!("{error}"));

@@ -8,18 +8,23 @@ use std::rc::Rc;
 use nl31_netlink::{Device, Dump, Prefix, Route, Step, Transport};
 use nl31_route::{DeviceName, path_diff};
 
-use super::json::JsonChange;
+use super::json::{JsonChange, JsonSettingChange};
 use super::reply::{Counted, Reason};
 use super::session::{Console, LINES_PER_STEP, Running};
 use crate::candidate::affected::{self, PreviewError};
 use crate::config::saved_form::SavedForm;
+use crate::config::settings::Settings;
 use crate::config::sorted::{self, Group, Sorted};
-use crate::grammar::codes;
+use crate::grammar::{Setting, codes};
 use crate::platform::devices::Cached;
+
+/// Settings that differ, each with its sign.
+type SettingLines = VecDeque<(char, Setting)>;
 
 /// The differences that the edits make, while they are shown.
 #[derive(Debug, Default)]
 pub(super) struct CandidateDiff {
+    settings: SettingLines,
     last: Option<Prefix>,
     ended: bool,
     lines: VecDeque<(char, Route<Device>)>,
@@ -32,6 +37,9 @@ pub(super) struct CandidateDiff {
 #[derive(Debug)]
 pub(super) struct ConfigDiff {
     path: PathBuf,
+    /// The configured settings, until they are compared.
+    configured: Option<Settings>,
+    settings: SettingLines,
     saved: Sorted,
     saved_next: Option<Group>,
     saved_ended: bool,
@@ -59,10 +67,29 @@ enum Wait {
 
 impl<T: Transport> Console<T> {
     pub(super) fn start_candidate_diff(&mut self, json: bool) {
+        let before = match self.shared.config.configured() {
+            Ok(configured) => configured.settings,
+            Err(error) => return self.file_failed(&error),
+        };
+        let Some(candidate) = &self.candidate else {
+            return self.ready();
+        };
+        let after = match affected::settings(before.clone(), &*self.devices, candidate) {
+            Ok(after) => after,
+            Err(error) => return self.preview_failed(&error),
+        };
         self.running = Running::CandidateDiff(Box::new(CandidateDiff {
+            settings: differing(&before, &after),
             json,
             ..CandidateDiff::default()
         }));
+    }
+
+    fn show_setting(&mut self, sign: char, setting: &Setting, json: bool) {
+        match json {
+            true => self.data(format_args!("{}", JsonSettingChange(sign, setting))),
+            false => self.data(format_args!("{sign} {setting}")),
+        }
     }
 
     fn show_difference(&mut self, sign: char, route: &Route<DeviceName>, json: bool) {
@@ -84,6 +111,11 @@ impl<T: Transport> Console<T> {
             if self.page_is_full() {
                 return self.pause(Running::CandidateDiff(diff));
             }
+            if let Some((sign, setting)) = diff.settings.pop_front() {
+                self.show_setting(sign, &setting, diff.json);
+                diff.shown += 1;
+                continue;
+            }
             let Some((sign, route)) = diff.lines.pop_front() else {
                 break;
             };
@@ -91,7 +123,7 @@ impl<T: Transport> Console<T> {
             self.show_difference(sign, &route, diff.json);
             diff.shown += 1;
         }
-        if diff.lines.is_empty() && diff.ended {
+        if diff.settings.is_empty() && diff.lines.is_empty() && diff.ended {
             self.differences(diff.shown, format_args!("from the table"));
             return true;
         }
@@ -129,10 +161,16 @@ impl<T: Transport> Console<T> {
             Ok(saved) => saved,
             Err(error) => return self.config_failed(&error),
         };
+        let configured = match self.shared.config.configured() {
+            Ok(configured) => configured.settings,
+            Err(error) => return self.file_failed(&error),
+        };
         match self.ask(|client| client.dump(&Default::default())) {
             Ok(dump) => {
                 self.running = Running::ConfigDiff(Box::new(ConfigDiff {
                     path,
+                    configured: Some(configured),
+                    settings: SettingLines::new(),
                     saved,
                     saved_next: None,
                     saved_ended: false,
@@ -162,6 +200,11 @@ impl<T: Transport> Console<T> {
         for _ in 0..LINES_PER_STEP {
             if self.page_is_full() {
                 return self.pause(Running::ConfigDiff(diff));
+            }
+            if let Some((sign, setting)) = diff.settings.pop_front() {
+                self.show_setting(sign, &setting, diff.json);
+                diff.shown += 1;
+                continue;
             }
             if let Some((sign, route)) = diff.lines.pop_front() {
                 self.show_difference(sign, &route, diff.json);
@@ -205,6 +248,12 @@ impl<T: Transport> Console<T> {
                 }
             }
         }
+        if let Some(saved) = diff.saved.settings()
+            && let Some(configured) = diff.configured.take()
+        {
+            diff.settings = differing(saved, &configured);
+            return Some(Wait::No);
+        }
         while diff.table_next.is_none() && !diff.table_ended {
             let Some(client) = &mut self.client else {
                 self.absent();
@@ -240,6 +289,14 @@ impl<T: Transport> Console<T> {
             ),
         }
     }
+}
+
+fn differing(before: &Settings, after: &Settings) -> SettingLines {
+    let mut lines = SettingLines::new();
+    before.difference(after, &mut |sign, setting| {
+        lines.push_back((sign, setting.clone()));
+    });
+    lines
 }
 
 impl ConfigDiff {

@@ -7,6 +7,8 @@ use std::fmt::{self, Write as _};
 use nl31_netlink::{PathFlags, Route};
 use nl31_route::DeviceName;
 
+use crate::grammar::Setting;
+
 /// A route as one object: `{"type":"unicast","dst":"10.0.0.0/8","dev":"eth0",…}`.
 /// Absent parts are left out.
 pub struct Json<'a>(pub &'a Route<DeviceName>);
@@ -51,6 +53,21 @@ impl fmt::Display for JsonChange<'_> {
         write!(f, r#"{{"change":"{}","#, self.0)?;
         fields(f, self.1)?;
         f.write_char('}')
+    }
+}
+
+/// A setting of a difference: `{"change":"-","setting":"port set eth0"}`.
+pub struct JsonSettingChange<'a>(pub char, pub &'a Setting);
+
+impl fmt::Display for JsonSettingChange<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let line = self.1.to_string();
+        write!(
+            f,
+            r#"{{"change":"{}","setting":{}}}"#,
+            self.0,
+            Quoted(&line)
+        )
     }
 }
 

@@ -24,6 +24,7 @@ mod prompt;
 mod reply;
 mod routes;
 mod session;
+mod settings;
 pub mod shared;
 mod show;
 

@@ -8,7 +8,6 @@ use nl31_netlink::{Client, Port, Transport};
 use super::json::Quoted;
 use super::reply::{Counted, Reason};
 use super::session::{Console, LINES_PER_STEP, Running};
-use crate::grammar;
 use crate::grammar::codes;
 
 /// A list of ports, being shown.
@@ -20,28 +19,6 @@ pub(super) struct PortList {
 }
 
 impl<T: Transport> Console<T> {
-    pub(super) fn set_port(&mut self, line: &str, start: usize) {
-        let spec = match grammar::port(line, start) {
-            Ok(spec) => spec,
-            Err(error) => return self.misspelled(line, &error),
-        };
-        match self.ask(|client| client.set_port(&spec)) {
-            Ok(()) => self.status(codes::DONE, format_args!("port {}", spec.device)),
-            Err(error) => self.failed(&error, format_args!("{}: {}", spec.device, Reason(&error))),
-        }
-    }
-
-    pub(super) fn delete_port(&mut self, line: &str, start: usize) {
-        let device = match grammar::device(line, start) {
-            Ok(device) => device,
-            Err(error) => return self.misspelled(line, &error),
-        };
-        match self.ask(|client| client.delete_port(&device)) {
-            Ok(()) => self.status(codes::DONE, format_args!("{device} is no port any more")),
-            Err(error) => self.failed(&error, format_args!("{device}: {}", Reason(&error))),
-        }
-    }
-
     pub(super) fn start_ports(&mut self, json: bool) {
         match self.ask(Client::ports) {
             Ok(ports) => {

@@ -11,6 +11,7 @@ use super::editor::display_width::columns;
 use super::session::{Console, Running};
 use crate::candidate::edit::Fault;
 use crate::grammar::GrammarError;
+pub(crate) use crate::grammar::codes::Reason;
 use crate::grammar::codes::{self, Code};
 use crate::platform::output::Output;
 
@@ -142,19 +143,6 @@ impl<T: Transport> Console<T> {
     }
 }
 
-/// Why a request failed, for a person: the kernel's text if there is one. The log has the
-/// details.
-pub(crate) struct Reason<'a>(pub(crate) &'a Error);
-
-impl fmt::Display for Reason<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0.kind {
-            ErrorKind::Kernel(error) if !error.text.is_empty() => f.write_str(&error.text),
-            kind => kind.fmt(f),
-        }
-    }
-}
-
 /// `1 route`, `2 routes`.
 pub(super) struct Counted(pub(super) u64, pub(super) &'static str);
 
@@ -162,6 +150,18 @@ impl fmt::Display for Counted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self(count, what) = self;
         write!(f, "{count} {what}{}", if *count == 1 { "" } else { "s" })
+    }
+}
+
+/// ` and 2 settings`; nothing for 0.
+pub(super) struct And(pub(super) u64);
+
+impl fmt::Display for And {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            0 => Ok(()),
+            count => write!(f, " and {}", Counted(count, "setting")),
+        }
     }
 }
 

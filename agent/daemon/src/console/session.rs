@@ -31,6 +31,7 @@ use crate::candidate::edit_log::Candidate;
 use crate::config::boot::Boot;
 use crate::config::file::BYTE_ORDER_MARK;
 use crate::config::load::Loading;
+use crate::config::settings::file::Configured;
 use crate::grammar::codes;
 use crate::platform::devices::Devices;
 use crate::platform::output::Output;
@@ -72,6 +73,8 @@ pub(super) enum Running {
     Paused(Box<Running>),
     Show(Box<Show>),
     Ports(Box<PortList>),
+    /// The configured settings, from this one on.
+    Config(Box<(Configured, usize)>),
     /// A log, from this line on.
     Log(Log, u64),
     /// Help on this, from this line on.
@@ -269,7 +272,11 @@ impl<T: Transport> Console<T> {
         self.client = None;
         if !matches!(
             self.running,
-            Running::Nothing | Running::Log(..) | Running::Help(..) | Running::Ports(_)
+            Running::Nothing
+                | Running::Log(..)
+                | Running::Help(..)
+                | Running::Ports(_)
+                | Running::Config(_)
         ) {
             if matches!(self.running, Running::Paused(_)) {
                 self.erase_more();
@@ -438,6 +445,7 @@ impl<T: Transport> Console<T> {
                 }
                 Running::Log(log, next) => self.log(log, next),
                 Running::Ports(list) => self.ports(list),
+                Running::Config(list) => self.config_show(list),
                 Running::Help(topic, next) => self.help_on(topic, next),
                 running => {
                     let more = match running {

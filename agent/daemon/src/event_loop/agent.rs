@@ -13,6 +13,7 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nl31_netlink::Transport;
 use nl31_wire::Line;
 
+use super::arrivals::Arrivals;
 use super::retry::Retry;
 use super::stall::Stall;
 use crate::candidate::confirmed_commit;
@@ -74,6 +75,8 @@ pub(super) struct Agent {
     pub(super) leaving: bool,
     pub(super) control: Option<Control>,
     pub(super) watchdog: Option<Watchdog>,
+    /// Only the resident agent makes settings of devices that come.
+    pub(super) arrivals: Option<Arrivals>,
     pub(super) events: Option<Events>,
     pub(super) kernel_retry: Retry,
     /// The last notice of the kernel's absence, so that it is printed once.
@@ -194,6 +197,7 @@ pub fn run(options: Options) -> io::Result<bool> {
         leaving: false,
         control,
         watchdog,
+        arrivals: (!standard).then(Arrivals::open),
         events: None,
         kernel_retry: Retry::now(),
         absence: None,
@@ -275,6 +279,7 @@ impl Agent {
                 control.rolled_back(done);
             }
         }
+        self.make_arrived();
         let more = self.take_events();
         let more = self.console.work() || more;
         if self.console.pin_tried()
@@ -296,11 +301,7 @@ impl Agent {
         // A new client: the console's may be in the middle of a list.
         let host = System(Rc::clone(&self.shared));
         let done = host.connect().and_then(|mut client| {
-            confirmed_commit::roll_back(
-                &mut client,
-                &SystemDevices,
-                &self.shared.config.files.undo(),
-            )
+            confirmed_commit::roll_back(&mut client, &SystemDevices, &self.shared.config.files)
         });
         match done {
             Ok(done) => {

@@ -2,6 +2,7 @@
 //! The main thread's loop, which ties everything below together.
 
 mod agent;
+mod arrivals;
 mod kernel;
 mod retry;
 mod serial_line;

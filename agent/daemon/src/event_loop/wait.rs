@@ -34,7 +34,7 @@ impl Agent {
         let answers = self.console.waits_for_kernel();
         let listens = self.console.listens() || self.programs_subscribe();
 
-        let mut fds = heapless::Vec::<PollFd, { 6 + PROGRAMS_MAX }>::new();
+        let mut fds = heapless::Vec::<PollFd, { 7 + PROGRAMS_MAX }>::new();
         let mut watch = |fd, flags| {
             let _ = fds.push(PollFd::new(fd, flags));
             fds.len() - 1
@@ -60,6 +60,9 @@ impl Agent {
                 watch(events.answers_ready().as_fd(), PollFlags::POLLIN);
             }
         }
+        let links = self.arrivals.as_ref();
+        let links = links.and_then(|arrivals| arrivals.events.as_ref());
+        let links = links.map(|events| watch(events.as_fd(), PollFlags::POLLIN));
         let own = fds.len();
         if let Some(control) = &self.control {
             control.watch(&mut |fd, flags| {
@@ -74,11 +77,15 @@ impl Agent {
         let signalled = ready(signals);
         let readable = input.is_some_and(ready);
         let writable = output.is_some_and(ready);
+        let links = links.is_some_and(ready);
         let programs = (own..fds.len()).any(ready);
         let gone = hangup.is_some_and(ready) && !self.options.serial.is_standard();
         drop(fds);
         if signalled {
             self.signal()?;
+        }
+        if let Some(arrivals) = self.arrivals.as_mut().filter(|_| links) {
+            arrivals.hear();
         }
         if writable && stalled {
             self.tell_of_stall();
@@ -111,8 +118,9 @@ impl Agent {
         // In the past where the line's output is dropped at once; then no output waits.
         let stall = self.stall.deadline().filter(|at| *at > Instant::now());
         let reboot = self.shared.reboot.get();
+        let arrivals = self.arrivals_due().filter(|_| ready);
         let timers = [
-            serial, kernel, silence, undo, idle, watchdog, answer, stall, reboot,
+            serial, kernel, silence, undo, idle, watchdog, answer, stall, reboot, arrivals,
         ];
         let timers = timers.into_iter().flatten();
         match timers.min() {

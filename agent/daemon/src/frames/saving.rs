@@ -34,7 +34,7 @@ impl<H: Host> Program<H> {
         );
         let routes = saving.paths();
         if last {
-            shared.config.saved(routes, saving.generation());
+            saving.record(&shared.config);
         } else {
             self.open = Open::Save(save);
         }

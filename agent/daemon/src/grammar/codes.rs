@@ -101,6 +101,19 @@ pub fn of_io(error: &std::io::Error) -> Code {
     }
 }
 
+/// Why a request failed, for a person: the kernel's text if there is one. The log has the
+/// details.
+pub struct Reason<'a>(pub &'a Error);
+
+impl fmt::Display for Reason<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0.kind {
+            ErrorKind::Kernel(error) if !error.text.is_empty() => f.write_str(&error.text),
+            kind => kind.fmt(f),
+        }
+    }
+}
+
 impl fmt::Display for Code {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let severity = match self.severity {

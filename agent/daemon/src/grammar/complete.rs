@@ -114,7 +114,11 @@ pub fn suggestions(
             }
         }
         Arguments::Device | Arguments::Port => {
-            if before.next().is_none() {
+            let mut device = before.next();
+            if device.is_some_and(|word| word.text == port_line::DEV) {
+                device = before.next();
+            }
+            if device.is_none() {
                 devices.names(&mut |name| literal(name, ""));
             } else if matches!(arguments, Arguments::Port) {
                 port_suggestions(before, &mut literal);
@@ -154,7 +158,7 @@ fn port_suggestions<'a>(
 ) {
     let mut given = [false; port_line::SETTINGS.len()];
     while let Some(word) = before.next() {
-        let Ok(setting) = port_line::setting(word) else {
+        let Ok(setting) = port_line::setting(word, false) else {
             return;
         };
         given[setting] = true;
@@ -288,7 +292,7 @@ mod tests {
             offered(""),
             (
                 0,
-                "greet ping route port begin diff check commit confirm rollback save load factory-reset \
+                "greet ping route port config begin diff check commit confirm rollback save load factory-reset \
                  monitor stats log version help terminal exit reboot"
                     .into()
             )

@@ -10,6 +10,7 @@ mod limits;
 mod parse;
 mod port_line;
 mod route_line;
+mod setting;
 mod table;
 
 pub use complete::{Suggestion, in_text, suggestions};
@@ -18,8 +19,8 @@ pub use help::markdown;
 pub use level::Level;
 pub use limits::{CONFIRM_SECONDS_MAX, GREETING_MAX, TERMINAL_SIZE_MAX};
 pub use parse::{command, confirmed, nothing, one_of, one_word, size};
-pub use port_line::{device, port};
 pub use route_line::{route_words, within_family};
+pub use setting::{Setting, SettingChange, begins_setting, is_setting, setting, setting_change};
 pub use table::{
     ALL, Action, Arguments, CODES, COMMANDS, CONFIRMED, COUNT, Command, GET_JSON, JSON, LONGER,
 };

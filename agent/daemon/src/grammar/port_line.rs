@@ -8,6 +8,9 @@ use super::errors::{GrammarError, GrammarErrorKind};
 use super::parse::nothing;
 use super::table::flag;
 
+/// May stand before the name of a device.
+pub(super) const DEV: &str = "dev";
+
 /// The settings of a port.
 pub(super) static SETTINGS: [Keyword; 2] = [
     flag(
@@ -38,12 +41,12 @@ pub(super) fn values(setting: usize) -> &'static [Keyword] {
 }
 
 /// The setting that a word names, by its index in [`SETTINGS`].
-pub(super) fn setting(word: Word<'_>) -> Result<usize, GrammarError> {
-    index_in(word, &SETTINGS)
+pub(super) fn setting(word: Word<'_>, whole: bool) -> Result<usize, GrammarError> {
+    index_in(word, &SETTINGS, whole)
 }
 
-/// A device and settings.
-pub fn port(line: &str, start: usize) -> Result<PortSpec, GrammarError> {
+/// A device and settings. `whole`: the words are written in full.
+pub(super) fn port(line: &str, start: usize, whole: bool) -> Result<PortSpec, GrammarError> {
     let (device, end) = first_device(line, start)?;
     let mut spec = PortSpec {
         device,
@@ -52,14 +55,11 @@ pub fn port(line: &str, start: usize) -> Result<PortSpec, GrammarError> {
     };
     let mut words = words(line, end);
     while let Some(word) = words.next() {
-        let setting = setting(word)?;
+        let setting = setting(word, whole)?;
         let values = values(setting);
-        let value = words.next().ok_or(GrammarError {
-            column: line.trim_ascii_end().len(),
-            len: 0,
-            kind: GrammarErrorKind::NotOneOf(values),
-        })?;
-        let value = index_in(value, values)?;
+        let missing = || GrammarError::at_end(line, GrammarErrorKind::NotOneOf(values));
+        let value = words.next().ok_or_else(missing)?;
+        let value = index_in(value, values, whole)?;
         match setting {
             0 => spec.forwarding = Some(value == 0),
             _ => spec.urpf = Some(Urpf::ALL[value]),
@@ -69,35 +69,38 @@ pub fn port(line: &str, start: usize) -> Result<PortSpec, GrammarError> {
 }
 
 /// A device.
-pub fn device(line: &str, start: usize) -> Result<DeviceName, GrammarError> {
+pub(super) fn device(line: &str, start: usize) -> Result<DeviceName, GrammarError> {
     let (device, end) = first_device(line, start)?;
     nothing(line, end)?;
     Ok(device)
 }
 
-/// The device, and where its word ends.
-fn first_device(line: &str, start: usize) -> Result<(DeviceName, usize), GrammarError> {
-    let error = |column, len| GrammarError {
-        column,
-        len,
-        kind: GrammarErrorKind::NoDevice,
-    };
-    let word = words(line, start).next();
-    let word = word.ok_or(error(line.trim_ascii_end().len(), 0))?;
-    let (column, len) = (word.column, word.text.len());
-    let device = word.text.parse().map_err(|_| error(column, len))?;
-    Ok((device, column + len))
+/// The device, after `dev` or without, and where its word ends.
+pub(super) fn first_device(line: &str, start: usize) -> Result<(DeviceName, usize), GrammarError> {
+    let mut words = words(line, start);
+    let missing = || GrammarError::at_end(line, GrammarErrorKind::NoDevice);
+    let mut word = words.next().ok_or_else(missing)?;
+    if word.text == DEV {
+        word = words.next().ok_or_else(missing)?;
+    }
+    let name = word.text.parse();
+    let device = name.map_err(|_| GrammarError::at(word, GrammarErrorKind::NoDevice))?;
+    Ok((device, word.column + word.text.len()))
 }
 
-fn index_in(word: Word<'_>, keywords: &'static [Keyword]) -> Result<usize, GrammarError> {
+fn index_in(
+    word: Word<'_>,
+    keywords: &'static [Keyword],
+    whole: bool,
+) -> Result<usize, GrammarError> {
     debug_assert!(keywords.iter().all(|keyword| keyword.value == Value::None));
-    match match_word(word.text, keywords.iter().map(|keyword| keyword.word), true) {
+    match match_word(
+        word.text,
+        keywords.iter().map(|keyword| keyword.word),
+        !whole,
+    ) {
         Match::One(index) => Ok(index),
-        _ => Err(GrammarError {
-            column: word.column,
-            len: word.text.len(),
-            kind: GrammarErrorKind::NotOneOf(keywords),
-        }),
+        _ => Err(GrammarError::at(word, GrammarErrorKind::NotOneOf(keywords))),
     }
 }
 
@@ -107,7 +110,8 @@ mod tests {
 
     #[test]
     fn settings_are_those_that_the_line_names() {
-        let spec = |line| port(line, 8).map_err(|error| (error.column, error.kind.to_string()));
+        let spec =
+            |line| port(line, 8, false).map_err(|error| (error.column, error.kind.to_string()));
         let eth0 = spec("port set eth0").unwrap();
         assert_eq!((eth0.forwarding, eth0.urpf), (None, None));
         let eth0 = spec("port set eth0 urpf loose for off").unwrap();

@@ -20,6 +20,7 @@ pub enum Action {
     PortSet,
     PortDel,
     PortShow,
+    ConfigShow,
     Begin,
     Diff,
     Check,
@@ -40,14 +41,13 @@ pub enum Action {
 }
 
 impl Action {
-    /// Whether the command is about routes, so that it waits until the config is loaded.
+    /// Whether the command is about what the config sets, so that it waits until the config is
+    /// loaded.
     pub fn waits_for_config(self) -> bool {
         !matches!(
             self,
             Self::Greet
                 | Self::Ping
-                | Self::PortSet
-                | Self::PortDel
                 | Self::PortShow
                 | Self::Monitor
                 | Self::Stats
@@ -74,6 +74,7 @@ impl Action {
                 | Self::RouteGet
                 | Self::RouteShow
                 | Self::PortShow
+                | Self::ConfigShow
                 | Self::Diff
                 | Self::Monitor
                 | Self::Stats
@@ -228,14 +229,15 @@ commands! {
     "port" "set" => PortSet, Arguments::Port, "forward the packets that come in on a device by the table, or change how";
     "port" "del" => PortDel, Arguments::Device, "leave the packets of a device to Linux again";
     "port" "show" => PortShow, Arguments::Word(&AS_JSON), "list ports, and count their packets";
-    "begin" => Begin, Arguments::None, "collect edits: add, replace, change, append, del and flush wait for `commit`";
-    "diff" => Diff, Arguments::Word(&AS_JSON), "what the edits would change; without edits, how the table differs from the saved config";
+    "config" "show" => ConfigShow, Arguments::None, "list the settings that are configured, as `save` writes them";
+    "begin" => Begin, Arguments::None, "collect edits: changes of routes and settings wait for `commit`";
+    "diff" => Diff, Arguments::Word(&AS_JSON), "what the edits would change; without edits, how table and settings differ from the saved config";
     "check" => Check, Arguments::None, "check whether the kernel accepts all edits; changes nothing";
     "commit" => Commit, Arguments::Confirmed, "make all edits at once, or none of them";
     "confirm" => Confirm, Arguments::None, "keep the changes of `commit confirmed`, and save the table as the config";
     "rollback" => Rollback, Arguments::None, "drop the edits; without edits, roll back `commit confirmed` at once";
-    "save" => Save, Arguments::None, "save the table as the config of the next boot";
-    "load" => Load, Arguments::File, "replace the whole table by the saved config, or by that of a file";
+    "save" => Save, Arguments::None, "save the table and the settings as the config of the next boot";
+    "load" => Load, Arguments::File, "replace the whole table and all settings by the saved config, or by that of a file";
     "factory-reset" => FactoryReset, Arguments::None, "delete the saved config; the next boot starts with factory settings";
     "monitor" => Monitor, Arguments::Word(&ON_OFF), "show changes of the table as they happen, until `monitor off`";
     "stats" => Stats, Arguments::Word(&AS_JSON), "counters of the table and the agent";

@@ -57,6 +57,11 @@ impl<'a> Cached<'a> {
         }
     }
 
+    /// The devices without the cache.
+    pub fn devices(&self) -> &'a dyn Devices {
+        self.devices
+    }
+
     /// Index of the device of this name.
     pub fn index(&mut self, name: &DeviceName) -> Option<u32> {
         if let Some((index, _)) = self.known.iter().find(|(_, known)| known == name) {

@@ -16,4 +16,5 @@ mod page;
 mod paste;
 mod ports;
 mod session;
+mod settings;
 mod terminal;

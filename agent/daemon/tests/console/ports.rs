@@ -20,7 +20,7 @@ fn ports_are_set_shown_and_ended() {
         > port del eth0
         I200 eth0 is no port any more
         > port del eth0
-        E404 eth0: the device is no port
+        E404 port eth0: the device is no port
         ",
     );
     session.types("port set eth0 forwarding off\n");
@@ -39,7 +39,13 @@ fn port_error_names_column_or_device() {
                              ^^^^^
         E400 column 20: expected off, loose, strict or feasible
         > port set usb0
-        E406 usb0: no such device
+          port set usb0
+                   ^^^^
+        E406 device usb0 does not exist
+        > port set eth1
+        E406 port eth1: no such device
+        > port set lo
+        E422 port lo: the loopback device cannot be a port
         ",
     );
 }

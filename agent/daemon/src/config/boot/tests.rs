@@ -47,7 +47,8 @@ fn start_from(files: &Files, kernel: &mut Kernel, module: &Path) -> Vec<String> 
         news.push(match boot.step(kernel, &TestDevices::default()) {
             News::None => continue,
             News::Kept(paths) => format!("kept {paths}"),
-            News::Loaded(path, loaded, waiting, _) => {
+            News::Loaded(config) => {
+                let (path, loaded, waiting) = (config.path, config.routes, config.waiting);
                 let waiting = match waiting.is_empty() {
                     true => String::new(),
                     false => format!(", {waiting}"),

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Commands that change settings at once, and `config show`.
+
+use nl31_netlink::Transport;
+use nl31_route::words;
+
+use super::reply::Counted;
+use super::session::{Console, LINES_PER_STEP, Running};
+use crate::config::settings::file::Configured;
+use crate::config::settings::transaction::{SettingError, SettingErrorKind, Transaction};
+use crate::grammar::codes;
+use crate::grammar::{self, Command, Setting, SettingChange};
+
+impl<T: Transport> Console<T> {
+    /// Makes or ends a setting.
+    pub(super) fn change_setting(&mut self, command: &Command, line: &str, start: usize) {
+        let change = match grammar::setting_change(command, line, start, false) {
+            Ok(change) => change,
+            Err(error) => return self.misspelled(line, &error),
+        };
+        let Some(client) = &mut self.client else {
+            return self.absent();
+        };
+        let path = self.shared.config.files.settings();
+        let devices = &*self.devices;
+        let result = (|| {
+            let mut transaction = Transaction::open(&path)?;
+            transaction.stage(1, change.clone(), devices)?;
+            transaction.prepare(client, &path)?;
+            transaction.apply(client, devices)?;
+            Ok(transaction.finish(client))
+        })();
+        match result {
+            Ok(left) if !left.is_empty() => {
+                let text = left.text();
+                self.status(codes::REFUSED, format_args!("made in part: {text}"));
+            }
+            Ok(_) => self.setting_changed(&change),
+            Err(error) => self.setting_failed(line, start, &error),
+        }
+    }
+
+    fn setting_changed(&mut self, SettingChange { setting, made }: &SettingChange) {
+        match setting {
+            Setting::Port(spec) if !made => {
+                let device = &spec.device;
+                self.status(codes::DONE, format_args!("{device} is no port any more"));
+            }
+            setting => self.status(codes::DONE, format_args!("{}", setting.name())),
+        }
+    }
+
+    fn setting_failed(&mut self, line: &str, start: usize, error: &SettingError) {
+        log::debug!("{error:?}");
+        if let SettingErrorKind::NoDevice(device) = &error.kind {
+            let mut words = words(line, start);
+            if let Some(word) = words.find(|word| word.text.parse().as_ref() == Ok(device)) {
+                self.caret(line, word.column, word.text.len());
+            }
+        }
+        self.status(error.code(), format_args!("{error}"));
+    }
+
+    pub(super) fn start_config_show(&mut self) {
+        match self.shared.config.configured() {
+            Ok(configured) => self.running = Running::Config(Box::new((configured, 0))),
+            Err(error) => self.file_failed(&error),
+        }
+    }
+
+    /// Shows some more settings.
+    pub(super) fn config_show(&mut self, mut list: Box<(Configured, usize)>) {
+        if std::mem::take(&mut self.stop) {
+            return self.status(codes::STOPPED, format_args!("stopped"));
+        }
+        for _ in 0..LINES_PER_STEP {
+            if self.page_is_full() {
+                self.pause(Running::Config(list));
+                return;
+            }
+            let (configured, shown) = &mut *list;
+            let Some(setting) = configured.settings.all().get(*shown) else {
+                let settings = Counted(*shown as u64, "setting");
+                return self.status(
+                    codes::DONE,
+                    format_args!("{settings}; `route show` lists the routes"),
+                );
+            };
+            *shown += 1;
+            self.data(format_args!("{setting}"));
+        }
+        self.running = Running::Config(list);
+    }
+}

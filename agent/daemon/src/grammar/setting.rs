@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Settings: what a config says besides its routes. A line of it is the command that makes the
+//! setting on the console.
+
+use std::fmt;
+
+use nl31_netlink::PortSpec;
+use nl31_route::{DeviceName, Keyword, Value, words};
+
+use super::errors::{GrammarError, GrammarErrorKind};
+use super::parse::command;
+use super::port_line;
+use super::table::{Action, Command, flag};
+
+/// A setting.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Setting {
+    /// `port set …`
+    Port(PortSpec),
+}
+
+/// Words that begin the lines of settings, and the word that makes one.
+static SETTINGS: [(&str, &[Keyword]); 1] = [(
+    "port",
+    &[flag("set", "forward the packets that come in on a device")],
+)];
+
+impl Setting {
+    /// Its device.
+    pub fn device(&self) -> &DeviceName {
+        match self {
+            Self::Port(spec) => &spec.device,
+        }
+    }
+
+    /// Whether both are about one object, so that a config has only one of them.
+    pub fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Port(one), Self::Port(other)) => one.device == other.device,
+        }
+    }
+
+    /// What it is, for a person: `port eth0`.
+    pub fn name(&self) -> impl fmt::Display {
+        struct Name<'a>(&'a Setting);
+        impl fmt::Display for Name<'_> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                match self.0 {
+                    Setting::Port(spec) => write!(f, "port {}", spec.device),
+                }
+            }
+        }
+        Name(self)
+    }
+
+    /// Adds what a later line about the same object says.
+    pub fn merge(&mut self, later: &Self) {
+        match (self, later) {
+            (Self::Port(port), Self::Port(later)) => {
+                port.forwarding = later.forwarding.or(port.forwarding);
+                port.urpf = later.urpf.or(port.urpf);
+            }
+        }
+    }
+}
+
+/// The line of a config.
+impl fmt::Display for Setting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Port(spec) => {
+                write!(f, "port set {}", Named(&spec.device))?;
+                if let Some(forwarding) = spec.forwarding {
+                    write!(f, " forwarding {}", if forwarding { "on" } else { "off" })?;
+                }
+                match spec.urpf {
+                    Some(urpf) => write!(f, " urpf {urpf}"),
+                    None => Ok(()),
+                }
+            }
+        }
+    }
+}
+
+/// A device in a line, after `dev` where its name alone would be a comment or that word.
+struct Named<'a>(&'a DeviceName);
+
+impl fmt::Display for Named<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = self.0.as_bytes();
+        let dev = if name.starts_with(b"#") || name == b"dev" {
+            "dev "
+        } else {
+            ""
+        };
+        write!(f, "{dev}{}", self.0)
+    }
+}
+
+/// A change of a setting.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SettingChange {
+    /// The setting; of one that ends, only the object counts.
+    pub setting: Setting,
+    /// Whether it is made; otherwise it ends.
+    pub made: bool,
+}
+
+impl SettingChange {
+    /// Makes a setting.
+    pub fn make(setting: Setting) -> Self {
+        Self {
+            setting,
+            made: true,
+        }
+    }
+
+    /// Ends a setting.
+    pub fn end(setting: Setting) -> Self {
+        Self {
+            setting,
+            made: false,
+        }
+    }
+}
+
+/// Whether a command changes a setting.
+pub fn is_setting(action: Action) -> bool {
+    matches!(action, Action::PortSet | Action::PortDel)
+}
+
+/// Reads the arguments of a command that changes a setting. `whole`: words are written in full.
+pub fn setting_change(
+    command: &Command,
+    line: &str,
+    start: usize,
+    whole: bool,
+) -> Result<SettingChange, GrammarError> {
+    match command.action {
+        Action::PortDel => {
+            let device = port_line::device(line, start)?;
+            Ok(SettingChange::end(Setting::Port(PortSpec {
+                device,
+                forwarding: None,
+                urpf: None,
+            })))
+        }
+        _ => {
+            port_line::port(line, start, whole).map(|port| SettingChange::make(Setting::Port(port)))
+        }
+    }
+}
+
+/// Whether a line of a config is one of a setting: it begins with the word of one.
+pub fn begins_setting(line: &str) -> bool {
+    let first = words(line, 0).next().map_or("", |word| word.text);
+    SETTINGS.iter().any(|(word, _)| *word == first)
+}
+
+/// Reads a line of a config; `None` if it is not a setting. Its words are written in full.
+pub fn setting(line: &str) -> Result<Option<Setting>, GrammarError> {
+    let mut words = words(line, 0);
+    let first = words.next().map_or("", |word| word.text);
+    let Some((_, verbs)) = SETTINGS.iter().find(|(word, _)| *word == first) else {
+        return Ok(None);
+    };
+    let kind = GrammarErrorKind::NotOneOf(verbs);
+    let Some(second) = words.next() else {
+        return Err(GrammarError::at_end(line, kind));
+    };
+    debug_assert!(verbs.iter().all(|verb| verb.value == Value::None));
+    if !verbs.iter().any(|verb| verb.word == second.text) {
+        return Err(GrammarError::at(second, kind));
+    }
+    let found = command(line)?;
+    let (command, start) = found.expect("the line has the words of a command");
+    setting_change(command, line, start, true).map(|change| Some(change.setting))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(line: &str) -> String {
+        match setting(line) {
+            Ok(None) => "a route".into(),
+            Ok(Some(setting)) => setting.to_string(),
+            Err(error) => format!("{}+{} {}", error.column, error.len, error.kind),
+        }
+    }
+
+    #[test]
+    fn setting_shown_reads_as_the_same() {
+        for line in [
+            "port set eth0",
+            "port set eth0 forwarding off",
+            "port set eth0 forwarding on urpf strict",
+            "port set dev #wan urpf loose",
+            "port set dev dev",
+        ] {
+            assert_eq!(read(line), line);
+        }
+        assert_eq!(read(" port  set dev eth0 "), "port set eth0");
+        assert_eq!(read("10.0.0.0/8 dev eth0"), "a route");
+        assert_eq!(read("ports"), "a route");
+    }
+
+    #[test]
+    fn config_mistake_names_its_place() {
+        assert_eq!(read("port"), "4+0 expected set");
+        assert_eq!(read("port del eth0"), "5+3 expected set");
+        assert_eq!(read("port set"), "8+0 expected the name of a device");
+        assert_eq!(
+            read("port set eth0 urp strict"),
+            "14+3 expected forwarding or urpf"
+        );
+        assert_eq!(
+            read("port set eth0 urpf str"),
+            "19+3 expected off, loose, strict or feasible"
+        );
+    }
+
+    #[test]
+    fn later_line_adds_to_an_earlier_one() {
+        let read = |line| setting(line).unwrap().unwrap();
+        let mut port = read("port set eth0 urpf strict");
+        port.merge(&read("port set eth0 forwarding off"));
+        assert_eq!(port.to_string(), "port set eth0 forwarding off urpf strict");
+        port.merge(&read("port set eth0 urpf off"));
+        assert_eq!(port.to_string(), "port set eth0 forwarding off urpf off");
+        assert!(port.is_same(&read("port set eth0")));
+        assert!(!port.is_same(&read("port set eth1")));
+    }
+}

@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Settings: what the config has besides routes, saved, loaded and committed with them.
+
+use std::fs;
+
+use crate::session::Session;
+
+fn saved(session: &Session) -> String {
+    let text = fs::read_to_string(session.folder.config()).unwrap();
+    text.split_once('\n').unwrap().1.to_owned()
+}
+
+fn ports(session: &mut Session) -> Vec<String> {
+    let ports = &session.kernel().ports;
+    ports
+        .iter()
+        .map(|port| format!("{} {} {}", port.device, port.forwarding, port.urpf))
+        .collect()
+}
+
+#[test]
+fn saved_ports_come_back_with_the_boot() {
+    let mut session = Session::new(false);
+    session.plays_with_file(
+        "
+        > port set eth0 urpf strict
+        I200 port eth0
+        > route add 10.0.0.0/8 dev eth0
+        I200 added 10.0.0.0/8
+        > config show
+        port set eth0 urpf strict
+        I200 1 setting; `route show` lists the routes
+        > save
+        I200 saved 1 route and 1 setting
+        > diff
+        I200 no difference from FILE
+        ",
+    );
+    let text = saved(&session);
+    assert_eq!(text, "port set eth0 urpf strict\n10.0.0.0/8 dev eth0\n");
+
+    let mut session = Session::boots(&text);
+    let told = session.types("");
+    assert!(told.contains("loaded 1 route and 1 setting from"), "{told}");
+    assert_eq!(ports(&mut session), ["eth0 true strict"]);
+    session.plays(
+        "
+        > save
+        I200 saved 1 route and 1 setting
+        > port del eth0
+        I200 eth0 is no port any more
+        > diff json
+        {\"change\":\"-\",\"setting\":\"port set eth0 urpf strict\"}
+        I200 1 difference from FILE
+        "
+        .replace("FILE", session.folder.config().to_str().unwrap())
+        .as_str(),
+    );
+    assert_eq!(saved(&session), text);
+}
+
+#[test]
+fn typed_setting_is_unsaved_until_it_is_saved() {
+    let mut session = Session::boots("10.0.0.0/8 dev eth0\n");
+    session.types("");
+    let unsaved = |session: &mut Session| session.types("version\n").contains("changes unsaved");
+    assert!(!unsaved(&mut session));
+    session.types("port set eth0\n");
+    assert!(unsaved(&mut session));
+    session.types("save\n");
+    assert!(!unsaved(&mut session));
+    // It has the wanted state already.
+    session.types("port set eth0\n");
+    assert!(!unsaved(&mut session));
+    session.types("port set eth0 urpf off\n");
+    assert!(unsaved(&mut session));
+}
+
+#[test]
+fn load_replaces_ports_and_a_mistake_changes_nothing() {
+    let mut session = Session::new(false);
+    session.types("port set eth0 urpf strict\n");
+    let file = session.folder.config();
+    for (text, reply) in [
+        (
+            "port set eth0\nport set eth0 urpf maybe\n",
+            "E424 FILE:2:20: expected off, loose, strict or feasible",
+        ),
+        ("port del eth0\n", "E424 FILE:1:6: expected set"),
+        (
+            "10.0.0.0/8 dev eth0\n port set lo\n",
+            "E422 FILE:2:1: port lo: the loopback device cannot be a port",
+        ),
+        (
+            "port set eth0 forwarding off\n10.0.0.0/8 dev eth0\n10.0.0.0/8 dev eth0\n",
+            "E409 FILE:3:1: path is there (File exists (os error 17))",
+        ),
+        ("prot set eth0\n", "E424 FILE:1:1: expected a prefix"),
+    ] {
+        fs::write(&file, text).unwrap();
+        let told = session.types(format!("load {}\n", file.display()));
+        let told = told.replace(file.to_str().unwrap(), "FILE");
+        assert!(told.starts_with(reply), "{told}");
+        assert_eq!(ports(&mut session), ["eth0 true strict"]);
+        assert!(session.kernel().routes().is_empty());
+        let shown = session.types("config show\n");
+        assert!(shown.starts_with("port set eth0 urpf strict\n"), "{shown}");
+    }
+    fs::write(
+        &file,
+        "port set eth0\nport set usb0\nblackhole 10.0.0.0/8\n",
+    )
+    .unwrap();
+    session.plays_with_file(
+        "
+        > load
+        * 1 setting waits for a missing device: usb0
+        I200 loaded 1 route and 2 settings from FILE
+        > config show
+        port set eth0
+        port set usb0
+        I200 2 settings; `route show` lists the routes
+        > port del usb0
+        I200 usb0 is no port any more
+        ",
+    );
+    assert_eq!(ports(&mut session), ["eth0 true off"]);
+    fs::write(&file, "blackhole 10.0.0.0/8\n").unwrap();
+    session.plays_with_file(
+        "
+        > load
+        I200 loaded 1 route from FILE
+        ",
+    );
+    assert!(ports(&mut session).is_empty());
+}
+
+#[test]
+fn ports_and_routes_are_committed_together_or_not_at_all() {
+    let mut session = Session::new(false);
+    session.plays(
+        "
+        > begin
+        I200 edits wait for `commit` from now on
+        > port set eth0 urpf loose
+        I200 edit 1
+        > route add 10.0.0.0/8 dev eth0
+        I200 edit 2
+        > port set eth0 urpf maybe
+          port set eth0 urpf maybe
+                             ^^^^^
+        E400 column 20: expected off, loose, strict or feasible
+        > diff
+        + port set eth0 urpf loose
+        + 10.0.0.0/8 dev eth0
+        I200 2 differences from the table
+        > check
+        I200 every edit can be made
+        > port show
+        I200 0 ports
+        > commit
+        I200 committed 2 edits
+        > port show
+        eth0 forwarding on urpf loose received 0 forwarded 0 handed-up 0
+        I200 1 port
+        > begin
+        I200 edits wait for `commit` from now on
+        > port del eth0
+        I200 edit 1
+        > port set lo
+        I200 edit 2
+        > route add 11.0.0.0/8 dev eth0
+        I200 edit 3
+        > commit
+          port set lo
+        E422 edit 2: port lo: the loopback device cannot be a port; nothing was changed
+        > rollback
+        I200 dropped 3 edits
+        > begin
+        I200 edits wait for `commit` from now on
+        > port set eth0 forwarding off
+        I200 edit 1
+        > route add 10.0.0.0/8 dev eth0
+        I200 edit 2
+        > commit
+          route add 10.0.0.0/8 dev eth0
+        E409 edit 2: prefix has a path of this metric; nothing was changed
+        > config show
+        port set eth0 urpf loose
+        I200 1 setting; `route show` lists the routes
+        ",
+    );
+    assert_eq!(ports(&mut session), ["eth0 true loose"]);
+    assert_eq!(session.table(), ["10.0.0.0/8 dev eth0"]);
+}
+
+#[test]
+fn confirmed_commit_rolls_settings_back() {
+    let mut session = Session::new(false);
+    session.plays(
+        "
+        > port set eth0 urpf strict
+        I200 port eth0
+        > begin
+        I200 edits wait for `commit` from now on
+        > port del eth0
+        I200 edit 1
+        > route add 10.0.0.0/8 dev eth0
+        I200 edit 2
+        > commit confirmed 60
+        I200 committed 2 edits, for 60 s: `confirm` keeps and saves them
+        > port show
+        I200 0 ports
+        > rollback
+        I200 rolled back: restored the paths of 1 prefix and 1 setting
+        > config show
+        port set eth0 urpf strict
+        I200 1 setting; `route show` lists the routes
+        ",
+    );
+    assert_eq!(ports(&mut session), ["eth0 true strict"]);
+    session.plays(
+        "
+        > begin
+        I200 edits wait for `commit` from now on
+        > port set eth0 urpf off
+        I200 edit 1
+        > commit confirmed 60
+        I200 committed 1 edit, for 60 s: `confirm` keeps and saves them
+        > confirm
+        I200 confirmed and saved 0 routes and 1 setting
+        ",
+    );
+    assert_eq!(saved(&session), "port set eth0 urpf off\n");
+}
+
+#[test]
+fn settings_beyond_the_limit_are_refused_with_their_line() {
+    let mut session = Session::new(false);
+    let text: String = (0..130).map(|n| format!("port set e{n}\n")).collect();
+    fs::write(session.folder.config(), text).unwrap();
+    session.plays_with_file(
+        "
+        > load
+        E507 FILE:129:1: at most 128 ports are configured
+        ",
+    );
+    let text = "port set eth0\n".repeat(1025);
+    fs::write(session.folder.config(), text).unwrap();
+    session.plays_with_file(
+        "
+        > load
+        E507 FILE:1025:1: at most 1024 settings change at once
+        ",
+    );
+}
