@@ -48,4 +48,4 @@ pub use paths::{append_index, path_diff};
 pub use prefix::{Family, Prefix, PrefixError};
 pub use protocol::Protocol;
 pub use route::{Path, PathKind, Route, Spec};
-pub use words::{Match, Word, match_word, without_comment, words};
+pub use words::{Match, SETTINGS, Word, match_word, without_comment, words};

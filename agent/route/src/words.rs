@@ -11,6 +11,9 @@ pub struct Word<'a> {
     pub text: &'a str,
 }
 
+/// Words that begin the lines of settings in a config; its other lines are routes.
+pub const SETTINGS: [&str; 1] = ["port"];
+
 /// The words of `line` from byte `start` on: what ASCII white space separates.
 pub fn words(line: &str, start: usize) -> impl Iterator<Item = Word<'_>> + Clone {
     line[start..]

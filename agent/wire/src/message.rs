@@ -203,6 +203,15 @@ messages! {
         /// See [`Request::Flush`].
         longer: bool,
     }
+    /// Adds a change of a setting to the open transaction. Answer: [`Response::Output`]
+    /// with the line as `save` writes it.
+    0x16 Setting {
+        /// The settings of the transaction replace all that are configured.
+        replace: bool,
+        /// A line of a config, like `port set eth0`; without `replace` also one that ends a
+        /// setting, like `port del eth0`. May be empty with `replace`.
+        line: &'a str,
+    }
 }
 
 messages! {

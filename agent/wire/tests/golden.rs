@@ -109,6 +109,13 @@ fn requests() -> Vec<(Request<'static>, &'static str)> {
             },
             "00 09 01 02 01 15 08 e0 08 c0 0a 02 01 08 0a 01 f1 78 ce 25 00",
         ),
+        (
+            Request::Setting {
+                replace: true,
+                line: "port set eth0",
+            },
+            "00 18 01 02 01 16 01 0d 70 6f 72 74 20 73 65 74 20 65 74 68 30 92 fe 6d 30 00",
+        ),
     ]
 }
 
@@ -320,7 +327,7 @@ fn every_kind_is_here() {
 /// The set of messages may grow; then this number changes with it.
 #[test]
 fn the_schema_is_that_of_these_messages() {
-    assert_eq!(format!("{SCHEMA:08x}"), "f01d1465");
+    assert_eq!(format!("{SCHEMA:08x}"), "3428e758");
 }
 
 /// What is behind the body, or short of it, is refused.

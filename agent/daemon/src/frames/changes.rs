@@ -13,8 +13,10 @@ use super::refusal::{Refusal, Refused, no_device};
 use super::session::Program;
 use crate::candidate::confirmed_commit::{self, Recorder};
 use crate::candidate::flush::flush;
-use crate::grammar::{CONFIRM_SECONDS_MAX, codes};
-use crate::platform::devices::Cached;
+use crate::config::locations::Files;
+use crate::config::settings::transaction::{CHANGES_MAX, SettingError, Transaction};
+use crate::grammar::{self, CONFIRM_SECONDS_MAX, GrammarError, SettingChange, codes};
+use crate::platform::devices::{Cached, Devices};
 
 pub(super) enum Changes<T> {
     /// Each request takes effect at once.
@@ -38,6 +40,9 @@ pub(super) struct Together<T> {
     recorder: Option<Recorder>,
     /// Unpacks the packed changes, from the first one on.
     unpacker: Option<Box<Unpacker>>,
+    settings: Vec<SettingChange>,
+    /// The settings replace those that are configured.
+    replaces_settings: bool,
 }
 
 /// Pushes changes, the first under tag `first`.
@@ -70,7 +75,33 @@ impl<T: Transport> Together<T> {
             next: 0,
             recorder,
             unpacker: None,
+            settings: Vec::new(),
+            replaces_settings: false,
         })
+    }
+
+    /// Stages the settings, and reads what is there before them.
+    fn stage_settings(
+        &mut self,
+        devices: &dyn Devices,
+        files: &Files,
+    ) -> Result<Option<Transaction>, SettingError> {
+        if self.settings.is_empty() && !self.replaces_settings {
+            return Ok(None);
+        }
+        let path = files.settings();
+        let mut transaction = Transaction::open(&path)?;
+        if self.replaces_settings {
+            let settings = self.settings.iter();
+            let settings: Vec<_> = settings.map(|change| (0, change.setting.clone())).collect();
+            transaction.replace(&settings)?;
+        } else {
+            for change in &self.settings {
+                transaction.stage(0, change.clone(), devices)?;
+            }
+        }
+        transaction.prepare(&mut self.client, &path)?;
+        Ok(Some(transaction))
     }
 
     /// Sends changes to the kernel.
@@ -104,6 +135,10 @@ impl<H: Host> Program<H> {
             Request::PackedChange {
                 count: 0,
                 packed: &[],
+            },
+            Request::Setting {
+                replace: false,
+                line: "",
             },
         ];
         let changes = changes.iter().any(|request| request.kind() == kind);
@@ -149,8 +184,38 @@ impl<H: Host> Program<H> {
         Ok(())
     }
 
+    /// Adds a change of a setting to the open transaction.
+    pub(super) fn setting(&mut self, replace: bool, line: &str) -> Refused<()> {
+        let together = match &mut self.changes {
+            Changes::Single => return Err(no_transaction()),
+            Changes::Failed => return Err(transaction_failed()),
+            Changes::Together(together) => together,
+        };
+        together.replaces_settings |= replace;
+        let line = line.trim_ascii();
+        let mut text = String::new();
+        if !(replace && line.is_empty()) {
+            let change = setting_change(line, replace)?;
+            let device = change.setting.device();
+            if change.made && !replace && self.devices.index(device).is_none() {
+                return Err(no_device(device));
+            }
+            if together.settings.len() == CHANGES_MAX {
+                let what = format_args!("a transaction has at most {CHANGES_MAX} settings");
+                return Err(Refusal::new(codes::FULL.number, what));
+            }
+            text = change.setting.to_string();
+            together.settings.push(change);
+        }
+        self.answer(&Response::Output {
+            text: text.as_bytes(),
+            last: true,
+        });
+        Ok(())
+    }
+
     /// Reads at most [`ITEMS_MAX`] changes.
-    fn read_changes(
+    pub(super) fn read_changes(
         &self,
         items: &mut dyn Iterator<Item = Result<Item, BadItems>>,
     ) -> Refused<heapless::Vec<Change, ITEMS_MAX>> {
@@ -289,25 +354,57 @@ impl<H: Host> Program<H> {
     pub(super) fn commit(&mut self) -> Refused<()> {
         match std::mem::replace(&mut self.changes, Changes::Single) {
             Changes::Single => Err(no_transaction()),
-            Changes::Together(together) => {
+            Changes::Together(mut together) => {
+                let shared = self.host.shared();
+                let files = &shared.config.files;
+                let staged = together.stage_settings(&*self.devices, files);
+                let mut settings = staged.inspect_err(|_| {
+                    let Together { client, load, .. } = &mut *together;
+                    abandon(load, client);
+                })?;
                 let Together {
                     mut client,
                     mut load,
                     replaces,
                     recorder,
+                    settings: changes,
                     ..
                 } = *together;
-                let shared = self.host.shared();
                 let confirms = recorder.is_some();
-                if let Some(recorder) = recorder {
+                if let Some(mut recorder) = recorder {
+                    let before = settings.as_ref().map_or(&[][..], |set| set.before());
+                    let recorded = recorder.settings(before);
+                    recorded.map_err(|error| file_failed(&files.undo(), &error))?;
                     let until = recorder.arm();
                     let until =
                         until.map_err(|error| file_failed(&shared.config.files.undo(), &error))?;
                     shared.unconfirmed.set(Some(until));
                 }
+                if let Some(settings) = &mut settings
+                    && let Err(error) = settings.apply(&mut client, &*self.devices)
+                {
+                    // Nothing is left of it, or the roll-back tries again.
+                    if confirms && error.left.is_empty() {
+                        shared.forget_unconfirmed();
+                    }
+                    abandon(&mut load, &mut client);
+                    return Err(error.into());
+                }
                 let count = match load.finish(&mut client) {
-                    Ok(loaded) => loaded.added + u32::from(replaces),
+                    Ok(loaded) => {
+                        if let Some(settings) = settings {
+                            let left = settings.finish(&mut client);
+                            if !left.is_empty() {
+                                log::error!("commit: {}", left.text());
+                            }
+                        }
+                        loaded.added + u32::from(replaces) + changes.len() as u32
+                    }
                     Err(error) => {
+                        let left = settings.map(|mut settings| settings.take_back(&mut client));
+                        if let Some(left) = left.filter(|left| !left.is_empty()) {
+                            log::error!("commit: not taken back: {}", left.text());
+                        }
                         // After the kernel's refusal there is nothing to roll back.
                         if confirms && error.errno().is_some() {
                             shared.forget_unconfirmed();
@@ -324,6 +421,35 @@ impl<H: Host> Program<H> {
             Changes::Failed => Err(transaction_failed()),
         }
     }
+}
+
+/// Aborts a transaction whose settings were refused.
+fn abandon<T: Transport>(load: &mut Load, client: &mut Client<T>) {
+    if let Err(error) = load.abort(client) {
+        log::debug!("{error}");
+    }
+}
+
+/// The change of a setting that a line says.
+fn setting_change(line: &str, of_config: bool) -> Refused<SettingChange> {
+    let misspelled = |error: GrammarError| Refusal {
+        offset: Some(error.column),
+        ..Refusal::new(codes::SYNTAX.number, error.kind)
+    };
+    if of_config {
+        let setting = grammar::setting(line).map_err(misspelled)?;
+        return setting.map(SettingChange::make).ok_or_else(no_setting);
+    }
+    match grammar::command(line).map_err(misspelled)? {
+        Some((command, start)) if grammar::is_setting(command.action) => {
+            grammar::setting_change(command, line, start, false).map_err(misspelled)
+        }
+        _ => Err(no_setting()),
+    }
+}
+
+fn no_setting() -> Refusal {
+    Refusal::new(codes::SYNTAX.number, format_args!("not a setting"))
 }
 
 /// The change of an item.

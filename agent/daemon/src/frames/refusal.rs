@@ -9,6 +9,7 @@ use nl31_wire::limits::ERROR_MAX;
 use nl31_wire::{BadItems, code};
 
 use crate::config::save::SaveError;
+use crate::config::settings::transaction::SettingError;
 use crate::console::Reason;
 use crate::grammar::codes::{self, Code};
 use crate::platform::printable::printable;
@@ -55,6 +56,13 @@ impl From<SaveError> for Refusal {
             SaveError::Kernel(error) => error.into(),
             SaveError::Io(ref io) => Self::new(codes::of_io(io).number, error),
         }
+    }
+}
+
+impl From<SettingError> for Refusal {
+    fn from(error: SettingError) -> Self {
+        log::debug!("{error:?}");
+        Self::new(error.code().number, error)
     }
 }
 

@@ -294,6 +294,7 @@ impl<H: Host> Program<H> {
                 | Request::BeginConfirmed { .. }
                 | Request::Commit {}
                 | Request::Save {}
+                | Request::Setting { .. }
         );
         if self.line_lock.is_read_only() && changes {
             let what = format_args!("this line is read-only");
@@ -349,6 +350,7 @@ impl<H: Host> Program<H> {
             Request::Table {} => self.table()?,
             Request::Begin { replace } => self.begin(replace, None)?,
             Request::BeginConfirmed { seconds } => self.begin(false, Some(seconds))?,
+            Request::Setting { replace, line } => self.setting(replace, line)?,
             Request::Commit {} => self.commit()?,
             Request::Abort {} => {
                 // Closing its socket drops the transaction.

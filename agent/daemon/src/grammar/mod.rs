@@ -20,7 +20,7 @@ pub use level::Level;
 pub use limits::{CONFIRM_SECONDS_MAX, GREETING_MAX, TERMINAL_SIZE_MAX};
 pub use parse::{command, confirmed, nothing, one_of, one_word, size};
 pub use route_line::{route_words, within_family};
-pub use setting::{Setting, SettingChange, begins_setting, is_setting, setting, setting_change};
+pub use setting::{Setting, SettingChange, is_setting, setting, setting_change};
 pub use table::{
     ALL, Action, Arguments, CODES, COMMANDS, CONFIRMED, COUNT, Command, GET_JSON, JSON, LONGER,
 };

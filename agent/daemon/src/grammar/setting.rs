@@ -5,7 +5,7 @@
 use std::fmt;
 
 use nl31_netlink::PortSpec;
-use nl31_route::{DeviceName, Keyword, Value, words};
+use nl31_route::{DeviceName, Keyword, SETTINGS, Value, words};
 
 use super::errors::{GrammarError, GrammarErrorKind};
 use super::parse::command;
@@ -19,11 +19,9 @@ pub enum Setting {
     Port(PortSpec),
 }
 
-/// Words that begin the lines of settings, and the word that makes one.
-static SETTINGS: [(&str, &[Keyword]); 1] = [(
-    "port",
-    &[flag("set", "forward the packets that come in on a device")],
-)];
+/// The words that make a setting, by the words of [`SETTINGS`].
+static VERBS: [&[Keyword]; SETTINGS.len()] =
+    [&[flag("set", "forward the packets that come in on a device")]];
 
 impl Setting {
     /// Its device.
@@ -151,19 +149,14 @@ pub fn setting_change(
     }
 }
 
-/// Whether a line of a config is one of a setting: it begins with the word of one.
-pub fn begins_setting(line: &str) -> bool {
-    let first = words(line, 0).next().map_or("", |word| word.text);
-    SETTINGS.iter().any(|(word, _)| *word == first)
-}
-
 /// Reads a line of a config; `None` if it is not a setting. Its words are written in full.
 pub fn setting(line: &str) -> Result<Option<Setting>, GrammarError> {
     let mut words = words(line, 0);
     let first = words.next().map_or("", |word| word.text);
-    let Some((_, verbs)) = SETTINGS.iter().find(|(word, _)| *word == first) else {
+    let Some(at) = SETTINGS.iter().position(|&word| word == first) else {
         return Ok(None);
     };
+    let verbs = VERBS[at];
     let kind = GrammarErrorKind::NotOneOf(verbs);
     let Some(second) = words.next() else {
         return Err(GrammarError::at_end(line, kind));
