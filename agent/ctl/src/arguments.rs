@@ -109,27 +109,30 @@ pub enum Command {
     Stats,
     /// Show changes of the table as they happen, until Ctrl-C.
     Monitor,
-    /// Add the routes of a file, all or none of them.
+    /// Add the routes and settings of a file, all or none of them.
     Load {
-        /// Lines with the arguments of `route add`; `-` is standard input.
+        /// Lines with the arguments of `route add`, and settings like `port set eth0`; `-` is
+        /// standard input.
         file: PathBuf,
-        /// Replace the whole table by them, at once.
+        /// Replace the whole table by them, at once, and all settings if the file has any.
         #[arg(long)]
         replace: bool,
         /// Add them frame by frame: what was added before an error stays.
         #[arg(long, conflicts_with = "replace")]
         frames: bool,
     },
-    /// Save the table as the appliance's config, or write it to a file here, as it is at
-    /// one moment.
+    /// Save table and settings as the appliance's config, or write them to a file here, as
+    /// they are at one moment.
     Save {
         /// A file that `load` and `apply` read; `-` is standard output. Without this
         /// argument the appliance saves the table as the config of its next boot.
         file: Option<PathBuf>,
     },
-    /// Make the table equal to a file, with the fewest changes, all at once.
+    /// Make the table equal to a file, with the fewest changes, all at once; and the settings,
+    /// if the file has any.
     Apply {
-        /// Lines with the arguments of `route add`; `-` is standard input.
+        /// Lines with the arguments of `route add`, and settings like `port set eth0`; `-` is
+        /// standard input.
         file: PathBuf,
         /// Only show what would be changed.
         #[arg(long)]

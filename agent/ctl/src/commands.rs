@@ -13,4 +13,5 @@ pub mod load;
 pub mod monitor;
 pub mod route;
 pub mod save;
+pub mod settings;
 pub mod shell;

@@ -13,6 +13,7 @@ use super::file::RouteFile;
 use super::list::{generation, list};
 use super::load::{Batches, transaction};
 use super::route::{json, whole};
+use super::settings;
 use crate::error::Error;
 use crate::link::Link;
 use crate::output::{Output, counted};
@@ -99,6 +100,8 @@ pub fn difference(now: &Table, wanted: &Table) -> Vec<Step> {
 pub struct Plan {
     /// The changes.
     pub steps: Vec<Step>,
+    /// The lines of settings that will be gone (`-`), and those that will be new (`+`).
+    pub settings: Vec<(char, String)>,
     generation: u64,
 }
 
@@ -133,8 +136,10 @@ pub fn plan<P: Port>(link: &mut Link<P>, file: &mut RouteFile) -> Result<Plan, E
         insert(&mut wanted, route);
         Ok(())
     })?;
+    let settings = settings::difference(link, file)?;
     let (now, generation) = running(link)?;
     Ok(Plan {
+        settings,
         steps: difference(&now, &wanted),
         generation,
     })
@@ -144,17 +149,21 @@ pub fn plan<P: Port>(link: &mut Link<P>, file: &mut RouteFile) -> Result<Plan, E
 /// `confirm`, the agent rolls it back unless it is confirmed within so many seconds.
 pub fn apply<P: Port>(
     link: &mut Link<P>,
+    file: &RouteFile,
     plan: &Plan,
     confirm: Option<u32>,
     bar: &ProgressBar,
 ) -> Result<(), Error> {
     let steps = &plan.steps;
-    if steps.is_empty() {
+    if steps.is_empty() && plan.settings.is_empty() {
         return Ok(());
     }
     let changes = |step: &Step| step.append.len() + usize::from(step.clear);
     bar.set_length(steps.iter().map(changes).sum::<usize>() as u64);
     let push = |batches: &mut Batches<'_, P>| {
+        if !plan.settings.is_empty() {
+            batches.settings(file, true)?;
+        }
         for (tag, step) in steps.iter().enumerate() {
             if step.clear {
                 let spec = Spec {
@@ -204,11 +213,17 @@ pub fn execute<P: Port>(
 ) -> Result<(), Error> {
     let mut file = RouteFile::open(file)?;
     out.passed_over(file.passed_over());
-    let steps = attempt(link, &mut file, dry_run, confirm, out)?.steps;
+    let Plan {
+        steps, settings, ..
+    } = attempt(link, &mut file, dry_run, confirm, out)?;
     if dry_run || out.is_json() {
+        for (sign, line) in &settings {
+            let value = || json!({ "change": sign.to_string(), "setting": line });
+            out.either(value, &format_args!("{sign} {line}"))?;
+        }
         print(&steps, out)?;
     }
-    if steps.is_empty() {
+    if steps.is_empty() && settings.is_empty() {
         return out.say(format_args!("the table equals the file already"));
     }
     let gone: usize = steps.iter().map(|step| step.gone.len()).sum();
@@ -216,8 +231,15 @@ pub fn execute<P: Port>(
     let would = if dry_run { "would be " } else { "" };
     let prefixes = counted(steps.len() as u64, "prefix", "prefixes");
     let new = counted(new as u64, "route", "routes");
+    let lines = match settings.len() as u64 {
+        0 => String::new(),
+        count => format!(
+            ", {}",
+            counted(count, "line of settings", "lines of settings")
+        ),
+    };
     out.say(format_args!(
-        "{would}changed: {prefixes}, {new} new, {gone} gone"
+        "{would}changed: {prefixes}, {new} new, {gone} gone{lines}"
     ))?;
     match confirm.filter(|_| !dry_run) {
         Some(seconds) => out.say(format_args!(
@@ -241,7 +263,7 @@ fn attempt<P: Port>(
             return Ok(plan);
         }
         let bar = out.bar("apply");
-        let applied = apply(link, &plan, confirm, &bar);
+        let applied = apply(link, file, &plan, confirm, &bar);
         bar.finish_and_clear();
         match applied {
             Err(Error::Changing) => {}

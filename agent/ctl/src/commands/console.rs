@@ -79,6 +79,20 @@ fn pass(
     }
 }
 
+/// Calls `each` with every line of the data of a command that only reads.
+pub fn read<P: Port>(
+    link: &mut Link<P>,
+    command: &str,
+    out: &mut Output<'_>,
+    each: &mut dyn FnMut(&str),
+) -> Result<(), Error> {
+    let each = &mut |_: &mut Output<'_>, line: &str| {
+        each(line);
+        Ok(())
+    };
+    ask(link, command, Effect::Reads, out, each).map(|_| ())
+}
+
 /// Prints the data of a command that only reads.
 pub fn show<P: Port>(link: &mut Link<P>, command: &str, out: &mut Output<'_>) -> Result<(), Error> {
     let command = match out.is_json() {

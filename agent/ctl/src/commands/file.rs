@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Files of routes: the agent's config, lines with the arguments of `route add`.
+//! Files of routes: the agent's config, lines with the arguments of `route add`, and lines of
+//! settings, which the agent checks.
 
+use std::fmt::Display;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Seek, Write};
 use std::os::fd::AsFd;
@@ -8,7 +10,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use nix::poll::PollFlags;
-use nl31_route::{DeviceName, ParseError, Parsed, PassedOver, Route, Syntax, without_comment};
+use nl31_route::{
+    DeviceName, ParseError, Parsed, PassedOver, Route, SETTINGS, Syntax, without_comment, words,
+};
 use tempfile::NamedTempFile;
 
 use crate::error::Error;
@@ -22,6 +26,9 @@ const LINE_MAX: u64 = 64 * 1024;
 /// routes. A regular file of any size is read twice instead.
 const PIPED_MAX: usize = 256 * 1024 * 1024;
 
+/// Most lines of settings; the agent takes as many at once.
+const SETTINGS_MAX: usize = 1024;
+
 /// Called with the number of a line, from 1, and its route.
 pub type Each<'a> = dyn FnMut(usize, Route<DeviceName>) -> Result<(), Error> + 'a;
 
@@ -31,6 +38,7 @@ pub struct RouteFile {
     path: PathBuf,
     content: Content,
     routes: u64,
+    settings: Vec<(usize, String)>,
     passed_over: PassedOver,
 }
 
@@ -54,7 +62,19 @@ impl RouteFile {
         let is_regular = file.metadata().map_err(failed)?.is_file();
         let mut routes = 0;
         let mut passed_over = PassedOver::default();
-        let mut count = |_, parsed: Parsed| {
+        let mut settings = Vec::new();
+        let mut count = |number, line: FileLine<'_>| {
+            let parsed = match line {
+                FileLine::Route(parsed) => parsed,
+                FileLine::Setting(_) if settings.len() == SETTINGS_MAX => {
+                    let text = format!("at most {SETTINGS_MAX} settings change at once");
+                    return Ok(Err(Error::Line(path.into(), number, 1, text)));
+                }
+                FileLine::Setting(line) => {
+                    settings.push((number, line.to_owned()));
+                    return Ok(Ok(()));
+                }
+            };
             parsed.check_route()?;
             passed_over = passed_over.and(parsed.passed_over());
             routes += 1;
@@ -74,6 +94,7 @@ impl RouteFile {
             path: path.into(),
             content,
             routes,
+            settings,
             passed_over,
         })
     }
@@ -88,6 +109,11 @@ impl RouteFile {
         self.routes
     }
 
+    /// Its settings, each with the number of its line, from 1.
+    pub fn settings(&self) -> &[(usize, String)] {
+        &self.settings
+    }
+
     /// Words of iproute2's lists in it that mean nothing here.
     pub fn passed_over(&self) -> PassedOver {
         self.passed_over
@@ -95,7 +121,10 @@ impl RouteFile {
 
     /// Calls `each` with every route.
     pub fn read(&mut self, each: &mut Each<'_>) -> Result<(), Error> {
-        let each = &mut |number, parsed: Parsed| {
+        let each = &mut |number, line: FileLine<'_>| {
+            let FileLine::Route(parsed) = line else {
+                return Ok(Ok(()));
+            };
             let route = parsed.route()?;
             Ok(each(number, route))
         };
@@ -110,8 +139,15 @@ impl RouteFile {
     }
 }
 
+/// What a line of a file says.
+enum FileLine<'a> {
+    Route(Parsed),
+    /// The agent checks it.
+    Setting(&'a str),
+}
+
 /// Called with the number of a line and what it says. The outer error is one of the line.
-type EachLine<'a> = dyn FnMut(usize, Parsed) -> Result<Result<(), Error>, ParseError> + 'a;
+type EachLine<'a> = dyn FnMut(usize, FileLine<'_>) -> Result<Result<(), Error>, ParseError> + 'a;
 
 /// Reads lines to the end of `source`; keeps them in `kept`, up to as many bytes.
 fn read_lines(
@@ -160,8 +196,13 @@ fn read_lines(
         if line.trim_ascii().is_empty() {
             continue;
         }
-        let parsed = Syntax::CONFIG.parse(line, 0);
-        let taken = parsed.and_then(|parsed| each(number, parsed));
+        let first = words(line, 0).next().map_or("", |word| word.text);
+        let taken = match SETTINGS.contains(&first) {
+            true => each(number, FileLine::Setting(line.trim_ascii())),
+            false => Syntax::CONFIG
+                .parse(line, 0)
+                .and_then(|parsed| each(number, FileLine::Route(parsed))),
+        };
         taken.map_err(|error| wrong(error.column + 1, error.to_string()))??;
     }
     Ok(())
@@ -247,8 +288,8 @@ impl NewFile {
     }
 
     /// Writes a line.
-    pub fn line(&mut self, route: &Route<DeviceName>) -> Result<(), Error> {
-        writeln!(self.writer, "{route}").map_err(|error| Error::File(self.path.clone(), error))
+    pub fn line(&mut self, line: &dyn Display) -> Result<(), Error> {
+        writeln!(self.writer, "{line}").map_err(|error| Error::File(self.path.clone(), error))
     }
 
     /// Deletes the unfinished file.

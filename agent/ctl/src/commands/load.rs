@@ -10,6 +10,7 @@ use nl31_wire::{Full, ItemsBuffer, Op, Packer, Request, Response};
 use super::file::RouteFile;
 use super::list::generation;
 use super::route::whole;
+use super::settings;
 use crate::error::Error;
 use crate::link::Link;
 use crate::port::Port;
@@ -103,6 +104,13 @@ impl<'a, P: Port> Batches<'a, P> {
         }
         self.tags.push(tag);
         Ok(())
+    }
+
+    /// Adds the settings of a file to the transaction.
+    pub fn settings(&mut self, file: &RouteFile, replace: bool) -> Result<(), Failed> {
+        self.flush()?;
+        let staged = settings::stage(self.link, file, replace);
+        staged.map(|_| ()).map_err(|error| (None, error))
     }
 
     fn send(&mut self) -> Result<(), Failed> {
@@ -287,7 +295,24 @@ pub fn load<P: Port>(
 ) -> Result<u64, Error> {
     let path = file.path().to_path_buf();
     bar.set_length(file.routes());
-    let push = |batches: &mut Batches<'_, P>| push_file(file, batches);
+    let has_settings = !file.settings().is_empty();
+    if mode == Mode::Frames && has_settings {
+        let settings = |batches: &mut Batches<'_, P>| batches.settings(file, false);
+        let made = transaction(
+            link,
+            &Request::Begin { replace: false },
+            None,
+            bar,
+            settings,
+        );
+        made.map_err(|(_, error)| error)?;
+    }
+    let push = |batches: &mut Batches<'_, P>| {
+        if mode != Mode::Frames && has_settings {
+            batches.settings(file, mode == Mode::Replace)?;
+        }
+        push_file(file, batches)
+    };
     let result = match mode {
         Mode::Add => transaction(link, &Request::Begin { replace: false }, None, bar, push),
         Mode::Replace => transaction(link, &Request::Begin { replace: true }, None, bar, push),

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! `save`: writes the table to a file here, or has the appliance save it as its config.
+//! `save`: writes settings and table to a file here, or has the appliance save it as its config.
 
 use std::io::Write;
 use std::path::Path;
@@ -11,6 +11,7 @@ use nl31_wire::{Request, Response};
 use super::apply::ATTEMPTS;
 use super::file::NewFile;
 use super::list::list;
+use super::settings;
 use crate::error::{Error, output};
 use crate::link::{Link, POLL_INTERVAL};
 use crate::port::Port;
@@ -20,6 +21,9 @@ pub fn save<P: Port>(link: &mut Link<P>, path: &Path, bar: &ProgressBar) -> Resu
     let mut file = NewFile::create(path)?;
     for _ in 0..ATTEMPTS {
         bar.set_position(0);
+        for line in settings::configured(link)? {
+            file.line(&line)?;
+        }
         let mut count = 0;
         let result = list(link, &Spec::default(), false, &mut |route| {
             count += 1;
@@ -43,6 +47,9 @@ pub fn save_to<P: Port>(
     for _ in 0..ATTEMPTS {
         bar.set_position(0);
         let mut text = String::new();
+        for line in settings::configured(link)? {
+            text += &format!("{line}\n");
+        }
         let changed = list(link, &Spec::default(), false, &mut |route| {
             bar.inc(1);
             text += &format!("{route}\n");

@@ -155,7 +155,14 @@ fn sorted_routes_take_less_than_a_byte_in_both_directions() {
     )
     .unwrap();
     let plan = plan(&mut link, &mut routes(&file)).unwrap();
-    apply(&mut link, &plan, None, &ProgressBar::hidden()).unwrap();
+    apply(
+        &mut link,
+        &routes(&file),
+        &plan,
+        None,
+        &ProgressBar::hidden(),
+    )
+    .unwrap();
     let applied = traffic(&link) - before;
     assert!(applied < 0.7, "{applied} bytes a route applied");
     assert_eq!(port.routes(), lines);
@@ -179,6 +186,13 @@ fn an_agent_of_before_is_sent_plain_batches_and_lists() {
     assert_eq!(sorted(listed(&mut link, "", false)), lines);
     let none = TestFile::new("older-none", &[]);
     let plan = plan(&mut link, &mut routes(&none)).unwrap();
-    apply(&mut link, &plan, None, &ProgressBar::hidden()).unwrap();
+    apply(
+        &mut link,
+        &routes(&none),
+        &plan,
+        None,
+        &ProgressBar::hidden(),
+    )
+    .unwrap();
     assert!(port.routes().is_empty());
 }

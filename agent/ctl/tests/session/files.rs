@@ -126,13 +126,26 @@ fn the_table_becomes_what_the_file_says() {
     let other = TestPort::to(port.kernel(), 0);
     change(&mut other.open(), Op::Append, "13.0.0.0/8 dev lo").unwrap();
     let faster = port.routes();
-    let stale = apply(&mut link, &planned, None, &ProgressBar::hidden());
+    let stale = apply(
+        &mut link,
+        &routes(&file),
+        &planned,
+        None,
+        &ProgressBar::hidden(),
+    );
     assert!(matches!(stale, Err(Error::Changing)), "{stale:?}");
     // With the agent's socket for it the transaction goes.
     port.kernel().0.borrow_mut().hang_up();
     assert_eq!(port.routes(), faster);
     let again = plan(&mut link, &mut routes(&file)).unwrap();
-    apply(&mut link, &again, None, &ProgressBar::hidden()).unwrap();
+    apply(
+        &mut link,
+        &routes(&file),
+        &again,
+        None,
+        &ProgressBar::hidden(),
+    )
+    .unwrap();
     assert_eq!(port.routes(), wanted);
     assert!(
         plan(&mut link, &mut routes(&file))
@@ -156,11 +169,24 @@ fn a_plan_that_somebody_was_faster_with_is_outdated_and_not_wrong() {
         let planned = plan(&mut link, &mut routes(&file)).unwrap();
         change(&mut other, op, faster).unwrap();
         let left = port.routes();
-        let stale = apply(&mut link, &planned, None, &ProgressBar::hidden());
+        let stale = apply(
+            &mut link,
+            &routes(&file),
+            &planned,
+            None,
+            &ProgressBar::hidden(),
+        );
         assert!(matches!(stale, Err(Error::Changing)), "{stale:?}");
         assert_eq!(port.routes(), left);
         let again = plan(&mut link, &mut routes(&file)).unwrap();
-        apply(&mut link, &again, None, &ProgressBar::hidden()).unwrap();
+        apply(
+            &mut link,
+            &routes(&file),
+            &again,
+            None,
+            &ProgressBar::hidden(),
+        )
+        .unwrap();
         assert_eq!(port.routes(), [wanted]);
         change(&mut link, Op::Delete, wanted).unwrap();
     }
@@ -168,7 +194,14 @@ fn a_plan_that_somebody_was_faster_with_is_outdated_and_not_wrong() {
     let file = TestFile::new("outdated-wrong", &["11.0.0.0/8 dev no-such".into()]);
     let planned = plan(&mut link, &mut routes(&file)).unwrap();
     change(&mut other, Op::Add, there).unwrap();
-    let error = apply(&mut link, &planned, None, &ProgressBar::hidden()).unwrap_err();
+    let error = apply(
+        &mut link,
+        &routes(&file),
+        &planned,
+        None,
+        &ProgressBar::hidden(),
+    )
+    .unwrap_err();
     assert_eq!(error.code(), Some(406), "{error}");
 }
 

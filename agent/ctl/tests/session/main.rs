@@ -10,4 +10,5 @@ mod files;
 mod link;
 mod monitor;
 mod rig;
+mod settings;
 mod transactions;

@@ -262,7 +262,10 @@ fn what_is_stopped_in_the_shell_leaves_the_edits_that_wait() {
 fn who_subscribes_is_told_of_a_commit_that_is_taken_back() {
     let port = TestPort::new(0);
     let mut link = port.open();
-    let done = RolledBack { prefixes: 300 };
+    let done = RolledBack {
+        prefixes: 300,
+        ..RolledBack::default()
+    };
     let tell = || port.0.borrow_mut().program.rolled_back(done);
     tell();
     link.done(&Request::Subscribe { on: true }).unwrap();
@@ -456,7 +459,14 @@ fn what_is_applied_until_it_is_confirmed_is_kept_by_confirm_alone() {
         ("confirm", "11.0.0.0/8 dev lo"),
     ] {
         let planned = plan(&mut link, &mut routes(&file)).unwrap();
-        apply(&mut link, &planned, Some(60), &ProgressBar::hidden()).unwrap();
+        apply(
+            &mut link,
+            &routes(&file),
+            &planned,
+            Some(60),
+            &ProgressBar::hidden(),
+        )
+        .unwrap();
         assert_eq!(port.routes(), ["11.0.0.0/8 dev lo"]);
         printed(|out| console::execute(&mut link, command, out)).unwrap();
         assert_eq!(port.routes(), [kept]);
