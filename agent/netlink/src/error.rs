@@ -22,6 +22,8 @@ pub enum Op {
     Dump,
     Table,
     Port,
+    Link,
+    Address,
     Load,
 }
 
@@ -65,6 +67,16 @@ pub enum ErrorKind {
 }
 
 impl Error {
+    /// An error of a device that does not exist.
+    pub fn no_device(op: Op) -> Self {
+        let kind = ErrorKind::Kernel(Box::new(KernelError {
+            errno: nix::libc::ENODEV,
+            offset: None,
+            text: "no such device".try_into().unwrap_or_default(),
+        }));
+        Self { op, seq: 0, kind }
+    }
+
     /// The error number, if the kernel refused the request.
     pub fn errno(&self) -> Option<i32> {
         match &self.kind {
@@ -89,6 +101,8 @@ impl fmt::Display for Op {
             Self::Dump => "dump",
             Self::Table => "table",
             Self::Port => "port",
+            Self::Link => "link",
+            Self::Address => "address",
             Self::Load => "load",
         })
     }

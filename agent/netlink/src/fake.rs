@@ -15,10 +15,12 @@ use crate::message::{self, Header, Message};
 use crate::paths::Paths;
 use crate::port::Port;
 use crate::request::Datagram;
+use crate::rtnetlink::InterfaceAddress;
 use crate::socket::Inbox;
 use crate::transport::{ReceiveError, Transport};
 
 mod encode;
+mod links;
 mod ports;
 mod routes;
 
@@ -45,6 +47,10 @@ pub struct FakeDevice {
     pub name: DeviceName,
     /// Whether it is up.
     pub up: bool,
+    /// Its largest packet.
+    pub mtu: u32,
+    /// Its addresses.
+    pub addresses: Vec<InterfaceAddress>,
 }
 
 impl FakeDevice {
@@ -54,6 +60,8 @@ impl FakeDevice {
             index,
             name: name.parse().expect("the name of a device"),
             up: true,
+            mtu: 1500,
+            addresses: Vec::new(),
         }
     }
 }
@@ -144,6 +152,11 @@ impl Transport for FakeKernel {
         if self.mute {
             self.out.clear();
         }
+        Ok(())
+    }
+
+    fn rtnetlink(&mut self, request: &[u8], each: &mut dyn FnMut(&[u8]) -> bool) -> io::Result<()> {
+        self.answer_rtnetlink(request, each);
         Ok(())
     }
 

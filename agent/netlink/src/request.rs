@@ -108,6 +108,26 @@ impl Datagram {
         result
     }
 
+    /// Adds a message of another protocol.
+    pub(crate) fn raw(
+        &mut self,
+        kind: u16,
+        flags: u16,
+        seq: u32,
+        payload: &dyn Fn(&mut Self) -> Result<(), Full>,
+    ) -> Result<(), Full> {
+        let start = self.len;
+        let mut header = [0; HEADER_LEN];
+        header[4..6].copy_from_slice(&kind.to_ne_bytes());
+        header[6..8].copy_from_slice(&flags.to_ne_bytes());
+        header[8..12].copy_from_slice(&seq.to_ne_bytes());
+        self.put_array(header)?;
+        payload(self)?;
+        let len = u32::try_from(self.len - start).map_err(|_| Full)?;
+        self.bytes[start..start + 4].copy_from_slice(&len.to_ne_bytes());
+        Ok(())
+    }
+
     /// Sets flags in the header of the message that starts at byte `offset`.
     pub(crate) fn set_flags(&mut self, offset: usize, flags: u16) {
         let at = offset + 6;

@@ -13,6 +13,7 @@ use nix::sys::socket::{setsockopt, sockopt};
 
 use crate::abi::*;
 use crate::message::{self, Malformed, Message};
+use crate::rtnetlink;
 use crate::transport::{ReceiveError, Transport};
 
 /// The kernel builds datagrams of a dump of up to this many bytes
@@ -201,6 +202,10 @@ impl Connection {
 }
 
 impl Transport for Connection {
+    fn rtnetlink(&mut self, request: &[u8], each: &mut dyn FnMut(&[u8]) -> bool) -> io::Result<()> {
+        rtnetlink::exchange(request, each)
+    }
+
     fn another(&self) -> io::Result<Option<Box<dyn Transport>>> {
         Ok(Some(Box::new(Self::open()?)))
     }

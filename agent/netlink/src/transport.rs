@@ -16,6 +16,16 @@ pub trait Transport {
     /// without one. A deadline that has passed already asks without waiting.
     fn receive(&mut self, deadline: Instant) -> Result<Option<Message>, ReceiveError>;
 
+    /// Sends a request of rtnetlink to the same kernel, and calls `each` with the datagrams of
+    /// its answer, until that gives `true`.
+    fn rtnetlink(
+        &mut self,
+        _request: &[u8],
+        _each: &mut dyn FnMut(&[u8]) -> bool,
+    ) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
     /// A second connection to the same kernel, closed when dropped; `None` if there can be
     /// only one.
     fn another(&self) -> io::Result<Option<Box<dyn Transport>>> {
@@ -30,6 +40,10 @@ impl<T: Transport + ?Sized> Transport for Box<T> {
 
     fn receive(&mut self, deadline: Instant) -> Result<Option<Message>, ReceiveError> {
         (**self).receive(deadline)
+    }
+
+    fn rtnetlink(&mut self, request: &[u8], each: &mut dyn FnMut(&[u8]) -> bool) -> io::Result<()> {
+        (**self).rtnetlink(request, each)
     }
 
     fn another(&self) -> io::Result<Option<Box<dyn Transport>>> {

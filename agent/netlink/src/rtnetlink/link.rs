@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Links: the devices of Linux, their state and their counters.
+
+use nix::libc;
+use nl31_route::DeviceName;
+
+use super::message::KINDS;
+use crate::abi::*;
+use crate::client::Client;
+use crate::error::{Error, ErrorKind, Op};
+use crate::message::{Attribute, Malformed, array, attributes, device_name};
+use crate::transport::Transport;
+
+/// Links that [`Client::links`] gives at most.
+pub const LINKS_MAX: usize = 1024;
+
+/// Bytes of `struct ifinfomsg`.
+pub(crate) const HEAD: usize = 16;
+
+/// Longest hardware address that is kept.
+const MAC_MAX: usize = 8;
+
+/// The settings of a link that a request names; others keep their value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LinkSpec {
+    /// The device.
+    pub device: DeviceName,
+    /// Whether it is switched on.
+    pub up: Option<bool>,
+    /// Largest packet in bytes.
+    pub mtu: Option<u32>,
+}
+
+/// A link, as the kernel describes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// Index of the device.
+    pub index: u32,
+    /// Its name.
+    pub device: DeviceName,
+    /// Whether it is switched on.
+    pub up: bool,
+    /// Whether there is something at the other end.
+    pub carrier: bool,
+    /// Largest packet in bytes.
+    pub mtu: u32,
+    /// The hardware address; empty where there is none.
+    pub mac: heapless::Vec<u8, MAC_MAX>,
+    /// Its packets.
+    pub counters: LinkCounters,
+}
+
+/// Packets of a link since it exists, see `struct rtnl_link_stats64`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LinkCounters([u64; 8]);
+
+impl LinkCounters {
+    /// The names, in the order of the kernel's structure.
+    const NAMES: [&'static str; 8] = [
+        "received",
+        "sent",
+        "received-bytes",
+        "sent-bytes",
+        "receive-errors",
+        "send-errors",
+        "receive-dropped",
+        "send-dropped",
+    ];
+
+    /// The counters with their names.
+    pub fn named(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        Self::NAMES.into_iter().zip(self.0)
+    }
+}
+
+/// The link in a message.
+fn decode(payload: &[u8]) -> Result<Link, Malformed> {
+    let (head, rest) = payload
+        .split_first_chunk::<HEAD>()
+        .ok_or(Malformed::new("link without a head"))?;
+    let word = |at: usize| u32::from_ne_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
+    let (index, flags) = (word(4), word(8));
+    let mut device = None;
+    let mut mtu = 0;
+    let mut mac = heapless::Vec::new();
+    let mut counters = LinkCounters::default();
+    for attribute in attributes(rest) {
+        let Attribute { kind, payload, .. } = attribute?;
+        match kind {
+            libc::IFLA_IFNAME => device = Some(device_name(payload)?),
+            libc::IFLA_MTU => mtu = u32::from_ne_bytes(array(payload)?),
+            libc::IFLA_ADDRESS => {
+                mac = heapless::Vec::from_slice(payload).unwrap_or_default();
+            }
+            libc::IFLA_STATS64 => {
+                let numbers = payload.chunks_exact(8);
+                for (counter, bytes) in counters.0.iter_mut().zip(numbers) {
+                    *counter = u64::from_ne_bytes(array(bytes)?);
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(Link {
+        index,
+        device: device.ok_or(Malformed::new("link without a name"))?,
+        up: flags & libc::IFF_UP as u32 != 0,
+        carrier: flags & libc::IFF_LOWER_UP as u32 != 0,
+        mtu,
+        mac,
+        counters,
+    })
+}
+
+/// `struct ifinfomsg`.
+pub(crate) fn head(index: u32, flags: u32, changed: u32) -> [u8; HEAD] {
+    let mut head = [0; HEAD];
+    head[4..8].copy_from_slice(&index.to_ne_bytes());
+    head[8..12].copy_from_slice(&flags.to_ne_bytes());
+    head[12..16].copy_from_slice(&changed.to_ne_bytes());
+    head
+}
+
+impl<T: Transport> Client<T> {
+    /// All links, the first [`LINKS_MAX`], in the order of their indices.
+    pub fn links(&mut self) -> Result<Vec<Link>, Error> {
+        let mut links = Vec::new();
+        self.rtnetlink(
+            Op::Link,
+            KINDS.get_link,
+            NLM_F_DUMP,
+            &|request| request.put(&head(0, 0, 0)),
+            &mut |kind, payload| {
+                if kind == KINDS.new_link && links.len() < LINKS_MAX {
+                    links.push(decode(payload).map_err(|error| Error {
+                        op: Op::Link,
+                        seq: 0,
+                        kind: ErrorKind::Malformed(error),
+                    })?);
+                }
+                Ok(())
+            },
+        )?;
+        Ok(links)
+    }
+
+    /// Changes what `spec` names of the link of this index.
+    pub fn set_link(&mut self, index: u32, spec: &LinkSpec) -> Result<(), Error> {
+        let up = libc::IFF_UP as u32;
+        let (flags, changed) = match spec.up {
+            Some(true) => (up, up),
+            Some(false) => (0, up),
+            None => (0, 0),
+        };
+        self.rtnetlink(
+            Op::Link,
+            KINDS.set_link,
+            NLM_F_ACK,
+            &|request| {
+                request.put(&head(index, flags, changed))?;
+                match spec.mtu {
+                    Some(mtu) => request.attribute(libc::IFLA_MTU, &mtu.to_ne_bytes()),
+                    None => Ok(()),
+                }
+            },
+            &mut |_, _| Ok(()),
+        )
+    }
+}
