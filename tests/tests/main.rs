@@ -9,6 +9,7 @@ mod disk;
 mod forward;
 mod kunit;
 mod lab;
+mod links;
 mod memory;
 mod microcontroller;
 mod newcomer;

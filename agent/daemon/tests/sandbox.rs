@@ -20,6 +20,7 @@ use nix::sys::eventfd::EventFd;
 use nl31_agent::platform::devices::{Devices, SystemDevices};
 use nl31_agent::platform::exit_reason;
 use nl31_agent::platform::sandbox::{self, User, Writable, system_calls};
+use nl31_netlink::rtnetlink::{LinkEvents, exchange};
 
 /// A folder of its own for each test, gone with it.
 struct Folder(PathBuf);
@@ -144,6 +145,25 @@ fn devices_and_the_kernels_sockets() {
         assert!(found && SystemDevices.index(&"lo".parse().unwrap()).is_some());
         // Where the module is not there.
         let _ = nl31_netlink::Connection::open_events();
+    });
+}
+
+#[test]
+fn links_and_their_events() {
+    allowed("rtnetlink", |_| {
+        assert!(LinkEvents::open().unwrap().drain().is_ok());
+        // RTM_GETLINK of all links, and an empty `struct ifinfomsg`.
+        let mut request = [0; 32];
+        request[0] = 32;
+        request[4..6].copy_from_slice(&libc::RTM_GETLINK.to_ne_bytes());
+        request[6..8].copy_from_slice(&0x301_u16.to_ne_bytes());
+        let mut heard = 0;
+        exchange(&request, &mut |datagram| {
+            heard += datagram.len();
+            true
+        })
+        .unwrap();
+        assert!(heard > 32);
     });
 }
 

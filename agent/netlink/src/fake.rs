@@ -77,6 +77,8 @@ pub struct FakeKernel {
     pub ports: Vec<Port>,
     /// Whether the client may make changes.
     pub admin: bool,
+    /// No port begins to forward.
+    pub refuses_forwarding: bool,
     /// Most prefixes.
     pub max_routes: u32,
     /// Requests are taken and not answered.
@@ -122,6 +124,7 @@ impl Default for FakeKernel {
             devices: vec![FakeDevice::new(1, "lo"), FakeDevice::new(2, "eth0")],
             ports: Vec::new(),
             admin: true,
+            refuses_forwarding: false,
             max_routes: u32::MAX,
             mute: false,
             overrun: false,

@@ -65,6 +65,10 @@ impl Transport for Kernel {
     fn receive(&mut self, deadline: Instant) -> Result<Option<Message>, ReceiveError> {
         self.0.borrow_mut().receive(deadline)
     }
+
+    fn rtnetlink(&mut self, request: &[u8], each: &mut dyn FnMut(&[u8]) -> bool) -> io::Result<()> {
+        self.0.borrow_mut().rtnetlink(request, each)
+    }
 }
 
 impl Host for Kernel {

@@ -25,7 +25,8 @@ use crate::config::file::Lines;
 use crate::config::locations::Files;
 use crate::config::saved_form::SavedForm;
 use crate::config::settings::file::Locked;
-use crate::config::settings::transaction::{self, Before};
+use crate::config::settings::kernel;
+use crate::config::settings::transaction::Before;
 use crate::grammar::{self, SettingChange};
 use crate::platform::atomic_file::{Replacement, remove};
 use crate::platform::devices::{Cached, Devices};
@@ -225,7 +226,7 @@ pub fn roll_back<T: Transport>(
             }
             Err(error) => return Err(error),
             Ok(mut done) => {
-                restore_settings(client, files, &mut done)?;
+                restore_settings(client, devices, files, &mut done)?;
                 remove(path).map_err(from_io)?;
                 return Ok(done);
             }
@@ -236,16 +237,17 @@ pub fn roll_back<T: Transport>(
 /// Restores the settings of the file, as far as the kernel permits.
 fn restore_settings<T: Transport>(
     client: &mut Client<T>,
+    devices: &dyn Devices,
     files: &Files,
     done: &mut RolledBack,
 ) -> Result<(), Error> {
     let damaged = || from_io(io::ErrorKind::InvalidData.into());
     let mut lines = Lines::open(&files.undo()).map_err(from_io)?;
-    let (mut kernel, mut configured) = (Vec::new(), Vec::new());
+    let (mut in_kernel, mut configured) = (Vec::new(), Vec::new());
     while lines.advance().map_err(|_| damaged())? {
         let line = lines.text();
         let (all, line) = if let Some(line) = line.strip_prefix(KERNEL) {
-            (&mut kernel, line)
+            (&mut in_kernel, line)
         } else if let Some(line) = line.strip_prefix(CONFIGURED) {
             (&mut configured, line)
         } else {
@@ -257,7 +259,7 @@ fn restore_settings<T: Transport>(
             made: line.starts_with('+'),
         });
     }
-    if kernel.is_empty() {
+    if in_kernel.is_empty() {
         return Ok(());
     }
     let mut file = Locked::open(&files.settings()).map_err(from_io)?;
@@ -267,11 +269,11 @@ fn restore_settings<T: Transport>(
     }
     file.configured.revision += 1;
     file.write().map_err(from_io)?;
-    let left = transaction::restore(client, kernel.iter().rev());
+    let (restored, left) = kernel::restore(client, devices, &in_kernel);
     if !left.is_empty() {
         log::error!("roll-back: {}", left.text());
     }
-    done.settings = kernel.len();
+    done.settings = restored;
     done.is_partial = !left.is_empty();
     file.finish().map_err(from_io)
 }

@@ -2,7 +2,7 @@
 //! Parses lines of the console that change routes and settings.
 
 use nl31_netlink::{Add, Change, Device, Route, Spec};
-use nl31_route::{DeviceName, ParseError, Parsed, Part, PassedOver, Syntax};
+use nl31_route::{DeviceName, ParseError, Parsed, Part, PassedOver, Syntax, words};
 
 use crate::grammar::codes::{self, Code};
 use crate::grammar::{self, ALL, Action, Arguments, Command, GrammarError, LONGER, SettingChange};
@@ -149,6 +149,14 @@ pub fn edit(
 ) -> Result<(Edit, PassedOver), Fault> {
     if grammar::is_setting(command.action) {
         let change = grammar::setting_change(command, line, start, false)?;
+        let device = change.setting.device();
+        // What waits for a device may be ended without it.
+        if change.made && devices.index(device).is_none() {
+            let mut words = words(line, start);
+            let word = words.find(|word| word.text.parse().as_ref() == Ok(device));
+            let (column, len) = word.map_or((start, 0), |word| (word.column, word.text.len()));
+            return Err(Fault::NoDevice(device.clone(), column, len));
+        }
         return Ok((Edit::Setting(change), PassedOver::default()));
     }
     let (change, passed_over) = change(command, line, start, devices)?;
@@ -245,6 +253,10 @@ mod tests {
         assert_eq!(read("route flush all"), "DeleteAll None None");
         assert_eq!(read("po se eth0 u str"), "true port set eth0 urpf strict");
         assert_eq!(read("port del eth0"), "false port set eth0");
+        assert_eq!(
+            read("port set eth7 urpf off"),
+            "(9, 4) device eth7 does not exist"
+        );
     }
 
     #[test]

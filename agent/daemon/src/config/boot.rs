@@ -27,7 +27,7 @@ use super::file::{self, ConfigError, ConfigErrorKind};
 use super::load::Loading;
 use super::locations::Files;
 use super::marker::LoadedMarker;
-use super::settings::transaction::SettingErrorKind;
+use super::settings::error::SettingErrorKind;
 use super::waiting::Waiting;
 use crate::platform::atomic_file::Replacement;
 use crate::platform::devices::Devices;

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use nix::libc;
 use nl31_route::{ParseErrorKind, Parsed, PassedOver, Syntax, without_comment};
 
-use super::settings::transaction::{SettingError, SettingErrorKind};
+use super::settings::error::{SettingError, SettingErrorKind};
 use crate::grammar::{self, GrammarErrorKind, Setting};
 
 /// Longest line in bytes, with what is behind `#`.

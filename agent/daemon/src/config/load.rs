@@ -15,9 +15,8 @@ use nl31_route::PassedOver;
 use super::file::{ConfigError, ConfigErrorKind, Entry, Fault, Lines};
 use super::locations::Files;
 use super::settings::Settings;
-use super::settings::transaction::{
-    CHANGES_MAX, Left, SettingError, SettingErrorKind, Transaction,
-};
+use super::settings::error::{CHANGES_MAX, Left, SettingError, SettingErrorKind};
+use super::settings::transaction::Transaction;
 use super::waiting::Waiting;
 use crate::grammar::{Setting, SettingChange};
 use crate::platform::devices::{Cached, Devices};
@@ -80,17 +79,15 @@ impl Loading {
         self.configured.all().len() as u64
     }
 
-    /// At the end: settings that the kernel refused after the routes were published.
+    /// Settings that the kernel refused after the routes were published; or that could not be
+    /// taken back, after an error.
     pub fn left(&self) -> &Left {
         &self.left
     }
 
     /// Aborts the load; nothing is applied, but for what is logged.
-    pub fn abort<T: Transport>(&mut self, client: &mut Client<T>) {
-        let left = self.take_back(client);
-        if !left.is_empty() {
-            log::error!("{}: not taken back: {}", self.path.display(), left.text());
-        }
+    pub fn abort<T: Transport>(&mut self, client: &mut Client<T>, devices: &dyn Devices) {
+        self.take_back(client, devices);
         if let Some(load) = &mut self.load
             && let Err(error) = load.abort(client)
         {
@@ -118,14 +115,11 @@ impl Loading {
         let result = self.lines(client, &mut Cached::new(devices));
         result.map_err(|(column, kind)| {
             if is_kernel(&kind) {
-                let left = self.take_back(client);
-                if !left.is_empty() {
-                    log::error!("{}: not taken back: {}", self.path.display(), left.text());
-                }
+                self.take_back(client, devices);
             } else {
                 // Abort the transaction; if that fails too, the kernel drops it at its
                 // time limit.
-                self.abort(client);
+                self.abort(client, devices);
             }
             let whole_file = matches!(kind, ConfigErrorKind::Io(_));
             let mut place = (!whole_file).then_some((self.lines.number(), column + 1));
@@ -251,10 +245,12 @@ impl Loading {
         }
     }
 
-    fn take_back<T: Transport>(&mut self, client: &mut Client<T>) -> Left {
-        match self.transaction.take() {
-            Some(mut transaction) => transaction.take_back(client),
-            None => Left::default(),
+    fn take_back<T: Transport>(&mut self, client: &mut Client<T>, devices: &dyn Devices) {
+        if let Some(mut transaction) = self.transaction.take() {
+            self.left = transaction.take_back(client, devices);
+            if !self.left.is_empty() {
+                log::error!("{}{}", self.path.display(), self.left);
+            }
         }
     }
 }

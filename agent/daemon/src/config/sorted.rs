@@ -13,7 +13,7 @@ use nl31_route::{DeviceName, append_index};
 
 use crate::config::file::{ConfigError, ConfigErrorKind, Entry, Fault, Lines};
 use crate::config::settings::Settings;
-use crate::config::settings::transaction::{SettingError, SettingErrorKind};
+use crate::config::settings::error::{SettingError, SettingErrorKind};
 use crate::grammar::{Setting, SettingChange};
 
 /// Routes picked in one pass.

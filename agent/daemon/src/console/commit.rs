@@ -13,7 +13,8 @@ use crate::candidate::confirmed_commit;
 use crate::candidate::edit::{self, Edit, Fault};
 use crate::candidate::edit_log::{Candidate, CandidateError};
 use crate::config::file::Lines;
-use crate::config::settings::transaction::{SettingError, Transaction};
+use crate::config::settings::error::{Left, SettingError};
+use crate::config::settings::transaction::Transaction;
 use crate::grammar::codes::{self, Code};
 use crate::grammar::{self, Command, SettingChange};
 use crate::platform::devices::Cached;
@@ -328,13 +329,10 @@ impl<T: Transport> Console<T> {
         }
         match self.ask(|client| commit.load.finish(client)) {
             Ok(_) => {
-                if let (Some(settings), Some(client)) = (commit.settings.take(), &mut self.client) {
-                    let left = settings.finish(client);
-                    if !left.is_empty() {
-                        log::error!("commit: {}", left.text());
-                        self.data(format_args!("* not made: {}", left.text()));
-                    }
-                }
+                let left = match (commit.settings.take(), &mut self.client) {
+                    (Some(settings), Some(client)) => settings.finish(client),
+                    _ => Left::default(),
+                };
                 let edits = self
                     .candidate
                     .take()
@@ -342,6 +340,14 @@ impl<T: Transport> Console<T> {
                 let edits = Counted(edits.into(), "edit");
                 log::info!("committed {edits}");
                 match commit.purpose {
+                    _ if !left.is_empty() => {
+                        log::error!("commit: {}", left.text());
+                        let text = left.text();
+                        self.status(
+                            codes::PARTLY,
+                            format_args!("committed {edits}, but not: {text}"),
+                        );
+                    }
                     _ if edits.0 == 0 => {
                         self.shared.forget_unconfirmed();
                         self.status(codes::NOTHING, format_args!("there were no edits"));
@@ -356,14 +362,17 @@ impl<T: Transport> Console<T> {
                 }
             }
             Err(error) => {
-                if let (Some(mut settings), Some(client)) =
-                    (commit.settings.take(), &mut self.client)
-                {
-                    let left = settings.take_back(client);
-                    if !left.is_empty() {
-                        log::error!("commit: not taken back: {}", left.text());
-                        self.data(format_args!("* not taken back: {}", left.text()));
+                let left = match (commit.settings.take(), &mut self.client) {
+                    (Some(mut settings), Some(client)) => {
+                        settings.take_back(client, &*self.devices)
                     }
+                    _ => Left::default(),
+                };
+                if !left.is_empty() {
+                    log::error!("commit{left}");
+                    // The roll-back, if there is one, tries again.
+                    let text = format_args!("{}{left}", Reason(&error));
+                    return self.status(Code::of(&error), text);
                 }
                 if error.errno().is_some() {
                     self.shared.forget_unconfirmed();

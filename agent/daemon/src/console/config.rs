@@ -129,7 +129,7 @@ impl<T: Transport> Console<T> {
             return;
         };
         if std::mem::take(&mut self.stop) {
-            loading.abort(client);
+            loading.abort(client, &*self.devices);
             return self.status(
                 codes::STOPPED,
                 format_args!("stopped; the table is unchanged"),
@@ -156,14 +156,22 @@ impl<T: Transport> Console<T> {
                 if !loading.left().is_empty() {
                     let left = loading.left().text();
                     log::error!("{path}: {left}");
-                    self.data(format_args!("* not made: {left}"));
+                    let text =
+                        format_args!("loaded {routes}{settings} from {path}, but not: {left}");
+                    return self.status(codes::PARTLY, text);
                 }
                 self.done(
                     passed_over,
                     format_args!("loaded {routes}{settings} from {path}"),
                 );
             }
-            Err(error) => self.config_failed(&error),
+            Err(error) => {
+                if !loading.left().is_empty() {
+                    let left = loading.left().text();
+                    self.data(format_args!("* not taken back: {left}"));
+                }
+                self.config_failed(&error);
+            }
         }
     }
 

@@ -16,6 +16,7 @@ pub mod editor;
 mod info;
 mod intake;
 mod json;
+mod links;
 mod lock;
 mod notices;
 mod page;

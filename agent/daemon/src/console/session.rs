@@ -22,6 +22,7 @@ use super::diff::{CandidateDiff, ConfigDiff};
 use super::editor::{DRAWN_MAX, Editor, LINE_MAX, Line, Request};
 use super::info::{Log, Topic};
 use super::intake::{Intake, Verdict};
+use super::links::LinkList;
 use super::lock::{self, Lock};
 use super::ports::PortList;
 use super::prompt::{PROMPT, Shown};
@@ -73,6 +74,7 @@ pub(super) enum Running {
     Paused(Box<Running>),
     Show(Box<Show>),
     Ports(Box<PortList>),
+    Links(Box<LinkList>),
     /// The configured settings, from this one on.
     Config(Box<(Configured, usize)>),
     /// A log, from this line on.
@@ -216,7 +218,7 @@ impl<T: Transport> Console<T> {
             Running::Commit(mut commit) => self.abandon(&mut commit.load),
             Running::Load(mut loading) => {
                 if let Some(client) = &mut self.client {
-                    loading.abort(client);
+                    loading.abort(client, &*self.devices);
                 }
             }
             _ => {}
@@ -276,6 +278,7 @@ impl<T: Transport> Console<T> {
                 | Running::Log(..)
                 | Running::Help(..)
                 | Running::Ports(_)
+                | Running::Links(_)
                 | Running::Config(_)
         ) {
             if matches!(self.running, Running::Paused(_)) {
@@ -445,6 +448,7 @@ impl<T: Transport> Console<T> {
                 }
                 Running::Log(log, next) => self.log(log, next),
                 Running::Ports(list) => self.ports(list),
+                Running::Links(list) => self.links(list),
                 Running::Config(list) => self.config_show(list),
                 Running::Help(topic, next) => self.help_on(topic, next),
                 running => {

@@ -6,8 +6,9 @@ use nl31_route::words;
 
 use super::reply::Counted;
 use super::session::{Console, LINES_PER_STEP, Running};
+use crate::config::settings::error::{SettingError, SettingErrorKind};
 use crate::config::settings::file::Configured;
-use crate::config::settings::transaction::{SettingError, SettingErrorKind, Transaction};
+use crate::config::settings::transaction::Transaction;
 use crate::grammar::codes;
 use crate::grammar::{self, Command, Setting, SettingChange};
 
@@ -33,7 +34,8 @@ impl<T: Transport> Console<T> {
         match result {
             Ok(left) if !left.is_empty() => {
                 let text = left.text();
-                self.status(codes::REFUSED, format_args!("made in part: {text}"));
+                log::error!("{text}");
+                self.status(codes::PARTLY, format_args!("made, but not: {text}"));
             }
             Ok(_) => self.setting_changed(&change),
             Err(error) => self.setting_failed(line, start, &error),
@@ -45,6 +47,10 @@ impl<T: Transport> Console<T> {
             Setting::Port(spec) if !made => {
                 let device = &spec.device;
                 self.status(codes::DONE, format_args!("{device} is no port any more"));
+            }
+            Setting::Address(address, device) if !made => {
+                let text = format_args!("{device} has no address {address} any more");
+                self.status(codes::DONE, text);
             }
             setting => self.status(codes::DONE, format_args!("{}", setting.name())),
         }

@@ -14,7 +14,8 @@ use super::session::Program;
 use crate::candidate::confirmed_commit::{self, Recorder};
 use crate::candidate::flush::flush;
 use crate::config::locations::Files;
-use crate::config::settings::transaction::{CHANGES_MAX, SettingError, Transaction};
+use crate::config::settings::error::{CHANGES_MAX, SettingError};
+use crate::config::settings::transaction::Transaction;
 use crate::grammar::{self, CONFIRM_SECONDS_MAX, GrammarError, SettingChange, codes};
 use crate::platform::devices::{Cached, Devices};
 
@@ -401,7 +402,8 @@ impl<H: Host> Program<H> {
                         loaded.added + u32::from(replaces) + changes.len() as u32
                     }
                     Err(error) => {
-                        let left = settings.map(|mut settings| settings.take_back(&mut client));
+                        let left = settings
+                            .map(|mut settings| settings.take_back(&mut client, &*self.devices));
                         if let Some(left) = left.filter(|left| !left.is_empty()) {
                             log::error!("commit: not taken back: {}", left.text());
                         }

@@ -9,7 +9,7 @@ use nl31_wire::limits::ERROR_MAX;
 use nl31_wire::{BadItems, code};
 
 use crate::config::save::SaveError;
-use crate::config::settings::transaction::SettingError;
+use crate::config::settings::error::SettingError;
 use crate::console::Reason;
 use crate::grammar::codes::{self, Code};
 use crate::platform::printable::printable;

@@ -5,7 +5,7 @@
 use std::fmt;
 
 use nix::libc;
-use nl31_netlink::{Error, ErrorKind};
+use nl31_netlink::{Error, ErrorKind, Op};
 
 /// How a command ended: `I` success, `W` success with a warning, `E` failure without any
 /// change.
@@ -47,11 +47,14 @@ codes! {
     STOPPED = Warning 206 "stopped with Ctrl-C: the output is incomplete, and nothing was changed";
     UNSAVED = Warning 207 "confirmed, but the config could not be saved";
     PASSED_OVER = Warning 208 "done; words that only iproute2's lists show were ignored";
+    PARTLY = Warning 209 "done, but for the settings that the text names";
     SYNTAX = Error 400 "the line was not understood";
     LOCKED_OUT = Error 401 "the line is locked until the PIN is typed";
     DENIED = Error 403 "not permitted here, or by the kernel: changes need CAP_NET_ADMIN";
     NO_ROUTE = Error 404 "no such route, or no route to the address";
+    NO_ADDRESS = Error 405 "the device has no such address";
     NO_DEVICE = Error 406 "no such device";
+    HAS_ADDRESS = Error 408 "the device has the address already";
     EXISTS = Error 409 "the route exists already";
     SEVERAL = Error 410 "the prefix has several paths: name one";
     NOT_OPEN = Error 412 "no edits are open, or nothing waits to be confirmed";
@@ -72,7 +75,11 @@ impl Code {
         match &error.kind {
             ErrorKind::Absent => ABSENT,
             ErrorKind::TimedOut => TIMEOUT,
-            ErrorKind::Kernel(kernel) => Self::of_errno(kernel.errno),
+            ErrorKind::Kernel(kernel) => match (error.op, kernel.errno) {
+                (Op::Address, libc::EEXIST) => HAS_ADDRESS,
+                (Op::Address, libc::EADDRNOTAVAIL) => NO_ADDRESS,
+                (_, errno) => Self::of_errno(errno),
+            },
             _ => BROKEN,
         }
     }

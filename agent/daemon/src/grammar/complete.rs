@@ -3,7 +3,9 @@
 
 use nl31_route::{Match, Protocol, Syntax, Value, Word, match_word, words};
 
+use super::device_word::DEV;
 use super::level::Level;
+use super::link_line;
 use super::parse::{command, descend};
 use super::port_line;
 use super::table::{Arguments, CODES, COMMANDS, CONFIRMED, Command};
@@ -113,15 +115,40 @@ pub fn suggestions(
                 });
             }
         }
-        Arguments::Device | Arguments::Port => {
+        Arguments::DeviceAddress => match (before.next(), before.next(), before.next()) {
+            (None, ..) => each(Suggestion {
+                text: "ADDRESS/LEN",
+                help: "an address with its length, like 192.0.2.1/24",
+                literal: false,
+            }),
+            (_, None, _) => literal(link_line::DEVICE[0].word, link_line::DEVICE[0].help),
+            (_, _, None) => devices.names(&mut |name| literal(name, "")),
+            _ => {}
+        },
+        Arguments::Listed(json) => {
+            let mut names = true;
+            for word in before {
+                if word.text == json[0].word {
+                    return begun;
+                }
+                names = word.text == DEV;
+            }
+            if names {
+                devices.names(&mut |name| literal(name, ""));
+            }
+            literal(json[0].word, json[0].help);
+        }
+        Arguments::Device | Arguments::Port | Arguments::Link => {
             let mut device = before.next();
-            if device.is_some_and(|word| word.text == port_line::DEV) {
+            if device.is_some_and(|word| word.text == DEV) {
                 device = before.next();
             }
             if device.is_none() {
                 devices.names(&mut |name| literal(name, ""));
             } else if matches!(arguments, Arguments::Port) {
                 port_suggestions(before, &mut literal);
+            } else if matches!(arguments, Arguments::Link) {
+                link_suggestions(before, each);
             }
         }
         Arguments::Command => {
@@ -173,6 +200,41 @@ fn port_suggestions<'a>(
         .filter(|(_, given)| !given)
     {
         literal(setting.word, setting.help);
+    }
+}
+
+/// Settings that are not given yet, or the value of the last one.
+fn link_suggestions<'a>(
+    mut before: impl Iterator<Item = Word<'a>>,
+    each: &mut dyn FnMut(Suggestion<'_>),
+) {
+    let mut given = [false; link_line::SETTINGS.len()];
+    while let Some(word) = before.next() {
+        let Ok(setting) = link_line::setting(word, false) else {
+            return;
+        };
+        given[setting] = true;
+        // `up` and `down` exclude each other.
+        given[0] |= given[1];
+        given[1] |= given[0];
+        if link_line::SETTINGS[setting].value != Value::None && before.next().is_none() {
+            return each(Suggestion {
+                text: "NUMBER",
+                help: "bytes, from 68 to 65536",
+                literal: false,
+            });
+        }
+    }
+    for (setting, _) in link_line::SETTINGS
+        .iter()
+        .zip(given)
+        .filter(|(_, given)| !given)
+    {
+        each(Suggestion {
+            text: setting.word,
+            help: setting.help,
+            literal: true,
+        });
     }
 }
 
@@ -292,7 +354,7 @@ mod tests {
             offered(""),
             (
                 0,
-                "greet ping route port config begin diff check commit confirm rollback save load factory-reset \
+                "greet ping route link address port config begin diff check commit confirm rollback save load factory-reset \
                  monitor stats log version help terminal exit reboot"
                     .into()
             )
@@ -334,6 +396,16 @@ mod tests {
         assert_eq!(offered("port set eth0 forwarding "), (25, "on off".into()));
         assert_eq!(offered("port set eth0 forwarding on ").1, "urpf");
         assert_eq!(offered("port del eth0 "), (14, "".into()));
+        assert_eq!(offered("link set dev "), (13, "lo eth0".into()));
+        assert_eq!(offered("link set eth0 "), (14, "up down mtu".into()));
+        assert_eq!(offered("link set eth0 down mtu "), (23, "NUMBER".into()));
+        assert_eq!(offered("link set eth0 down ").1, "mtu");
+        assert_eq!(offered("link show "), (10, "lo eth0 json".into()));
+        assert_eq!(offered("address show eth0 ").1, "json");
+        assert_eq!(offered("address show json ").1, "");
+        assert_eq!(offered("address add "), (12, "ADDRESS/LEN".into()));
+        assert_eq!(offered("address add ::1/64 ").1, "dev");
+        assert_eq!(offered("address add ::1/64 dev ").1, "lo eth0");
         assert_eq!(offered("monitor "), (8, "on off".into()));
         assert_eq!(offered("monitor on "), (11, "".into()));
         assert_eq!(
@@ -345,7 +417,7 @@ mod tests {
         assert_eq!(offered("commit confirmed "), (17, "SECONDS".into()));
         assert_eq!(offered("load "), (5, "FILE".into()));
         assert_eq!(offered("terminal 24 "), (12, "COLUMNS".into()));
-        assert_eq!(offered("ip "), (3, "route".into()));
+        assert_eq!(offered("ip "), (3, "route link address".into()));
         assert_eq!(offered("route get 10.0.0.1 "), (19, "json".into()));
         assert_eq!(offered("ping "), (5, "".into()));
         assert_eq!(offered("nonsense "), (9, "".into()));

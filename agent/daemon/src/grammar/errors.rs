@@ -6,7 +6,7 @@ use std::fmt;
 use nl31_route::{Keyword, Word};
 
 use super::level::Level;
-use super::limits::{CONFIRM_SECONDS_MAX, TERMINAL_SIZE_MAX};
+use super::limits::{CONFIRM_SECONDS_MAX, MTU_MAX, MTU_MIN, TERMINAL_SIZE_MAX};
 
 /// An error of a command line.
 #[derive(Debug, PartialEq, Eq)]
@@ -62,6 +62,10 @@ pub enum GrammarErrorKind {
     NoSize,
     /// Not the name of a device.
     NoDevice,
+    /// Not an address with its length.
+    NoAddress,
+    /// Not an MTU.
+    NoMtu,
 }
 
 impl fmt::Display for GrammarErrorKind {
@@ -101,6 +105,10 @@ impl fmt::Display for GrammarErrorKind {
             }
             Self::Excess => f.write_str("expected the end of the line"),
             Self::NoDevice => f.write_str("expected the name of a device"),
+            Self::NoAddress => {
+                f.write_str("expected an address with its length, like 192.0.2.1/24")
+            }
+            Self::NoMtu => write!(f, "expected bytes, from {MTU_MIN} to {MTU_MAX}"),
             Self::NoSize => write!(f, "expected a number from 0 to {TERMINAL_SIZE_MAX}"),
             Self::NoSeconds => write!(f, "expected seconds, from 1 to {CONFIRM_SECONDS_MAX}"),
             Self::NotOneOf(keywords) => {

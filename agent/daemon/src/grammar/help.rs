@@ -24,6 +24,9 @@ impl fmt::Display for Command {
             Arguments::File => f.write_str(" [FILE]"),
             Arguments::Size => f.write_str(" [ROWS [COLUMNS]]"),
             Arguments::Device => f.write_str(" NAME"),
+            Arguments::Link => f.write_str(" NAME [up|down] [mtu NUMBER]"),
+            Arguments::DeviceAddress => f.write_str(" ADDRESS/LEN dev NAME"),
+            Arguments::Listed(json) => write!(f, " [NAME] [{}]", json[0].word),
             Arguments::Port => {
                 f.write_str(" NAME")?;
                 for (index, setting) in port_line::SETTINGS.iter().enumerate() {

@@ -9,9 +9,12 @@ use super::table::{COMMANDS, Command};
 pub struct Level {
     pub(super) index: usize,
     pub(super) depth: usize,
-    /// After `ip`: only commands on routes.
+    /// After `ip`: only commands that iproute2 has.
     pub(super) ip: bool,
 }
+
+/// First words of the commands that iproute2 has.
+const IP_WORDS: [&str; 3] = ["route", "link", "address"];
 
 impl Level {
     pub(super) const TOP: Self = Self {
@@ -27,7 +30,7 @@ impl Level {
             .enumerate()
             .filter(move |(_, command)| command.words.len() > self.depth)
             .filter(move |(_, command)| &command.words[..self.depth] == before)
-            .filter(move |(_, command)| !self.ip || command.words[0] == "route")
+            .filter(move |(_, command)| !self.ip || IP_WORDS.contains(&command.words[0]))
     }
 
     /// The possible next words, each with the index of its first command.

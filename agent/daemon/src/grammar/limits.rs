@@ -10,5 +10,10 @@ pub const GREETING_MAX: usize = TEXT_MAX;
 /// Longest time to confirm a commit.
 pub const CONFIRM_SECONDS_MAX: u32 = CONFIRM_MAX;
 
+/// Smallest and largest MTU: that of IPv4, and that of the loopback device.
+pub const MTU_MIN: u32 = 68;
+/// See [`MTU_MIN`].
+pub const MTU_MAX: u32 = 65_536;
+
 /// Most rows and columns of a terminal.
 pub const TERMINAL_SIZE_MAX: usize = 999;

@@ -3,10 +3,12 @@
 
 pub mod codes;
 mod complete;
+mod device_word;
 mod errors;
 mod help;
 mod level;
 mod limits;
+mod link_line;
 mod parse;
 mod port_line;
 mod route_line;
@@ -14,6 +16,7 @@ mod setting;
 mod table;
 
 pub use complete::{Suggestion, in_text, suggestions};
+pub use device_word::listed;
 pub use errors::{GrammarError, GrammarErrorKind};
 pub use help::markdown;
 pub use level::Level;

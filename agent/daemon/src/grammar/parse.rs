@@ -43,8 +43,9 @@ pub fn command(line: &str) -> Result<Option<(&'static Command, usize)>, GrammarE
     let column = line.trim_ascii_end().len();
     // `ip route` alone is iproute2's way to list.
     if level.ip && level.depth > 0 {
-        let show = |command: &&Command| command.action == Action::RouteShow;
-        return Ok(COMMANDS.iter().find(show).map(|show| (show, column)));
+        let mut commands = level.commands();
+        let show = commands.find(|(_, command)| command.words[1] == "show");
+        return Ok(show.map(|(_, show)| (show, column)));
     }
     Err(GrammarError {
         column,
@@ -67,6 +68,8 @@ fn shown(line: &str) -> Option<(&'static Command, usize)> {
     let action = |action| COMMANDS.iter().find(|command| command.action == action);
     let command = match object.text {
         "route" | "routes" => action(Action::RouteShow),
+        "link" | "links" => action(Action::LinkShow),
+        "address" | "addresses" => action(Action::AddressShow),
         "port" | "ports" => action(Action::PortShow),
         text => COMMANDS
             .iter()
@@ -285,6 +288,10 @@ mod tests {
             ("ip r r 10.0.0.0/8 dev eth0", Action::RouteReplace),
             ("ip route", Action::RouteShow),
             ("ip -6 r", Action::RouteShow),
+            ("ip addr", Action::AddressShow),
+            ("ip l", Action::LinkShow),
+            ("ip a a 192.0.2.1/24 dev eth0", Action::AddressAdd),
+            ("ip link set eth0 up", Action::LinkSet),
             ("route delete 10.0.0.0/8", Action::RouteDel),
             ("route list", Action::RouteShow),
             ("quit", Action::Exit),
@@ -302,11 +309,14 @@ mod tests {
             ("show stats json", Action::Stats, 10),
             ("show route 10.0.0.0/8", Action::RouteShow, 10),
             ("show ip routes", Action::RouteShow, 14),
+            ("show links", Action::LinkShow, 10),
+            ("show ip address", Action::AddressShow, 15),
         ] {
             assert_eq!(found(line), Ok(Some((action, start))), "{line}");
         }
-        assert_eq!(found("ip addr"), Err("3+4: expected route".into()));
-        assert_eq!(found("ip"), Err("2+0: expected route".into()));
+        let expected = "expected route, link or address";
+        assert_eq!(found("ip port"), Err(format!("3+4: {expected}")));
+        assert_eq!(found("ip"), Err(format!("2+0: {expected}")));
         assert!(found("route quit").unwrap_err().contains("expected add"));
     }
 

@@ -2,14 +2,11 @@
 //! Arguments of the commands about ports.
 
 use nl31_netlink::{PortSpec, Urpf};
-use nl31_route::{DeviceName, Keyword, Match, Value, Word, match_word, words};
+use nl31_route::{Keyword, Word, words};
 
+use super::device_word::{first_device, index_in};
 use super::errors::{GrammarError, GrammarErrorKind};
-use super::parse::nothing;
 use super::table::flag;
-
-/// May stand before the name of a device.
-pub(super) const DEV: &str = "dev";
 
 /// The settings of a port.
 pub(super) static SETTINGS: [Keyword; 2] = [
@@ -68,42 +65,6 @@ pub(super) fn port(line: &str, start: usize, whole: bool) -> Result<PortSpec, Gr
     Ok(spec)
 }
 
-/// A device.
-pub(super) fn device(line: &str, start: usize) -> Result<DeviceName, GrammarError> {
-    let (device, end) = first_device(line, start)?;
-    nothing(line, end)?;
-    Ok(device)
-}
-
-/// The device, after `dev` or without, and where its word ends.
-pub(super) fn first_device(line: &str, start: usize) -> Result<(DeviceName, usize), GrammarError> {
-    let mut words = words(line, start);
-    let missing = || GrammarError::at_end(line, GrammarErrorKind::NoDevice);
-    let mut word = words.next().ok_or_else(missing)?;
-    if word.text == DEV {
-        word = words.next().ok_or_else(missing)?;
-    }
-    let name = word.text.parse();
-    let device = name.map_err(|_| GrammarError::at(word, GrammarErrorKind::NoDevice))?;
-    Ok((device, word.column + word.text.len()))
-}
-
-fn index_in(
-    word: Word<'_>,
-    keywords: &'static [Keyword],
-    whole: bool,
-) -> Result<usize, GrammarError> {
-    debug_assert!(keywords.iter().all(|keyword| keyword.value == Value::None));
-    match match_word(
-        word.text,
-        keywords.iter().map(|keyword| keyword.word),
-        !whole,
-    ) {
-        Match::One(index) => Ok(index),
-        _ => Err(GrammarError::at(word, GrammarErrorKind::NotOneOf(keywords))),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -132,6 +93,7 @@ mod tests {
         ] {
             assert_eq!(spec(line), Err((column, text.into())), "{line}");
         }
+        use crate::grammar::device_word::device;
         assert_eq!(device("port del eth0", 8).unwrap().to_string(), "eth0");
         assert_eq!(device("port del eth0 x", 8).unwrap_err().column, 14);
     }

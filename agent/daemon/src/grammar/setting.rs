@@ -5,9 +5,12 @@
 use std::fmt;
 
 use nl31_netlink::PortSpec;
+use nl31_netlink::rtnetlink::{InterfaceAddress, LinkSpec};
 use nl31_route::{DeviceName, Keyword, SETTINGS, Value, words};
 
+use super::device_word;
 use super::errors::{GrammarError, GrammarErrorKind};
+use super::link_line;
 use super::parse::command;
 use super::port_line;
 use super::table::{Action, Command, flag};
@@ -15,18 +18,27 @@ use super::table::{Action, Command, flag};
 /// A setting.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Setting {
+    /// `link set …`
+    Link(LinkSpec),
+    /// `address add …`
+    Address(InterfaceAddress, DeviceName),
     /// `port set …`
     Port(PortSpec),
 }
 
 /// The words that make a setting, by the words of [`SETTINGS`].
-static VERBS: [&[Keyword]; SETTINGS.len()] =
-    [&[flag("set", "forward the packets that come in on a device")]];
+static VERBS: [&[Keyword]; SETTINGS.len()] = [
+    &[flag("set", "switch a device on or off, or set its MTU")],
+    &[flag("add", "give a device an address")],
+    &[flag("set", "forward the packets that come in on a device")],
+];
 
 impl Setting {
     /// Its device.
     pub fn device(&self) -> &DeviceName {
         match self {
+            Self::Link(spec) => &spec.device,
+            Self::Address(_, device) => device,
             Self::Port(spec) => &spec.device,
         }
     }
@@ -34,7 +46,10 @@ impl Setting {
     /// Whether both are about one object, so that a config has only one of them.
     pub fn is_same(&self, other: &Self) -> bool {
         match (self, other) {
+            (Self::Link(one), Self::Link(other)) => one.device == other.device,
             (Self::Port(one), Self::Port(other)) => one.device == other.device,
+            (Self::Address(..), Self::Address(..)) => self == other,
+            _ => false,
         }
     }
 
@@ -44,6 +59,8 @@ impl Setting {
         impl fmt::Display for Name<'_> {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 match self.0 {
+                    Setting::Link(spec) => write!(f, "link {}", spec.device),
+                    Setting::Address(address, device) => write!(f, "{address} dev {device}"),
                     Setting::Port(spec) => write!(f, "port {}", spec.device),
                 }
             }
@@ -54,10 +71,15 @@ impl Setting {
     /// Adds what a later line about the same object says.
     pub fn merge(&mut self, later: &Self) {
         match (self, later) {
+            (Self::Link(link), Self::Link(later)) => {
+                link.up = later.up.or(link.up);
+                link.mtu = later.mtu.or(link.mtu);
+            }
             (Self::Port(port), Self::Port(later)) => {
                 port.forwarding = later.forwarding.or(port.forwarding);
                 port.urpf = later.urpf.or(port.urpf);
             }
+            _ => {}
         }
     }
 }
@@ -66,6 +88,17 @@ impl Setting {
 impl fmt::Display for Setting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Link(spec) => {
+                write!(f, "link set {}", Named(&spec.device))?;
+                if let Some(up) = spec.up {
+                    f.write_str(if up { " up" } else { " down" })?;
+                }
+                match spec.mtu {
+                    Some(mtu) => write!(f, " mtu {mtu}"),
+                    None => Ok(()),
+                }
+            }
+            Self::Address(address, device) => write!(f, "address add {address} dev {device}"),
             Self::Port(spec) => {
                 write!(f, "port set {}", Named(&spec.device))?;
                 if let Some(forwarding) = spec.forwarding {
@@ -124,7 +157,14 @@ impl SettingChange {
 
 /// Whether a command changes a setting.
 pub fn is_setting(action: Action) -> bool {
-    matches!(action, Action::PortSet | Action::PortDel)
+    matches!(
+        action,
+        Action::LinkSet
+            | Action::AddressAdd
+            | Action::AddressDel
+            | Action::PortSet
+            | Action::PortDel
+    )
 }
 
 /// Reads the arguments of a command that changes a setting. `whole`: words are written in full.
@@ -135,8 +175,18 @@ pub fn setting_change(
     whole: bool,
 ) -> Result<SettingChange, GrammarError> {
     match command.action {
+        Action::LinkSet => {
+            link_line::link(line, start, whole).map(|link| SettingChange::make(Setting::Link(link)))
+        }
+        Action::AddressAdd | Action::AddressDel => {
+            let (address, device) = link_line::address(line, start, whole)?;
+            Ok(SettingChange {
+                setting: Setting::Address(address, device),
+                made: command.action == Action::AddressAdd,
+            })
+        }
         Action::PortDel => {
-            let device = port_line::device(line, start)?;
+            let device = device_word::device(line, start)?;
             Ok(SettingChange::end(Setting::Port(PortSpec {
                 device,
                 forwarding: None,
@@ -190,6 +240,10 @@ mod tests {
             "port set eth0 forwarding on urpf strict",
             "port set dev #wan urpf loose",
             "port set dev dev",
+            "link set eth0 down",
+            "link set dev #wan up mtu 1400",
+            "address add 192.0.2.1/24 dev eth0",
+            "address add 2001:db8::1/64 dev #wan",
         ] {
             assert_eq!(read(line), line);
         }
@@ -202,6 +256,9 @@ mod tests {
     fn config_mistake_names_its_place() {
         assert_eq!(read("port"), "4+0 expected set");
         assert_eq!(read("port del eth0"), "5+3 expected set");
+        assert_eq!(read("address del ::1/64 dev lo"), "8+3 expected add");
+        assert_eq!(read("address add 192.0.2.1/24 de lo"), "25+2 expected dev");
+        assert_eq!(read("link set eth0 u"), "14+1 expected up, down or mtu");
         assert_eq!(read("port set"), "8+0 expected the name of a device");
         assert_eq!(
             read("port set eth0 urp strict"),
@@ -221,6 +278,10 @@ mod tests {
         assert_eq!(port.to_string(), "port set eth0 forwarding off urpf strict");
         port.merge(&read("port set eth0 urpf off"));
         assert_eq!(port.to_string(), "port set eth0 forwarding off urpf off");
+        let mut link = read("link set eth0 up");
+        link.merge(&read("link set eth0 mtu 1400"));
+        assert_eq!(link.to_string(), "link set eth0 up mtu 1400");
+        assert!(!link.is_same(&port));
         assert!(port.is_same(&read("port set eth0")));
         assert!(!port.is_same(&read("port set eth1")));
     }

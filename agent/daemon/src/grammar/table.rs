@@ -17,6 +17,11 @@ pub enum Action {
     RouteGet,
     RouteShow,
     RouteFlush,
+    LinkSet,
+    LinkShow,
+    AddressAdd,
+    AddressDel,
+    AddressShow,
     PortSet,
     PortDel,
     PortShow,
@@ -48,6 +53,8 @@ impl Action {
             self,
             Self::Greet
                 | Self::Ping
+                | Self::LinkShow
+                | Self::AddressShow
                 | Self::PortShow
                 | Self::Monitor
                 | Self::Stats
@@ -73,6 +80,8 @@ impl Action {
                 | Self::Ping
                 | Self::RouteGet
                 | Self::RouteShow
+                | Self::LinkShow
+                | Self::AddressShow
                 | Self::PortShow
                 | Self::ConfigShow
                 | Self::Diff
@@ -106,6 +115,12 @@ pub enum Arguments {
     Device,
     /// A device, and settings of a port.
     Port,
+    /// A device, and settings of a link.
+    Link,
+    /// An address with its length, and a device.
+    DeviceAddress,
+    /// A device, or nothing; and `json`, or nothing.
+    Listed(&'static [Keyword]),
     /// The words of a command, or `codes`, or nothing.
     Command,
     /// `confirmed` and seconds, or nothing.
@@ -226,6 +241,11 @@ commands! {
     "route" "get" => RouteGet, Arguments::Address(&GET), "show the route in use for an address";
     "route" "show" => RouteShow, Arguments::Filter(&SHOW), "list all routes, or those that match";
     "route" "flush" => RouteFlush, Arguments::Filter(&FLUSH), "delete all routes that match";
+    "link" "set" => LinkSet, Arguments::Link, "switch a device on or off, or set its MTU";
+    "link" "show" => LinkShow, Arguments::Listed(&AS_JSON), "list devices with their state, addresses and counters, or one";
+    "address" "add" => AddressAdd, Arguments::DeviceAddress, "give a device an address";
+    "address" "del" => AddressDel, Arguments::DeviceAddress, "take an address of a device away";
+    "address" "show" => AddressShow, Arguments::Listed(&AS_JSON), "list addresses, or those of a device";
     "port" "set" => PortSet, Arguments::Port, "forward the packets that come in on a device by the table, or change how";
     "port" "del" => PortDel, Arguments::Device, "leave the packets of a device to Linux again";
     "port" "show" => PortShow, Arguments::Word(&AS_JSON), "list ports, and count their packets";

@@ -24,7 +24,7 @@ use heapless::Deque;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::eventfd::{EfdFlags, EventFd};
-use nl31_netlink::{Connection, Inbox, Message, ReceiveError, Socket, Transport};
+use nl31_netlink::{Connection, Inbox, Message, ReceiveError, Socket, Transport, rtnetlink};
 
 /// Answers on their way; a few datagrams of a dump.
 const ANSWERS: usize = 64;
@@ -150,6 +150,10 @@ impl Drop for Receiver {
 }
 
 impl Transport for Receiver {
+    fn rtnetlink(&mut self, request: &[u8], each: &mut dyn FnMut(&[u8]) -> bool) -> io::Result<()> {
+        rtnetlink::exchange(request, each)
+    }
+
     fn another(&self) -> io::Result<Option<Box<dyn Transport>>> {
         Ok(Some(Box::new(Connection::open()?)))
     }

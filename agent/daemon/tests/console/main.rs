@@ -10,6 +10,7 @@ mod confirmed_commit;
 mod devices;
 mod edits;
 mod iproute2;
+mod links;
 mod lock;
 mod monitor;
 mod page;

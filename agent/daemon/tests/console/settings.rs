@@ -234,6 +234,54 @@ fn confirmed_commit_rolls_settings_back() {
     assert_eq!(saved(&session), "port set eth0 urpf off\n");
 }
 
+/// The routes are published by then, and cannot be taken back.
+#[test]
+fn forwarding_that_does_not_begin_is_told() {
+    let mut session = Session::new(false);
+    session.kernel().refuses_forwarding = true;
+    session.plays(
+        "
+        > begin
+        I200 edits wait for `commit` from now on
+        > route add 10.0.0.0/8 dev eth0
+        I200 edit 1
+        > port set eth0
+        I200 edit 2
+        > commit
+        W209 committed 2 edits, but not: port eth0: out of memory
+        ",
+    );
+    assert_eq!(ports(&mut session), ["eth0 false off"]);
+    fs::write(
+        session.folder.config(),
+        "port set eth0\n10.0.0.0/8 dev eth0\n",
+    )
+    .unwrap();
+    session.plays_with_file(
+        "
+        > load
+        W209 loaded 1 route and 1 setting from FILE, but not: port eth0: out of memory
+        ",
+    );
+}
+
+/// Forwarding begins behind the routes, which are published in one step.
+#[test]
+fn new_port_forwards_when_the_routes_are_there() {
+    let mut session = Session::new(false);
+    let mut transaction = String::from("begin\nport set eth0\n");
+    transaction.push_str("route add 10.0.0.0/8 dev eth0\nroute add 10.0.0.0/8 dev eth0\ncommit\n");
+    let told = session.types(transaction);
+    assert!(told.contains("E409 edit 3: "), "{told}");
+    // The port was there, without forwarding, and is taken back.
+    assert!(ports(&mut session).is_empty());
+    assert!(
+        session
+            .types("config show\n")
+            .starts_with("I200 0 settings")
+    );
+}
+
 #[test]
 fn settings_beyond_the_limit_are_refused_with_their_line() {
     let mut session = Session::new(false);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Links and addresses of the fake kernel: rtnetlink in the real bytes.
 
+use std::net::IpAddr;
+
 use super::*;
 use crate::message::{array, attributes};
 use crate::rtnetlink::KINDS;
@@ -81,7 +83,7 @@ impl FakeKernel {
             .map(|attribute| attribute.expect("whole"))
             .find(|attribute| attribute.kind == libc::IFA_LOCAL);
         let own = message::address(own.expect("clients name the address").payload).unwrap();
-        let address = format!("{own}/{}", head[1]).parse().unwrap();
+        let address: InterfaceAddress = format!("{own}/{}", head[1]).parse().unwrap();
         let device = self.device_at(payload)?;
         let at = device.addresses.iter().position(|other| *other == address);
         match (at, added) {
@@ -90,6 +92,18 @@ impl FakeKernel {
             (Some(_), true) => {}
             (Some(at), false) => {
                 device.addresses.remove(at);
+                // As Linux does: with the first address of an IPv4 network go its others.
+                let same = |other: &InterfaceAddress| {
+                    let network = |address: InterfaceAddress| match address.address() {
+                        IpAddr::V4(own) => {
+                            Some((own.to_bits() >> (32 - head[1].max(1)), address.len()))
+                        }
+                        IpAddr::V6(_) => None,
+                    };
+                    network(*other).is_some() && network(*other) == network(address)
+                };
+                let first = !device.addresses[..at].iter().any(same);
+                device.addresses.retain(|other| !(first && same(other)));
             }
             (None, false) => return Err((libc::EADDRNOTAVAIL, None, "")),
         }

@@ -28,6 +28,9 @@ impl FakeKernel {
         };
         for attribute in attributes(payload).map(|attribute| attribute.expect("whole")) {
             match attribute.kind {
+                PORT_FORWARDING if self.refuses_forwarding && attribute.payload == [1] => {
+                    return Err((libc::ENOMEM, None, "out of memory"));
+                }
                 PORT_FORWARDING => {
                     self.ports[at].forwarding = array(attribute.payload).unwrap() == [1];
                 }

@@ -8,8 +8,9 @@ use std::path::Path;
 use nl31_netlink::{Client, Transport};
 use nl31_route::DeviceName;
 
+use super::error::Left;
 use super::file::{Configured, Locked};
-use super::transaction::{Left, restore, whole};
+use super::kernel::{make_all, whole};
 use crate::grammar::SettingChange;
 use crate::platform::devices::Devices;
 
@@ -71,7 +72,7 @@ pub fn make_arrived<T: Transport>(
                 .collect();
             arrivals.push(Arrival {
                 settings: changes.len() as u64,
-                left: restore(client, changes.iter()),
+                left: make_all(client, devices, changes.iter()),
                 device: device.clone(),
             });
         }
@@ -119,11 +120,16 @@ mod tests {
         let mut client = Client::with_timeout(FakeKernel::default(), Duration::ZERO);
         let mut transaction = Transaction::open(&path).unwrap();
         let port = setting("port set usb0 urpf loose").unwrap().unwrap();
-        transaction.replace(&[(1, port)]).unwrap();
+        let link = setting("link set usb0 mtu 1400").unwrap().unwrap();
+        let address = setting("address add 192.0.2.1/24 dev usb0")
+            .unwrap()
+            .unwrap();
+        let settings = [(1, link), (2, address), (3, port)];
+        transaction.replace(&settings).unwrap();
         transaction.prepare(&mut client, &path).unwrap();
         transaction.apply(&mut client, &devices).unwrap();
         let told = transaction.waiting().to_string();
-        assert_eq!(told, "1 setting waits for a missing device: usb0");
+        assert_eq!(told, "3 settings wait for a missing device: usb0");
         assert!(transaction.finish(&mut client).is_empty());
         assert!(client.ports().unwrap().is_empty());
 
@@ -140,11 +146,13 @@ mod tests {
                 .push(("usb0".parse().unwrap(), index));
             let kernel = client.transport();
             kernel.devices.push(FakeDevice::new(index, "usb0"));
-            assert_eq!(told(&mut client), ["device usb0 has come: 1 setting made"]);
+            assert_eq!(told(&mut client), ["device usb0 has come: 3 settings made"]);
             assert_eq!(told(&mut client), [""; 0], "they are made once");
             let ports = client.ports().unwrap();
             assert_eq!((ports.len(), ports[0].forwarding), (1, true));
             assert_eq!(ports[0].urpf.to_string(), "loose");
+            let device = client.transport().devices.last().unwrap();
+            assert_eq!((device.mtu, device.addresses.len()), (1400, 1));
             devices.0.borrow_mut().clear();
             client.transport().unplug("usb0");
             assert!(client.ports().unwrap().is_empty());

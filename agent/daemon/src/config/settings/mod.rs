@@ -3,13 +3,19 @@
 //! made, and nothing that the kernel has learnt otherwise.
 
 pub mod arrivals;
+pub mod error;
 pub mod file;
+pub mod kernel;
 pub mod transaction;
 
 use std::fmt;
 
 use crate::grammar::{Setting, SettingChange};
 
+/// Most links that are configured.
+pub const LINKS_MAX: usize = 128;
+/// Most addresses that are configured.
+pub const ADDRESSES_MAX: usize = 512;
 /// Most ports that are configured.
 pub const PORTS_MAX: usize = 128;
 
@@ -34,15 +40,12 @@ impl fmt::Display for TooMany {
 
 /// The place of a setting's kind in a config, and its limit.
 fn kind(setting: &Setting) -> (u8, TooMany) {
-    match setting {
-        Setting::Port(_) => (
-            2,
-            TooMany {
-                kind: "ports",
-                max: PORTS_MAX,
-            },
-        ),
-    }
+    let (place, kind, max) = match setting {
+        Setting::Link(_) => (0, "links", LINKS_MAX),
+        Setting::Address(..) => (1, "addresses", ADDRESSES_MAX),
+        Setting::Port(_) => (2, "ports", PORTS_MAX),
+    };
+    (place, TooMany { kind, max })
 }
 
 impl Settings {
@@ -123,10 +126,18 @@ mod tests {
             "port set eth1",
             "port set eth0 urpf strict",
             "port set eth1 forwarding off",
+            "address add 192.0.2.1/24 dev eth1",
+            "link set eth1 up",
+            "address add 192.0.2.1/24 dev eth1",
         ] {
             settings.change(&made(line)).unwrap();
         }
-        let all = ["port set eth1 forwarding off", "port set eth0 urpf strict"];
+        let all = [
+            "link set eth1 up",
+            "address add 192.0.2.1/24 dev eth1",
+            "port set eth1 forwarding off",
+            "port set eth0 urpf strict",
+        ];
         assert_eq!(lines(&settings), all);
         let before = settings.clone();
         let mut differs = Vec::new();
@@ -145,7 +156,7 @@ mod tests {
             ]
         );
         settings.restore(&made("port set eth0")).unwrap();
-        assert_eq!(lines(&settings), ["port set eth0"]);
+        assert_eq!(lines(&settings)[2..], ["port set eth0"]);
     }
 
     #[test]

@@ -9,154 +9,19 @@
 //!                          └ or take_back ┘
 //! ```
 
-use std::fmt::{self, Write as _};
 use std::io;
 use std::path::Path;
 
-use nix::libc;
-use nl31_netlink::{Client, Error, Port, PortSpec, Transport, Urpf};
+use nl31_netlink::{Client, Error, PortSpec, Transport};
 use nl31_route::DeviceName;
 
-use super::TooMany;
-use super::file::Locked;
+use super::error::{CHANGES_MAX, Left, SettingError, SettingErrorKind};
+use super::file::{Configured, Locked};
+use super::kernel::{KernelState, is_gone, make, restore, was, whole};
 use crate::config::waiting::Waiting;
-use crate::grammar::codes::{self, Code};
+use crate::grammar::codes;
 use crate::grammar::{Setting, SettingChange};
 use crate::platform::devices::Devices;
-
-/// Most changes in one transaction.
-pub const CHANGES_MAX: usize = 1024;
-
-/// Why a setting cannot be made. Nothing is changed, but for what `left` says.
-#[derive(Debug)]
-pub struct SettingError {
-    /// The tag of the change, if it is one of them.
-    pub tag: Option<u32>,
-    /// What the change is about.
-    pub setting: Option<Setting>,
-    /// The reason.
-    pub kind: SettingErrorKind,
-    /// What could not be taken back.
-    pub left: Left,
-}
-
-/// The reason of a [`SettingError`].
-#[derive(Debug)]
-pub enum SettingErrorKind {
-    /// There are [`CHANGES_MAX`] changes.
-    Full,
-    /// The limit of its kind is reached.
-    TooMany(TooMany),
-    /// The device does not exist.
-    NoDevice(DeviceName),
-    /// The kernel refused.
-    Kernel(Error),
-    /// The file of the settings failed.
-    Io(io::Error),
-}
-
-impl SettingError {
-    /// An error of a line of a config.
-    pub fn of_line(line: u32, kind: SettingErrorKind) -> Self {
-        Self {
-            tag: Some(line),
-            ..Self::new(kind)
-        }
-    }
-
-    fn new(kind: SettingErrorKind) -> Self {
-        Self {
-            tag: None,
-            setting: None,
-            kind,
-            left: Left::default(),
-        }
-    }
-
-    /// The code of the reply.
-    pub fn code(&self) -> Code {
-        match &self.kind {
-            SettingErrorKind::Full | SettingErrorKind::TooMany(_) => codes::FULL,
-            SettingErrorKind::NoDevice(_) => codes::NO_DEVICE,
-            SettingErrorKind::Kernel(error) => Code::of(error),
-            SettingErrorKind::Io(error) => codes::of_io(error),
-        }
-    }
-}
-
-impl From<io::Error> for SettingError {
-    fn from(error: io::Error) -> Self {
-        Self::new(SettingErrorKind::Io(error))
-    }
-}
-
-impl From<Error> for SettingError {
-    fn from(error: Error) -> Self {
-        Self::new(SettingErrorKind::Kernel(error))
-    }
-}
-
-/// The object and the reason.
-impl fmt::Display for SettingError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let (Some(setting), SettingErrorKind::Kernel(_)) = (&self.setting, &self.kind) {
-            write!(f, "{}: ", setting.name())?;
-        }
-        match &self.kind {
-            SettingErrorKind::Full => {
-                write!(f, "at most {CHANGES_MAX} settings change at once")?;
-            }
-            SettingErrorKind::TooMany(limit) => limit.fmt(f)?,
-            SettingErrorKind::NoDevice(device) => write!(f, "device {device} does not exist")?,
-            SettingErrorKind::Kernel(error) => codes::Reason(error).fmt(f)?,
-            SettingErrorKind::Io(error) if error.kind() == io::ErrorKind::ResourceBusy => {
-                f.write_str("another session changes settings: try again")?;
-            }
-            SettingErrorKind::Io(error) => write!(f, "the file of the settings: {error}")?,
-        }
-        self.left.fmt(f)
-    }
-}
-
-/// What could not be taken back or finished, in words; empty if all was.
-#[derive(Debug, Default)]
-pub struct Left(String);
-
-/// Most bytes of [`Left`].
-const LEFT_MAX: usize = 512;
-
-impl Left {
-    /// Whether there is nothing.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    fn add(&mut self, setting: &Setting, error: &dyn fmt::Display) {
-        self.add_text(format_args!("{}: {error}", setting.name()));
-    }
-
-    fn add_text(&mut self, text: fmt::Arguments<'_>) {
-        if self.0.len() < LEFT_MAX {
-            let separator = if self.0.is_empty() { "" } else { ", " };
-            let _ = write!(self.0, "{separator}{text}");
-        }
-    }
-
-    /// The text.
-    pub fn text(&self) -> &str {
-        &self.0
-    }
-}
-
-/// The end of an error's sentence.
-impl fmt::Display for Left {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.is_empty() {
-            true => Ok(()),
-            false => write!(f, "; not taken back: {}", self.0),
-        }
-    }
-}
 
 /// What was before, to be restored.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -216,6 +81,10 @@ impl Transaction {
         if !may_miss && devices.index(device).is_none() {
             let kind = SettingErrorKind::NoDevice(device.clone());
             return Err(fault(kind, change));
+        }
+        let is_address = matches!(change.setting, Setting::Address(..));
+        if change.made && is_address && settings.find(&change.setting).is_some() {
+            return Err(fault(SettingErrorKind::Exists, change));
         }
         if let Err(limit) = settings.change(&change) {
             return Err(fault(SettingErrorKind::TooMany(limit), change));
@@ -292,26 +161,30 @@ impl Transaction {
         client: &mut Client<T>,
         path: &Path,
     ) -> Result<(), SettingError> {
-        let ports = client.ports()?;
+        let kernel = KernelState::read(client, self.changes.iter().map(|(_, change)| change))?;
         // The locked file still has the old content.
-        let configured = super::file::Configured::read(path)?.settings;
-        for (_, SettingChange { setting, .. }) in &self.changes {
-            let seen = &mut self.before.iter();
-            if seen.any(|before| before.kernel.setting.is_same(setting)) {
-                continue;
+        let configured = Configured::read(path)?.settings;
+        let mut before: Vec<Before> = Vec::new();
+        let mut add = |setting: &Setting| {
+            let mut seen = before.iter();
+            if !seen.any(|before| before.kernel.setting.is_same(setting)) {
+                before.push(Before {
+                    kernel: kernel.was(setting),
+                    configured: was(setting, configured.find(setting).cloned()),
+                });
             }
-            let was = |setting: &Setting, found: Option<Setting>| match found {
-                Some(found) => SettingChange::make(found),
-                None => SettingChange::end(setting.clone()),
-            };
-            let kernel = match setting {
-                Setting::Port(spec) => was(setting, find(&ports, &spec.device).map(port_setting)),
-            };
-            self.before.push(Before {
-                kernel,
-                configured: was(setting, configured.find(setting).cloned()),
-            });
+        };
+        for (_, SettingChange { setting, .. }) in &self.changes {
+            // Addresses go with their link, and with another address of the network.
+            let takes_others = !matches!(setting, Setting::Port(_));
+            for other in configured.all().iter().filter(|_| takes_others) {
+                if matches!(other, Setting::Address(..)) && other.device() == setting.device() {
+                    add(other);
+                }
+            }
+            add(setting);
         }
+        self.before = before;
         Ok(())
     }
 
@@ -336,6 +209,9 @@ impl Transaction {
         client: &mut Client<T>,
         devices: &dyn Devices,
     ) -> Result<(), SettingError> {
+        // Linux deletes the IPv6 addresses of a link that goes down or gets an MTU below theirs,
+        // and those of an IPv4 network with its first one.
+        let mut renewed: Vec<DeviceName> = Vec::new();
         for (tag, change) in std::mem::take(&mut self.changes) {
             let device = change.setting.device();
             if change.made && self.replaces && devices.index(device).is_none() {
@@ -344,10 +220,11 @@ impl Transaction {
             }
             let made = match &change.setting {
                 Setting::Port(spec) if change.made => self.set_port(client, spec.clone()),
-                _ => self.end(client, &change.setting),
+                _ if change.made => make(client, devices, &change),
+                _ => self.end(client, devices, &change),
             };
             if let Err(error) = made {
-                let left = self.take_back(client);
+                let left = self.take_back(client, devices);
                 return Err(SettingError {
                     tag: (tag > 0).then_some(tag),
                     setting: Some(change.setting),
@@ -355,9 +232,25 @@ impl Transaction {
                     ..error.into()
                 });
             }
+            let renews = match &change.setting {
+                Setting::Link(spec) => change.made && spec.up != Some(false),
+                Setting::Address(..) => !change.made,
+                Setting::Port(_) => false,
+            };
+            if renews && !renewed.contains(change.setting.device()) {
+                renewed.push(change.setting.device().clone());
+            }
+        }
+        for device in renewed {
+            if let Err(error) = self.renew_addresses(client, devices, &device) {
+                return Err(SettingError {
+                    left: self.take_back(client, devices),
+                    ..error.into()
+                });
+            }
         }
         self.write(devices).map_err(|error| SettingError {
-            left: self.take_back(client),
+            left: self.take_back(client, devices),
             ..error.into()
         })
     }
@@ -367,11 +260,12 @@ impl Transaction {
         client: &mut Client<T>,
         mut spec: PortSpec,
     ) -> Result<(), Error> {
-        let before = |before: &&Before| before.kernel.setting.device() == &spec.device;
-        let before = self.before.iter().find(before);
-        let forwards = before.is_some_and(|before| {
-            let Setting::Port(port) = &before.kernel.setting;
-            before.kernel.made && port.forwarding == Some(true)
+        let port = Setting::Port(spec.clone());
+        let mut all = self.before.iter();
+        let before = all.find(|before| before.kernel.setting.is_same(&port));
+        let forwards = before.is_some_and(|before| match &before.kernel.setting {
+            Setting::Port(port) => before.kernel.made && port.forwarding == Some(true),
+            _ => false,
         });
         let is_new = before.is_some_and(|before| !before.kernel.made);
         let begins = self.starting.contains(&spec.device);
@@ -389,25 +283,50 @@ impl Transaction {
     fn end<T: Transport>(
         &mut self,
         client: &mut Client<T>,
-        setting: &Setting,
+        devices: &dyn Devices,
+        change: &SettingChange,
     ) -> Result<(), Error> {
-        let Setting::Port(spec) = setting;
-        self.starting.retain(|device| *device != spec.device);
+        let setting = &change.setting;
+        if let Setting::Port(spec) = setting {
+            self.starting.retain(|device| *device != spec.device);
+        }
         let configured =
             |before: &Before| before.configured.made && before.configured.setting.is_same(setting);
-        match client.delete_port(&spec.device) {
-            // It went with its device, or a program has ended it.
+        match make(client, devices, change) {
+            // It went with its device, or another program has ended it.
             Err(error) if is_gone(&error) && self.before.iter().any(configured) => Ok(()),
             ended => ended,
         }
     }
 
+    /// Adds the configured addresses of a device again, as far as they have gone.
+    fn renew_addresses<T: Transport>(
+        &self,
+        client: &mut Client<T>,
+        devices: &dyn Devices,
+        device: &DeviceName,
+    ) -> Result<(), Error> {
+        for setting in self.file.configured.settings.all() {
+            if matches!(setting, Setting::Address(..)) && setting.device() == device {
+                match make(client, devices, &SettingChange::make(setting.clone())) {
+                    Err(error) if !is_gone(&error) => return Err(error),
+                    _ => {}
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Restores what was before; gives what could not be restored. The configured settings are
     /// unchanged.
-    pub fn take_back<T: Transport>(&mut self, client: &mut Client<T>) -> Left {
+    pub fn take_back<T: Transport>(
+        &mut self,
+        client: &mut Client<T>,
+        devices: &dyn Devices,
+    ) -> Left {
         let before = std::mem::take(&mut self.before);
-        let kernel = before.iter().rev().map(|before| &before.kernel);
-        restore(client, kernel)
+        let kernel: Vec<_> = before.iter().map(|before| before.kernel.clone()).collect();
+        restore(client, devices, &kernel).1
     }
 
     /// Writes the configured settings beside the file.
@@ -461,59 +380,4 @@ impl Transaction {
         }
         left
     }
-}
-
-/// Makes changes, as far as they can be; gives those that failed. What is gone is no failure.
-pub fn restore<'a, T: Transport>(
-    client: &mut Client<T>,
-    changes: impl Iterator<Item = &'a SettingChange>,
-) -> Left {
-    let mut left = Left::default();
-    for change in changes {
-        if let Err(error) = make(client, change)
-            && !is_gone(&error)
-        {
-            left.add(&change.setting, &codes::Reason(&error));
-        }
-    }
-    left
-}
-
-/// Makes one change.
-pub(super) fn make<T: Transport>(
-    client: &mut Client<T>,
-    change: &SettingChange,
-) -> Result<(), Error> {
-    match &change.setting {
-        Setting::Port(spec) if change.made => client.set_port(spec),
-        Setting::Port(spec) => client.delete_port(&spec.device),
-    }
-}
-
-/// Whether the object or its device does not exist.
-pub(super) fn is_gone(error: &Error) -> bool {
-    matches!(error.errno(), Some(libc::ENODEV | libc::ESRCH))
-}
-
-/// The setting with the defaults of what it does not name.
-pub(super) fn whole(setting: &Setting) -> Setting {
-    match setting {
-        Setting::Port(spec) => Setting::Port(PortSpec {
-            forwarding: Some(spec.forwarding.unwrap_or(true)),
-            urpf: Some(spec.urpf.unwrap_or(Urpf::Off)),
-            device: spec.device.clone(),
-        }),
-    }
-}
-
-fn find<'a>(ports: &'a [Port], device: &DeviceName) -> Option<&'a Port> {
-    ports.iter().find(|port| port.device == *device)
-}
-
-fn port_setting(port: &Port) -> Setting {
-    Setting::Port(PortSpec {
-        device: port.device.clone(),
-        forwarding: Some(port.forwarding),
-        urpf: Some(port.urpf),
-    })
 }

@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Arguments of the commands that set up links and their addresses, in the words of iproute2.
+
+use nl31_netlink::rtnetlink::{InterfaceAddress, LinkSpec};
+use nl31_route::{DeviceName, Keyword, Value, Word, words};
+
+use super::device_word::{DEV, first_device, index_in};
+use super::errors::{GrammarError, GrammarErrorKind};
+use super::limits::{MTU_MAX, MTU_MIN};
+use super::parse::nothing;
+use super::table::flag;
+
+/// The settings of a link.
+pub(super) static SETTINGS: [Keyword; 3] = [
+    flag("up", "switch it on"),
+    flag("down", "switch it off"),
+    Keyword {
+        word: "mtu",
+        value: Value::Number,
+        help: "its largest packet in bytes",
+    },
+];
+
+/// The word before the device of an address.
+pub(super) static DEVICE: [Keyword; 1] = [Keyword {
+    word: DEV,
+    value: Value::Device,
+    help: "the device that has the address",
+}];
+
+/// The setting that a word names, by its index in [`SETTINGS`].
+pub(super) fn setting(word: Word<'_>, whole: bool) -> Result<usize, GrammarError> {
+    index_in(word, &SETTINGS, whole)
+}
+
+/// A device, and at least one setting. `whole`: the words are written in full.
+pub(super) fn link(line: &str, start: usize, whole: bool) -> Result<LinkSpec, GrammarError> {
+    let (device, end) = first_device(line, start)?;
+    let mut spec = LinkSpec {
+        device,
+        up: None,
+        mtu: None,
+    };
+    let mut words = words(line, end).peekable();
+    if words.peek().is_none() {
+        let kind = GrammarErrorKind::NotOneOf(&SETTINGS);
+        return Err(GrammarError::at_end(line, kind));
+    }
+    while let Some(word) = words.next() {
+        match setting(word, whole)? {
+            0 => spec.up = Some(true),
+            1 => spec.up = Some(false),
+            _ => {
+                let missing = || GrammarError::at_end(line, GrammarErrorKind::NoMtu);
+                let word = words.next().ok_or_else(missing)?;
+                let digits = word.text.bytes().all(|byte| byte.is_ascii_digit());
+                let mtu = word.text.parse().ok().filter(|_| digits);
+                let mtu = mtu.filter(|mtu| (MTU_MIN..=MTU_MAX).contains(mtu));
+                let wrong = || GrammarError::at(word, GrammarErrorKind::NoMtu);
+                spec.mtu = Some(mtu.ok_or_else(wrong)?);
+            }
+        }
+    }
+    Ok(spec)
+}
+
+/// An address, and behind `dev` its device.
+pub(super) fn address(
+    line: &str,
+    start: usize,
+    whole: bool,
+) -> Result<(InterfaceAddress, DeviceName), GrammarError> {
+    let mut words = words(line, start);
+    let missing = || GrammarError::at_end(line, GrammarErrorKind::NoAddress);
+    let word = words.next().ok_or_else(missing)?;
+    let address = word.text.parse();
+    let address = address.map_err(|_| GrammarError::at(word, GrammarErrorKind::NoAddress))?;
+    let missing = || GrammarError::at_end(line, GrammarErrorKind::NotOneOf(&DEVICE));
+    let word = words.next().ok_or_else(missing)?;
+    index_in(word, &DEVICE, whole)?;
+    let missing = || GrammarError::at_end(line, GrammarErrorKind::NoDevice);
+    let word = words.next().ok_or_else(missing)?;
+    let device = word.text.parse();
+    let device = device.map_err(|_| GrammarError::at(word, GrammarErrorKind::NoDevice))?;
+    nothing(line, word.column + word.text.len())?;
+    Ok((address, device))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn link_settings_are_those_that_the_line_names() {
+        let spec =
+            |line| link(line, 8, false).map_err(|error| (error.column, error.kind.to_string()));
+        let eth0 = spec("link set dev eth0 mtu 1400 up").unwrap();
+        assert_eq!((eth0.up, eth0.mtu), (Some(true), Some(1400)));
+        assert_eq!(spec("link set eth0 do").unwrap().up, Some(false));
+        for (line, column, text) in [
+            ("link set", 8, "expected the name of a device"),
+            ("link set eth0", 13, "expected up, down or mtu"),
+            ("link set eth0 on", 14, "expected up, down or mtu"),
+            ("link set eth0 mtu", 17, "expected bytes, from 68 to 65536"),
+            (
+                "link set eth0 mtu 67",
+                18,
+                "expected bytes, from 68 to 65536",
+            ),
+            (
+                "link set eth0 mtu +99",
+                18,
+                "expected bytes, from 68 to 65536",
+            ),
+        ] {
+            assert_eq!(spec(line), Err((column, text.into())), "{line}");
+        }
+    }
+
+    #[test]
+    fn address_names_its_length_and_device() {
+        let read =
+            |line| address(line, 11, false).map_err(|error| (error.column, error.kind.to_string()));
+        let (address, device) = read("address add 192.0.2.1/24 dev eth0").unwrap();
+        assert_eq!(
+            (address.to_string(), device.to_string()),
+            ("192.0.2.1/24".into(), "eth0".into())
+        );
+        let no_address = "expected an address with its length, like 192.0.2.1/24";
+        for (line, column, text) in [
+            ("address add", 11, no_address),
+            ("address add 192.0.2.1 dev eth0", 12, no_address),
+            ("address add 192.0.2.1/24", 24, "expected dev"),
+            ("address add 192.0.2.1/24 eth0", 25, "expected dev"),
+            (
+                "address add 192.0.2.1/24 dev",
+                28,
+                "expected the name of a device",
+            ),
+            (
+                "address add ::1/64 dev eth0 x",
+                28,
+                "expected the end of the line",
+            ),
+        ] {
+            assert_eq!(read(line), Err((column, text.into())), "{line}");
+        }
+    }
+}

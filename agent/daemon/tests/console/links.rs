@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Links and addresses: set, shown, saved and committed with ports and routes.
+
+use std::fs;
+
+use nl31_netlink::FakeDevice;
+
+use crate::session::Session;
+
+fn device(session: &mut Session) -> FakeDevice {
+    let mut devices = session.kernel().devices.iter();
+    let eth0 = devices.find(|device| device.index == 2);
+    eth0.expect("eth0 is there").clone()
+}
+
+fn addresses(session: &mut Session) -> Vec<String> {
+    let device = device(session);
+    device.addresses.iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn links_and_addresses_are_set_and_shown() {
+    let mut session = Session::new(false);
+    session.plays(
+        "
+        > link set eth0 mtu 1400
+        I200 link eth0
+        > ip addr add 192.0.2.1/24 dev eth0
+        I200 192.0.2.1/24 dev eth0
+        > address add 2001:db8::1/64 dev eth0
+        I200 2001:db8::1/64 dev eth0
+        > link show eth0
+        eth0 up carrier on mtu 1400 mac 02:00:00:00:00:02 address 192.0.2.1/24 address 2001:db8::1/64 received 0 sent 0 received-bytes 0 sent-bytes 0
+        I200 1 link
+        > ip addr show dev eth0
+        192.0.2.1/24 dev eth0
+        2001:db8::1/64 dev eth0
+        I200 2 addresses
+        > address show lo json
+        I200 0 addresses
+        > address show json
+        {\"address\":\"192.0.2.1\",\"len\":24,\"dev\":\"eth0\"}
+        {\"address\":\"2001:db8::1\",\"len\":64,\"dev\":\"eth0\"}
+        I200 2 addresses
+        > address del 192.0.2.1/24 dev eth0
+        I200 eth0 has no address 192.0.2.1/24 any more
+        > config show
+        link set eth0 mtu 1400
+        address add 2001:db8::1/64 dev eth0
+        I200 2 settings; `route show` lists the routes
+        ",
+    );
+    let json = session.types("link show eth0 json\n");
+    let start = r#"{"dev":"eth0","up":true,"carrier":true,"mtu":1400,"mac":"02:00:00:00:00:02","addresses":["2001:db8::1/64"],"received":0,"#;
+    assert!(json.starts_with(start), "{json}");
+}
+
+#[test]
+fn link_errors_name_their_place_or_the_kernels_reason() {
+    let mut session = Session::new(false);
+    session.plays(
+        "
+        > link set eth0
+          link set eth0
+                       ^
+        E400 column 14: expected up, down or mtu
+        > address add 192.0.2.1 dev eth0
+          address add 192.0.2.1 dev eth0
+                      ^^^^^^^^^
+        E400 column 13: expected an address with its length, like 192.0.2.1/24
+        > address add 192.0.2.1/24 dev usb0
+          address add 192.0.2.1/24 dev usb0
+                                       ^^^^
+        E406 device usb0 does not exist
+        > link set eth1 up
+        E406 link eth1: no such device
+        > link set eth0 mtu 9001
+        E422 link eth0: mtu greater than device maximum
+        > address add 224.0.0.1/24 dev eth0
+        E422 224.0.0.1/24 dev eth0: the address does not suit a device
+        > address del 192.0.2.1/24 dev eth0
+        E405 192.0.2.1/24 dev eth0: the device has no such address
+        > address add 192.0.2.1/24 dev eth0
+        I200 192.0.2.1/24 dev eth0
+        > address add 192.0.2.1/24 dev eth0
+        E408 192.0.2.1/24 dev eth0: the address is configured already
+        > link show usb0
+        E406 device usb0 does not exist
+        > config show
+        address add 192.0.2.1/24 dev eth0
+        I200 1 setting; `route show` lists the routes
+        ",
+    );
+    session.kernel().admin = false;
+    session.plays(
+        "
+        > link set eth0 down
+        E403 link eth0: CAP_NET_ADMIN is needed
+        ",
+    );
+    assert!(device(&mut session).up);
+}
+
+/// Linux deletes the IPv6 addresses of a link that goes down.
+#[test]
+fn configured_addresses_outlive_a_link_that_goes_down() {
+    let mut session = Session::new(false);
+    session.types("address add 2001:db8::1/64 dev eth0\nlink set eth0 down\nlink set eth0 up\n");
+    assert_eq!(addresses(&mut session), ["2001:db8::1/64"]);
+}
+
+#[test]
+fn saved_router_comes_back_with_the_boot() {
+    let text = "link set eth0 up mtu 1400\n\
+                address add 192.0.2.1/24 dev eth0\n\
+                address add 2001:db8::1/64 dev eth0\n\
+                port set eth0 urpf strict\n\
+                10.0.0.0/8 via 192.0.2.254 dev eth0\n";
+    let mut session = Session::new(false);
+    // In another order than the config's.
+    session.types(
+        "port set eth0 urpf strict\n\
+         address add 192.0.2.1/24 dev eth0\naddress add 2001:db8::1/64 dev eth0\n\
+         route add 10.0.0.0/8 via 192.0.2.254 dev eth0\nlink set eth0 mtu 1400 up\n",
+    );
+    session.plays(
+        "
+        > save
+        I200 saved 1 route and 4 settings
+        ",
+    );
+    let saved = fs::read_to_string(session.folder.config()).unwrap();
+    assert_eq!(saved.split_once('\n').unwrap().1, text);
+
+    let mut session = Session::boots(text);
+    let told = session.types("");
+    assert!(
+        told.contains("loaded 1 route and 4 settings from"),
+        "{told}"
+    );
+    let eth0 = device(&mut session);
+    assert_eq!((eth0.up, eth0.mtu), (true, 1400));
+    assert_eq!(addresses(&mut session), ["192.0.2.1/24", "2001:db8::1/64"]);
+    assert_eq!(session.kernel().ports.len(), 1);
+    assert_eq!(session.table().len(), 1);
+    session.plays_with_file(
+        "
+        > diff
+        I200 no difference from FILE
+        ",
+    );
+}
+
+#[test]
+fn commit_that_fails_takes_links_and_addresses_back() {
+    let mut session = Session::new(false);
+    session.types("address add 192.0.2.1/24 dev eth0\naddress add 2001:db8::1/64 dev eth0\n");
+    session.plays(
+        "
+        > begin
+        I200 edits wait for `commit` from now on
+        > link set eth0 mtu 1400 down
+        I200 edit 1
+        > address del 192.0.2.1/24 dev eth0
+        I200 edit 2
+        > address add 192.0.2.2/24 dev eth0
+        I200 edit 3
+        > port set lo
+        I200 edit 4
+        > commit
+          port set lo
+        E422 edit 4: port lo: the loopback device cannot be a port; nothing was changed
+        ",
+    );
+    let eth0 = device(&mut session);
+    assert_eq!((eth0.up, eth0.mtu), (true, 1500));
+    let mut left = addresses(&mut session);
+    left.sort();
+    assert_eq!(left, ["192.0.2.1/24", "2001:db8::1/64"]);
+    session.types("rollback\nbegin\nlink set eth0 down\naddress del 192.0.2.1/24 dev eth0\n");
+    session.types("commit confirmed 60\n");
+    assert!(!device(&mut session).up);
+    session.types("rollback\n");
+    assert!(device(&mut session).up);
+    let mut left = addresses(&mut session);
+    left.sort();
+    assert_eq!(left, ["192.0.2.1/24", "2001:db8::1/64"]);
+}
+
+/// Linux deletes the other addresses of a network with its first one.
+#[test]
+fn configured_addresses_outlive_the_first_of_their_network() {
+    let mut session = Session::new(false);
+    for last in [1, 5] {
+        session.types(format!("address add 192.0.2.{last}/24 dev eth0\n"));
+    }
+    session.types("begin\naddress del 192.0.2.1/24 dev eth0\naddress add 192.0.2.9/24 dev eth0\n");
+    session.types("commit confirmed 60\n");
+    assert_eq!(addresses(&mut session), ["192.0.2.9/24", "192.0.2.5/24"]);
+    session.plays(
+        "
+        > rollback
+        I200 rolled back: restored the paths of 0 prefixes and 3 settings
+        ",
+    );
+    let mut left = addresses(&mut session);
+    left.sort();
+    assert_eq!(left, ["192.0.2.1/24", "192.0.2.5/24"]);
+}
+
+#[test]
+fn load_ends_addresses_that_it_does_not_name() {
+    let mut session = Session::new(false);
+    session.types("address add 192.0.2.1/24 dev eth0\nlink set eth0 mtu 1400\n");
+    fs::write(
+        session.folder.config(),
+        "address add 192.0.2.2/24 dev eth0\naddress add 192.0.2.3/24 dev usb0\n",
+    )
+    .unwrap();
+    session.plays_with_file(
+        "
+        > load
+        * 1 setting waits for a missing device: usb0
+        I200 loaded 0 routes and 2 settings from FILE
+        ",
+    );
+    assert_eq!(addresses(&mut session), ["192.0.2.2/24"]);
+    let text: String = (0..513)
+        .map(|n| format!("address add 10.0.{}.{}/8 dev eth0\n", n / 256, n % 256))
+        .collect();
+    fs::write(session.folder.config(), text).unwrap();
+    session.plays_with_file(
+        "
+        > load
+        E507 FILE:513:1: at most 512 addresses are configured
+        ",
+    );
+    assert_eq!(addresses(&mut session), ["192.0.2.2/24"]);
+}

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! One cable sets up a router: what is typed of links, addresses, ports and routes is saved,
+//! and comes back after the power was cut.
+
+use nl31_lab::qemu::Drive;
+use nl31_lab::{Disk, DiskImage, Guest, Reply};
+
+/// What is typed, in another order than that of the config.
+const TYPED: [&str; 6] = [
+    "port set eth0 urpf loose",
+    "address add 192.0.2.1/24 dev eth0",
+    "address add 2001:db8::1/64 dev eth0",
+    "link set eth0 mtu 1400",
+    "route add 10.0.0.0/8 via 192.0.2.254 dev eth0",
+    "route add 2001:db8:1::/48 via 2001:db8::2 dev eth0",
+];
+
+/// The settings as they are saved.
+const SETTINGS: [&str; 4] = [
+    "link set eth0 mtu 1400",
+    "address add 192.0.2.1/24 dev eth0",
+    "address add 2001:db8::1/64 dev eth0",
+    "port set eth0 urpf loose",
+];
+
+fn boot(disk: &Disk) -> Guest {
+    Guest::boot_disk(DiskImage::shared(), Drive::new(disk.path()), "").expect("a prompt")
+}
+
+fn succeeds(guest: &mut Guest, line: &str) -> Reply {
+    let reply = guest.command(line).expect("a reply");
+    assert!(reply.succeeded(), "{line}: {reply}");
+    reply
+}
+
+/// What Linux itself says of eth0.
+fn linux(guest: &mut Guest) -> String {
+    let output = guest.exec("ip address show dev eth0").expect("to run");
+    assert_eq!(output.status, 0);
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+#[test]
+fn saved_router_comes_back_after_power_cut() {
+    let disk = Disk::flashed(&DiskImage::shared().lab_file()).expect("a disk");
+    let mut guest = boot(&disk);
+    for line in TYPED {
+        succeeds(&mut guest, line);
+    }
+    assert!(linux(&mut guest).contains("mtu 1400"));
+    succeeds(&mut guest, "save");
+    // Not saved, so it is lost with the power.
+    succeeds(&mut guest, "address add 198.51.100.1/24 dev eth0");
+    // Its process is killed: nothing is shut down.
+    drop(guest);
+
+    let mut guest = boot(&disk);
+    // Held until the config is loaded.
+    let settings = succeeds(&mut guest, "config show");
+    assert_eq!(settings.data().collect::<Vec<_>>(), SETTINGS);
+    let no_difference = succeeds(&mut guest, "diff");
+    assert_eq!(no_difference.data().count(), 0, "{no_difference}");
+    let shown = linux(&mut guest);
+    for has in ["mtu 1400", "inet 192.0.2.1/24", "inet6 2001:db8::1/64"] {
+        assert!(shown.contains(has), "{has}: {shown}");
+    }
+    assert!(!shown.contains("198.51.100.1"), "{shown}");
+    let ports = succeeds(&mut guest, "port show");
+    let port = "eth0 forwarding on urpf loose ";
+    assert!(ports.lines[0].starts_with(port), "{ports}");
+    let route = succeeds(&mut guest, "route get 10.1.2.3");
+    let route: Vec<_> = route.data().collect();
+    assert_eq!(route, ["10.0.0.0/8 via 192.0.2.254 dev eth0"]);
+
+    // A killed agent comes back, and changes nothing.
+    let again = "before=$(pidof nl31-agent); kill -9 $before; \
+                 while now=$(pidof nl31-agent); [ -z \"$now\" -o \"$now\" = \"$before\" ]; \
+                 do sleep 0.1; done";
+    assert_eq!(guest.exec(again).expect("to run").status, 0);
+    let settings = succeeds(&mut guest, "config show");
+    assert_eq!(settings.data().collect::<Vec<_>>(), SETTINGS);
+    let listed = succeeds(&mut guest, "link show eth0");
+    assert!(listed.lines[0].contains(" mtu 1400 "), "{listed}");
+}
