@@ -85,6 +85,15 @@ static bool nl31_netdev_serves(const struct net_device *dev,
 	return port && READ_ONCE(port->forwarding);
 }
 
+/* Anyone may write to the device what Linux would not send; fragmenting trusts this. */
+static bool nl31_netdev_has_header(struct sk_buff *skb, bool is_ipv6)
+{
+	if (is_ipv6)
+		return true;
+	return ip_hdr(skb)->ihl >= 5 &&
+	       pskb_network_may_pull(skb, ip_hdrlen(skb));
+}
+
 /* Tell the sender that there is no way. */
 static void nl31_netdev_reject(struct sk_buff *skb, bool is_ipv6, int error)
 {
@@ -111,6 +120,7 @@ static netdev_tx_t nl31_netdev_xmit(struct sk_buff *skb, struct net_device *dev)
 	struct dst_entry *dst;
 
 	if (!router || skb->protocol != ip_tunnel_parse_protocol(skb) ||
+	    !nl31_netdev_has_header(skb, is_ipv6) ||
 	    nl31_netdev_is_link_scope(skb, is_ipv6) ||
 	    !nl31_netdev_serves(dev, skb))
 		goto drop;

@@ -211,8 +211,7 @@ static struct sk_buff *next_udp(struct net_device *dev)
 	return NULL;
 }
 
-/* Send by the device what came in on @in (0: from this machine). What left, or NULL. */
-static struct sk_buff *sent(struct netdev_test *n, u32 daddr, int in)
+static struct sk_buff *udp(struct netdev_test *n, u32 daddr)
 {
 	struct sk_buff *skb = alloc_skb(256, GFP_KERNEL);
 	struct iphdr *iph;
@@ -231,6 +230,12 @@ static struct sk_buff *sent(struct netdev_test *n, u32 daddr, int in)
 	ip_send_check(iph);
 	skb->protocol = htons(ETH_P_IP);
 	skb->dev = router()->netdev;
+	return skb;
+}
+
+/* Send by the device what came in on @in (0: from this machine). What left, or NULL. */
+static struct sk_buff *sent(struct netdev_test *n, struct sk_buff *skb, int in)
+{
 	skb->skb_iif = in;
 	dev_queue_xmit(skb);
 	return next_udp(n->out);
@@ -266,13 +271,30 @@ static void packet_leaves_by_the_table(struct kunit *test)
 	struct sk_buff *skb;
 
 	route(n);
-	skb = sent(n, 0xcb007105, 0);
+	skb = sent(n, udp(n, 0xcb007105), 0);
 	KUNIT_EXPECT_NOT_NULL(test, skb);
 	if (skb)
 		KUNIT_EXPECT_EQ(test, 9, ((struct iphdr *)skb->data)->ttl);
 	kfree_skb(skb);
 	/* to this one there is no route */
-	KUNIT_EXPECT_NULL(test, sent(n, 0xcb007205, 0));
+	KUNIT_EXPECT_NULL(test, sent(n, udp(n, 0xcb007205), 0));
+	close_netdev();
+}
+
+/* As written to the device through a packet socket. */
+static void packet_without_a_whole_header_is_dropped(struct kunit *test)
+{
+	struct netdev_test *n = test->priv;
+	struct sk_buff *skb;
+
+	route(n);
+	skb = udp(n, 0xcb007105);
+	ip_hdr(skb)->ihl = 4;
+	KUNIT_EXPECT_NULL(test, sent(n, skb, 0));
+	skb = udp(n, 0xcb007105);
+	ip_hdr(skb)->ihl = 15;
+	skb_trim(skb, 40);
+	KUNIT_EXPECT_NULL(test, sent(n, skb, 0));
 	close_netdev();
 }
 
@@ -282,15 +304,15 @@ static void packet_of_a_device_that_is_no_port_is_not_forwarded(struct kunit *te
 	struct sk_buff *skb;
 
 	route(n);
-	skb = sent(n, 0xcb007105, n->port->ifindex);
+	skb = sent(n, udp(n, 0xcb007105), n->port->ifindex);
 	KUNIT_EXPECT_NOT_NULL(test, skb);
 	kfree_skb(skb);
-	KUNIT_EXPECT_NULL(test, sent(n, 0xcb007105, n->out->ifindex));
+	KUNIT_EXPECT_NULL(test, sent(n, udp(n, 0xcb007105), n->out->ifindex));
 	client_message(&n->m, NL31_MSG_NEWPORT, NLM_F_REPLACE | NLM_F_ACK);
 	client_attr_u32(&n->m, NL31_PORT_IFINDEX, n->port->ifindex);
 	client_attr_u8(&n->m, NL31_PORT_FORWARDING, 0);
 	ask(n, 0);
-	KUNIT_EXPECT_NULL(test, sent(n, 0xcb007105, n->port->ifindex));
+	KUNIT_EXPECT_NULL(test, sent(n, udp(n, 0xcb007105), n->port->ifindex));
 	close_netdev();
 }
 
@@ -341,6 +363,7 @@ static struct kunit_case netdev_cases[] = {
 	KUNIT_CASE(queued_packets_are_dropped_in_the_end),
 #endif
 	KUNIT_CASE(packet_leaves_by_the_table),
+	KUNIT_CASE(packet_without_a_whole_header_is_dropped),
 	KUNIT_CASE(packet_of_a_device_that_is_no_port_is_not_forwarded),
 	KUNIT_CASE(local_packet_leaves_by_the_device_of_its_path),
 	{}
