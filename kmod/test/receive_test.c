@@ -260,18 +260,18 @@ static u32 expect_error(struct receive_test *r, u8 type, u8 code)
 {
 	struct sk_buff *skb = next(r->in);
 	unsigned int at;
-	u32 value = 0;
+	__be32 value;
 
 	KUNIT_EXPECT_NOT_NULL_MSG(r->test, skb, "error %u, %u", type, code);
 	if (!skb)
-		return value;
+		return 0;
 	at = skb->protocol == htons(ETH_P_IP) ? sizeof(struct iphdr) :
 						sizeof(struct ipv6hdr);
 	KUNIT_EXPECT_EQ(r->test, skb->data[at], type);
 	KUNIT_EXPECT_EQ(r->test, skb->data[at + 1], code);
-	value = get_unaligned_be32(skb->data + at + 4);
+	memcpy(&value, skb->data + at + 4, sizeof(value));
 	kfree_skb(skb);
-	return value;
+	return be32_to_cpu(value);
 }
 
 static void packet_follows_its_route(struct kunit *test)
