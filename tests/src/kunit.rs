@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The tests inside the kernel, under user-mode Linux: a kernel that is a program of the
 //! host and runs at its speed. KUnit suites (kmod/test/), and, on a kernel with KASAN,
-//! lockdep and failslab, the clients that torment it (clients/fail_nth.c, clients/
+//! lockdep and failslab, the clients that torment it (clients/fail_nth.c, fail_port.c,
 //! mangle.c) as its only process.
 
 use std::io::Write;
@@ -70,7 +70,11 @@ pub fn run(options: &Options) -> Result<Results> {
         return Ok(results);
     };
     let malformed = [Some(datagrams), options.seed];
-    for (name, numbers) in [("fail_nth", &[][..]), ("mangle", &malformed)] {
+    for (name, numbers) in [
+        ("fail_nth", &[][..]),
+        ("fail_port", &[]),
+        ("mangle", &malformed),
+    ] {
         let mut archive = Archive::default();
         archive.dir("dev", 0o755);
         archive.device("dev/console", 0o600, 5, 1);
