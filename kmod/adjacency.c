@@ -194,7 +194,7 @@ static struct net_device *nl31_connected6(struct nl31_adjacencies *adjacencies,
 }
 #endif
 
-/* The device that packets leave by, up. Context: RCU read side */
+/* The device that packets leave by, with a carrier. Context: RCU read side */
 static struct net_device *
 nl31_adjacency_device(const struct nl31_adjacency *adjacency)
 {
@@ -219,7 +219,8 @@ nl31_adjacency_device(const struct nl31_adjacency *adjacency)
 #endif
 	}
 	if (!dev || dev == READ_ONCE(adjacencies->own) ||
-	    (dev->flags & (IFF_UP | IFF_LOOPBACK)) != IFF_UP)
+	    (dev->flags & (IFF_UP | IFF_LOOPBACK)) != IFF_UP ||
+	    !netif_carrier_ok(dev))
 		return NULL;
 	return dev;
 }
@@ -376,7 +377,7 @@ struct dst_entry *nl31_adjacency_make_dst(struct nl31_adjacency *adjacency,
 		return NULL;
 	for (try = 0; try < MAKE_TRIES; try++) {
 		epoch = READ_ONCE(adjacencies->epoch);
-		/* what is looked at is not older: pairs with nl31_adjacencies_flush() */
+		/* what is looked at is not older: pairs with nl31_adjacencies_move_epoch() */
 		smp_rmb();
 		dst = nl31_dst_new(adjacency, family);
 		/* the next packet may find memory: nothing has failed for good */
@@ -389,6 +390,14 @@ struct dst_entry *nl31_adjacency_make_dst(struct nl31_adjacency *adjacency,
 	return dst;
 }
 
+/* What has failed may be tried again. Context: nl31_adjacencies.lock */
+static void nl31_adjacencies_move_epoch(struct nl31_adjacencies *adjacencies)
+{
+	/* who sees the number sees the change: pairs with nl31_adjacency_make_dst() */
+	smp_wmb();
+	WRITE_ONCE(adjacencies->epoch, (adjacencies->epoch + 1) ? : 1);
+}
+
 /* Drop the dsts that lead over @dev; or without it those of gateways alone. */
 static void nl31_adjacencies_flush(struct nl31_adjacencies *adjacencies,
 				   const struct net_device *dev)
@@ -396,10 +405,8 @@ static void nl31_adjacencies_flush(struct nl31_adjacencies *adjacencies,
 	struct nl31_adjacency *adjacency, *next;
 	enum nl31_family family;
 
-	/* who sees the number sees the change: pairs with nl31_adjacency_make_dst() */
-	smp_wmb();
 	spin_lock_bh(&adjacencies->lock);
-	WRITE_ONCE(adjacencies->epoch, (adjacencies->epoch + 1) ? : 1);
+	nl31_adjacencies_move_epoch(adjacencies);
 	list_for_each_entry_safe(adjacency, next, &adjacencies->active, active) {
 		for (family = 0; family < NL31_FAMILIES; family++) {
 			const struct dst_entry *dst;
@@ -414,6 +421,19 @@ static void nl31_adjacencies_flush(struct nl31_adjacencies *adjacencies,
 				nl31_adjacency_drop_dst(adjacency, family);
 		}
 	}
+	spin_unlock_bh(&adjacencies->lock);
+}
+
+/* With a carrier there is nothing to drop: without one none leads over @dev. */
+static void nl31_adjacencies_change(struct nl31_adjacencies *adjacencies,
+				    const struct net_device *dev)
+{
+	if (!netif_carrier_ok(dev)) {
+		nl31_adjacencies_flush(adjacencies, dev);
+		return;
+	}
+	spin_lock_bh(&adjacencies->lock);
+	nl31_adjacencies_move_epoch(adjacencies);
 	spin_unlock_bh(&adjacencies->lock);
 }
 
@@ -439,6 +459,9 @@ void nl31_adjacencies_event(struct nl31_adjacencies *adjacencies,
 	case NETDEV_CHANGEMTU:
 	case NETDEV_UNREGISTER:
 		nl31_adjacencies_flush(adjacencies, dev);
+		break;
+	case NETDEV_CHANGE:
+		nl31_adjacencies_change(adjacencies, dev);
 	}
 }
 

@@ -65,7 +65,7 @@ struct nl31_adjacency {
  * @net: namespace of the devices
  * @tree: the adjacencies, by key
  * @active: those that have a dst
- * @epoch: moves with every flush; never 0
+ * @epoch: moves whenever what has failed may be tried again; never 0
  * @own: device nl31, over which no gateway is connected; or NULL
  * @no_route: for packets that no route covers
  */
@@ -96,6 +96,12 @@ void nl31_adjacencies_resolve(struct nl31_adjacencies *adjacencies);
 struct dst_entry *nl31_adjacency_make_dst(struct nl31_adjacency *adjacency,
 					  enum nl31_family family);
 
+/* The epoch that it is in: what was found out in another one may be wrong. */
+static inline u32 nl31_adjacency_epoch(const struct nl31_adjacency *adjacency)
+{
+	return READ_ONCE(adjacency->adjacencies->epoch);
+}
+
 /**
  * nl31_adjacency_has_failed - is it known that no packet can leave this way?
  * @adjacency: the adjacency
@@ -111,8 +117,7 @@ nl31_adjacency_has_failed(const struct nl31_adjacency *adjacency,
 {
 	const u32 failed = READ_ONCE(adjacency->failed[family]);
 
-	return unlikely(failed) &&
-	       failed == READ_ONCE(adjacency->adjacencies->epoch);
+	return unlikely(failed) && failed == nl31_adjacency_epoch(adjacency);
 }
 
 /**

@@ -67,6 +67,13 @@ static struct nl31_device *nl31_device_find_name(struct nl31_devices *devices,
 	return node ? rb_entry(node, struct nl31_device, name_node) : NULL;
 }
 
+/* Without a carrier, too: Linux sends what leaves by such a device nowhere. */
+static u8 nl31_device_state_of(const struct net_device *dev)
+{
+	return dev->flags & IFF_UP && netif_carrier_ok(dev) ? NL31_DEV_UP :
+							      NL31_DEV_DOWN;
+}
+
 /* Take the object off its device. */
 static void nl31_device_unbind(struct nl31_devices *devices,
 			       struct nl31_device *device)
@@ -100,8 +107,7 @@ static void nl31_device_bind(struct nl31_devices *devices,
 	WRITE_ONCE(device->ifindex, dev->ifindex);
 	rb_find_add(&device->index_node, &devices->by_index,
 		    nl31_device_cmp_index_node);
-	WRITE_ONCE(device->state,
-		   dev->flags & IFF_UP ? NL31_DEV_UP : NL31_DEV_DOWN);
+	WRITE_ONCE(device->state, nl31_device_state_of(dev));
 }
 
 static struct nl31_device *nl31_device_alloc(const char *name)
@@ -294,13 +300,14 @@ void nl31_device_event(struct nl31_devices *devices,
 		break;
 	case NETDEV_UP:
 	case NETDEV_DOWN:
+	case NETDEV_CHANGE:
 		for (has_name = 0; has_name < 2; has_name++) {
 			device = nl31_device_find_index(devices, dev->ifindex,
 							has_name);
 			if (device)
 				WRITE_ONCE(device->state,
-					   event == NETDEV_UP ? NL31_DEV_UP :
-								NL31_DEV_DOWN);
+					   event == NETDEV_DOWN ? NL31_DEV_DOWN :
+					   nl31_device_state_of(dev));
 		}
 		break;
 	case NETDEV_UNREGISTER:

@@ -22,7 +22,7 @@
 /**
  * enum nl31_device_state - can packets leave by the device?
  * @NL31_DEV_UP: they can
- * @NL31_DEV_DOWN: it is down
+ * @NL31_DEV_DOWN: it is down, or has no carrier
  * @NL31_DEV_ABSENT: there is no device of this name now
  * @NL31_DEV_GONE: the device of this index was unregistered; final
  */

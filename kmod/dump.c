@@ -13,6 +13,7 @@
 
 #include "dump.h"
 #include "message.h"
+#include "path_select.h"
 #include "route.h"
 
 /* Prefixes taken from the trie at a time. */
@@ -80,18 +81,6 @@ static int dump_done(struct netlink_callback *cb)
 	return 0;
 }
 
-/* The first path that can be used, of those there are. */
-static unsigned int find_in_use(const struct nl31_path_list *list,
-				enum nl31_family family)
-{
-	unsigned int i;
-
-	for (i = 0; i < list->count; i++)
-		if (nl31_path_is_usable(&list->path[i], family))
-			break;
-	return i;
-}
-
 static int dump_path(struct sk_buff *skb, struct dump *dump,
 		     const struct nlmsghdr *header, const struct lpm_key *key,
 		     const struct nl31_path *path, bool is_standby)
@@ -100,8 +89,9 @@ static int dump_path(struct sk_buff *skb, struct dump *dump,
 	int err;
 
 	err = nl31_fill_route(skb, header, dump->family, key, path);
-	if (!err && (path->device || is_standby))
-		err = nl31_fill_route_flags(skb, nlh, path, is_standby);
+	if (!err)
+		err = nl31_fill_route_flags(skb, nlh, path, dump->family,
+					    is_standby);
 	if (!err && !dump->has_told) {
 		err = nl31_fill_generation(skb, nlh, dump->generation);
 		dump->has_told = !err;
@@ -112,10 +102,11 @@ static int dump_path(struct sk_buff *skb, struct dump *dump,
 /* The paths of one prefix from number dump->paths on. */
 static int dump_prefix(struct sk_buff *skb, struct dump *dump,
 		       const struct nlmsghdr *header, const struct lpm_key *key,
-		       const struct nl31_path_list *list)
+		       struct nl31_path_list *list)
 {
-	const unsigned int in_use = list->count > 1 ?
-				    find_in_use(list, dump->family) : 0;
+	const struct nl31_path *in_use = list->count > 1 ?
+					 nl31_path_select(list, dump->family) :
+					 NULL;
 	const bool filtered = dump->filter.given;
 	unsigned int i;
 
@@ -124,7 +115,8 @@ static int dump_prefix(struct sk_buff *skb, struct dump *dump,
 
 		if (filtered && !nl31_route_selects(&dump->filter, path))
 			continue;
-		if (dump_path(skb, dump, header, key, path, i > in_use)) {
+		if (dump_path(skb, dump, header, key, path,
+			      in_use && path > in_use)) {
 			dump->begun = true;
 			dump->key = *key;
 			dump->paths = i;

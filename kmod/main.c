@@ -55,8 +55,7 @@ static int nl31_device_changed(struct notifier_block *nb, unsigned long event,
 
 	if (!ns)
 		return NOTIFY_DONE;
-	nl31_device_event(&ns->table.path_lists.devices, dev, event);
-	nl31_adjacencies_event(&ns->table.path_lists.adjacencies, dev, event);
+	nl31_path_lists_event(&ns->table.path_lists, dev, event);
 	nl31_port_event(&ns->router.ports, dev, event);
 	nl31_netdev_event(&ns->router, dev, event);
 	return NOTIFY_DONE;

@@ -86,18 +86,23 @@ int nl31_fill_route(struct sk_buff *skb, const struct nlmsghdr *header,
  * @skb: the message is the last one in it
  * @nlh: its header
  * @path: its path
+ * @family: of the message
  * @is_standby: a path before it is in use
  *
  * Return: 0, or -EMSGSIZE with the message taken back
  */
 int nl31_fill_route_flags(struct sk_buff *skb, struct nlmsghdr *nlh,
-			  const struct nl31_path *path, bool is_standby)
+			  const struct nl31_path *path, enum nl31_family family,
+			  bool is_standby)
 {
 	u32 flags = 0;
 
 	switch (path->device ? READ_ONCE(path->device->state) : NL31_DEV_UP) {
 	case NL31_DEV_UP:
-		flags = is_standby ? NL31_FLAG_STANDBY : 0;
+		if (nl31_adjacency_has_failed(path->adjacency, family))
+			flags = NL31_FLAG_LINKDOWN;
+		else if (is_standby)
+			flags = NL31_FLAG_STANDBY;
 		break;
 	case NL31_DEV_DOWN:
 		flags = NL31_FLAG_LINKDOWN;

@@ -23,7 +23,8 @@ int nl31_fill_route(struct sk_buff *skb, const struct nlmsghdr *header,
 		    enum nl31_family family, const struct lpm_key *key,
 		    const struct nl31_path *path);
 int nl31_fill_route_flags(struct sk_buff *skb, struct nlmsghdr *nlh,
-			  const struct nl31_path *path, bool is_standby);
+			  const struct nl31_path *path, enum nl31_family family,
+			  bool is_standby);
 int nl31_fill_generation(struct sk_buff *skb, struct nlmsghdr *nlh,
 			 u64 generation);
 int nl31_fill_table(struct sk_buff *skb, u32 portid, u32 seq,

@@ -576,6 +576,24 @@ unsigned int nl31_path_list_diff(const struct nl31_path_list *old,
 }
 
 /**
+ * nl31_path_lists_event - a device has changed
+ * @lists: the path lists
+ * @dev: the device
+ * @event: NETDEV_*
+ *
+ * No list is looked at, as there may be many: each finds out when it is used next,
+ * by the epoch of the adjacencies. So that one moves behind the states.
+ *
+ * Context: process, RTNL
+ */
+void nl31_path_lists_event(struct nl31_path_lists *lists,
+			   const struct net_device *dev, unsigned long event)
+{
+	nl31_device_event(&lists->devices, dev, event);
+	nl31_adjacencies_event(&lists->adjacencies, dev, event);
+}
+
+/**
  * nl31_path_lists_init - no lists yet
  * @lists: zeroed
  * @net: namespace of their devices

@@ -62,6 +62,7 @@ struct nl31_path {
  * @pending: what the edit in progress adds to @routes
  * @count: paths
  * @hash: of the paths
+ * @first: by family: the first usable path, see path_select.c
  * @node: in nl31_path_lists.hash
  * @list: in nl31_path_lists.touched, later in nl31_retired.lists
  * @in_use: in nl31_path_lists.in_use
@@ -73,6 +74,7 @@ struct nl31_path_list {
 	int pending;
 	u32 count;
 	u32 hash;
+	u32 first[NL31_FAMILIES];
 	struct rhash_head node;
 	struct list_head list;
 	struct list_head in_use;
@@ -189,6 +191,10 @@ static inline bool nl31_path_is_equal(const struct nl31_path *a,
 {
 	return a->hash == b->hash && !memcmp(a, b, NL31_PATH_IDENTITY);
 }
+
+struct net_device;
+void nl31_path_lists_event(struct nl31_path_lists *lists,
+			   const struct net_device *dev, unsigned long event);
 
 /* Is the device of its index gone? A path by name waits for its device instead. */
 static inline bool nl31_path_is_dead(const struct nl31_path *path)

@@ -12,6 +12,7 @@
 #include <linux/sched.h>
 #include <linux/slab.h>
 
+#include "path_select.h"
 #include "table.h"
 
 /*
@@ -575,8 +576,7 @@ static const struct nl31_path *lookup_usable(struct nl31_table *t,
 					     struct lpm_key *prefix)
 {
 	const struct lpm *trie = &v->trie[family];
-	const struct nl31_path_list *list;
-	unsigned int i;
+	const struct nl31_path *path;
 	u32 id;
 	u8 len;
 
@@ -585,10 +585,10 @@ static const struct nl31_path *lookup_usable(struct nl31_table *t,
 		if (id == LPM_NO_VALUE)
 			return NULL;
 		nl31_lpm_key_truncate(prefix, len);
-		list = nl31_path_list_by_id(&t->path_lists, id);
-		for (i = 0; i < list->count; i++)
-			if (nl31_path_is_usable(&list->path[i], family))
-				return &list->path[i];
+		path = nl31_path_select(nl31_path_list_by_id(&t->path_lists, id),
+					family);
+		if (path)
+			return path;
 		if (!len)
 			return NULL;
 		nl31_lpm_key_truncate(prefix, len - 1);
@@ -602,8 +602,9 @@ static const struct nl31_path *lookup_usable(struct nl31_table *t,
  * @address: the address, or a prefix that has to be covered whole
  * @prefix: where to put the prefix that matched
  *
- * A path over a device that is down, absent or gone is passed over, and one whose
- * adjacency is known to lead nowhere; like a prefix that has none but such.
+ * A path over a device that is down, without carrier, absent or gone is passed over,
+ * and one whose adjacency is known to lead nowhere; like a prefix that has none but
+ * such.
  *
  * A change in place is a single store, seen or not. Beside two of them a walk
  * could see the second but not the first, and so what never was the table: it is

@@ -60,7 +60,7 @@ static void event(struct device_test *d, u32 ifindex, const char *name,
 	d->dev->ifindex = ifindex;
 	strscpy(d->dev->name, name, sizeof(d->dev->name));
 	d->dev->flags = event == NETDEV_UP ? IFF_UP : 0;
-	nl31_device_event(devices(d), d->dev, event);
+	nl31_path_lists_event(&d->table.path_lists, d->dev, event);
 }
 
 static struct nl31_device *by_index(struct device_test *d)

@@ -333,6 +333,56 @@ static void next_path_serves_when_a_device_goes_down(struct kunit *test)
 	expect_forwarded(r, r->out, 63);
 }
 
+/* The cable of a device is pulled, or put back. */
+static void carrier(struct net_device *dev, bool on)
+{
+	if (on)
+		netif_carrier_on(dev);
+	else
+		netif_carrier_off(dev);
+	rtnl_lock();
+	/* what is told within a second by itself */
+	netdev_state_change(dev);
+	rtnl_unlock();
+}
+
+/* One prefix has a path that names the device, the other one that has to find it. */
+static void next_path_serves_when_a_carrier_is_lost(struct kunit *test)
+{
+	struct receive_test *r = test->priv;
+
+	route(r, 1, NL31_TYPE_UNICAST, r->out, 2, 1);
+	route(r, 1, NL31_TYPE_UNICAST, r->other, 3, 2);
+	route(r, 2, NL31_TYPE_UNICAST, NULL, 2, 1);
+	route(r, 2, NL31_TYPE_UNICAST, r->other, 3, 2);
+	come_in(packet4(r, TO4(1), 64, PAYLOAD, 0));
+	expect_forwarded(r, r->out, 63);
+	come_in(packet4(r, TO4(2), 64, PAYLOAD, 0));
+	expect_forwarded(r, r->out, 63);
+
+	carrier(r->out, false);
+	come_in(packet4(r, TO4(1), 64, PAYLOAD, 0));
+	expect_forwarded(r, r->other, 63);
+	come_in(packet6(r, 1, 64, PAYLOAD));
+	expect_forwarded(r, r->other, 63);
+	come_in(packet4(r, TO4(2), 64, PAYLOAD, 0));
+	expect_forwarded(r, r->other, 63);
+	come_in(packet6(r, 2, 64, PAYLOAD));
+	expect_forwarded(r, r->other, 63);
+	expect_nothing(r, r->out);
+
+	carrier(r->out, true);
+	come_in(packet4(r, TO4(1), 64, PAYLOAD, 0));
+	expect_forwarded(r, r->out, 63);
+	come_in(packet6(r, 1, 64, PAYLOAD));
+	expect_forwarded(r, r->out, 63);
+	come_in(packet4(r, TO4(2), 64, PAYLOAD, 0));
+	expect_forwarded(r, r->out, 63);
+	come_in(packet6(r, 2, 64, PAYLOAD));
+	expect_forwarded(r, r->out, 63);
+	expect_nothing(r, r->other);
+}
+
 /* One packet more than the last time, and it has not left by r->out. */
 static void expect_handed_up(struct receive_test *r, const char *what,
 			     unsigned int i)
@@ -527,6 +577,7 @@ static struct kunit_case receive_cases[] = {
 	KUNIT_CASE(packet_follows_its_route),
 	KUNIT_CASE(gateway_is_found_behind_connected_prefix),
 	KUNIT_CASE(next_path_serves_when_a_device_goes_down),
+	KUNIT_CASE(next_path_serves_when_a_carrier_is_lost),
 	KUNIT_CASE(special_packets_are_left_to_linux),
 	KUNIT_CASE(exceeded_ttl_is_told),
 	KUNIT_CASE(too_big_packet_is_told_the_mtu),

@@ -199,7 +199,8 @@ enum nl31_route_attr {
 /**
  * enum nl31_route_flag - why a path is not in use
  *
- * @NL31_FLAG_LINKDOWN: its device is down, or not there
+ * @NL31_FLAG_LINKDOWN: its device is down, without carrier or not there; or no
+ *	device was found that its gateway is connected to
  * @NL31_FLAG_DEAD: its device is not there. A path by name waits for it, one by
  *	index is about to be deleted.
  * @NL31_FLAG_STANDBY: a path before it is in use
