@@ -107,6 +107,7 @@ static int dump_prefix(struct sk_buff *skb, struct dump *dump,
 	const struct nl31_path *in_use = list->count > 1 ?
 					 nl31_path_select(list, dump->family) :
 					 NULL;
+	const bool is_shared = READ_ONCE(dump->table->multipath);
 	const bool filtered = dump->filter.given;
 	unsigned int i;
 
@@ -116,7 +117,8 @@ static int dump_prefix(struct sk_buff *skb, struct dump *dump,
 		if (filtered && !nl31_route_selects(&dump->filter, path))
 			continue;
 		if (dump_path(skb, dump, header, key, path,
-			      in_use && path > in_use)) {
+			      in_use && path > in_use &&
+			      !(is_shared && nl31_path_shares(path, in_use)))) {
 			dump->begun = true;
 			dump->key = *key;
 			dump->paths = i;

@@ -87,7 +87,7 @@ int nl31_fill_route(struct sk_buff *skb, const struct nlmsghdr *header,
  * @nlh: its header
  * @path: its path
  * @family: of the message
- * @is_standby: a path before it is in use
+ * @is_standby: a path before it is in use, and does not share the load with it
  *
  * Return: 0, or -EMSGSIZE with the message taken back
  */
@@ -179,7 +179,8 @@ int nl31_fill_table(struct sk_buff *skb, u32 portid, u32 seq,
 	    nla_put_u64_64bit(skb, NL31_TABLE_LOOKUPS, hits + misses, pad) ||
 	    nla_put_u64_64bit(skb, NL31_TABLE_HITS, hits, pad) ||
 	    nla_put_u64_64bit(skb, NL31_TABLE_MISSES, misses, pad) ||
-	    nla_put_u64_64bit(skb, NL31_TABLE_ERRORS, errors, pad)) {
+	    nla_put_u64_64bit(skb, NL31_TABLE_ERRORS, errors, pad) ||
+	    nla_put_u8(skb, NL31_TABLE_MULTIPATH, t->multipath)) {
 		nlmsg_cancel(skb, nlh);
 		return -EMSGSIZE;
 	}

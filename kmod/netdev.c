@@ -41,7 +41,7 @@ static struct dst_entry *nl31_netdev_dst4(struct nl31_router *router,
 		.len = 32,
 	};
 
-	return nl31_router_table_dst(router, NL31_IPV4, &key);
+	return nl31_router_table_dst(router, NL31_IPV4, &key, skb);
 }
 
 static struct dst_entry *nl31_netdev_dst6(struct nl31_router *router,
@@ -53,7 +53,7 @@ static struct dst_entry *nl31_netdev_dst6(struct nl31_router *router,
 	memcpy(word, &ipv6_hdr(skb)->daddr, sizeof(word));
 	key.word[0] = be64_to_cpu(word[0]);
 	key.word[1] = be64_to_cpu(word[1]);
-	return nl31_router_table_dst(router, NL31_IPV6, &key);
+	return nl31_router_table_dst(router, NL31_IPV6, &key, skb);
 }
 
 /* Only neighbours are to be reached by these, and nl31 has none. */

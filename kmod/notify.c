@@ -157,7 +157,7 @@ static void tell_prefix(void *ctx, const struct nl31_change *change)
 	cond_resched();
 }
 
-static void tell_limit(struct telling *telling, enum receiver to)
+static void tell_table(struct telling *telling, enum receiver to)
 {
 	const struct nl31_notify *notify = telling->notify;
 	struct sk_buff *skb = telling_room(telling, to, NL31_TABLE_MSG_MAX);
@@ -196,7 +196,7 @@ static bool publish_edit(struct nl31_table *t, u64 weight)
 		nl31_edit_publish(t, nl31_table_current(t)->generation + weight);
 		return true;
 	}
-	t->max_routes = t->edit.max_routes;
+	nl31_edit_publish_settings(t);
 	nl31_edit_abort(t);
 	return false;
 }
@@ -212,7 +212,8 @@ static bool publish_edit(struct nl31_table *t, u64 weight)
  */
 void nl31_notify_publish(struct nl31_table *t, const struct nl31_notify *notify)
 {
-	const bool has_limit = t->edit.max_routes != t->max_routes;
+	const bool has_settings = t->edit.max_routes != t->max_routes ||
+				  t->edit.multipath != t->multipath;
 	const bool was_wanted = notify->requester || nl31_notify_is_wanted(notify);
 	struct telling telling = {
 		.table = t,
@@ -236,8 +237,8 @@ void nl31_notify_publish(struct nl31_table *t, const struct nl31_notify *notify)
 		/* joined since: the events have no numbers */
 		telling_overrun(&telling, TO_GROUP);
 	for (to = 0; to < RECEIVERS; to++) {
-		if (has_limit && telling.wants[to])
-			tell_limit(&telling, to);
+		if (has_settings && telling.wants[to])
+			tell_table(&telling, to);
 		telling_flush(&telling, to);
 	}
 	if (is_published)

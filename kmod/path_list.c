@@ -269,6 +269,24 @@ static int list_get_adjacencies(struct nl31_path_lists *lists,
 	return 0;
 }
 
+/* To the last unicast path of the same metric; others serve alone. */
+static void list_count_equals(struct nl31_path_list *list)
+{
+	const struct nl31_path *last = NULL;
+	unsigned int i;
+
+	for (i = list->count; i--;) {
+		struct nl31_path *path = &list->path[i];
+
+		path->equals = 1;
+		if (path->type != NL31_TYPE_UNICAST)
+			continue;
+		if (!last || last->metric != path->metric)
+			last = path;
+		path->equals = last - path + 1;
+	}
+}
+
 static struct nl31_path_list *list_alloc(struct nl31_path_lists *lists,
 					 const struct nl31_path_key *key)
 {
@@ -286,6 +304,7 @@ static struct nl31_path_list *list_alloc(struct nl31_path_lists *lists,
 		if (!list->path[i].attrs_len)
 			encode_path(&list->path[i]);
 	}
+	list_count_equals(list);
 	if (list_get_adjacencies(lists, list)) {
 		kfree(list);
 		return NULL;

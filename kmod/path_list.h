@@ -39,6 +39,8 @@
  * @protocol: who installed it
  * @attrs_len: bytes in @attrs; from here on not part of its identity
  * @hash: of what is before, by nl31_path_seal()
+ * @equals: how many paths from this one on can share the load with it; of paths in a
+ *	list only
  * @adjacency: what packets leave by; of paths in a list only
  * @attrs: the path as netlink attributes, for all messages that carry it
  */
@@ -51,6 +53,7 @@ struct nl31_path {
 	u8 protocol;
 	u8 attrs_len;
 	u32 hash;
+	u8 equals;
 	struct nl31_adjacency *adjacency;
 	u8 attrs[NL31_PATH_ATTRS_MAX] __aligned(4);
 };

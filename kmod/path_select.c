@@ -2,6 +2,7 @@
 /* Path selection. See path_select.h. */
 #include <linux/bits.h>
 #include <linux/compiler.h>
+#include <linux/hash.h>
 #include <linux/log2.h>
 
 #include "path_select.h"
@@ -44,4 +45,55 @@ const struct nl31_path *nl31_path_select_next(struct nl31_path_list *list,
 		}
 	}
 	return NULL;
+}
+
+/* Of all bits of @flow, and different for each path. */
+static u32 nl31_path_score(const struct nl31_path *path, u32 flow)
+{
+	u32 score = (flow ^ path->hash) * GOLDEN_RATIO_32;
+
+	score ^= score >> 15;
+	return score * 0x85ebca77;
+}
+
+/* The path of the highest score. */
+static const struct nl31_path *
+nl31_path_select_score(const struct nl31_path *first, enum nl31_family family,
+		       u32 flow, bool only_usable)
+{
+	const struct nl31_path *end = first + first->equals, *path, *best = first;
+	u32 best_score = nl31_path_score(first, flow), score;
+
+	for (path = first + 1; path < end; path++) {
+		score = nl31_path_score(path, flow);
+		if (score <= best_score || !nl31_path_shares(path, first) ||
+		    (only_usable && !nl31_path_is_usable(path, family)))
+			continue;
+		best = path;
+		best_score = score;
+	}
+	return best;
+}
+
+/**
+ * nl31_path_select_flow - the path that serves for a flow, of those that share
+ * @first: the first usable path of a list
+ * @family: of the packet
+ * @flow: from nl31_flow_hash()
+ *
+ * Takes time in proportion to the paths that share. Whether they are usable is looked
+ * at only where the best is not.
+ *
+ * Context: RCU read side
+ * Return: a usable path
+ */
+const struct nl31_path *nl31_path_select_flow(const struct nl31_path *first,
+					      enum nl31_family family, u32 flow)
+{
+	const struct nl31_path *path;
+
+	path = nl31_path_select_score(first, family, flow, false);
+	if (likely(nl31_path_is_usable(path, family)))
+		return path;
+	return nl31_path_select_score(first, family, flow, true);
 }

@@ -121,7 +121,7 @@ static struct sk_buff *nl31_receive_from(struct nl31_port *port,
 	case NL31_SOURCE_VALID:
 		break;
 	}
-	dst = nl31_router_dst(router, family, destination);
+	dst = nl31_router_dst(router, family, destination, skb);
 	if (!dst)
 		goto hand_up;
 	if (IS_ERR(dst)) {

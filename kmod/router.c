@@ -9,6 +9,8 @@
 #include <linux/rtnetlink.h>
 #include <net/dst.h>
 
+#include "flow.h"
+#include "path_select.h"
 #include "router.h"
 
 /* Paths that turn out to lead nowhere before a packet has no route. */
@@ -26,6 +28,23 @@ static bool nl31_router_prefers_linux(u32 claim, u8 claim_len,
 	       nl31_mirror_class_of(claim) >= NL31_MIRROR_STRONG;
 }
 
+/* The path for a packet to @address, by its flow where several share the load. */
+static const struct nl31_path *nl31_router_lookup(const struct nl31_router *router,
+						  enum nl31_family family,
+						  const struct lpm_key *address,
+						  const struct sk_buff *skb,
+						  struct lpm_key *prefix)
+{
+	struct nl31_table *t = router->table;
+	const struct nl31_path *path;
+
+	path = nl31_table_lookup(t, family, address, prefix);
+	if (likely(!path || path->equals == 1) || !READ_ONCE(t->multipath))
+		return path;
+	return nl31_path_select_flow(path, family,
+				     nl31_flow_hash(skb, family, &t->flow_key));
+}
+
 static struct dst_entry *nl31_router_no_route(struct nl31_router *router,
 					      enum nl31_family family)
 {
@@ -40,6 +59,7 @@ static struct dst_entry *nl31_router_no_route(struct nl31_router *router,
  * @router: the router
  * @family: of @address
  * @address: where the packet is to go
+ * @skb: the packet
  *
  * Context: RCU read side, bottom halves disabled
  * Return: the dst, valid under RCU; of a packet without a route, too. NULL or ERR_PTR:
@@ -47,7 +67,8 @@ static struct dst_entry *nl31_router_no_route(struct nl31_router *router,
  */
 struct dst_entry *nl31_router_table_dst(struct nl31_router *router,
 					enum nl31_family family,
-					const struct lpm_key *address)
+					const struct lpm_key *address,
+					const struct sk_buff *skb)
 {
 	const struct nl31_path *path;
 	struct lpm_key prefix;
@@ -55,7 +76,7 @@ struct dst_entry *nl31_router_table_dst(struct nl31_router *router,
 	unsigned int try;
 
 	for (try = 0; try < LOOKUP_TRIES; try++) {
-		path = nl31_table_lookup(router->table, family, address, &prefix);
+		path = nl31_router_lookup(router, family, address, skb, &prefix);
 		if (!path)
 			break;
 		dst = nl31_adjacency_dst(path->adjacency, family);
@@ -70,6 +91,7 @@ struct dst_entry *nl31_router_table_dst(struct nl31_router *router,
  * @router: the router
  * @family: of @address
  * @address: where the packet is to go
+ * @skb: the packet
  *
  * Context: RCU read side, bottom halves disabled
  * Return: the dst, valid under RCU; of a packet without a route, too. NULL: leave it
@@ -77,7 +99,8 @@ struct dst_entry *nl31_router_table_dst(struct nl31_router *router,
  */
 struct dst_entry *nl31_router_dst(struct nl31_router *router,
 				  enum nl31_family family,
-				  const struct lpm_key *address)
+				  const struct lpm_key *address,
+				  const struct sk_buff *skb)
 {
 	const struct nl31_path *path;
 	struct lpm_key prefix;
@@ -90,7 +113,7 @@ struct dst_entry *nl31_router_dst(struct nl31_router *router,
 				&claim_len))
 		return NULL;
 	for (try = 0; try < LOOKUP_TRIES; try++) {
-		path = nl31_table_lookup(router->table, family, address, &prefix);
+		path = nl31_router_lookup(router, family, address, skb, &prefix);
 		if (nl31_router_prefers_linux(claim, claim_len, path, prefix.len))
 			return NULL;
 		if (!path)
@@ -113,6 +136,22 @@ static bool nl31_router_leads_over(const struct nl31_path *path,
 		return false;
 	dst = nl31_adjacency_dst(path->adjacency, family);
 	return !IS_ERR_OR_NULL(dst) && dst->dev == dev;
+}
+
+/* Does the path in use, or one that shares the load with it, lead over @dev? */
+static bool nl31_router_is_strict(const struct nl31_router *router,
+				  enum nl31_family family,
+				  const struct nl31_path *path,
+				  const struct net_device *dev)
+{
+	const unsigned int count = READ_ONCE(router->table->multipath) ?
+				   path->equals : 1;
+	unsigned int i;
+
+	for (i = 0; i < count; i++)
+		if (nl31_router_leads_over(&path[i], family, dev))
+			return true;
+	return false;
 }
 
 /* Does any path of the prefix lead over @dev? */
@@ -176,7 +215,8 @@ enum nl31_source nl31_router_check_source(struct nl31_router *router,
 	else if (urpf == NL31_URPF_LOOSE)
 		is_valid = path->type == NL31_TYPE_UNICAST;
 	else if (urpf == NL31_URPF_STRICT)
-		is_valid = nl31_router_leads_over(path, family, port->dev);
+		is_valid = nl31_router_is_strict(router, family, path,
+						 port->dev);
 	else
 		is_valid = nl31_router_is_feasible(router, family, address,
 						   port->dev);

@@ -46,10 +46,12 @@ void nl31_router_exit(struct nl31_router *router);
 
 struct dst_entry *nl31_router_table_dst(struct nl31_router *router,
 					enum nl31_family family,
-					const struct lpm_key *address);
+					const struct lpm_key *address,
+					const struct sk_buff *skb);
 struct dst_entry *nl31_router_dst(struct nl31_router *router,
 				  enum nl31_family family,
-				  const struct lpm_key *address);
+				  const struct lpm_key *address,
+				  const struct sk_buff *skb);
 enum nl31_source nl31_router_check_source(struct nl31_router *router,
 					  enum nl31_family family,
 					  const struct lpm_key *address,

@@ -9,6 +9,7 @@
  */
 #include <linux/mm.h>
 #include <linux/percpu.h>
+#include <linux/random.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
 
@@ -249,6 +250,7 @@ static void edit_init(struct nl31_table *t)
 	edit->has_changes = false;
 	edit->id++;
 	edit->max_routes = t->max_routes;
+	edit->multipath = t->multipath;
 	for (f = 0; f < NL31_FAMILIES; f++)
 		edit->paths[f] = base->paths[f];
 }
@@ -524,6 +526,16 @@ static void publish_next(struct nl31_table *t, u64 generation)
 }
 
 /**
+ * nl31_edit_publish_settings - make the settings of an edit those of the table
+ * @t: the table, an edit in progress
+ */
+void nl31_edit_publish_settings(struct nl31_table *t)
+{
+	t->max_routes = t->edit.max_routes;
+	WRITE_ONCE(t->multipath, t->edit.multipath);
+}
+
+/**
  * nl31_edit_publish - make the edit the current version
  * @t: the table, an edit in progress that has changes
  * @generation: its number, more than that of the current version
@@ -536,7 +548,7 @@ void nl31_edit_publish(struct nl31_table *t, u64 generation)
 		publish_next(t, generation);
 	else
 		publish_in_place(t, generation);
-	t->max_routes = t->edit.max_routes;
+	nl31_edit_publish_settings(t);
 	t->edit.is_open = false;
 }
 
@@ -698,6 +710,7 @@ int nl31_table_init(struct nl31_table *t, struct net *net)
 
 	t->net = net;
 	t->max_routes = NL31_MAX_ROUTES_DEFAULT;
+	get_random_bytes(&t->flow_key, sizeof(t->flow_key));
 	mutex_init(&t->lock);
 	INIT_LIST_HEAD(&t->versions);
 	deferred_init(&t->deferred, t);

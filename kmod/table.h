@@ -9,6 +9,7 @@
 #include <linux/list.h>
 #include <linux/mutex.h>
 #include <linux/refcount.h>
+#include <linux/siphash.h>
 #include <linux/spinlock.h>
 #include <linux/u64_stats_sync.h>
 #include <linux/workqueue.h>
@@ -101,6 +102,7 @@ struct nl31_change {
  * @id: of the edit
  * @sets: growing calls of nl31_edit_set() since the last look at the free memory
  * @max_routes: limit from then on
+ * @multipath: whether paths of the same metric share the load from then on
  * @change: the one change of an edit in place
  * @retired: what a published edit in place has taken out of the table
  */
@@ -113,6 +115,7 @@ struct nl31_edit {
 	u64 id;
 	u32 sets;
 	u32 max_routes;
+	bool multipath;
 	struct nl31_change change;
 	struct nl31_retired retired;
 };
@@ -141,6 +144,8 @@ struct nl31_stats {
  * @path_lists: the path lists, and their devices
  * @edit: the edit in progress
  * @max_routes: limit
+ * @multipath: whether paths of the same metric share the load; read without the lock
+ * @flow_key: of nl31_flow_hash()
  * @stats: per CPU
  */
 struct nl31_table {
@@ -153,6 +158,8 @@ struct nl31_table {
 	struct nl31_path_lists path_lists;
 	struct nl31_edit edit;
 	u32 max_routes;
+	bool multipath;
+	hsiphash_key_t flow_key;
 	struct nl31_stats __percpu *stats;
 };
 
@@ -189,6 +196,7 @@ void nl31_edit_clear(struct nl31_table *t);
 typedef void (*nl31_change_fn)(void *ctx, const struct nl31_change *change);
 void nl31_edit_diff(struct nl31_table *t, nl31_change_fn fn, void *ctx);
 void nl31_edit_publish(struct nl31_table *t, u64 generation);
+void nl31_edit_publish_settings(struct nl31_table *t);
 void nl31_edit_retire(struct nl31_table *t);
 void nl31_edit_abort(struct nl31_table *t);
 

@@ -65,6 +65,7 @@ static const struct nla_policy no_table_policy[NL31_TABLE_MAX + 1] = {};
 
 static const struct nla_policy table_policy[NL31_TABLE_MAX + 1] = {
 	[NL31_TABLE_MAX_ROUTES] = NLA_POLICY_MIN(NLA_U32, 1),
+	[NL31_TABLE_MULTIPATH] = NLA_POLICY_MAX(NLA_U8, 1),
 };
 
 /**
@@ -122,13 +123,16 @@ int nl31_table_new(struct nl31_request *req)
 	if (flags & (NLM_F_CREATE | NLM_F_EXCL | NLM_F_APPEND))
 		return nl31_extack_err(req, -EINVAL,
 				   "the table always exists: set NLM_F_REPLACE or nothing");
-	if (!tb[NL31_TABLE_MAX_ROUTES] && !(flags & NLM_F_REPLACE))
+	if (!tb[NL31_TABLE_MAX_ROUTES] && !tb[NL31_TABLE_MULTIPATH] &&
+	    !(flags & NLM_F_REPLACE))
 		return nl31_extack_err(req, -EINVAL,
-				   "no limit is given (attribute %d)",
-				   NL31_TABLE_MAX_ROUTES);
+				   "neither limit nor multipath is given (attributes %d, %d)",
+				   NL31_TABLE_MAX_ROUTES, NL31_TABLE_MULTIPATH);
 	if (flags & NLM_F_REPLACE)
 		nl31_edit_clear(t);
 	if (tb[NL31_TABLE_MAX_ROUTES])
 		t->edit.max_routes = nla_get_u32(tb[NL31_TABLE_MAX_ROUTES]);
+	if (tb[NL31_TABLE_MULTIPATH])
+		t->edit.multipath = nla_get_u8(tb[NL31_TABLE_MULTIPATH]);
 	return 0;
 }

@@ -423,8 +423,9 @@ static bool model_new_table(struct table *t, const struct nlmsghdr *nlh)
 {
 	static const uint16_t sizes[NL31_TABLE_MAX + 1][2] = {
 		[NL31_TABLE_MAX_ROUTES] = { 4, 4 },
+		[NL31_TABLE_MULTIPATH] = { 1, 1 },
 	};
-	const struct nlattr *limit;
+	const struct nlattr *limit, *multipath;
 	struct attrs a;
 
 	if (!parse(nlh, sizes, NL31_TABLE_MAX, &a))
@@ -432,9 +433,12 @@ static bool model_new_table(struct table *t, const struct nlmsghdr *nlh)
 	limit = a.attr[NL31_TABLE_MAX_ROUTES];
 	if (limit && !value(limit))
 		return false;
+	multipath = a.attr[NL31_TABLE_MULTIPATH];
+	if (multipath && value(multipath) > 1)
+		return false;
 	if (nlh->nlmsg_flags & (NLM_F_CREATE | NLM_F_EXCL | NLM_F_APPEND))
 		return false;
-	if (!limit && !(nlh->nlmsg_flags & NLM_F_REPLACE))
+	if (!limit && !multipath && !(nlh->nlmsg_flags & NLM_F_REPLACE))
 		return false;
 	if (nlh->nlmsg_flags & NLM_F_REPLACE)
 		t->prefixes = 0;

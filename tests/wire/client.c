@@ -145,6 +145,7 @@ static const struct {
 	{ "metric", NL31_ROUTE_METRIC, 4 },
 	{ "proto", NL31_ROUTE_PROTOCOL, 1 },
 	{ "max", NL31_TABLE_MAX_ROUTES, 4 },
+	{ "multipath", NL31_TABLE_MULTIPATH, 1 },
 };
 
 #define N_NUMBERS	(sizeof(numbers) / sizeof(*numbers))
@@ -393,6 +394,7 @@ static void print_table(FILE *f, struct nlmsghdr *nlh)
 	print_number(f, "hits ", tb[NL31_TABLE_HITS], 8);
 	print_number(f, "misses ", tb[NL31_TABLE_MISSES], 8);
 	print_number(f, "errors ", tb[NL31_TABLE_ERRORS], 8);
+	print_number(f, "multipath ", tb[NL31_TABLE_MULTIPATH], 1);
 }
 
 static void print_greeting(FILE *f, const struct client *c,

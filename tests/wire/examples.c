@@ -149,6 +149,7 @@ static const struct attr table_attrs[] = {
 	[NL31_TABLE_MISSES] = { "NL31_TABLE_MISSES", NUMBER },
 	[NL31_TABLE_ERRORS] = { "NL31_TABLE_ERRORS", NUMBER },
 	[NL31_TABLE_PAD] = { "NL31_TABLE_PAD", NOTHING },
+	[NL31_TABLE_MULTIPATH] = { "NL31_TABLE_MULTIPATH", NUMBER },
 };
 static const struct attr error_attrs[] = {
 	[NLMSGERR_ATTR_MSG] = { "NLMSGERR_ATTR_MSG", TEXT },

@@ -63,7 +63,7 @@ CASE(attributes_of_replies, "what only replies and events carry is refused in re
 	with(&c, NEWROUTE, CREATE, "10.0.0.0/8 via 192.0.2.1", NL31_ROUTE_PAD, bytes, 0);
 	expect(&c, "EINVAL '*' @40");
 	for (attr = 1; attr <= NL31_TABLE_MAX; attr++) {
-		if (attr == NL31_TABLE_MAX_ROUTES)
+		if (attr == NL31_TABLE_MAX_ROUTES || attr == NL31_TABLE_MULTIPATH)
 			continue;
 		with(&c, NEWTABLE, REPLACE, NULL, attr, bytes, 8);
 		expect(&c, "EINVAL '*' @16");
@@ -104,6 +104,12 @@ CASE(wrong_lengths, "an attribute of the wrong length is refused, whatever it is
 		if (len == 4)
 			continue;
 		with(&c, NEWTABLE, 0, NULL, NL31_TABLE_MAX_ROUTES, bytes, len);
+		expect(&c, "E* '*' @16");
+	}
+	for (len = 0; len < 40; len++) {
+		if (len == 1)
+			continue;
+		with(&c, NEWTABLE, 0, NULL, NL31_TABLE_MULTIPATH, bytes, len);
 		expect(&c, "E* '*' @16");
 	}
 	expect_table(&c, "");

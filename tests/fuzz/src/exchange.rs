@@ -565,9 +565,11 @@ fn table(payload: &[u8]) -> ([u32; 5], u32) {
         kind if wide.contains(&kind) => (8, 8),
         // padding
         15 => (0, 1),
+        // multipath
+        16 => (1, 1),
         _ => (4, 4),
     };
-    let sizes: Vec<_> = (0..16).map(size).collect();
+    let sizes: Vec<_> = (0..17).map(size).collect();
     let attributes = Attributes::parse(payload, &sizes).expect("well-formed attributes");
     let number = |kind: usize| {
         let value = attributes.values()[kind].expect("all of them");

@@ -103,7 +103,7 @@ const NLA_F_NESTED: usize = 0x8000;
 /// Attributes of a message, by type; of those that are there twice, the last.
 #[derive(Debug)]
 pub struct Attributes<'a> {
-    values: [Option<&'a [u8]>; 16],
+    values: [Option<&'a [u8]>; 17],
     zeros: u32,
 }
 
@@ -111,7 +111,7 @@ impl<'a> Attributes<'a> {
     /// Reads them strictly. `sizes` has the least and the greatest size for each type; 0 and 0 for
     /// those that are refused.
     pub fn parse(mut rest: &'a [u8], sizes: &[(usize, usize)]) -> Option<Self> {
-        let mut values = [None; 16];
+        let mut values = [None; 17];
         let mut zeros = 0;
         while rest.len() >= 4 {
             let len = usize::from(u16::from_ne_bytes([rest[0], rest[1]]));
@@ -137,7 +137,7 @@ impl<'a> Attributes<'a> {
     }
 
     /// Their values, by type.
-    pub fn values(&self) -> &[Option<&'a [u8]>; 16] {
+    pub fn values(&self) -> &[Option<&'a [u8]>; 17] {
         &self.values
     }
 

@@ -529,15 +529,18 @@ impl Table {
     }
 
     fn new_table(&mut self, flags: u16, payload: &[u8]) -> Result<()> {
-        let mut sizes = [(0, 0); 16];
+        let mut sizes = [(0, 0); 17];
         sizes[10] = (4, 4);
+        sizes[16] = (1, 1);
         let attributes = Attributes::parse(payload, &sizes).ok_or(MALFORMED)?;
         let limit = attributes.values()[10];
         let limit = limit.map(|bytes| u32::from_ne_bytes(bytes.try_into().expect("4 bytes")));
+        let multipath = attributes.values()[16].map(|bytes| bytes[0]);
         let replace = flags & flag::REPLACE != 0;
         if attributes.has_zero(10)
+            || multipath > Some(1)
             || flags & (flag::CREATE | flag::EXCL | flag::APPEND) != 0
-            || (limit.is_none() && !replace)
+            || (limit.is_none() && multipath.is_none() && !replace)
         {
             return Err(MALFORMED);
         }

@@ -62,10 +62,11 @@
  *	was at its start. The first message carries NL31_ROUTE_GENERATION; the
  *	NLMSG_DONE carries it as a u64 in NLMSGERR_ATTR_COOKIE, for a socket that
  *	has set NETLINK_EXT_ACK.
- * @NL31_MSG_NEWTABLE: CAP_NET_ADMIN. Sets NL31_TABLE_MAX_ROUTES. With
- *	NLM_F_REPLACE the table is emptied too; as the first message of a
- *	transaction this replaces the whole table at once. Also the reply to
- *	NL31_MSG_GETTABLE, and the event for changed limits.
+ * @NL31_MSG_NEWTABLE: CAP_NET_ADMIN. Sets NL31_TABLE_MAX_ROUTES,
+ *	NL31_TABLE_MULTIPATH, or both; what is not given stays. With NLM_F_REPLACE
+ *	the table is emptied too; as the first message of a transaction this
+ *	replaces the whole table at once. Also the reply to NL31_MSG_GETTABLE, and
+ *	the event for changed settings.
  * @NL31_MSG_GETTABLE: Anyone. Reply: NL31_MSG_NEWTABLE with all of enum
  *	nl31_table_attr.
  *
@@ -203,7 +204,7 @@ enum nl31_route_attr {
  *	device was found that its gateway is connected to
  * @NL31_FLAG_DEAD: its device is not there. A path by name waits for it, one by
  *	index is about to be deleted.
- * @NL31_FLAG_STANDBY: a path before it is in use
+ * @NL31_FLAG_STANDBY: a path before it is in use, and does not share the load with it
  */
 enum nl31_route_flag {
 	NL31_FLAG_LINKDOWN = 1,
@@ -246,6 +247,8 @@ enum nl31_route_type {
  * @NL31_TABLE_MISSES: u64: lookups that found none
  * @NL31_TABLE_ERRORS: u64: requests answered with an error
  * @NL31_TABLE_PAD: padding, to be ignored
+ * @NL31_TABLE_MULTIPATH: u8: 1: of the usable paths of a prefix, all unicast ones of the
+ *	lowest metric share the load, by flows; 0: the first one serves. At first 0.
  */
 enum nl31_table_attr {
 	NL31_TABLE_UNSPEC,
@@ -264,6 +267,7 @@ enum nl31_table_attr {
 	NL31_TABLE_MISSES,
 	NL31_TABLE_ERRORS,
 	NL31_TABLE_PAD,
+	NL31_TABLE_MULTIPATH,
 
 	/* private: */
 	__NL31_TABLE_MAX,
