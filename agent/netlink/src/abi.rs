@@ -107,6 +107,7 @@ pub const TABLE_LOOKUPS: u16 = 11;
 pub const TABLE_HITS: u16 = 12;
 pub const TABLE_MISSES: u16 = 13;
 pub const TABLE_ERRORS: u16 = 14;
+pub const TABLE_MULTIPATH: u16 = 16;
 
 /// Length rounded up to netlink's alignment.
 pub const fn align(len: usize) -> usize {

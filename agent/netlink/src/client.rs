@@ -135,6 +135,15 @@ impl<T: Transport> Client<T> {
         }
     }
 
+    /// Has the paths of a prefix that have the same metric share the load, or not.
+    pub fn set_multipath(&mut self, on: bool) -> Result<(), Error> {
+        let settings = Request::NewTable {
+            max_routes: None,
+            multipath: Some(on),
+        };
+        self.acked(Op::Table, &settings, 0)
+    }
+
     /// The attribute of the last request that an error's offset points at.
     pub fn attribute_at(&self, offset: u32) -> Option<u16> {
         let (_, payload, _) = message::split(self.datagram.bytes()).ok()?;

@@ -81,6 +81,8 @@ pub struct FakeKernel {
     pub refuses_forwarding: bool,
     /// Most prefixes.
     pub max_routes: u32,
+    /// Whether paths of the same metric share the load.
+    pub multipath: bool,
     /// Requests are taken and not answered.
     pub mute: bool,
     /// The next receive reports that messages were lost.
@@ -126,6 +128,7 @@ impl Default for FakeKernel {
             admin: true,
             refuses_forwarding: false,
             max_routes: u32::MAX,
+            multipath: false,
             mute: false,
             overrun: false,
             no_memory: false,
@@ -340,6 +343,7 @@ impl FakeKernel {
                     self.table.clear();
                     self.generation += 1;
                 }
+                self.set_multipath(payload);
                 Ok(())
             }
             MSG_GETTABLE => {
@@ -376,7 +380,28 @@ impl FakeKernel {
         Ok(())
     }
 
+    /// Sets it at once, within a transaction too.
+    fn set_multipath(&mut self, payload: &[u8]) {
+        let given = message::attributes(payload)
+            .map(|attribute| attribute.expect("whole"))
+            .find(|attribute| attribute.kind == TABLE_MULTIPATH);
+        let Some(given) = given else { return };
+        let on = given.payload != [0];
+        if std::mem::replace(&mut self.multipath, on) == on {
+            return;
+        }
+        let mut datagram = Datagram::new(1024);
+        let body = self.table_body();
+        encode(&mut datagram, MSG_NEWTABLE, 0, 0, 0, body);
+        self.events.push_back(datagram.bytes().to_vec());
+    }
+
     fn table(&mut self, header: &Header) {
+        let body = self.table_body();
+        self.reply(header, MSG_NEWTABLE, 0, body);
+    }
+
+    fn table_body(&self) -> impl FnOnce(&mut Datagram) -> Result<(), crate::Full> + use<> {
         let count = |v4: bool| {
             let of_family = self
                 .published()
@@ -391,15 +416,16 @@ impl FakeKernel {
             Some(transaction) if !transaction.failed => transaction.generation,
             _ => self.generation,
         };
-        let max_routes = self.max_routes;
-        self.reply(header, MSG_NEWTABLE, 0, |out| {
+        let (max_routes, multipath) = (self.max_routes, self.multipath);
+        move |out| {
             out.attribute(TABLE_GENERATION, &generation.to_ne_bytes())?;
             out.attribute(TABLE_ROUTES4, &routes4.to_ne_bytes())?;
             out.attribute(TABLE_ROUTES6, &routes6.to_ne_bytes())?;
             out.attribute(TABLE_PATHS4, &paths4.to_ne_bytes())?;
             out.attribute(TABLE_PATHS6, &paths6.to_ne_bytes())?;
-            out.attribute(TABLE_MAX_ROUTES, &max_routes.to_ne_bytes())
-        });
+            out.attribute(TABLE_MAX_ROUTES, &max_routes.to_ne_bytes())?;
+            out.attribute(TABLE_MULTIPATH, &[multipath.into()])
+        }
     }
 
     fn notify(&mut self, kind: u16, flags: u16, route: Route<Device>) {

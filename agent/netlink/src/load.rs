@@ -77,7 +77,10 @@ impl Load {
         };
         if mode == Mode::Replace {
             load.pushed = true;
-            let empty = Request::NewTable { max_routes: None };
+            let empty = Request::NewTable {
+                max_routes: None,
+                multipath: None,
+            };
             load.batch_push(&empty, NLM_F_MULTI | NLM_F_REPLACE, first)
                 .expect("an empty batch has room");
         }

@@ -119,6 +119,8 @@ pub struct Table {
     pub hits: u64,
     pub misses: u64,
     pub errors: u64,
+    /// Whether paths of the same metric share the load.
+    pub multipath: bool,
 }
 
 /// Bytes that are not a message of protocol 31.
@@ -348,6 +350,10 @@ fn table(payload: &[u8]) -> Result<Table, Malformed> {
             TABLE_PATHS6 => &mut table.paths6,
             TABLE_NEXTHOPS => &mut table.nexthops,
             TABLE_MAX_ROUTES => &mut table.max_routes,
+            TABLE_MULTIPATH => {
+                table.multipath = array::<1>(payload)? != [0];
+                continue;
+            }
             _ => {
                 let wide = match kind {
                     TABLE_GENERATION => &mut table.generation,

@@ -25,10 +25,12 @@ pub enum Request<'a> {
     DelRoute(&'a Spec<Device>),
     /// Look up an address, or dump.
     GetRoute(&'a Spec<Device>),
-    /// Set the limit of the table.
+    /// Set what the table takes and does.
     NewTable {
         /// `NL31_TABLE_MAX_ROUTES`
         max_routes: Option<u32>,
+        /// `NL31_TABLE_MULTIPATH`
+        multipath: Option<bool>,
     },
     /// Ask for the table's counters.
     GetTable,
@@ -163,9 +165,15 @@ impl Datagram {
             Request::NewPort(spec) => self.port(spec)?,
             Request::DelPort(device) => self.terminated(PORT_IFNAME, device.as_bytes())?,
             Request::DelRoute(spec) | Request::GetRoute(spec) => self.spec(spec)?,
-            Request::NewTable { max_routes } => {
+            Request::NewTable {
+                max_routes,
+                multipath,
+            } => {
                 if let Some(max) = max_routes {
                     self.word(TABLE_MAX_ROUTES, 4, max.to_ne_bytes())?;
+                }
+                if let Some(multipath) = multipath {
+                    self.byte(TABLE_MULTIPATH, multipath.into())?;
                 }
             }
         }
@@ -388,9 +396,18 @@ mod tests {
         golden(
             Request::NewTable {
                 max_routes: Some(1000),
+                multipath: None,
             },
             NLM_F_REPLACE,
             b"\x18\0\0\0\x14\0\x01\x01\x01\x02\x03\x04\0\0\0\0\x08\0\x0a\0\xe8\x03\0\0",
+        );
+        golden(
+            Request::NewTable {
+                max_routes: None,
+                multipath: Some(true),
+            },
+            0,
+            b"\x18\0\0\0\x14\0\x01\0\x01\x02\x03\x04\0\0\0\0\x05\0\x10\0\x01\0\0\0",
         );
     }
 

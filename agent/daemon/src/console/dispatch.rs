@@ -101,6 +101,12 @@ impl<T: Transport> Console<T> {
                     }
                 }
             }
+            (Action::Multipath, Arguments::Word(words)) => {
+                match grammar::one_of(line, start, words) {
+                    Err(error) => self.misspelled(line, &error),
+                    Ok(word) => self.multipath(word.map(|word| word == 0)),
+                }
+            }
             (Action::Log, Arguments::Word(words)) => match grammar::one_of(line, start, words) {
                 Err(error) => self.misspelled(line, &error),
                 Ok(word) => {

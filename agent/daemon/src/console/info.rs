@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! `greet`, `ping`, `stats`, `version`, `log` and `help`.
+//! `greet`, `ping`, `multipath`, `stats`, `version`, `log` and `help`.
 
 use std::fmt;
 
@@ -61,11 +61,23 @@ impl<T: Transport> Console<T> {
         }
     }
 
+    /// Sets whether paths share the load, or tells.
+    pub(super) fn multipath(&mut self, on: Option<bool>) {
+        let set = match on {
+            Some(on) => self.ask(|client| client.set_multipath(on)).map(|()| on),
+            None => self.ask(Client::table).map(|table| table.multipath),
+        };
+        match set {
+            Ok(on) => self.status(codes::DONE, format_args!("multipath {}", on_off(on))),
+            Err(error) => self.failed(&error, format_args!("{}", Reason(&error))),
+        }
+    }
+
     pub(super) fn stats(&mut self, json: bool) {
         match self.ask(Client::table) {
             Ok(table) => {
                 let bytes = table.bytes4 + table.bytes6 + table.nexthop_bytes;
-                let lines: [(&str, u64); 16] = [
+                let lines: [(&str, u64); 17] = [
                     ("routes-ipv4", table.routes4.into()),
                     ("routes-ipv6", table.routes6.into()),
                     ("paths-ipv4", table.paths4.into()),
@@ -73,6 +85,7 @@ impl<T: Transport> Console<T> {
                     ("next-hops", table.nexthops.into()),
                     ("bytes", bytes),
                     ("limit", table.max_routes.into()),
+                    ("multipath", table.multipath.into()),
                     ("generation", table.generation),
                     ("lookups", table.lookups),
                     ("hits", table.hits),
@@ -269,6 +282,10 @@ impl<T: Transport> Console<T> {
         };
         self.running = Running::Help(topic, 0);
     }
+}
+
+pub(super) fn on_off(on: bool) -> &'static str {
+    if on { "on" } else { "off" }
 }
 
 /// Whether a line looks like a status line.

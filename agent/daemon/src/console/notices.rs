@@ -7,6 +7,7 @@ use nl31_netlink::abi::NLM_F_REPLACE;
 use nl31_netlink::{Body, Message, Transport};
 
 use super::editor::Editor;
+use super::info::on_off;
 use super::session::{Console, Running};
 use crate::platform::devices::Cached;
 
@@ -21,7 +22,10 @@ impl<T: Transport> Console<T> {
             Body::DelRoute(event) => ("deleted", event),
             Body::Table(table) => {
                 if self.monitoring {
-                    self.notice(format_args!("limit changed: {} routes", table.max_routes));
+                    let (limit, multipath) = (table.max_routes, on_off(table.multipath));
+                    self.notice(format_args!(
+                        "table changed: limit {limit} routes, multipath {multipath}"
+                    ));
                 }
                 return;
             }

@@ -354,7 +354,7 @@ mod tests {
             offered(""),
             (
                 0,
-                "greet ping route link address port config begin diff check commit confirm rollback save load factory-reset \
+                "greet ping route link address port config multipath begin diff check commit confirm rollback save load factory-reset \
                  monitor stats log version help terminal exit reboot"
                     .into()
             )
@@ -406,6 +406,7 @@ mod tests {
         assert_eq!(offered("address add "), (12, "ADDRESS/LEN".into()));
         assert_eq!(offered("address add ::1/64 ").1, "dev");
         assert_eq!(offered("address add ::1/64 dev ").1, "lo eth0");
+        assert_eq!(offered("multipath "), (10, "on off".into()));
         assert_eq!(offered("monitor "), (8, "on off".into()));
         assert_eq!(offered("monitor on "), (11, "".into()));
         assert_eq!(

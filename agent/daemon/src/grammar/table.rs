@@ -26,6 +26,7 @@ pub enum Action {
     PortDel,
     PortShow,
     ConfigShow,
+    Multipath,
     Begin,
     Diff,
     Check,
@@ -56,6 +57,7 @@ impl Action {
                 | Self::LinkShow
                 | Self::AddressShow
                 | Self::PortShow
+                | Self::Multipath
                 | Self::Monitor
                 | Self::Stats
                 | Self::Log
@@ -215,6 +217,12 @@ pub(super) static ON_OFF: [Keyword; 2] = [
     flag("off", "stop showing them"),
 ];
 
+/// The argument of `multipath`.
+static MULTIPATH: [Keyword; 2] = [
+    flag("on", "paths of the same metric share the load"),
+    flag("off", "the first of them serves"),
+];
+
 /// Word of `help` for the table of codes.
 pub const CODES: &str = "codes";
 
@@ -250,6 +258,7 @@ commands! {
     "port" "del" => PortDel, Arguments::Device, "leave the packets of a device to Linux again";
     "port" "show" => PortShow, Arguments::Word(&AS_JSON), "list ports, and count their packets";
     "config" "show" => ConfigShow, Arguments::None, "list the settings that are configured, as `save` writes them";
+    "multipath" => Multipath, Arguments::Word(&MULTIPATH), "have all paths of the lowest metric share the load, by flows, until the next boot";
     "begin" => Begin, Arguments::None, "collect edits: changes of routes and settings wait for `commit`";
     "diff" => Diff, Arguments::Word(&AS_JSON), "what the edits would change; without edits, how table and settings differ from the saved config";
     "check" => Check, Arguments::None, "check whether the kernel accepts all edits; changes nothing";

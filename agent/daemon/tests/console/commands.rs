@@ -371,6 +371,30 @@ fn routes_and_stats_print_as_json() {
 }
 
 #[test]
+fn multipath_is_set_and_told() {
+    let mut session = Session::new(false);
+    session.plays(
+        "
+        > multipath
+        I200 multipath off
+        > multipath on
+        I200 multipath on
+        > multipath
+        I200 multipath on
+        > multipath maybe
+          multipath maybe
+                    ^^^^^
+        E400 column 11: expected on or off
+        ",
+    );
+    assert!(session.kernel().multipath);
+    assert!(session.types("stats\n").contains("\nmultipath 1\n"));
+    session.plays("> multipath off\nI200 multipath off");
+    session.kernel().admin = false;
+    session.plays("> multipath on\nE403 CAP_NET_ADMIN is needed");
+}
+
+#[test]
 fn commands_without_kernel_module_answer_e503() {
     let mut session = Session::without_kernel(false);
     let absent = "E503 the kernel has no netlink protocol 31: the nl31 module is missing\n";

@@ -100,6 +100,18 @@ fn monitor_reports_gap_and_drops_late_event() {
 }
 
 #[test]
+fn monitor_tells_of_changed_settings() {
+    let mut session = Session::new(false);
+    session.types("monitor on\nmultipath on\n");
+    assert_eq!(
+        session.hears(),
+        "* table changed: limit 4294967295 routes, multipath on\n"
+    );
+    session.types("multipath on\n");
+    assert_eq!(session.hears(), "");
+}
+
+#[test]
 fn monitor_ended_by_program_is_reported() {
     let mut session = Session::new(true);
     session.types("monitor\r");
