@@ -83,4 +83,13 @@ fn settings_of_a_file_are_applied_with_its_routes() {
     let error = load(&mut link, &mut routes(&refused), Mode::Replace, &hidden).unwrap_err();
     assert_eq!(error.code(), Some(422), "{error}");
     assert_eq!((ports(), port.routes().len()), (vec!["eth0 off".into()], 0));
+
+    // The routes are there by then.
+    printed(|out| console::execute(&mut link, "port del eth0", out)).unwrap();
+    port.kernel().0.borrow_mut().refuses_forwarding = true;
+    let error = load(&mut link, &mut routes(&file), Mode::Replace, &hidden).unwrap_err();
+    let told = "committed, but not: port eth0: out of memory";
+    assert_eq!(error.code(), Some(209));
+    assert!(error.to_string().contains(told), "{error}");
+    assert_eq!(port.routes(), lines[1..]);
 }

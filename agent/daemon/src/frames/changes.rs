@@ -9,7 +9,7 @@ use nl31_wire::limits::ITEMS_MAX;
 use nl31_wire::{BadItems, Item, Items, Op, Request, Response, Unpacker, code};
 
 use super::host::Host;
-use super::refusal::{Refusal, Refused, no_device};
+use super::refusal::{Refusal, Refused, Text, no_device};
 use super::session::Program;
 use crate::candidate::confirmed_commit::{self, Recorder};
 use crate::candidate::flush::flush;
@@ -397,6 +397,8 @@ impl<H: Host> Program<H> {
                             let left = settings.finish(&mut client);
                             if !left.is_empty() {
                                 log::error!("commit: {}", left.text());
+                                let what = format_args!("committed, but not: {}", left.text());
+                                return Err(Refusal::new(codes::PARTLY.number, what));
                             }
                         }
                         loaded.added + u32::from(replaces) + changes.len() as u32
@@ -404,14 +406,18 @@ impl<H: Host> Program<H> {
                     Err(error) => {
                         let left = settings
                             .map(|mut settings| settings.take_back(&mut client, &*self.devices));
-                        if let Some(left) = left.filter(|left| !left.is_empty()) {
-                            log::error!("commit: not taken back: {}", left.text());
-                        }
+                        let left = left.unwrap_or_default();
                         // After the kernel's refusal there is nothing to roll back.
-                        if confirms && error.errno().is_some() {
+                        if confirms && error.errno().is_some() && left.is_empty() {
                             shared.forget_unconfirmed();
                         }
-                        return Err(error.into());
+                        let refusal = Refusal::from(error);
+                        if left.is_empty() {
+                            return Err(refusal);
+                        }
+                        log::error!("commit{left}");
+                        let text = Text::of(format_args!("{}{left}", refusal.text.0));
+                        return Err(Refusal { text, ..refusal });
                     }
                 };
                 if confirms && count == 0 {
