@@ -24,6 +24,7 @@ pub enum Op {
     Port,
     Link,
     Address,
+    Neighbour,
     Load,
 }
 
@@ -103,6 +104,7 @@ impl fmt::Display for Op {
             Self::Port => "port",
             Self::Link => "link",
             Self::Address => "address",
+            Self::Neighbour => "neighbour",
             Self::Load => "load",
         })
     }

@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
+use std::net::IpAddr;
 use std::time::Instant;
 
 use nix::libc;
@@ -51,6 +52,8 @@ pub struct FakeDevice {
     pub mtu: u32,
     /// Its addresses.
     pub addresses: Vec<InterfaceAddress>,
+    /// Its neighbours: address, hardware address, and the kernel's number of the state.
+    pub neighbours: Vec<(IpAddr, [u8; 6], u16)>,
 }
 
 impl FakeDevice {
@@ -62,6 +65,7 @@ impl FakeDevice {
             up: true,
             mtu: 1500,
             addresses: Vec::new(),
+            neighbours: Vec::new(),
         }
     }
 }

@@ -75,9 +75,7 @@ impl<T: Transport> Console<T> {
             (Action::RouteShow, Arguments::Filter(syntax)) => self.start_show(syntax, line, start),
             (Action::RouteFlush, Arguments::Filter(syntax)) => self.flush(syntax, line, start),
             (action, _) if grammar::is_setting(action) => self.change_setting(command, line, start),
-            (action @ (Action::LinkShow | Action::AddressShow), Arguments::Listed(json)) => {
-                self.start_links(line, start, json, action == Action::AddressShow);
-            }
+            (action, Arguments::Listed(json)) => self.start_links(line, start, json, action),
             (Action::ConfigShow, _) => self.start_config_show(),
             (Action::Begin, _) => self.begin(),
             (Action::Check, _) => self.start_edits(Purpose::Check),

@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! `link show` and `address show`: what Linux has, configured or learnt.
+//! `link show`, `address show` and `neighbour show`: what Linux has, configured or learnt.
 
 use std::fmt::{self, Write as _};
 use std::vec;
 
-use nl31_netlink::rtnetlink::{Link, LinkAddress};
+use nl31_netlink::rtnetlink::{Link, LinkAddress, Neighbour};
 use nl31_netlink::{Client, Error, Op, Transport};
 use nl31_route::{DeviceName, Keyword};
 
 use super::json::Quoted;
 use super::reply::{Counted, Reason};
 use super::session::{Console, LINES_PER_STEP, Running};
-use crate::grammar::{self, codes};
+use crate::grammar::{self, Action, codes};
 
 /// Addresses that the line of a link shows.
 const SHOWN_MAX: usize = 8;
 
-/// A list of links or of addresses, being shown.
+/// A list of links, addresses or neighbours, being shown.
 #[derive(Debug)]
 pub(super) struct LinkList {
     what: What,
@@ -28,6 +28,7 @@ pub(super) struct LinkList {
 enum What {
     Links(vec::IntoIter<Link>, Vec<LinkAddress>),
     Addresses(vec::IntoIter<LinkAddress>, Vec<Link>),
+    Neighbours(vec::IntoIter<Neighbour>, Vec<Link>),
 }
 
 /// A hardware address: `02:00:00:00:00:01`.
@@ -48,14 +49,14 @@ impl<T: Transport> Console<T> {
         line: &str,
         start: usize,
         json: &'static [Keyword],
-        addresses: bool,
+        action: Action,
     ) {
         let (device, json) = match grammar::listed(line, start, json) {
             Ok(listed) => listed,
             Err(error) => return self.misspelled(line, &error),
         };
-        let read = self.ask(|client| read(client, device.as_ref()));
-        let (links, all) = match read {
+        let read = self.ask(|client| read(client, device.as_ref(), action));
+        let what = match read {
             Ok(read) => read,
             Err(error) => match (&device, codes::Code::of(&error)) {
                 (Some(device), codes::NO_DEVICE) => {
@@ -63,10 +64,6 @@ impl<T: Transport> Console<T> {
                 }
                 _ => return self.failed(&error, format_args!("{}", Reason(&error))),
             },
-        };
-        let what = match addresses {
-            true => What::Addresses(all.into_iter(), links),
-            false => What::Links(links.into_iter(), all),
         };
         self.running = Running::Links(Box::new(LinkList {
             what,
@@ -95,10 +92,13 @@ impl<T: Transport> Console<T> {
                         false => self.link(&link, own),
                     }
                 }),
+                What::Neighbours(neighbours, links) => neighbours.next().map(|neighbour| {
+                    let device = name(links, neighbour.index);
+                    self.neighbour(&neighbour, &device, *json);
+                }),
                 What::Addresses(addresses, links) => addresses.next().map(|address| {
-                    let link = links.iter().find(|link| link.index == address.index);
-                    let device = link.map_or(String::new(), |link| link.device.to_string());
-                    let (own, address) = (&address, address.address);
+                    let device = name(links, address.index);
+                    let address = address.address;
                     match json {
                         true => self.data(format_args!(
                             "{{\"address\":\"{}\",\"len\":{},\"dev\":{}}}",
@@ -106,9 +106,6 @@ impl<T: Transport> Console<T> {
                             address.len(),
                             Quoted(&device)
                         )),
-                        false if device.is_empty() => {
-                            self.data(format_args!("{address} dev if{}", own.index));
-                        }
                         false => self.data(format_args!("{address} dev {device}")),
                     }
                 }),
@@ -118,12 +115,33 @@ impl<T: Transport> Console<T> {
                     What::Links(..) => Counted(*shown, "link").to_string(),
                     What::Addresses(..) if *shown == 1 => "1 address".into(),
                     What::Addresses(..) => format!("{shown} addresses"),
+                    What::Neighbours(..) => Counted(*shown, "neighbour").to_string(),
                 };
                 return self.status(codes::DONE, format_args!("{count}"));
             }
             *shown += 1;
         }
         self.running = Running::Links(list);
+    }
+
+    fn neighbour(&mut self, neighbour: &Neighbour, device: &str, json: bool) {
+        let Neighbour {
+            address,
+            mac,
+            state,
+            ..
+        } = neighbour;
+        let mac = Mac(mac);
+        match json {
+            true => self.data(format_args!(
+                "{{\"dst\":\"{address}\",\"dev\":{},\"lladdr\":\"{mac}\",\"state\":\"{state}\"}}",
+                Quoted(device)
+            )),
+            false if mac.0.is_empty() => {
+                self.data(format_args!("{address} dev {device} {state}"));
+            }
+            false => self.data(format_args!("{address} dev {device} lladdr {mac} {state}")),
+        }
     }
 
     fn link<'a>(&mut self, link: &Link, addresses: impl Iterator<Item = &'a LinkAddress>) {
@@ -178,17 +196,33 @@ impl<T: Transport> Console<T> {
     }
 }
 
-/// Links with their addresses, or one of them.
+/// The device of this index.
+fn name(links: &[Link], index: u32) -> String {
+    let link = links.iter().find(|link| link.index == index);
+    link.map_or_else(|| format!("if{index}"), |link| link.device.to_string())
+}
+
+/// What a command lists, of all links or of one.
 fn read<T: Transport>(
     client: &mut Client<T>,
     device: Option<&DeviceName>,
-) -> Result<(Vec<Link>, Vec<LinkAddress>), Error> {
+    action: Action,
+) -> Result<What, Error> {
     let mut links = client.links()?;
-    let mut addresses = client.addresses()?;
     if let Some(device) = device {
         links.retain(|link| link.device == *device);
-        let link = links.first().ok_or(Error::no_device(Op::Link))?;
-        addresses.retain(|address| address.index == link.index);
+        links.first().ok_or(Error::no_device(Op::Link))?;
     }
-    Ok((links, addresses))
+    let is_listed = |index| device.is_none() || links.iter().any(|link| link.index == index);
+    if action == Action::NeighbourShow {
+        let mut neighbours = client.neighbours()?;
+        neighbours.retain(|neighbour| is_listed(neighbour.index));
+        return Ok(What::Neighbours(neighbours.into_iter(), links));
+    }
+    let mut addresses = client.addresses()?;
+    addresses.retain(|address| is_listed(address.index));
+    Ok(match action {
+        Action::AddressShow => What::Addresses(addresses.into_iter(), links),
+        _ => What::Links(links.into_iter(), addresses),
+    })
 }

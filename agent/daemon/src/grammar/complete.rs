@@ -354,7 +354,7 @@ mod tests {
             offered(""),
             (
                 0,
-                "greet ping route link address port config multipath begin diff check commit confirm rollback save load factory-reset \
+                "greet ping route link address neighbour port config multipath begin diff check commit confirm rollback save load factory-reset \
                  monitor stats log version help terminal exit reboot"
                     .into()
             )
@@ -418,7 +418,7 @@ mod tests {
         assert_eq!(offered("commit confirmed "), (17, "SECONDS".into()));
         assert_eq!(offered("load "), (5, "FILE".into()));
         assert_eq!(offered("terminal 24 "), (12, "COLUMNS".into()));
-        assert_eq!(offered("ip "), (3, "route link address".into()));
+        assert_eq!(offered("ip "), (3, "route link address neighbour".into()));
         assert_eq!(offered("route get 10.0.0.1 "), (19, "json".into()));
         assert_eq!(offered("ping "), (5, "".into()));
         assert_eq!(offered("nonsense "), (9, "".into()));

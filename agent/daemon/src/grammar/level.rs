@@ -14,7 +14,7 @@ pub struct Level {
 }
 
 /// First words of the commands that iproute2 has.
-const IP_WORDS: [&str; 3] = ["route", "link", "address"];
+const IP_WORDS: [&str; 4] = ["route", "link", "address", "neighbour"];
 
 impl Level {
     pub(super) const TOP: Self = Self {

@@ -70,6 +70,7 @@ fn shown(line: &str) -> Option<(&'static Command, usize)> {
         "route" | "routes" => action(Action::RouteShow),
         "link" | "links" => action(Action::LinkShow),
         "address" | "addresses" => action(Action::AddressShow),
+        "neighbour" | "neighbours" => action(Action::NeighbourShow),
         "port" | "ports" => action(Action::PortShow),
         text => COMMANDS
             .iter()
@@ -290,6 +291,7 @@ mod tests {
             ("ip -6 r", Action::RouteShow),
             ("ip addr", Action::AddressShow),
             ("ip l", Action::LinkShow),
+            ("ip neigh", Action::NeighbourShow),
             ("ip a a 192.0.2.1/24 dev eth0", Action::AddressAdd),
             ("ip link set eth0 up", Action::LinkSet),
             ("route delete 10.0.0.0/8", Action::RouteDel),
@@ -314,7 +316,7 @@ mod tests {
         ] {
             assert_eq!(found(line), Ok(Some((action, start))), "{line}");
         }
-        let expected = "expected route, link or address";
+        let expected = "expected route, link, address or neighbour";
         assert_eq!(found("ip port"), Err(format!("3+4: {expected}")));
         assert_eq!(found("ip"), Err(format!("2+0: {expected}")));
         assert!(found("route quit").unwrap_err().contains("expected add"));

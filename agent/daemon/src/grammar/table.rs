@@ -22,6 +22,7 @@ pub enum Action {
     AddressAdd,
     AddressDel,
     AddressShow,
+    NeighbourShow,
     PortSet,
     PortDel,
     PortShow,
@@ -56,6 +57,7 @@ impl Action {
                 | Self::Ping
                 | Self::LinkShow
                 | Self::AddressShow
+                | Self::NeighbourShow
                 | Self::PortShow
                 | Self::Multipath
                 | Self::Monitor
@@ -84,6 +86,7 @@ impl Action {
                 | Self::RouteShow
                 | Self::LinkShow
                 | Self::AddressShow
+                | Self::NeighbourShow
                 | Self::PortShow
                 | Self::ConfigShow
                 | Self::Diff
@@ -254,6 +257,7 @@ commands! {
     "address" "add" => AddressAdd, Arguments::DeviceAddress, "give a device an address";
     "address" "del" => AddressDel, Arguments::DeviceAddress, "take an address of a device away";
     "address" "show" => AddressShow, Arguments::Listed(&AS_JSON), "list addresses, or those of a device";
+    "neighbour" "show" => NeighbourShow, Arguments::Listed(&AS_JSON), "list the hosts that Linux has met behind its devices, or behind one";
     "port" "set" => PortSet, Arguments::Port, "forward the packets that come in on a device by the table, or change how";
     "port" "del" => PortDel, Arguments::Device, "leave the packets of a device to Linux again";
     "port" "show" => PortShow, Arguments::Word(&AS_JSON), "list ports, and count their packets";

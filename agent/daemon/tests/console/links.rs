@@ -237,3 +237,28 @@ fn load_ends_addresses_that_it_does_not_name() {
     );
     assert_eq!(addresses(&mut session), ["192.0.2.2/24"]);
 }
+
+#[test]
+fn neighbours_are_shown_as_iproute2_has_them() {
+    let mut session = Session::new(false);
+    let eth0 = &mut session.kernel().devices[1];
+    // The last one is NOARP, which is no neighbour.
+    for (address, state) in [("192.0.2.254", 2), ("fe80::1", 4), ("224.0.0.22", 0x40)] {
+        let mac = [2, 0, 0, 0, 0, 9];
+        eth0.neighbours.push((address.parse().unwrap(), mac, state));
+    }
+    session.plays(
+        "
+        > ip neigh
+        192.0.2.254 dev eth0 lladdr 02:00:00:00:00:09 reachable
+        fe80::1 dev eth0 lladdr 02:00:00:00:00:09 stale
+        I200 2 neighbours
+        > neighbour show lo
+        I200 0 neighbours
+        > neighbour show eth0 json
+        {\"dst\":\"192.0.2.254\",\"dev\":\"eth0\",\"lladdr\":\"02:00:00:00:00:09\",\"state\":\"reachable\"}
+        {\"dst\":\"fe80::1\",\"dev\":\"eth0\",\"lladdr\":\"02:00:00:00:00:09\",\"state\":\"stale\"}
+        I200 2 neighbours
+        ",
+    );
+}

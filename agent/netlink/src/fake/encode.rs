@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Messages of the fake kernel, to bytes.
 
-use std::net::IpAddr;
-
 use super::routes::index_of;
 use super::*;
 

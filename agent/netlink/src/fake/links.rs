@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Links and addresses of the fake kernel: rtnetlink in the real bytes.
 
-use std::net::IpAddr;
-
 use super::*;
 use crate::message::{array, attributes};
 use crate::rtnetlink::KINDS;
@@ -24,6 +22,9 @@ impl FakeKernel {
             Ok(false)
         } else if header.kind == KINDS.get_address {
             self.dump_addresses(&header);
+            Ok(false)
+        } else if header.kind == KINDS.get_neighbour {
+            self.dump_neighbours(&header);
             Ok(false)
         } else if header.kind == KINDS.set_link {
             self.set_link(payload).map(|()| true)
@@ -121,6 +122,24 @@ impl FakeKernel {
                 out.attribute(libc::IFLA_ADDRESS, &[2, 0, 0, 0, 0, device.index as u8])?;
                 out.attribute(libc::IFLA_STATS64, &[0; 200])
             });
+        }
+    }
+
+    fn dump_neighbours(&mut self, header: &Header) {
+        use crate::rtnetlink::{NDA_DST, NDA_LLADDR, neighbour_head, octets};
+        for device in self.devices.clone() {
+            for (address, mac, state) in device.neighbours {
+                self.reply(header, KINDS.new_neighbour, NLM_F_MULTI, |out| {
+                    let family = if address.is_ipv4() {
+                        libc::AF_INET
+                    } else {
+                        libc::AF_INET6
+                    };
+                    out.put(&neighbour_head(family as u8, device.index, state))?;
+                    out.attribute(NDA_DST, &octets(address))?;
+                    out.attribute(NDA_LLADDR, &mac)
+                });
+            }
         }
     }
 

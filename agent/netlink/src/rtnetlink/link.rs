@@ -17,8 +17,8 @@ pub const LINKS_MAX: usize = 1024;
 /// Bytes of `struct ifinfomsg`.
 pub(crate) const HEAD: usize = 16;
 
-/// Longest hardware address that is kept.
-const MAC_MAX: usize = 8;
+/// A hardware address; a longer one is not kept.
+pub type Mac = heapless::Vec<u8, 8>;
 
 /// The settings of a link that a request names; others keep their value.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,7 +45,7 @@ pub struct Link {
     /// Largest packet in bytes.
     pub mtu: u32,
     /// The hardware address; empty where there is none.
-    pub mac: heapless::Vec<u8, MAC_MAX>,
+    pub mac: Mac,
     /// Its packets.
     pub counters: LinkCounters,
 }
@@ -82,7 +82,7 @@ fn decode(payload: &[u8]) -> Result<Link, Malformed> {
     let (index, flags) = (word(4), word(8));
     let mut device = None;
     let mut mtu = 0;
-    let mut mac = heapless::Vec::new();
+    let mut mac = Mac::new();
     let mut counters = LinkCounters::default();
     for attribute in attributes(rest) {
         let Attribute { kind, payload, .. } = attribute?;
@@ -90,7 +90,7 @@ fn decode(payload: &[u8]) -> Result<Link, Malformed> {
             libc::IFLA_IFNAME => device = Some(device_name(payload)?),
             libc::IFLA_MTU => mtu = u32::from_ne_bytes(array(payload)?),
             libc::IFLA_ADDRESS => {
-                mac = heapless::Vec::from_slice(payload).unwrap_or_default();
+                mac = Mac::from_slice(payload).unwrap_or_default();
             }
             libc::IFLA_STATS64 => {
                 let numbers = payload.chunks_exact(8);

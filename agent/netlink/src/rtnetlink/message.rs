@@ -21,6 +21,8 @@ pub(crate) struct Kinds {
     pub(crate) new_address: u16,
     pub(crate) del_address: u16,
     pub(crate) get_address: u16,
+    pub(crate) new_neighbour: u16,
+    pub(crate) get_neighbour: u16,
 }
 
 pub(crate) const KINDS: Kinds = Kinds {
@@ -30,6 +32,8 @@ pub(crate) const KINDS: Kinds = Kinds {
     new_address: libc::RTM_NEWADDR,
     del_address: libc::RTM_DELADDR,
     get_address: libc::RTM_GETADDR,
+    new_neighbour: libc::RTM_NEWNEIGH,
+    get_neighbour: libc::RTM_GETNEIGH,
 };
 
 /// Bytes of the longest request.

@@ -9,6 +9,7 @@ mod address;
 mod events;
 mod link;
 mod message;
+mod neighbour;
 mod socket;
 
 pub use address::{InterfaceAddress, InvalidAddress, LinkAddress};
@@ -17,7 +18,10 @@ pub(crate) use address::{head as address_head, octets};
 pub use events::LinkEvents;
 #[cfg(any(test, feature = "fake-kernel"))]
 pub(crate) use link::head as link_head;
-pub use link::{Link, LinkCounters, LinkSpec};
+pub use link::{Link, LinkCounters, LinkSpec, Mac};
 #[cfg(any(test, feature = "fake-kernel"))]
 pub(crate) use message::KINDS;
+#[cfg(any(test, feature = "fake-kernel"))]
+pub(crate) use neighbour::{NDA_DST, NDA_LLADDR, head as neighbour_head};
+pub use neighbour::{NEIGHBOURS_MAX, Neighbour};
 pub use socket::exchange;
