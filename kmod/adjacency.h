@@ -93,6 +93,8 @@ void nl31_adjacencies_event(struct nl31_adjacencies *adjacencies,
 			    const struct net_device *dev, unsigned long event);
 void nl31_adjacencies_resolve(struct nl31_adjacencies *adjacencies);
 
+struct dst_entry *nl31_adjacency_new_dst(const struct nl31_adjacency *adjacency,
+					 enum nl31_family family);
 struct dst_entry *nl31_adjacency_make_dst(struct nl31_adjacency *adjacency,
 					  enum nl31_family family);
 
