@@ -8,6 +8,17 @@ use std::{env, fs};
 /// Targets that have the module in them.
 const TARGETS: [&str; 2] = ["lpm", "module"];
 
+/// What needs Linux's IP around it, which is for target `kernel`; shim/ip.c is in its place.
+const IP: [&str; 7] = [
+    "adjacency_dst",
+    "flow",
+    "forward",
+    "mirror",
+    "mirror_event",
+    "netdev",
+    "receive",
+];
+
 /// What finds faults in C.
 const SANITIZERS: [&str; 3] = [
     "-fsanitize=address,undefined",
@@ -26,7 +37,11 @@ fn main() {
         println!("cargo::rerun-if-changed={}", dir.display());
     }
 
-    let module = with_extension(kmod, "c");
+    let mut module = with_extension(kmod, "c");
+    module.retain(|file| {
+        !IP.iter()
+            .any(|name| file.file_stem() == Some(name.as_ref()))
+    });
     for file in module.iter().chain(&with_extension(kmod, "h")) {
         forward(file, &include);
     }
@@ -60,6 +75,9 @@ fn main() {
         .files(with_extension(Path::new("shim"), "c"))
         .include(&include)
         .include("shim")
+        .include(kmod)
+        .include(kmod.join("include"))
+        .include(kmod.join("include/uapi"))
         .std("gnu11")
         .opt_level(1)
         .debug(true)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Any file as a config: either all its routes are in the kernel, or none, and then the error
-//! names the first line that is wrong, or one before that the kernel refuses.
+//! names the first line that is wrong, or one before that the kernel refuses. Of a file with
+//! settings: where it is an error, no route is there.
 #![no_main]
 
 use std::collections::BTreeMap;
@@ -13,9 +14,10 @@ use libfuzzer_sys::fuzz_target;
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nl31_agent::config::file::ConfigErrorKind;
 use nl31_agent::config::load::Loading;
+use nl31_agent::config::locations::Files;
 use nl31_fuzz::devices::TwoDevices;
 use nl31_netlink::{Client, Device, FakeKernel, Mode};
-use nl31_route::{DeviceName, Prefix, Route};
+use nl31_route::{DeviceName, Prefix, Route, SETTINGS};
 
 const LINE_MAX: usize = 512;
 
@@ -23,14 +25,23 @@ type Table = BTreeMap<Prefix, Vec<nl31_route::Path<Device>>>;
 
 /// The route of a line; `Err` where it is wrong.
 fn route(line: &[u8]) -> Result<Option<Route<Device>>, ()> {
-    if line.len() > LINE_MAX {
+    // a comment may be of any length and encoding; a device may be called as one begins
+    let read = &line[..line.len().min(LINE_MAX + 1)];
+    let (mut comment, mut before, mut at) = (None, &b""[..], 0);
+    for word in read.split(|byte| byte.is_ascii_whitespace()) {
+        if word.starts_with(b"#") && before != b"dev" {
+            comment = Some(at);
+            break;
+        }
+        if !word.is_empty() {
+            before = word;
+        }
+        at += word.len() + 1;
+    }
+    if comment.is_none() && line.len() > LINE_MAX {
         return Err(());
     }
-    let line = std::str::from_utf8(line).map_err(|_| ())?;
-    let comment = line.bytes().enumerate().position(|(at, byte)| {
-        byte == b'#' && (at == 0 || line.as_bytes()[at - 1].is_ascii_whitespace())
-    });
-    let line = &line[..comment.unwrap_or(line.len())];
+    let line = std::str::from_utf8(&line[..comment.unwrap_or(line.len())]).map_err(|_| ())?;
     if line.bytes().all(|byte| byte.is_ascii_whitespace()) {
         return Ok(None);
     }
@@ -59,6 +70,13 @@ fn is_host(gateway: IpAddr) -> bool {
     }
 }
 
+/// Whether a line may be a setting.
+fn is_setting(line: &[u8]) -> bool {
+    let mut words = line.split(|byte| byte.is_ascii_whitespace());
+    let first = words.find(|word| !word.is_empty()).unwrap_or_default();
+    SETTINGS.iter().any(|setting| setting.as_bytes() == first)
+}
+
 fuzz_target!(|data: &[u8]| {
     let Some((&how, text)) = data.split_first() else {
         return;
@@ -81,7 +99,10 @@ fuzz_target!(|data: &[u8]| {
     let path = format!("/proc/self/fd/{}", file.as_raw_fd());
 
     let mut client = Client::with_timeout(kernel, Duration::ZERO);
-    let mut loading = Loading::open(path.as_ref(), mode).expect("to open it");
+    // made by the first config with settings that is loaded
+    let run = std::env::temp_dir().join(format!("nl31-fuzz-config-{}", std::process::id()));
+    let files = Files::new(Some(path.as_ref()), &run);
+    let mut loading = Loading::open(path.as_ref(), mode, &files).expect("to open it");
     let outcome = loop {
         match loading.step(&mut client, &TwoDevices) {
             Ok(None) => {}
@@ -98,6 +119,13 @@ fuzz_target!(|data: &[u8]| {
     let mut lines: Vec<&[u8]> = text.split(|&byte| byte == b'\n').collect();
     if lines.last() == Some(&&b""[..]) {
         lines.pop();
+    }
+    if lines.iter().any(|line| is_setting(line)) {
+        if let (Mode::Transaction, Err(error)) = (mode, &outcome) {
+            assert!(loaded.is_empty(), "{error}, and yet something was applied");
+        }
+        let _ = std::fs::remove_dir_all(&run);
+        return;
     }
     let wrong = lines.iter().position(|line| route(line).is_err());
     // in a transaction the kernel gets the lines in batches, and may object to an earlier one

@@ -123,6 +123,10 @@ static inline u32 jhash_2words(u32 a, u32 b, u32 seed)
 
 /* Not random: a finding is to be found again. */
 #define get_random_once(buffer, size) memset(buffer, 0x31, size)
+#define get_random_bytes(buffer, size) memset(buffer, 0x31, size)
+typedef struct { unsigned long key[2]; } hsiphash_key_t;
+#define GOLDEN_RATIO_32	0x61C88647
+#define order_base_2(n)	((n) > 1 ? 64 - __builtin_clzll((u64)(n) - 1) : 0)
 
 /* Memory, slab.c */
 
@@ -196,6 +200,9 @@ unsigned long totalram_pages(void);
 
 typedef struct { u64 value; } u64_stats_t;
 struct u64_stats_sync { int none; };
+#define this_cpu_ptr(p)	(p)
+#define per_cpu_ptr(p, cpu) ((void)(cpu), (p))
+#define for_each_possible_cpu(cpu) for ((cpu) = 0; (cpu) < 1; (cpu)++)
 #define u64_stats_init(s) ((void)(s))
 #define u64_stats_update_begin(s) ((void)(s))
 #define u64_stats_update_end(s) ((void)(s))
@@ -289,6 +296,10 @@ static inline void list_splice_init(struct list_head *from, struct list_head *to
 #define list_entry(ptr, type, member) container_of(ptr, type, member)
 #define list_first_entry(head, type, member) list_entry((head)->next, type, member)
 #define list_next_entry(pos, member) list_entry((pos)->member.next, typeof(*(pos)), member)
+#define list_add_rcu(new, head) list_add(new, head)
+#define list_del_rcu(entry) __list_del_entry(entry)
+#define list_for_each_entry_rcu(pos, head, member, ...)			\
+	list_for_each_entry(pos, head, member)
 #define list_for_each_entry(pos, head, member)				\
 	for (pos = list_first_entry(head, typeof(*pos), member);	\
 	     &pos->member != (head); pos = list_next_entry(pos, member))
@@ -311,6 +322,7 @@ struct rb_root {
 #define rb_entry(ptr, type, member) container_of(ptr, type, member)
 #define RB_CLEAR_NODE(node) ((void)((node)->next = (node)))
 #define RB_EMPTY_NODE(node) ((node)->next == (node))
+#define RB_EMPTY_ROOT(root) (!(root)->first)
 
 static inline struct rb_node *rb_find(const void *key, const struct rb_root *tree,
 				      int (*cmp)(const void *key, const struct rb_node *))
@@ -351,6 +363,7 @@ static inline void rb_erase(struct rb_node *node, struct rb_root *tree)
 #define ERR_PTR(err)	((void *)(long)(err))
 #define PTR_ERR(ptr)	((long)(ptr))
 #define IS_ERR(ptr)	((unsigned long)(ptr) >= (unsigned long)-MAX_ERRNO)
+#define IS_ERR_OR_NULL(ptr) (!(ptr) || IS_ERR(ptr))
 
 /* Locks, RCU, deferred work, time: sync.c */
 
@@ -366,16 +379,21 @@ extern unsigned int shim_spin_depth;
 #define spin_lock_init(l) ((void)((l)->held = false))
 #define spin_lock(l)	do { BUG_ON((l)->held); (l)->held = true; shim_spin_depth++; } while (0)
 #define spin_unlock(l)	do { BUG_ON(!(l)->held); (l)->held = false; shim_spin_depth--; } while (0)
+#define spin_lock_bh(l)	spin_lock(l)
+#define spin_unlock_bh(l) spin_unlock(l)
 
 extern unsigned int shim_rcu_depth;
 #define rcu_read_lock()	((void)shim_rcu_depth++)
 #define rcu_read_unlock() do { BUG_ON(!shim_rcu_depth); shim_rcu_depth--; } while (0)
 #define rcu_dereference_check(p, c) ({ BUG_ON(!shim_rcu_depth && !(c)); (p); })
 #define rcu_dereference_protected(p, c) ({ BUG_ON(!(c)); (p); })
+#define rcu_dereference(p) rcu_dereference_check(p, false)
+#define RCU_INIT_POINTER(p, v) ((p) = (v))
 #define rcu_access_pointer(p) (p)
 #define rcu_assign_pointer(p, v) ((p) = (v))
 #define RCU_INIT_POINTER(p, v) ((p) = (v))
 #define might_sleep()	BUG_ON(shim_rcu_depth || shim_spin_depth)
+#define synchronize_net() might_sleep()
 #define cond_resched()	might_sleep()
 #define prefetch(address)	__builtin_prefetch(address)
 #define fatal_signal_pending(task) false
@@ -491,12 +509,17 @@ int rhashtable_remove_fast(struct rhashtable *ht, struct rhash_head *obj,
 /* Network namespaces, devices, the module: net.c */
 
 #define IFF_UP		1
+#define IFF_LOOPBACK	8
+#define IFF_L3MDEV_RX_HANDLER 0x40000
 #define IFNAMSIZ	16
 #define NETDEV_UP	1UL
 #define NETDEV_DOWN	2UL
 #define NETDEV_REGISTER	5UL
 #define NETDEV_UNREGISTER 6UL
 #define NETDEV_CHANGENAME 10UL
+#define NETDEV_CHANGE	4UL
+#define NETDEV_CHANGEMTU 7UL
+#define NETDEV_CHANGEUPPER 21UL
 #define NOTIFY_DONE	0
 
 struct sk_buff;
@@ -507,9 +530,17 @@ struct net {
 	struct sock *netlink;
 };
 
+struct net_device;
+struct l3mdev_ops {
+	struct sk_buff *(*l3mdev_l3_rcv)(struct net_device *dev,
+					 struct sk_buff *skb, u16 proto);
+};
+
 struct net_device {
 	int ifindex;
 	unsigned int flags;
+	unsigned int priv_flags;
+	const struct l3mdev_ops *l3mdev_ops;
 	bool registered;
 	char name[IFNAMSIZ];
 };
@@ -539,6 +570,30 @@ int register_netdevice_notifier(struct notifier_block *nb);
 int unregister_netdevice_notifier(struct notifier_block *nb);
 struct net_device *dev_get_by_index_rcu(struct net *net, int ifindex);
 struct net_device *dev_get_by_name_rcu(struct net *net, const char *name);
+struct net_device *__dev_get_by_index(struct net *net, int ifindex);
+struct net_device *__dev_get_by_name(struct net *net, const char *name);
+/* a device with a link up, alone */
+#define netif_carrier_ok(dev) ((void)(dev), true)
+#define netif_is_l3_master(dev) ((void)(dev), false)
+#define netif_is_l3_slave(dev) ((void)(dev), false)
+#define netif_is_any_bridge_port(dev) ((void)(dev), false)
+#define netif_is_lag_port(dev) ((void)(dev), false)
+
+/* RTNL; held while devices change */
+extern bool shim_rtnl;
+void rtnl_lock(void);
+void rtnl_unlock(void);
+#define lockdep_rtnl_is_held() shim_rtnl
+#define ASSERT_RTNL()	BUG_ON(!shim_rtnl)
+
+/* no packet comes, and none is made */
+struct dst_entry {
+	struct net_device *dev;
+	short error;
+};
+
+static inline void dst_dev_put(struct dst_entry *dst) { BUG_ON(dst); }
+static inline void dst_release(struct dst_entry *dst) { BUG_ON(dst); }
 bool dev_valid_name(const char *name);
 #define netdev_notifier_info_to_dev(ptr) ((struct net_device *)(ptr))
 #define dev_net(dev)	((void)(dev), &shim_net)
@@ -782,6 +837,7 @@ ssize_t nla_strscpy(char *to, const struct nlattr *a, size_t size);
 int nla_put(struct sk_buff *skb, int type, int len, const void *data);
 
 static inline int nla_put_u32(struct sk_buff *skb, int type, u32 v) { return nla_put(skb, type, 4, &v); }
+static inline int nla_put_u8(struct sk_buff *skb, int type, u8 v) { return nla_put(skb, type, 1, &v); }
 static inline int nla_put_u64_64bit(struct sk_buff *skb, int type, u64 v, int pad)
 {
 	(void)pad;

@@ -11,6 +11,29 @@ static struct net_device devices[DEVICES + 1];
 static struct pernet_operations *pernet;
 static struct notifier_block *device_notifier;
 
+bool shim_rtnl;
+
+void rtnl_lock(void)
+{
+	might_sleep();
+	BUG_ON(shim_rtnl);
+	shim_rtnl = true;
+}
+
+void rtnl_unlock(void)
+{
+	BUG_ON(!shim_rtnl);
+	shim_rtnl = false;
+}
+
+static void tell(struct notifier_block *nb, unsigned long event,
+		 struct net_device *dev)
+{
+	rtnl_lock();
+	nb->notifier_call(nb, event, dev);
+	rtnl_unlock();
+}
+
 void shim_boot(void)
 {
 	memset(devices, 0, sizeof(devices));
@@ -59,9 +82,9 @@ int register_netdevice_notifier(struct notifier_block *nb)
 	device_notifier = nb;
 	for (i = 1; i <= DEVICES; i++)
 		if (devices[i].registered) {
-			nb->notifier_call(nb, NETDEV_REGISTER, &devices[i]);
+			tell(nb, NETDEV_REGISTER, &devices[i]);
 			if (devices[i].flags & IFF_UP)
-				nb->notifier_call(nb, NETDEV_UP, &devices[i]);
+				tell(nb, NETDEV_UP, &devices[i]);
 		}
 	return 0;
 }
@@ -76,31 +99,43 @@ int unregister_netdevice_notifier(struct notifier_block *nb)
 		if (!devices[i].registered)
 			continue;
 		if (devices[i].flags & IFF_UP)
-			nb->notifier_call(nb, NETDEV_DOWN, &devices[i]);
-		nb->notifier_call(nb, NETDEV_UNREGISTER, &devices[i]);
+			tell(nb, NETDEV_DOWN, &devices[i]);
+		tell(nb, NETDEV_UNREGISTER, &devices[i]);
 	}
 	return 0;
 }
 
-struct net_device *dev_get_by_index_rcu(struct net *net, int ifindex)
+struct net_device *__dev_get_by_index(struct net *net, int ifindex)
 {
 	(void)net;
-	BUG_ON(!shim_rcu_depth);
+	BUG_ON(!shim_rtnl && !shim_rcu_depth);
 	if (ifindex < 1 || ifindex > DEVICES || !devices[ifindex].registered)
 		return NULL;
 	return &devices[ifindex];
 }
 
-struct net_device *dev_get_by_name_rcu(struct net *net, const char *name)
+struct net_device *__dev_get_by_name(struct net *net, const char *name)
 {
 	int i;
 
 	(void)net;
-	BUG_ON(!shim_rcu_depth);
+	BUG_ON(!shim_rtnl && !shim_rcu_depth);
 	for (i = 1; i <= DEVICES; i++)
 		if (devices[i].registered && !strcmp(devices[i].name, name))
 			return &devices[i];
 	return NULL;
+}
+
+struct net_device *dev_get_by_index_rcu(struct net *net, int ifindex)
+{
+	BUG_ON(!shim_rcu_depth);
+	return __dev_get_by_index(net, ifindex);
+}
+
+struct net_device *dev_get_by_name_rcu(struct net *net, const char *name)
+{
+	BUG_ON(!shim_rcu_depth);
+	return __dev_get_by_name(net, name);
 }
 
 bool dev_valid_name(const char *name)
@@ -125,8 +160,7 @@ void shim_device_add(int ifindex, bool up)
 		.name = { 'a' + ifindex - 1 },
 	};
 	if (device_notifier)
-		device_notifier->notifier_call(device_notifier, NETDEV_REGISTER,
-					       &devices[ifindex]);
+		tell(device_notifier, NETDEV_REGISTER, &devices[ifindex]);
 }
 
 void shim_device_event(int ifindex, unsigned long event)
@@ -139,7 +173,7 @@ void shim_device_event(int ifindex, unsigned long event)
 		dev->flags &= ~IFF_UP;
 	if (event == NETDEV_UNREGISTER)
 		dev->registered = false;
-	device_notifier->notifier_call(device_notifier, event, dev);
+	tell(device_notifier, event, dev);
 	/* what was queued for now */
 	shim_advance(0);
 }

@@ -96,8 +96,31 @@ const REQUESTS: [(u16, u16); 32] = [
     (kind::DONE, 0),
     (kind::ERROR, 0),
     (0, 0),
-    (22, 0),
+    (UNKNOWN, 0),
 ];
+
+/// A kind that there is none of.
+const UNKNOWN: u16 = 25;
+
+/// Of ports, which the model knows nothing of: clients/mangle.c sends these.
+const PORTS: std::ops::RangeInclusive<u16> = 22..=24;
+
+/// Replaces what is of a kind in [`PORTS`], message by message as the kernel sees them.
+fn without_ports(mut datagram: Vec<u8>) -> Vec<u8> {
+    let mut at = 0;
+    while let Some(header) = datagram.get_mut(at..at + HEADER_LEN) {
+        let len = u32::from_ne_bytes([header[0], header[1], header[2], header[3]]) as usize;
+        let kind = u16::from_ne_bytes([header[4], header[5]]);
+        if PORTS.contains(&kind) {
+            header[4..6].copy_from_slice(&UNKNOWN.to_ne_bytes());
+        }
+        if len < HEADER_LEN {
+            break;
+        }
+        at = at.saturating_add(len.next_multiple_of(4));
+    }
+    datagram
+}
 
 /// Reads a script; every sequence of bytes is one.
 pub fn read(bytes: &[u8]) -> Vec<Step> {
@@ -116,7 +139,7 @@ pub fn read(bytes: &[u8]) -> Vec<Step> {
                 let how = bytes.next();
                 steps.push(Step::Send {
                     socket: usize::from(what) % SOCKETS,
-                    datagram: std::mem::take(&mut datagram),
+                    datagram: without_ports(std::mem::take(&mut datagram)),
                     fail: if how & 0x80 != 0 { how & 0x1f } else { 0 },
                     hold: how & 0x40 != 0,
                 });
@@ -154,7 +177,7 @@ pub fn read(bytes: &[u8]) -> Vec<Step> {
     }
     steps.push(Step::Send {
         socket: 0,
-        datagram,
+        datagram: without_ports(datagram),
         fail: 0,
         hold: false,
     });
