@@ -796,7 +796,28 @@ static void answer(void *ctx, const struct nlmsghdr *nlh)
 	}
 }
 
-static void exchange(int fd, const struct datagram *d)
+/*
+ * Messages of ports become such as there are none: the model knows nothing of ports, which
+ * are clients/fail_port.c's and forward.c's.
+ */
+static void without_ports(struct datagram *d)
+{
+	const uint16_t none = NL31_MSG_MAX + 1;
+	struct nlmsghdr header;
+	size_t at;
+
+	for (at = 0; at + NLMSG_HDRLEN <= d->size; at += NLMSG_ALIGN(header.nlmsg_len)) {
+		memcpy(&header, d->data + at, sizeof(header));
+		if (header.nlmsg_type >= NL31_MSG_NEWPORT &&
+		    header.nlmsg_type <= NL31_MSG_GETPORT)
+			memcpy(d->data + at + offsetof(struct nlmsghdr, nlmsg_type),
+			       &none, sizeof(none));
+		if (header.nlmsg_len < NLMSG_HDRLEN || header.nlmsg_len > d->size - at)
+			break;
+	}
+}
+
+static void exchange(int fd, struct datagram *d)
 {
 	static unsigned char buffer[DATAGRAM_MAX];
 	struct progress p = { 0 };
@@ -804,6 +825,7 @@ static void exchange(int fd, const struct datagram *d)
 
 	if (!d->size)
 		return;
+	without_ports(d);
 	sent = d;
 	exchanges++;
 	model_datagram(d->data, d->size);
