@@ -13,7 +13,7 @@ use crate::prefixes::{self, Route};
 use crate::qemu;
 
 /// What the agent's binary may have, in bytes.
-pub const AGENT_LIMIT: u64 = 800 * 1024;
+pub const AGENT_LIMIT: u64 = 1024 * 1024;
 
 /// Sizes in bytes.
 pub struct Sizes {
