@@ -16,34 +16,34 @@ const SUITE: &str = "nl31_forward_bench";
 /// Tables and destinations, in the order of the output: what the figures' names begin with,
 /// how a person calls it, and how many times faster than Linux it is to be.
 const MEASURES: &[(&str, &str, &str, f64)] = &[
-    ("forward_real_ipv4_any", "IPv4", "any of the table", 3.0),
+    ("real_forward_ipv4_any", "IPv4", "any of the table", 3.0),
     (
-        "forward_real_ipv4_popular_200000",
+        "real_forward_ipv4_popular_200000",
         "IPv4",
         "200,000 by Zipf's law",
         1.0,
     ),
     (
-        "forward_real_ipv4_popular_1000",
+        "real_forward_ipv4_popular_1000",
         "IPv4",
         "1,000 by Zipf's law",
         1.6,
     ),
-    ("forward_small_ipv4_any", "IPv4", "any of 200 routes", 1.0),
-    ("forward_real_ipv6_any", "IPv6", "any of the table", 6.0),
+    ("small_forward_ipv4_any", "IPv4", "any of 200 routes", 1.0),
+    ("real_forward_ipv6_any", "IPv6", "any of the table", 6.0),
     (
-        "forward_real_ipv6_popular_200000",
+        "real_forward_ipv6_popular_200000",
         "IPv6",
         "200,000 by Zipf's law",
         1.0,
     ),
     (
-        "forward_real_ipv6_popular_1000",
+        "real_forward_ipv6_popular_1000",
         "IPv6",
         "1,000 by Zipf's law",
         1.6,
     ),
-    ("forward_small_ipv6_any", "IPv6", "any of 200 routes", 1.0),
+    ("small_forward_ipv6_any", "IPv6", "any of 200 routes", 1.0),
 ];
 
 /// What was measured.

@@ -402,6 +402,11 @@ impl Board {
             })?),
         };
         self.arg("-netdev", netdev);
+        if machine.lab.is_none() {
+            // a router has two
+            self.arg("-device", "virtio-net-pci,netdev=second,romfile=");
+            self.arg("-netdev", "user,id=second,restrict=on");
+        }
         match machine.watchdog {
             None => {}
             Some(Watchdog::Card) => {

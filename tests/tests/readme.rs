@@ -59,17 +59,29 @@ fn without_port(text: &str) -> String {
 
 #[test]
 fn the_session_is_one_that_cargo_qemu_has() {
-    const BEGIN: &str = "<!-- a session; a test has it again -->\n```console\n";
+    cargo_qemu_has("<!-- a session; a test has it again -->\n```console\n");
+}
+
+#[test]
+fn the_router_is_one_that_cargo_qemu_is() {
+    cargo_qemu_has("<!-- a router; a test has it again -->\n```console\n");
+}
+
+/// What is typed from `begin` on gets the same replies.
+fn cargo_qemu_has(begin: &str) {
     const END: &str = "```\n";
 
     let session = {
         let _lock = README.lock();
-        part(BEGIN, END)
+        part(begin, END)
     };
     let lines: String = session
         .lines()
-        .filter_map(|line| line.strip_prefix("nl31> "))
-        .map(|line| line.to_owned() + "\n")
+        .filter_map(|line| {
+            line.split_once("> ")
+                .filter(|(prompt, _)| prompt.starts_with("nl31"))
+        })
+        .map(|(_, line)| line.to_owned() + "\n")
         .collect();
     assert!(!lines.is_empty());
 
@@ -88,7 +100,7 @@ fn the_session_is_one_that_cargo_qemu_has() {
         .expect("to write its input");
     let output = child.wait_with_output().expect("its end");
     hold(
-        BEGIN,
+        begin,
         END,
         &without_port(&String::from_utf8_lossy(&output.stdout)),
     );

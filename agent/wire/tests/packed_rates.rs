@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! How many packed routes a second a line of 115200 baud takes, with all that goes with them
-//! in both directions. `NL31_PREFIXES` names a file with one prefix a line to measure instead
+//! in both directions. `NL31_PREFIXES` names a file with one prefix a line, gzip'd or not, to measure instead
 //! of the made table; `--nocapture` shows the figures.
 
+use std::io::Read;
 use std::net::IpAddr;
 
+use flate2::read::MultiGzDecoder;
 use nl31_route::{DeviceName, Family, Prefix, Spec};
 use nl31_wire::limits::{FRAME_MAX, ITEMS_MAX};
 use nl31_wire::{ItemsBuffer, Op, Packer, Request, Response, Unpacker};
@@ -74,7 +76,14 @@ fn table() -> Vec<Prefix> {
         table.extend(made(Family::V6, 48, 0x2001_0000_0000, 12_000));
         return table;
     };
-    let text = std::fs::read_to_string(&file).expect("NL31_PREFIXES is a file");
+    let bytes = std::fs::read(&file).expect("NL31_PREFIXES is a file");
+    let mut text = String::new();
+    if bytes.starts_with(&[0x1f, 0x8b]) {
+        let read = MultiGzDecoder::new(&*bytes).read_to_string(&mut text);
+        read.expect("the file is whole");
+    } else {
+        text = String::from_utf8(bytes).expect("the file is text");
+    }
     let mut table: Vec<Prefix> = text.lines().map(|line| line.parse().unwrap()).collect();
     table.sort();
     table.dedup();
