@@ -187,17 +187,18 @@ static void port_ends_where_another_takes_its_packets(struct kunit *test)
 	struct port_test *p = test->priv;
 	unsigned int i;
 
+	/* told directly: Linux's own listeners would look for the upper device */
 	for (i = 0; i < 2; i++) {
 		KUNIT_EXPECT_EQ(test, 0, ask(p, NL31_MSG_NEWPORT, NLM_F_CREATE,
 					     "port_test"));
 		rtnl_lock();
-		call_netdevice_notifiers(NETDEV_CHANGEUPPER, p->dev);
+		nl31_port_event(ports(), p->dev, NETDEV_CHANGEUPPER);
 		KUNIT_EXPECT_NOT_NULL(test, nl31_port_find(ports(), p->dev));
 		if (i)
 			p->dev->l3mdev_ops = &others;
 		else
 			p->dev->priv_flags |= IFF_L3MDEV_SLAVE;
-		call_netdevice_notifiers(NETDEV_CHANGEUPPER, p->dev);
+		nl31_port_event(ports(), p->dev, NETDEV_CHANGEUPPER);
 		KUNIT_EXPECT_NULL(test, nl31_port_find(ports(), p->dev));
 		if (i) {
 			KUNIT_EXPECT_PTR_EQ(test, p->dev->l3mdev_ops, &others);
