@@ -49,7 +49,7 @@ pub fn configured<P: Port>(link: &mut Link<P>) -> Result<Vec<String>, Error> {
         lines.push(line.to_owned());
     });
     match listed {
-        // An agent of before has no settings.
+        // An older agent does not know settings.
         Err(Error::Console(status)) if status.code == UNKNOWN_LINE => Ok(Vec::new()),
         listed => listed.map(|()| lines),
     }

@@ -23,7 +23,7 @@ fn a_console_over_frames_is_told_that_it_missed_events() {
     let route: Route<DeviceName> = "10.0.0.0/8 dev lo".parse().unwrap();
     let route = route.map_device(nl31_netlink::Device::Name);
     let mut client = kernel.connect().unwrap();
-    // More than it has room for while nobody asks for what it says.
+    // More events than the agent has room for, while the client does not fetch its output.
     for _ in 0..1000 {
         client.add(nl31_netlink::Add::Add, &route).unwrap();
         client.delete_prefix(route.prefix).unwrap();

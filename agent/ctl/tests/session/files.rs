@@ -122,7 +122,7 @@ fn the_table_becomes_what_the_file_says() {
     // Only their order differs, which is shown by all of them.
     let reordered = &planned.steps[0];
     assert_eq!((reordered.gone.len(), reordered.new.len()), (2, 2));
-    // Somebody else is faster: what was planned may be wrong now.
+    // Another client changes the table before the plan is applied.
     let other = TestPort::to(port.kernel(), 0);
     change(&mut other.open(), Op::Append, "13.0.0.0/8 dev lo").unwrap();
     let faster = port.routes();
@@ -156,7 +156,7 @@ fn the_table_becomes_what_the_file_says() {
 }
 
 #[test]
-fn a_plan_that_somebody_was_faster_with_is_outdated_and_not_wrong() {
+fn plan_is_outdated_where_another_client_changed_the_table() {
     let port = TestPort::new(0);
     let mut link = port.open();
     let other = TestPort::to(port.kernel(), 0);
@@ -349,7 +349,7 @@ fn the_table_is_saved_as_the_config() {
         assert_eq!(refused.code(), Some(codes::LOCKED.number), "{refused}");
         link.done(&Request::Stop {}).unwrap();
         assert_eq!(saved(), lines);
-        // A commit that waits to be confirmed is no config yet.
+        // `save` is refused while a commit waits for its confirmation.
         let shared = port.kernel().shared();
         shared
             .unconfirmed

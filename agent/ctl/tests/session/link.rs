@@ -62,7 +62,7 @@ fn an_unplugged_line_leaves_open_only_what_was_on_its_way() {
     };
     for (before, then, status) in [
         (None, Request::Ping {}, 5),
-        // Half a frame is no change.
+        // The agent received half of the frame, and changes nothing.
         (None, change, 5),
         (Some(Request::Ping {}), Request::Ping {}, 5),
         (Some(change), Request::Ping {}, 7),

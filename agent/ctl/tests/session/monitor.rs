@@ -83,7 +83,7 @@ impl Port for Busy {
     fn receive(&mut self, buffer: &mut [u8], wait: Duration) -> io::Result<usize> {
         if self.port.0.borrow().heard.is_empty() {
             let Some(events) = self.events.checked_sub(1) else {
-                // What is not understood lets nobody in.
+                // A PIN file that the agent cannot read locks the line.
                 let file = TestFile::new("busy-access", &["pin".into()]);
                 let line_lock = Rc::new(LineLock::new(Access::read(&file.0)));
                 self.port.0.borrow_mut().program.set_line_lock(line_lock);
