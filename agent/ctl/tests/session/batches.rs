@@ -2,13 +2,16 @@
 //! Many routes in few bytes, over a line that damages them.
 
 use indicatif::ProgressBar;
-use nl31_ctl::commands::apply::{apply, plan};
+use nl31_ctl::commands::apply::plan;
 use nl31_ctl::commands::load::{Mode, load};
 use nl31_ctl::error::{Error, Refused};
 use nl31_ctl::link::Link;
 use nl31_wire::{ItemsBuffer, Op, Request};
 
-use crate::rig::{TestFile, TestPort, like_a_table, listed, routes, scattered, sorted, spec};
+use crate::rig::{
+    TestFile, TestPort, apply_file, like_a_table, listed, load_file, routes, scattered, sorted,
+    spec,
+};
 
 #[test]
 fn a_frame_is_made_whole_or_not_at_all() {
@@ -108,13 +111,7 @@ fn a_load_over_many_next_hops_takes_few_bytes_too() {
     let port = TestPort::new(0);
     let mut link = port.open();
     let before = link.traffic().0;
-    load(
-        &mut link,
-        &mut routes(&file),
-        Mode::Add,
-        &ProgressBar::hidden(),
-    )
-    .unwrap();
+    load_file(&mut link, &file);
     let sent = (link.traffic().0 - before) as f64 / lines.len() as f64;
     assert!(sent < 6.5, "{sent} bytes a route");
     assert_eq!(
@@ -155,14 +152,7 @@ fn sorted_routes_take_less_than_a_byte_in_both_directions() {
     )
     .unwrap();
     let plan = plan(&mut link, &mut routes(&file)).unwrap();
-    apply(
-        &mut link,
-        &routes(&file),
-        &plan,
-        None,
-        &ProgressBar::hidden(),
-    )
-    .unwrap();
+    apply_file(&mut link, &file, &plan, None).unwrap();
     let applied = traffic(&link) - before;
     assert!(applied < 0.7, "{applied} bytes a route applied");
     assert_eq!(port.routes(), lines);
@@ -186,13 +176,6 @@ fn an_agent_of_before_is_sent_plain_batches_and_lists() {
     assert_eq!(sorted(listed(&mut link, "", false)), lines);
     let none = TestFile::new("older-none", &[]);
     let plan = plan(&mut link, &mut routes(&none)).unwrap();
-    apply(
-        &mut link,
-        &routes(&none),
-        &plan,
-        None,
-        &ProgressBar::hidden(),
-    )
-    .unwrap();
+    apply_file(&mut link, &none, &plan, None).unwrap();
     assert!(port.routes().is_empty());
 }

@@ -7,7 +7,7 @@ use indicatif::ProgressBar;
 use nl31_agent::candidate::confirmed_commit;
 use nl31_agent::frames::host::Host;
 use nl31_agent::grammar::codes;
-use nl31_ctl::commands::apply::{apply, plan};
+use nl31_ctl::commands::apply::plan;
 use nl31_ctl::commands::file::{NewFile, RouteFile};
 use nl31_ctl::commands::list::list;
 use nl31_ctl::commands::load::{Mode, load};
@@ -18,7 +18,9 @@ use nl31_route::Spec;
 use nl31_wire::limits::FRAME_MAX;
 use nl31_wire::{Op, Request};
 
-use crate::rig::{Kernel, TestFile, TestPort, change, routes, scattered, sorted};
+use crate::rig::{
+    Kernel, TestFile, TestPort, apply_file, change, load_file, routes, scattered, sorted,
+};
 
 #[test]
 fn nothing_is_saved_before_the_config_is_loaded() {
@@ -126,26 +128,13 @@ fn the_table_becomes_what_the_file_says() {
     let other = TestPort::to(port.kernel(), 0);
     change(&mut other.open(), Op::Append, "13.0.0.0/8 dev lo").unwrap();
     let faster = port.routes();
-    let stale = apply(
-        &mut link,
-        &routes(&file),
-        &planned,
-        None,
-        &ProgressBar::hidden(),
-    );
+    let stale = apply_file(&mut link, &file, &planned, None);
     assert!(matches!(stale, Err(Error::Changing)), "{stale:?}");
     // With the agent's socket for it the transaction goes.
     port.kernel().0.borrow_mut().hang_up();
     assert_eq!(port.routes(), faster);
     let again = plan(&mut link, &mut routes(&file)).unwrap();
-    apply(
-        &mut link,
-        &routes(&file),
-        &again,
-        None,
-        &ProgressBar::hidden(),
-    )
-    .unwrap();
+    apply_file(&mut link, &file, &again, None).unwrap();
     assert_eq!(port.routes(), wanted);
     assert!(
         plan(&mut link, &mut routes(&file))
@@ -169,24 +158,11 @@ fn plan_is_outdated_where_another_client_changed_the_table() {
         let planned = plan(&mut link, &mut routes(&file)).unwrap();
         change(&mut other, op, faster).unwrap();
         let left = port.routes();
-        let stale = apply(
-            &mut link,
-            &routes(&file),
-            &planned,
-            None,
-            &ProgressBar::hidden(),
-        );
+        let stale = apply_file(&mut link, &file, &planned, None);
         assert!(matches!(stale, Err(Error::Changing)), "{stale:?}");
         assert_eq!(port.routes(), left);
         let again = plan(&mut link, &mut routes(&file)).unwrap();
-        apply(
-            &mut link,
-            &routes(&file),
-            &again,
-            None,
-            &ProgressBar::hidden(),
-        )
-        .unwrap();
+        apply_file(&mut link, &file, &again, None).unwrap();
         assert_eq!(port.routes(), [wanted]);
         change(&mut link, Op::Delete, wanted).unwrap();
     }
@@ -194,14 +170,7 @@ fn plan_is_outdated_where_another_client_changed_the_table() {
     let file = TestFile::new("outdated-wrong", &["11.0.0.0/8 dev no-such".into()]);
     let planned = plan(&mut link, &mut routes(&file)).unwrap();
     change(&mut other, Op::Add, there).unwrap();
-    let error = apply(
-        &mut link,
-        &routes(&file),
-        &planned,
-        None,
-        &ProgressBar::hidden(),
-    )
-    .unwrap_err();
+    let error = apply_file(&mut link, &file, &planned, None).unwrap_err();
     assert_eq!(error.code(), Some(406), "{error}");
 }
 
@@ -211,13 +180,7 @@ fn what_is_saved_is_loaded_again() {
     let file = TestFile::new("saved-from", &lines);
     let port = TestPort::new(3000);
     let mut link = port.open();
-    load(
-        &mut link,
-        &mut routes(&file),
-        Mode::Add,
-        &ProgressBar::hidden(),
-    )
-    .unwrap();
+    load_file(&mut link, &file);
     let saved = TestFile::new("saved", &[]);
     assert_eq!(
         save(&mut link, &saved.0, &ProgressBar::hidden()).unwrap(),
@@ -283,13 +246,7 @@ fn a_reader_that_goes_away_ends_a_list() {
     let mut link = port.open();
     let lines = scattered(5000);
     let file = TestFile::new("closed", &lines);
-    load(
-        &mut link,
-        &mut routes(&file),
-        Mode::Add,
-        &ProgressBar::hidden(),
-    )
-    .unwrap();
+    load_file(&mut link, &file);
     let mut listed = 0;
     let before = link.traffic().1;
     let result = list(&mut link, &Spec::default(), false, &mut |_| {
@@ -323,13 +280,7 @@ fn the_table_is_saved_as_the_config() {
     for noise in [0, 1000] {
         let port = TestPort::to(Kernel::with_folder(&folder), noise);
         let mut link = port.open();
-        load(
-            &mut link,
-            &mut routes(&file),
-            Mode::Add,
-            &ProgressBar::hidden(),
-        )
-        .unwrap();
+        load_file(&mut link, &file);
         let count = save_there(&mut link, &ProgressBar::hidden()).unwrap();
         assert_eq!(count, lines.len() as u64);
         assert_eq!(saved(), lines);

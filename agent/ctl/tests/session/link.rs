@@ -14,20 +14,16 @@ use nl31_ctl::port::Port;
 use nl31_wire::limits::FRAME_MAX;
 use nl31_wire::{ItemsBuffer, Op, Request, RetryPolicy, code};
 
-use crate::rig::{Kernel, TestFile, TestPort, printed, routes, scattered, spec, with_folder};
+use crate::rig::{
+    Kernel, TestFile, TestPort, load_file, printed, routes, scattered, spec, with_folder,
+};
 
 #[test]
 fn a_request_ends_the_list_or_output_of_before() {
     let port = TestPort::new(0);
     let file = TestFile::new("ended-from", &scattered(1000));
     let mut link = port.open();
-    load(
-        &mut link,
-        &mut routes(&file),
-        Mode::Add,
-        &ProgressBar::hidden(),
-    )
-    .unwrap();
+    load_file(&mut link, &file);
     // Also one that cannot begin.
     let all = ItemsBuffer::default();
     let dump = Request::Dump {

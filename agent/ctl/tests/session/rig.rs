@@ -8,13 +8,16 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use indicatif::ProgressBar;
 use nl31_agent::config::locations::Files;
 use nl31_agent::console::shared::Shared;
 use nl31_agent::frames::host::Host;
 use nl31_agent::frames::session::Program;
 use nl31_agent::platform::devices::Devices;
+use nl31_ctl::commands::apply::{Plan, apply};
 use nl31_ctl::commands::file::RouteFile;
 use nl31_ctl::commands::list::list;
+use nl31_ctl::commands::load::{Mode, load};
 use nl31_ctl::commands::{route, shell};
 use nl31_ctl::error::Error;
 use nl31_ctl::link::Link;
@@ -336,6 +339,22 @@ impl Drop for TestFile {
 /// The routes of a file without a mistake.
 pub(crate) fn routes(file: &TestFile) -> RouteFile {
     RouteFile::open(&file.0).unwrap()
+}
+
+/// Adds the routes and settings of a file.
+#[track_caller]
+pub(crate) fn load_file(link: &mut Link<TestPort>, file: &TestFile) {
+    load(link, &mut routes(file), Mode::Add, &ProgressBar::hidden()).unwrap();
+}
+
+/// Carries out a plan that was made for a file.
+pub(crate) fn apply_file(
+    link: &mut Link<TestPort>,
+    file: &TestFile,
+    plan: &Plan,
+    confirm: Option<u32>,
+) -> Result<(), Error> {
+    apply(link, &routes(file), plan, confirm, &ProgressBar::hidden())
 }
 
 /// Routes with nothing in common, each by one of four gateways.

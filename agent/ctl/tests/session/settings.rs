@@ -2,12 +2,12 @@
 //! The settings of a file: ports, links, addresses.
 
 use indicatif::ProgressBar;
-use nl31_ctl::commands::apply::{apply, plan};
+use nl31_ctl::commands::apply::plan;
 use nl31_ctl::commands::console;
 use nl31_ctl::commands::load::{Mode, load};
 use nl31_ctl::commands::save::save_to;
 
-use crate::rig::{TestFile, printed, routes, with_folder};
+use crate::rig::{TestFile, apply_file, printed, routes, with_folder};
 
 #[test]
 fn settings_of_a_file_are_applied_with_its_routes() {
@@ -26,14 +26,7 @@ fn settings_of_a_file_are_applied_with_its_routes() {
     let planned = plan(&mut link, &mut routes(&file)).unwrap();
     assert_eq!(planned.settings, [('+', lines[0].clone())]);
     assert!(ports().is_empty(), "planning changes nothing");
-    apply(
-        &mut link,
-        &routes(&file),
-        &planned,
-        Some(60),
-        &ProgressBar::hidden(),
-    )
-    .unwrap();
+    apply_file(&mut link, &file, &planned, Some(60)).unwrap();
     assert_eq!(
         (ports(), port.routes()),
         (vec!["eth0 strict".into()], vec![lines[1].clone()])

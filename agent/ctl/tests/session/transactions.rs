@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use indicatif::ProgressBar;
 use nl31_agent::candidate::confirmed_commit::RolledBack;
-use nl31_ctl::commands::apply::{apply, plan};
+use nl31_ctl::commands::apply::plan;
 use nl31_ctl::commands::file::RouteFile;
 use nl31_ctl::commands::load::{Mode, load};
 use nl31_ctl::commands::{console, shell};
@@ -15,8 +15,8 @@ use nl31_wire::limits::VERSION;
 use nl31_wire::{Frame, ItemsBuffer, Op, Packer, Request, Response, code};
 
 use crate::rig::{
-    Kernel, TestFile, TestPort, change, code_of, has_failed_up_to_its_commit, like_a_table, listed,
-    printed, routes, says, scattered, sorted, spec, with_folder,
+    Kernel, TestFile, TestPort, apply_file, change, code_of, has_failed_up_to_its_commit,
+    like_a_table, listed, load_file, printed, routes, says, scattered, sorted, spec, with_folder,
 };
 
 #[test]
@@ -230,13 +230,7 @@ fn what_is_stopped_in_the_shell_leaves_the_edits_that_wait() {
     let port = TestPort::to(Kernel::with_folder(&folder), 0);
     let file = TestFile::new("stopped-from", &scattered(3000));
     let mut link = port.open();
-    load(
-        &mut link,
-        &mut routes(&file),
-        Mode::Add,
-        &ProgressBar::hidden(),
-    )
-    .unwrap();
+    load_file(&mut link, &file);
     let line = |link: &mut Link<TestPort>, text: &str| {
         let mut out = Vec::new();
         shell::line(link, text, &mut out).unwrap();
@@ -459,14 +453,7 @@ fn what_is_applied_until_it_is_confirmed_is_kept_by_confirm_alone() {
         ("confirm", "11.0.0.0/8 dev lo"),
     ] {
         let planned = plan(&mut link, &mut routes(&file)).unwrap();
-        apply(
-            &mut link,
-            &routes(&file),
-            &planned,
-            Some(60),
-            &ProgressBar::hidden(),
-        )
-        .unwrap();
+        apply_file(&mut link, &file, &planned, Some(60)).unwrap();
         assert_eq!(port.routes(), ["11.0.0.0/8 dev lo"]);
         printed(|out| console::execute(&mut link, command, out)).unwrap();
         assert_eq!(port.routes(), [kept]);
