@@ -110,8 +110,11 @@ static void nl31_netdev_reject(struct sk_buff *skb, bool is_ipv6, int error)
 						       ICMP_NET_UNREACH, 0);
 }
 
-/* Context: RCU read side, bottom halves disabled */
-static netdev_tx_t nl31_netdev_xmit(struct sk_buff *skb, struct net_device *dev)
+/*
+ * Context: RCU read side, bottom halves disabled
+ * Return: the packet has left; else the caller drops it
+ */
+static bool nl31_netdev_send(struct sk_buff *skb, struct net_device *dev)
 {
 	const bool is_ipv6 = skb->protocol == htons(ETH_P_IPV6);
 	const struct netdev *netdev = netdev_priv(dev);
@@ -123,14 +126,14 @@ static netdev_tx_t nl31_netdev_xmit(struct sk_buff *skb, struct net_device *dev)
 	    !nl31_netdev_has_header(skb, is_ipv6) ||
 	    nl31_netdev_is_link_scope(skb, is_ipv6) ||
 	    !nl31_netdev_serves(dev, skb))
-		goto drop;
+		return false;
 	dst = is_ipv6 ? nl31_netdev_dst6(router, skb) :
 			nl31_netdev_dst4(router, skb);
 	if (IS_ERR_OR_NULL(dst))
-		goto drop;
+		return false;
 	if (dst->error) {
 		nl31_netdev_reject(skb, is_ipv6, dst->error);
-		goto drop;
+		return false;
 	}
 	/* what is in it is of the layers behind IP */
 	memset(skb->cb, 0, sizeof(skb->cb));
@@ -138,11 +141,21 @@ static netdev_tx_t nl31_netdev_xmit(struct sk_buff *skb, struct net_device *dev)
 	skb_dst_set_noref(skb, dst);
 	dev_sw_netstats_tx_add(dev, 1, len);
 	dst_output(dev_net(dev), skb->sk, skb);
-	return NETDEV_TX_OK;
+	return true;
+}
 
-drop:
-	dev_core_stats_tx_dropped_inc(dev);
-	kfree_skb(skb);
+/* Context: bottom halves disabled, but not every caller is on the RCU read side */
+static netdev_tx_t nl31_netdev_xmit(struct sk_buff *skb, struct net_device *dev)
+{
+	bool is_sent;
+
+	rcu_read_lock();
+	is_sent = nl31_netdev_send(skb, dev);
+	rcu_read_unlock();
+	if (!is_sent) {
+		dev_core_stats_tx_dropped_inc(dev);
+		kfree_skb(skb);
+	}
 	return NETDEV_TX_OK;
 }
 
