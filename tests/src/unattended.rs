@@ -19,7 +19,7 @@ use crate::progress::Step;
 const SILENCE_MAX: Duration = Duration::from_secs(900);
 
 /// Lines of the console in an error.
-const TAIL: usize = 80;
+const EXCERPT: usize = 80;
 
 /// Runs `command` to its end and returns what the console said. An error if it hangs or if
 /// the kernel complained.
@@ -50,7 +50,9 @@ pub fn run(command: &mut Command, step: &Step) -> Result<String> {
     let hangs = loop {
         match lines.recv_timeout(SILENCE_MAX) {
             Ok(line) => {
-                if line.trim_start().starts_with("ok ") || line.starts_with("===") {
+                if klog::is_trouble(&line) {
+                    step.say(&line);
+                } else if line.trim_start().starts_with("ok ") || line.starts_with("===") {
                     step.at(line.trim());
                 }
                 output += &line;
@@ -72,14 +74,37 @@ pub fn run(command: &mut Command, step: &Step) -> Result<String> {
             tail(&output)
         );
     }
-    if let Some(trouble) = output.lines().find(|line| klog::is_trouble(line)) {
-        bail!("the kernel complains: {trouble}\n{}", tail(&output));
+    match complaint(&output) {
+        Some(complaint) => bail!("the kernel complains: {complaint}"),
+        None => Ok(output),
     }
-    Ok(output)
+}
+
+/// The first complaint in `output` with the lines behind it: where it comes from.
+fn complaint(output: &str) -> Option<String> {
+    let lines: Vec<&str> = output.lines().collect();
+    let first = lines.iter().position(|line| klog::is_trouble(line))?;
+    let end = lines.len().min(first + EXCERPT);
+    Some(lines[first..end].join("\n"))
 }
 
 /// The last lines of `output`.
 pub fn tail(output: &str) -> String {
     let lines: Vec<&str> = output.lines().collect();
-    lines[lines.len().saturating_sub(TAIL)..].join("\n")
+    lines[lines.len().saturating_sub(EXCERPT)..].join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_complaint_is_shown_with_what_it_comes_from() {
+        let rest = "ok\n".repeat(2 * EXCERPT);
+        let output = format!("{rest}WARNING: suspicious RCU usage\n lookup+0x1\n{rest}");
+        let complaint = complaint(&output).expect("there is one");
+        assert!(complaint.starts_with("WARNING: suspicious RCU usage\n lookup+0x1\nok"));
+        assert_eq!(complaint.lines().count(), EXCERPT);
+        assert_eq!(super::complaint(&rest), None);
+    }
 }
