@@ -50,6 +50,34 @@ in_ b ip address add 192.0.2.1/32 dev lo
 in_ b ip -6 address add 2001:db8::1/128 dev lo
 "#;
 
+/// Neighbour `c` behind `b`, which forwards: 10.4.0.2 and fd00:4::2.
+const BEHIND_B: &str = r#"
+set -e
+in_() {
+	name=$1
+	shift
+	nsenter --net=/proc/$(cat /run/$name)/ns/net "$@"
+}
+unshare --net sleep 100000 </dev/null >/dev/null 2>&1 &
+echo $! >/run/c
+sleep 0.2
+ip link add d0 type veth
+ip link set $(ls /sys/class/net | grep '^veth') name d0-peer
+ip link set d0 netns $(cat /run/b)
+ip link set d0-peer netns $(cat /run/c)
+in_ c sh -c 'echo 0 >/proc/sys/net/ipv6/conf/d0-peer/accept_dad'
+in_ b sh -c 'echo 1 >/proc/sys/net/ipv4/ip_forward
+	echo 1 >/proc/sys/net/ipv6/conf/all/forwarding'
+in_ b ip address add 10.4.0.1/24 dev d0
+in_ b ip -6 address add fd00:4::1/64 dev d0
+in_ b ip link set d0 up
+in_ c ip address add 10.4.0.2/24 dev d0-peer
+in_ c ip -6 address add fd00:4::2/64 dev d0-peer
+in_ c ip link set d0-peer up
+in_ c ip route add default via 10.4.0.1
+in_ c ip -6 route add default via fd00:4::1
+"#;
+
 /// What `a` runs.
 fn from_a(guest: &mut Guest, command: &str) -> (i32, String) {
     let command = format!("nsenter --net=/proc/$(cat /run/a)/ns/net {command} 2>&1");
@@ -132,6 +160,51 @@ fn packets_follow_the_table_from_port_to_port() {
         let hops: Vec<_> = hops.lines().skip(1).collect();
         assert!(hops[0].contains(router), "{hops:?}");
     }
+
+    // The router itself reaches, by its table, what is behind its neighbour.
+    let behind = guest.exec(BEHIND_B).expect("to run");
+    let errors = String::from_utf8_lossy(&behind.stderr).into_owned();
+    assert_eq!(behind.status, 0, "{errors}");
+    for (line, address, router) in [
+        (
+            "route add 10.4.0.0/24 via 10.2.0.2 dev b0",
+            "10.4.0.2",
+            "10.2.0.2",
+        ),
+        (
+            "route add fd00:4::/64 via fd00:2::2 dev b0",
+            "fd00:4::2",
+            "fd00:2::2",
+        ),
+    ] {
+        succeeds(&mut guest, line);
+        let replies = succeeds(&mut guest, &format!("ping {address} count 2 size 100"));
+        let replies: Vec<_> = replies.data().collect();
+        assert_eq!(replies.len(), 2, "{replies:?}");
+        let reply = format!("100 bytes from {address} seq 1 ttl 63 time ");
+        assert!(replies[0].starts_with(&reply), "{replies:?}");
+        let hops = succeeds(&mut guest, &format!("traceroute {address}"));
+        let hops: Vec<_> = hops.data().collect();
+        assert_eq!(hops.len(), 2, "{hops:?}");
+        assert!(hops[0].starts_with(&format!(" 1 {router} ")), "{hops:?}");
+        assert!(hops[1].starts_with(&format!(" 2 {address} ")), "{hops:?}");
+    }
+    let silent = guest.command("ping 10.4.0.99 count 1").expect("a reply");
+    assert!(
+        silent
+            .to_string()
+            .contains("E411 10.4.0.99: 1 sent, 0 received"),
+        "{silent}"
+    );
+    let foreign = guest
+        .command("ping 10.4.0.2 from 10.9.9.9")
+        .expect("a reply");
+    assert!(
+        foreign
+            .to_string()
+            .contains("E405 10.9.9.9 is not an address"),
+        "{foreign}"
+    );
 
     // TCP, and what the peer received of it. BusyBox's nc ends a connection with its input.
     let served = "nsenter --net=/proc/$(cat /run/b)/ns/net sh -c \

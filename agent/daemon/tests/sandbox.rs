@@ -7,6 +7,7 @@
 use std::ffi::CString;
 use std::fs::{self, File};
 use std::io::{ErrorKind, Seek, SeekFrom, Write};
+use std::net::{IpAddr, Ipv6Addr};
 use std::os::unix::fs::chown;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt;
@@ -19,6 +20,7 @@ use nix::libc;
 use nix::sys::eventfd::EventFd;
 use nl31_agent::platform::devices::{Devices, SystemDevices};
 use nl31_agent::platform::exit_reason;
+use nl31_agent::platform::icmp_echo::{AnswerKind, Echo};
 use nl31_agent::platform::sandbox::{self, User, Writable, system_calls};
 use nl31_netlink::rtnetlink::{LinkEvents, exchange};
 
@@ -168,6 +170,38 @@ fn links_and_their_events() {
 }
 
 #[test]
+fn echo_requests_are_sent_where_linux_permits_them() {
+    allowed("echo", |_| {
+        for address in [IpAddr::from([127, 0, 0, 1]), Ipv6Addr::LOCALHOST.into()] {
+            match Echo::open(address, Some(address), None, 56) {
+                Ok(mut echo) => echo.set_ttl(7).and_then(|()| echo.send(1)).unwrap(),
+                Err(error) => assert_eq!(error.kind(), ErrorKind::PermissionDenied),
+            }
+        }
+    });
+}
+
+#[test]
+#[ignore = "the image's net.ipv4.ping_group_range; the lab runs it in the image: cargo test resilience::sandbox"]
+fn agent_pings_itself() {
+    allowed_as("ping", Some(AGENT), |_| {
+        for address in [IpAddr::from([127, 0, 0, 1]), Ipv6Addr::LOCALHOST.into()] {
+            let mut echo = Echo::open(address, None, Some((1, b"lo")), 56).unwrap();
+            echo.set_ttl(7).unwrap();
+            echo.send(0x1234).unwrap();
+            let answer = echo.receive().unwrap().expect("lo answers at once");
+            assert_eq!((answer.sequence, answer.from), (0x1234, Some(address)));
+            let kind = AnswerKind::Reply {
+                bytes: 56,
+                ttl: Some(64),
+            };
+            assert_eq!(answer.kind, kind);
+            assert_eq!(echo.receive().unwrap(), None);
+        }
+    });
+}
+
+#[test]
 fn no_program_is_started() {
     let path = CString::new("/bin/true").unwrap();
     let arguments = [path.as_ptr(), std::ptr::null()];
@@ -195,6 +229,19 @@ fn no_other_sockets_no_other_process_no_way_back() {
     forbidden("socket", libc::SYS_socket, || {
         let _ = std::net::UdpSocket::bind("127.0.0.1:0");
     });
+    // As its neighbours in the filter, but with another protocol or another family.
+    for (family, protocol) in [
+        (libc::AF_INET, 0),
+        (libc::AF_INET, libc::IPPROTO_ICMPV6),
+        (libc::AF_INET6, libc::IPPROTO_UDP),
+        (libc::AF_PACKET, libc::IPPROTO_ICMP),
+    ] {
+        let case = format!("socket-{family}-{protocol}");
+        forbidden(&case, libc::SYS_socket, || {
+            // SAFETY: takes no pointer; it is ended first.
+            unsafe { libc::socket(family, libc::SOCK_DGRAM, protocol) };
+        });
+    }
     forbidden("connect", libc::SYS_connect, || {
         let _ = UnixStream::connect("/run/nl31.sock");
     });

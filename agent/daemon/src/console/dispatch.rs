@@ -65,7 +65,14 @@ impl<T: Transport> Console<T> {
         }
         match (command.action, &command.arguments) {
             (Action::Greet, _) => self.greet(line[start..].trim()),
-            (Action::Ping, _) => self.ping(),
+            (action, &Arguments::Probe { words, optional }) => {
+                match grammar::probe(line, start, words, optional) {
+                    Err(error) => self.misspelled(line, &error),
+                    Ok(None) => self.ping(),
+                    Ok(Some(probe)) if action == Action::Ping => self.start_ping(probe),
+                    Ok(Some(probe)) => self.start_traceroute(probe),
+                }
+            }
             (Action::RouteDel, Arguments::Route(syntax)) => self.delete(syntax, line, start),
             (action, Arguments::Route(syntax)) => {
                 let how = edit::adds(action).expect("the others put a path into the table");

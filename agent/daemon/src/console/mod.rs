@@ -20,7 +20,9 @@ mod links;
 mod lock;
 mod notices;
 mod page;
+mod ping;
 mod ports;
+mod probe;
 mod prompt;
 mod reply;
 mod routes;
@@ -28,6 +30,7 @@ mod session;
 mod settings;
 pub mod shared;
 mod show;
+mod traceroute;
 
 pub use prompt::PROMPT;
 pub(crate) use reply::Reason;

@@ -10,6 +10,7 @@
 //! keys are read meanwhile. While a command runs, input waits in a queue of fixed size, and
 //! then in the terminal's.
 
+use std::os::fd::BorrowedFd;
 use std::rc::Rc;
 use std::time::Instant;
 
@@ -25,6 +26,7 @@ use super::intake::{Intake, Verdict};
 use super::links::LinkList;
 use super::lock::{self, Lock};
 use super::ports::PortList;
+use super::probe::Probing;
 use super::prompt::{PROMPT, Shown};
 use super::shared::Shared;
 use super::show::Show;
@@ -75,6 +77,8 @@ pub(super) enum Running {
     Show(Box<Show>),
     Ports(Box<PortList>),
     Links(Box<LinkList>),
+    /// `ping` or `traceroute`, which wait for answers of the network.
+    Probe(Box<Probing>),
     /// The configured settings, from this one on.
     Config(Box<(Configured, usize)>),
     /// A log, from this line on.
@@ -280,6 +284,7 @@ impl<T: Transport> Console<T> {
                 | Running::Ports(_)
                 | Running::Links(_)
                 | Running::Config(_)
+                | Running::Probe(_)
         ) {
             if matches!(self.running, Running::Paused(_)) {
                 self.erase_more();
@@ -390,6 +395,16 @@ impl<T: Transport> Console<T> {
         &mut self.out
     }
 
+    /// What `ping` and `traceroute` wait for: an answer that can be read there, or this time.
+    pub fn waits_for_network(&self) -> Option<(BorrowedFd<'_>, Instant)> {
+        match &self.running {
+            Running::Probe(probing) if self.out.room(REPLY_MAX) => {
+                Some((probing.ready(), probing.due()))
+            }
+            _ => None,
+        }
+    }
+
     /// Whether [`Console::work`] waits for the kernel's messages.
     pub fn waits_for_kernel(&self) -> bool {
         self.waiting && self.out.room(REPLY_MAX)
@@ -447,6 +462,11 @@ impl<T: Transport> Console<T> {
                     };
                 }
                 Running::Log(log, next) => self.log(log, next),
+                Running::Probe(probing) => {
+                    if !self.probe(probing) {
+                        return booting;
+                    }
+                }
                 Running::Ports(list) => self.ports(list),
                 Running::Links(list) => self.links(list),
                 Running::Config(list) => self.config_show(list),
@@ -491,6 +511,9 @@ impl<T: Transport> Console<T> {
             && match self.running {
                 Running::Nothing => !self.input.is_empty() || self.boot_goes_on(),
                 Running::Paused(_) => self.stop || !self.input.is_empty() || self.boot_goes_on(),
+                Running::Probe(ref probing) => {
+                    self.stop || probing.due() <= Instant::now() || self.boot_goes_on()
+                }
                 // The kernel's answers wake it.
                 _ => !self.waiting || self.stop || self.boot_goes_on(),
             }

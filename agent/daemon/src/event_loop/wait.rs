@@ -34,7 +34,7 @@ impl Agent {
         let answers = self.console.waits_for_kernel();
         let listens = self.console.listens() || self.programs_subscribe();
 
-        let mut fds = heapless::Vec::<PollFd, { 7 + PROGRAMS_MAX }>::new();
+        let mut fds = heapless::Vec::<PollFd, { 8 + PROGRAMS_MAX }>::new();
         let mut watch = |fd, flags| {
             let _ = fds.push(PollFd::new(fd, flags));
             fds.len() - 1
@@ -63,6 +63,9 @@ impl Agent {
         let links = self.arrivals.as_ref();
         let links = links.and_then(|arrivals| arrivals.events.as_ref());
         let links = links.map(|events| watch(events.as_fd(), PollFlags::POLLIN));
+        if let Some((answers, _)) = self.console.waits_for_network() {
+            watch(answers, PollFlags::POLLIN);
+        }
         let own = fds.len();
         if let Some(control) = &self.control {
             control.watch(&mut |fd, flags| {
@@ -119,8 +122,9 @@ impl Agent {
         let stall = self.stall.deadline().filter(|at| *at > Instant::now());
         let reboot = self.shared.reboot.get();
         let arrivals = self.arrivals_due().filter(|_| ready);
+        let probe = self.console.waits_for_network().map(|(_, due)| due);
         let timers = [
-            serial, kernel, silence, undo, idle, watchdog, answer, stall, reboot, arrivals,
+            serial, kernel, silence, undo, idle, watchdog, answer, stall, reboot, arrivals, probe,
         ];
         let timers = timers.into_iter().flatten();
         match timers.min() {

@@ -57,6 +57,7 @@ codes! {
     HAS_ADDRESS = Error 408 "the device has the address already";
     EXISTS = Error 409 "the route exists already";
     SEVERAL = Error 410 "the prefix has several paths: name one";
+    NO_REPLY = Error 411 "the address did not answer";
     NOT_OPEN = Error 412 "no edits are open, or nothing waits to be confirmed";
     TOO_LONG = Error 414 "the line is too long and was ignored";
     REFUSED = Error 422 "the kernel refused the request";

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Suggestions for Tab and `?`.
 
-use nl31_route::{Match, Protocol, Syntax, Value, Word, match_word, words};
+use nl31_route::{Keyword, Match, Protocol, Syntax, Value, Word, match_word, words};
 
-use super::device_word::DEV;
+use super::device_word::{DEV, index_in};
 use super::level::Level;
 use super::link_line;
 use super::parse::{command, descend};
@@ -138,6 +138,7 @@ pub fn suggestions(
             }
             literal(json[0].word, json[0].help);
         }
+        Arguments::Probe { words, .. } => probe_suggestions(words, before, devices, each),
         Arguments::Device | Arguments::Port | Arguments::Link => {
             let mut device = before.next();
             if device.is_some_and(|word| word.text == DEV) {
@@ -233,6 +234,51 @@ fn link_suggestions<'a>(
         each(Suggestion {
             text: setting.word,
             help: setting.help,
+            literal: true,
+        });
+    }
+}
+
+/// The address, then words that are not given yet, or the value of the last one.
+fn probe_suggestions<'a>(
+    keywords: &'static [Keyword],
+    mut before: impl Iterator<Item = Word<'a>>,
+    devices: &dyn Devices,
+    each: &mut dyn FnMut(Suggestion<'_>),
+) {
+    let placeholder = |value: Value, each: &mut dyn FnMut(Suggestion<'_>)| {
+        each(Suggestion {
+            text: value.placeholder(),
+            help: value.expected(),
+            literal: false,
+        });
+    };
+    if before.next().is_none() {
+        return placeholder(Value::Address, each);
+    }
+    let mut left: Vec<&Keyword> = keywords.iter().collect();
+    while let Some(word) = before.next() {
+        let Ok(index) = index_in(word, keywords, false) else {
+            return;
+        };
+        left.retain(|keyword| keyword.word != keywords[index].word);
+        if before.next().is_none() {
+            return match keywords[index].value {
+                Value::Device => devices.names(&mut |text| {
+                    each(Suggestion {
+                        text,
+                        help: "",
+                        literal: true,
+                    });
+                }),
+                value => placeholder(value, each),
+            };
+        }
+    }
+    for keyword in left {
+        each(Suggestion {
+            text: keyword.word,
+            help: keyword.help,
             literal: true,
         });
     }
@@ -354,7 +400,7 @@ mod tests {
             offered(""),
             (
                 0,
-                "greet ping route link address neighbour port config multipath begin diff check commit confirm rollback save load factory-reset \
+                "greet ping traceroute route link address neighbour port config multipath begin diff check commit confirm rollback save load factory-reset \
                  monitor stats log version help terminal exit reboot"
                     .into()
             )
@@ -420,7 +466,12 @@ mod tests {
         assert_eq!(offered("terminal 24 "), (12, "COLUMNS".into()));
         assert_eq!(offered("ip "), (3, "route link address neighbour".into()));
         assert_eq!(offered("route get 10.0.0.1 "), (19, "json".into()));
-        assert_eq!(offered("ping "), (5, "".into()));
+        assert_eq!(offered("ping "), (5, "ADDRESS".into()));
+        assert_eq!(offered("ping ::1 "), (9, "from dev count size".into()));
+        assert_eq!(offered("ping ::1 dev "), (13, "lo eth0".into()));
+        assert_eq!(offered("ping ::1 count 1 size 7 "), (24, "from dev".into()));
+        assert_eq!(offered("traceroute ::1 from "), (20, "ADDRESS".into()));
+        assert_eq!(offered("exit "), (5, "".into()));
         assert_eq!(offered("nonsense "), (9, "".into()));
     }
 

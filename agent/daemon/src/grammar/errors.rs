@@ -3,10 +3,12 @@
 
 use std::fmt;
 
-use nl31_route::{Keyword, Word};
+use nl31_route::{Keyword, Value, Word};
 
 use super::level::Level;
-use super::limits::{CONFIRM_SECONDS_MAX, MTU_MAX, MTU_MIN, TERMINAL_SIZE_MAX};
+use super::limits::{
+    CONFIRM_SECONDS_MAX, MTU_MAX, MTU_MIN, PROBE_SIZE_MAX, PROBES_MAX, TERMINAL_SIZE_MAX,
+};
 
 /// An error of a command line.
 #[derive(Debug, PartialEq, Eq)]
@@ -66,6 +68,14 @@ pub enum GrammarErrorKind {
     NoAddress,
     /// Not an MTU.
     NoMtu,
+    /// Not an address without a length.
+    NoHost,
+    /// An IPv4 address where an IPv6 address is meant, or the reverse.
+    OtherFamily,
+    /// Not a number of echo requests.
+    NoCount,
+    /// Not a size of an echo request.
+    NoProbeSize,
 }
 
 impl fmt::Display for GrammarErrorKind {
@@ -109,6 +119,14 @@ impl fmt::Display for GrammarErrorKind {
                 f.write_str("expected an address with its length, like 192.0.2.1/24")
             }
             Self::NoMtu => write!(f, "expected bytes, from {MTU_MIN} to {MTU_MAX}"),
+            Self::NoHost => {
+                write!(f, "expected {}", Value::Address.expected())
+            }
+            Self::OtherFamily => {
+                f.write_str("expected an address of the same family as the destination")
+            }
+            Self::NoCount => write!(f, "expected a number of packets, from 1 to {PROBES_MAX}"),
+            Self::NoProbeSize => write!(f, "expected bytes, from 0 to {PROBE_SIZE_MAX}"),
             Self::NoSize => write!(f, "expected a number from 0 to {TERMINAL_SIZE_MAX}"),
             Self::NoSeconds => write!(f, "expected seconds, from 1 to {CONFIRM_SECONDS_MAX}"),
             Self::NotOneOf(keywords) => {

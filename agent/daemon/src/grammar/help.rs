@@ -23,6 +23,13 @@ impl fmt::Display for Command {
             Arguments::Confirmed => write!(f, " [{} SECONDS]", CONFIRMED.word),
             Arguments::File => f.write_str(" [FILE]"),
             Arguments::Size => f.write_str(" [ROWS [COLUMNS]]"),
+            Arguments::Probe { words, optional } => {
+                f.write_str(if *optional { " [ADDRESS" } else { " ADDRESS" })?;
+                for keyword in words.iter() {
+                    write!(f, " [{} {}]", keyword.word, keyword.value.placeholder())?;
+                }
+                f.write_str(if *optional { "]" } else { "" })
+            }
             Arguments::Device => f.write_str(" NAME"),
             Arguments::Link => f.write_str(" NAME [up|down] [mtu NUMBER]"),
             Arguments::DeviceAddress => f.write_str(" ADDRESS/LEN dev NAME"),
@@ -98,7 +105,15 @@ mod tests {
     #[test]
     fn synopses() {
         let synopsis = |line: &str| command(line).unwrap().unwrap().0.to_string();
-        assert_eq!(synopsis("ping"), "ping");
+        assert_eq!(synopsis("exit"), "exit");
+        assert_eq!(
+            synopsis("ping"),
+            "ping [ADDRESS [from ADDRESS] [dev NAME] [count NUMBER] [size NUMBER]]"
+        );
+        assert_eq!(
+            synopsis("traceroute"),
+            "traceroute ADDRESS [from ADDRESS] [dev NAME]"
+        );
         assert_eq!(synopsis("monitor"), "monitor [on|off]");
         assert_eq!(
             synopsis("route flush"),

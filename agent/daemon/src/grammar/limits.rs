@@ -15,5 +15,11 @@ pub const MTU_MIN: u32 = 68;
 /// See [`MTU_MIN`].
 pub const MTU_MAX: u32 = 65_536;
 
+/// Most echo requests of one `ping`.
+pub const PROBES_MAX: u32 = 100_000;
+
+/// Most bytes of an echo request behind its ICMP header: it fills a packet of 9,000 bytes.
+pub const PROBE_SIZE_MAX: u16 = 8_972;
+
 /// Most rows and columns of a terminal.
 pub const TERMINAL_SIZE_MAX: usize = 999;

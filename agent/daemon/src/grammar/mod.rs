@@ -11,6 +11,7 @@ mod limits;
 mod link_line;
 mod parse;
 mod port_line;
+mod probe_line;
 mod route_line;
 mod setting;
 mod table;
@@ -22,6 +23,7 @@ pub use help::markdown;
 pub use level::Level;
 pub use limits::{CONFIRM_SECONDS_MAX, GREETING_MAX, TERMINAL_SIZE_MAX};
 pub use parse::{command, confirmed, nothing, one_of, one_word, size};
+pub use probe_line::{Probe, probe};
 pub use route_line::{route_words, within_family};
 pub use setting::{Setting, SettingChange, is_setting, setting, setting_change};
 pub use table::{

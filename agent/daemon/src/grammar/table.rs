@@ -9,6 +9,7 @@ use nl31_route::{Keyword, Syntax, Value};
 pub enum Action {
     Greet,
     Ping,
+    Traceroute,
     RouteAdd,
     RouteReplace,
     RouteChange,
@@ -55,6 +56,7 @@ impl Action {
             self,
             Self::Greet
                 | Self::Ping
+                | Self::Traceroute
                 | Self::LinkShow
                 | Self::AddressShow
                 | Self::NeighbourShow
@@ -82,6 +84,7 @@ impl Action {
             self,
             Self::Greet
                 | Self::Ping
+                | Self::Traceroute
                 | Self::RouteGet
                 | Self::RouteShow
                 | Self::LinkShow
@@ -116,6 +119,13 @@ pub enum Arguments {
     Route(&'static Syntax),
     /// Any words of a route, or none.
     Filter(&'static Syntax),
+    /// An address, and some of these words with their values.
+    Probe {
+        /// The words.
+        words: &'static [Keyword],
+        /// Or nothing at all.
+        optional: bool,
+    },
     /// A device.
     Device,
     /// A device, and settings of a port.
@@ -220,6 +230,37 @@ pub(super) static ON_OFF: [Keyword; 2] = [
     flag("off", "stop showing them"),
 ];
 
+const FROM: Keyword = Keyword {
+    word: "from",
+    value: Value::Address,
+    help: "the source address, one of this router",
+};
+
+const DEV: Keyword = Keyword {
+    word: "dev",
+    value: Value::Device,
+    help: "the device that the packets leave by",
+};
+
+/// The words of `ping` behind the address.
+pub(super) static PING: [Keyword; 4] = [
+    FROM,
+    DEV,
+    Keyword {
+        word: "count",
+        value: Value::Number,
+        help: "how many packets; 5 unless told",
+    },
+    Keyword {
+        word: "size",
+        value: Value::Number,
+        help: "bytes behind the ICMP header; 56 unless told",
+    },
+];
+
+/// The words of `traceroute` behind the address.
+pub(super) static TRACEROUTE: [Keyword; 2] = [FROM, DEV];
+
 /// The argument of `multipath`.
 static MULTIPATH: [Keyword; 2] = [
     flag("on", "paths of the same metric share the load"),
@@ -243,7 +284,8 @@ macro_rules! commands {
 
 commands! {
     "greet" => Greet, Arguments::Text, "greet the kernel; its answer names this client";
-    "ping" => Ping, Arguments::None, "check that the kernel answers";
+    "ping" => Ping, Arguments::Probe { words: &PING, optional: true }, "send echo requests to an address; alone, check that the kernel's nl31 answers";
+    "traceroute" => Traceroute, Arguments::Probe { words: &TRACEROUTE, optional: false }, "list the routers on the way to an address";
     "route" "add" => RouteAdd, Arguments::Route(&ROUTE), "add a route; fails if the prefix has one of this metric";
     "route" "replace" => RouteReplace, Arguments::Route(&ROUTE), "replace the route of this metric, or add one";
     "route" "change" => RouteChange, Arguments::Route(&ROUTE), "replace the route of this metric; fails if there is none";

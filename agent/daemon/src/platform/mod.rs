@@ -5,6 +5,7 @@
 pub mod atomic_file;
 pub mod devices;
 pub mod exit_reason;
+pub mod icmp_echo;
 pub mod instance;
 pub mod kernel_log;
 pub mod log_ring;

@@ -117,7 +117,7 @@ fn wrong_line_gets_caret_and_changes_nothing() {
         > ping me
           ping me
                ^^
-        E400 column 6: expected the end of the line
+        E400 column 6: expected an address like 192.0.2.1 or 2001:db8::1
         > route add
           route add
                    ^

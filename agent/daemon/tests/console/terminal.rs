@@ -173,8 +173,8 @@ fn question_mark_explains_at_any_point() {
     );
     shows(
         &mut session,
-        "ping ?\x15",
-        &["nl31> ping", "  nothing is expected here", "nl31>"],
+        "save ?\x15",
+        &["nl31> save", "  nothing is expected here", "nl31>"],
     );
     shows(
         &mut session,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Limits the started agent to the system calls of the lists below, by seccomp. A process with this filter cannot start a program, open an internet
-//! socket or make memory executable. Part of the [sandbox](super).
+//! Limits the started agent to the system calls of the lists below, by seccomp. A process
+//! with this filter cannot start a program, open an internet socket but for ICMP echo requests,
+//! or make memory executable. Part of the [sandbox](super).
 //!
 //! The filter is assembled here: the crate seccompiler does not know 32-bit Arm.
 
@@ -121,19 +122,22 @@ use nix::libc::SYS_mmap as SYS_MMAP;
 #[cfg(target_arch = "arm")]
 use nix::libc::SYS_mmap2 as SYS_MMAP;
 
-/// Allowed if one argument compares so.
+/// Allowed if these arguments compare so.
 #[rustfmt::skip]
-static RULES: &[(c_long, u8, CmpOp)] = &[
-    (libc::SYS_socket, 0, CmpOp::Equal(libc::AF_NETLINK)),
+static RULES: &[(c_long, &[(u8, CmpOp)])] = &[
+    (libc::SYS_socket, &[(0, CmpOp::Equal(libc::AF_NETLINK))]),
     // The control socket, and one that asks for the names of devices.
-    (libc::SYS_socket, 0, CmpOp::Equal(libc::AF_UNIX)),
-    (SYS_MMAP, 2, CmpOp::BitsClear(libc::PROT_EXEC)),
-    (libc::SYS_mprotect, 2, CmpOp::BitsClear(libc::PROT_EXEC)),
+    (libc::SYS_socket, &[(0, CmpOp::Equal(libc::AF_UNIX))]),
+    // Echo requests: a raw socket of these protocols needs a capability that the agent lacks.
+    (libc::SYS_socket, &[(0, CmpOp::Equal(libc::AF_INET)), (2, CmpOp::Equal(libc::IPPROTO_ICMP))]),
+    (libc::SYS_socket, &[(0, CmpOp::Equal(libc::AF_INET6)), (2, CmpOp::Equal(libc::IPPROTO_ICMPV6))]),
+    (SYS_MMAP, &[(2, CmpOp::BitsClear(libc::PROT_EXEC))]),
+    (libc::SYS_mprotect, &[(2, CmpOp::BitsClear(libc::PROT_EXEC))]),
     // Threads only, no processes.
-    (libc::SYS_clone, 0, CmpOp::BitsSet(libc::CLONE_THREAD)),
+    (libc::SYS_clone, &[(0, CmpOp::BitsSet(libc::CLONE_THREAD))]),
     // abort() restores the default action of SIGABRT; the action of SIGSYS must stay.
-    (libc::SYS_rt_sigaction, 0, CmpOp::Equal(libc::SIGABRT)),
-    (libc::SYS_prctl, 0, CmpOp::Equal(libc::PR_SET_NAME)),
+    (libc::SYS_rt_sigaction, &[(0, CmpOp::Equal(libc::SIGABRT))]),
+    (libc::SYS_prctl, &[(0, CmpOp::Equal(libc::PR_SET_NAME))]),
 ];
 
 /// How an argument is compared, on its lower 32 bits.
@@ -183,13 +187,18 @@ fn program() -> Program {
         add(equal, 0, 1, number as u32);
         add(end, 0, 0, libc::SECCOMP_RET_ALLOW);
     }
-    for &(number, argument, op) in RULES {
-        add(equal, 0, 4, number as u32);
-        add(load, 0, 0, ARGUMENTS + 8 * u32::from(argument));
-        match op {
-            CmpOp::Equal(value) => add(equal, 0, 1, value as u32),
-            CmpOp::BitsSet(bits) => add(with, 0, 1, bits as u32),
-            CmpOp::BitsClear(bits) => add(with, 1, 0, bits as u32),
+    for &(number, conditions) in RULES {
+        // Two instructions for each condition, then the result and the load of the number.
+        let mut left = 2 * conditions.len() as u8;
+        add(equal, 0, left + 2, number as u32);
+        for &(argument, op) in conditions {
+            left -= 2;
+            add(load, 0, 0, ARGUMENTS + 8 * u32::from(argument));
+            match op {
+                CmpOp::Equal(value) => add(equal, 0, left + 1, value as u32),
+                CmpOp::BitsSet(bits) => add(with, 0, left + 1, bits as u32),
+                CmpOp::BitsClear(bits) => add(with, left + 1, 0, bits as u32),
+            }
         }
         add(end, 0, 0, libc::SECCOMP_RET_ALLOW);
         add(load, 0, 0, NUMBER);
