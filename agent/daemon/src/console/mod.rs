@@ -19,6 +19,7 @@ mod json;
 mod links;
 mod lock;
 mod notices;
+mod overview;
 mod page;
 mod ping;
 mod ports;

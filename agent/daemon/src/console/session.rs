@@ -25,6 +25,7 @@ use super::info::{Log, Topic};
 use super::intake::{Intake, Verdict};
 use super::links::LinkList;
 use super::lock::{self, Lock};
+use super::overview::Overview;
 use super::ports::PortList;
 use super::probe::Probing;
 use super::prompt::{PROMPT, Shown};
@@ -79,6 +80,8 @@ pub(super) enum Running {
     Links(Box<LinkList>),
     /// `ping` or `traceroute`, which wait for answers of the network.
     Probe(Box<Probing>),
+    /// `show`, which measures for a second.
+    Overview(Box<Overview>),
     /// The configured settings, from this one on.
     Config(Box<(Configured, usize)>),
     /// A log, from this line on.
@@ -285,6 +288,7 @@ impl<T: Transport> Console<T> {
                 | Running::Links(_)
                 | Running::Config(_)
                 | Running::Probe(_)
+                | Running::Overview(_)
         ) {
             if matches!(self.running, Running::Paused(_)) {
                 self.erase_more();
@@ -395,12 +399,19 @@ impl<T: Transport> Console<T> {
         &mut self.out
     }
 
-    /// What `ping` and `traceroute` wait for: an answer that can be read there, or this time.
-    pub fn waits_for_network(&self) -> Option<(BorrowedFd<'_>, Instant)> {
+    /// Where `ping` and `traceroute` read the answers for which they wait.
+    pub fn waits_for_network(&self) -> Option<BorrowedFd<'_>> {
         match &self.running {
-            Running::Probe(probing) if self.out.room(REPLY_MAX) => {
-                Some((probing.ready(), probing.due()))
-            }
+            Running::Probe(probing) if self.out.room(REPLY_MAX) => Some(probing.ready()),
+            _ => None,
+        }
+    }
+
+    /// When the running command goes on by itself.
+    pub fn timer(&self) -> Option<Instant> {
+        match &self.running {
+            Running::Probe(probing) if self.out.room(REPLY_MAX) => Some(probing.due()),
+            Running::Overview(overview) => overview.due(),
             _ => None,
         }
     }
@@ -467,6 +478,11 @@ impl<T: Transport> Console<T> {
                         return booting;
                     }
                 }
+                Running::Overview(overview) => {
+                    if !self.overview(overview) {
+                        return booting;
+                    }
+                }
                 Running::Ports(list) => self.ports(list),
                 Running::Links(list) => self.links(list),
                 Running::Config(list) => self.config_show(list),
@@ -511,8 +527,9 @@ impl<T: Transport> Console<T> {
             && match self.running {
                 Running::Nothing => !self.input.is_empty() || self.boot_goes_on(),
                 Running::Paused(_) => self.stop || !self.input.is_empty() || self.boot_goes_on(),
-                Running::Probe(ref probing) => {
-                    self.stop || probing.due() <= Instant::now() || self.boot_goes_on()
+                Running::Probe(_) | Running::Overview(_) => {
+                    let due = self.timer().is_none_or(|due| due <= Instant::now());
+                    self.stop || due || self.boot_goes_on()
                 }
                 // The kernel's answers wake it.
                 _ => !self.waiting || self.stop || self.boot_goes_on(),

@@ -63,7 +63,7 @@ impl Agent {
         let links = self.arrivals.as_ref();
         let links = links.and_then(|arrivals| arrivals.events.as_ref());
         let links = links.map(|events| watch(events.as_fd(), PollFlags::POLLIN));
-        if let Some((answers, _)) = self.console.waits_for_network() {
+        if let Some(answers) = self.console.waits_for_network() {
             watch(answers, PollFlags::POLLIN);
         }
         let own = fds.len();
@@ -122,9 +122,9 @@ impl Agent {
         let stall = self.stall.deadline().filter(|at| *at > Instant::now());
         let reboot = self.shared.reboot.get();
         let arrivals = self.arrivals_due().filter(|_| ready);
-        let probe = self.console.waits_for_network().map(|(_, due)| due);
+        let command = self.console.timer();
         let timers = [
-            serial, kernel, silence, undo, idle, watchdog, answer, stall, reboot, arrivals, probe,
+            serial, kernel, silence, undo, idle, watchdog, answer, stall, reboot, arrivals, command,
         ];
         let timers = timers.into_iter().flatten();
         match timers.min() {

@@ -400,7 +400,7 @@ mod tests {
             offered(""),
             (
                 0,
-                "greet ping traceroute route link address neighbour port config multipath begin diff check commit confirm rollback save load factory-reset \
+                "greet ping traceroute show route link address neighbour port config multipath begin diff check commit confirm rollback save load factory-reset \
                  monitor stats log version help terminal exit reboot"
                     .into()
             )

@@ -10,6 +10,7 @@ pub enum Action {
     Greet,
     Ping,
     Traceroute,
+    Show,
     RouteAdd,
     RouteReplace,
     RouteChange,
@@ -57,6 +58,7 @@ impl Action {
             Self::Greet
                 | Self::Ping
                 | Self::Traceroute
+                | Self::Show
                 | Self::LinkShow
                 | Self::AddressShow
                 | Self::NeighbourShow
@@ -85,6 +87,7 @@ impl Action {
             Self::Greet
                 | Self::Ping
                 | Self::Traceroute
+                | Self::Show
                 | Self::RouteGet
                 | Self::RouteShow
                 | Self::LinkShow
@@ -286,6 +289,7 @@ commands! {
     "greet" => Greet, Arguments::Text, "greet the kernel; its answer names this client";
     "ping" => Ping, Arguments::Probe { words: &PING, optional: true }, "send echo requests to an address; alone, check that the kernel's nl31 answers";
     "traceroute" => Traceroute, Arguments::Probe { words: &TRACEROUTE, optional: false }, "list the routers on the way to an address";
+    "show" => Show, Arguments::None, "the router on one page: links, ports, table, memory, unsaved changes, what waits";
     "route" "add" => RouteAdd, Arguments::Route(&ROUTE), "add a route; fails if the prefix has one of this metric";
     "route" "replace" => RouteReplace, Arguments::Route(&ROUTE), "replace the route of this metric, or add one";
     "route" "change" => RouteChange, Arguments::Route(&ROUTE), "replace the route of this metric; fails if there is none";

@@ -10,6 +10,7 @@ use nix::time::{ClockId, clock_gettime};
 
 const OS_RELEASE: &str = "/etc/os-release";
 const HOSTNAME: &str = "/proc/sys/kernel/hostname";
+const MEMORY: &str = "/proc/meminfo";
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 
 /// Longest name of a host, as in `utsname`.
@@ -42,6 +43,17 @@ pub fn describe(mut tell: impl FnMut(fmt::Arguments)) {
             "uptime {days}d {hour:02}:{minute:02}:{second:02}"
         ));
     }
+}
+
+/// Memory that programs can still get, and all of it, in KiB.
+pub fn memory() -> Option<(u64, u64)> {
+    let mut bytes = [0; FILE_MAX];
+    let text = std::str::from_utf8(read(MEMORY, &mut bytes)?).ok()?;
+    let field = |name: &str| {
+        let line = text.lines().find_map(|line| line.strip_prefix(name))?;
+        line.trim().strip_suffix(" kB")?.parse().ok()
+    };
+    Some((field("MemAvailable:")?, field("MemTotal:")?))
 }
 
 /// The board's name, if it has one.
@@ -93,6 +105,12 @@ mod tests {
         for unfit in ["", "a b", "\x1b[2J", "é"] {
             assert_eq!(word(unfit.as_bytes()), None, "{unfit:?}");
         }
+    }
+
+    #[test]
+    fn this_machine_has_memory() {
+        let (available, total) = memory().expect("the kernel tells");
+        assert!(available <= total && total > 16 * 1024);
     }
 
     #[test]
