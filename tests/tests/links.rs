@@ -68,6 +68,14 @@ fn saved_router_comes_back_after_power_cut() {
     let ports = succeeds(&mut guest, "port show");
     let port = "eth0 forwarding on urpf loose ";
     assert!(ports.lines[0].starts_with(port), "{ports}");
+    let page = succeeds(&mut guest, "show");
+    for line in [
+        "changes none",
+        "link eth0 up carrier on address 192.0.2.1/24 address 2001:db8::1/64 ",
+        "port eth0 forwarding on forwards ",
+    ] {
+        assert!(page.data().any(|is| is.starts_with(line)), "{line}: {page}");
+    }
     let route = succeeds(&mut guest, "route get 10.1.2.3");
     let route: Vec<_> = route.data().collect();
     assert_eq!(route, ["10.0.0.0/8 via 192.0.2.254 dev eth0"]);

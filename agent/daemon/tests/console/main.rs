@@ -13,6 +13,7 @@ mod iproute2;
 mod links;
 mod lock;
 mod monitor;
+mod overview;
 mod page;
 mod paste;
 mod ports;
