@@ -186,13 +186,13 @@ fn echo_requests_are_sent_where_linux_permits_them() {
 fn agent_pings_itself() {
     allowed_as("ping", Some(AGENT), |_| {
         for address in [IpAddr::from([127, 0, 0, 1]), Ipv6Addr::LOCALHOST.into()] {
-            let mut echo = Echo::open(address, None, Some((1, b"lo")), 56).unwrap();
+            let mut echo = Echo::open(address, None, Some((1, b"lo")), 100).unwrap();
             echo.set_ttl(7).unwrap();
             echo.send(0x1234).unwrap();
             let answer = echo.receive().unwrap().expect("lo answers at once");
             assert_eq!((answer.sequence, answer.from), (0x1234, Some(address)));
             let kind = AnswerKind::Reply {
-                bytes: 56,
+                bytes: 100,
                 ttl: Some(64),
             };
             assert_eq!(answer.kind, kind);

@@ -17,9 +17,6 @@ use nix::sys::socket::{
 /// Bytes of the header of an echo request and of its reply.
 pub const HEADER: usize = 8;
 
-/// Of an answer, only the header is read.
-const ANSWER_MAX: usize = 64;
-
 /// Types of ICMP (RFC 792) and of ICMPv6 (RFC 4443).
 const ECHO_REQUEST: [u8; 2] = [8, 128];
 const ECHO_REPLY: [u8; 2] = [0, 129];
@@ -32,6 +29,8 @@ pub struct Echo {
     destination: SockaddrStorage,
     is_ipv6: bool,
     request: Vec<u8>,
+    /// As long as the request: Linux tells no more than was read.
+    answer: Vec<u8>,
 }
 
 /// What came back.
@@ -103,6 +102,7 @@ impl Echo {
             socket,
             destination: address(destination, scope),
             is_ipv6,
+            answer: vec![0; request.len()],
             request,
         })
     }
@@ -143,7 +143,7 @@ impl Echo {
             }
         }
         loop {
-            match self.receive_from(MsgFlags::MSG_TRUNC) {
+            match self.receive_from(MsgFlags::empty()) {
                 Ok((None, false)) => {}
                 Ok((answer, _)) => return Ok(answer),
                 // It came between the two reads, and is in the error queue.
@@ -155,8 +155,7 @@ impl Echo {
 
     /// Reads one message; says whether there was none.
     fn receive_from(&mut self, queue: MsgFlags) -> io::Result<(Option<Answer>, bool)> {
-        let mut bytes = [0; ANSWER_MAX];
-        let mut parts = [IoSliceMut::new(&mut bytes)];
+        let mut parts = [IoSliceMut::new(&mut self.answer)];
         let mut control =
             nix::cmsg_space!(libc::sock_extended_err, libc::sockaddr_in6, libc::c_int);
         let flags = queue | MsgFlags::MSG_DONTWAIT;
@@ -193,7 +192,7 @@ impl Echo {
                 _ => {}
             }
         }
-        let header: &[u8; HEADER] = match bytes.first_chunk() {
+        let header: &[u8; HEADER] = match self.answer.first_chunk() {
             Some(header) if len >= HEADER => header,
             _ => return Ok((None, false)),
         };
