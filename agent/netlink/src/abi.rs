@@ -55,6 +55,7 @@ pub const NLA_TYPE_MASK: u16 = 0x3fff;
 
 pub const NLMSGERR_ATTR_MSG: u16 = 1;
 pub const NLMSGERR_ATTR_OFFS: u16 = 2;
+pub const NLMSGERR_ATTR_COOKIE: u16 = 3;
 
 pub const GREET_TEXT: u16 = 1;
 pub const GREET_PORTID: u16 = 2;

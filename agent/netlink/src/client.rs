@@ -71,7 +71,7 @@ impl<T: Transport> Client<T> {
     pub fn ping(&mut self) -> Result<(), Error> {
         let seq = self.request(Op::Ping, &Request::Noop, 0)?;
         match self.answer(Op::Ping, seq)? {
-            Body::Done(_) => Ok(()),
+            Body::Done { .. } => Ok(()),
             other => Err(refused(Op::Ping, seq, other)),
         }
     }
@@ -239,7 +239,7 @@ impl<T: Transport> Client<T> {
             }
         };
         if let Ok(Some(message)) = &received {
-            let ends = matches!(message.body, Body::Done(_) | Body::Error(_) | Body::Ack);
+            let ends = matches!(message.body, Body::Done { .. } | Body::Error(_) | Body::Ack);
             if ends && self.open_dump == Some(message.header.seq) {
                 self.open_dump = None;
             }

@@ -11,6 +11,7 @@ use nix::libc;
 use nl31_route::{DeviceName, Prefix, Route, Spec};
 
 use crate::abi::*;
+use crate::change::Add;
 use crate::device::Device;
 use crate::message::{self, Header, Message};
 use crate::paths::Paths;
@@ -95,6 +96,9 @@ pub struct FakeKernel {
     pub no_memory: bool,
     /// A change comes between the parts of the next dump.
     pub interrupt_dump: bool,
+    /// Another socket's change directly before the next dump or behind the next datagram that
+    /// ends a transaction.
+    pub change_between: Option<Route<Device>>,
     /// Datagrams sent to it.
     pub datagrams: usize,
     transaction: Option<Transaction>,
@@ -116,6 +120,10 @@ struct Transaction {
 #[derive(Debug)]
 struct FakeDump {
     seq: u32,
+    /// That of the table which it shows.
+    generation: u64,
+    /// Its first message was made.
+    has_told: bool,
     /// The paths, each with its flags.
     routes: VecDeque<(Route<Device>, u32)>,
     filtered: bool,
@@ -137,6 +145,7 @@ impl Default for FakeKernel {
             overrun: false,
             no_memory: false,
             interrupt_dump: false,
+            change_between: None,
             datagrams: 0,
             transaction: None,
             dump: None,
@@ -154,10 +163,15 @@ impl Transport for FakeKernel {
         }
         self.datagrams += 1;
         let mut rest = datagram;
+        let mut ends_transaction = false;
         while !rest.is_empty() {
             let (header, payload, next) = message::split(rest).expect("clients send whole headers");
+            ends_transaction |= header.kind == NLMSG_DONE;
             self.request(&header, payload);
             rest = &rest[next..];
+        }
+        if ends_transaction {
+            self.change_by_other();
         }
         if self.mute {
             self.out.clear();
@@ -255,6 +269,24 @@ impl FakeKernel {
         match &self.transaction {
             Some(transaction) if !transaction.failed => &transaction.before,
             _ => &self.table,
+        }
+    }
+
+    /// Makes the change of another socket.
+    fn change_by_other(&mut self) {
+        if let Some(route) = self.change_between.take() {
+            let paths = self.table.entry(route.prefix).or_default();
+            paths
+                .add(Add::Append, route.path.clone())
+                .expect("the path is new");
+            self.notify(MSG_NEWROUTE, 0, route);
+        }
+    }
+
+    fn published_generation(&self) -> u64 {
+        match &self.transaction {
+            Some(transaction) if !transaction.failed => transaction.generation,
+            _ => self.generation,
         }
     }
 
@@ -416,10 +448,7 @@ impl FakeKernel {
             })
         };
         let ((routes4, paths4), (routes6, paths6)) = (count(true), count(false));
-        let generation = match &self.transaction {
-            Some(transaction) if !transaction.failed => transaction.generation,
-            _ => self.generation,
-        };
+        let generation = self.published_generation();
         let (max_routes, multipath) = (self.max_routes, self.multipath);
         move |out| {
             out.attribute(TABLE_GENERATION, &generation.to_ne_bytes())?;

@@ -57,13 +57,15 @@ pub struct Load {
     in_batch: u32,
     pushed: bool,
     loaded: Loaded,
+    /// The table's generation after the load.
+    generation: Option<u64>,
 }
 
 impl Load {
     /// Starts a load whose tags are below `tags`.
     pub fn new<T: Transport>(client: &mut Client<T>, mode: Mode, tags: u32) -> Self {
         let tags = tags.min(u32::MAX / 2);
-        let first = client.reserve(tags + 2);
+        let first = client.reserve(tags + 3);
         let mut load = Self {
             mode,
             batch: Datagram::new(BATCH),
@@ -74,6 +76,7 @@ impl Load {
             in_batch: 0,
             pushed: false,
             loaded: Loaded::default(),
+            generation: None,
         };
         if mode == Mode::Replace {
             load.pushed = true;
@@ -93,6 +96,11 @@ impl Load {
             ErrorKind::Kernel(_) if error.seq < self.done => error.seq.checked_sub(self.base),
             _ => None,
         }
+    }
+
+    /// The table's generation after [`Load::finish`]; `None` if the kernel did not tell it.
+    pub fn generation(&self) -> Option<u64> {
+        self.generation
     }
 
     /// Adds a change. After an error the load is over, and its transaction dropped.
@@ -123,9 +131,14 @@ impl Load {
     pub fn finish<T: Transport>(&mut self, client: &mut Client<T>) -> Result<Loaded, Error> {
         match self.mode {
             // The kernel refuses a DONE without a transaction.
-            _ if !self.pushed => {}
-            Mode::Missing => self.flush(client)?,
-            Mode::Transaction | Mode::Replace => self.commit(client)?,
+            Mode::Transaction | Mode::Replace if self.pushed => {
+                self.commit(client)?;
+                self.generation = self.committed(client);
+            }
+            _ => {
+                self.flush(client)?;
+                self.generation = client.table().ok().map(|table| table.generation);
+            }
         }
         Ok(self.loaded)
     }
@@ -244,13 +257,16 @@ impl Load {
         Ok(())
     }
 
+    /// Ends the transaction and asks for the table in one datagram, so that the kernel reads the
+    /// generation directly after it has published the changes.
     fn commit<T: Transport>(&mut self, client: &mut Client<T>) -> Result<(), Error> {
         let done = self.done;
-        if self.batch_push(&Request::Done, NLM_F_MULTI, done).is_err() {
+        if self.batch.len() + 2 * HEADER_LEN > BATCH {
             self.flush(client)?;
-            self.batch_push(&Request::Done, NLM_F_MULTI, done)
-                .expect("an empty batch has room");
         }
+        self.batch_push(&Request::Done, NLM_F_MULTI, done)
+            .and_then(|()| self.batch_push(&Request::GetTable, 0, done + 1))
+            .expect("the batch has room for two headers");
         client.send(Op::Load, done, self.batch.bytes())?;
         loop {
             let message = client.receive(Op::Load, done, client.deadline())?;
@@ -259,9 +275,24 @@ impl Load {
                 continue;
             }
             return match message.body {
-                Body::Done(_) => Ok(()),
+                Body::Done { .. } => Ok(()),
                 other => Err(refused(Op::Load, seq, other)),
             };
+        }
+    }
+
+    /// The table's generation after a commit. The changes are made, so an error is none of the
+    /// load.
+    fn committed<T: Transport>(&self, client: &mut Client<T>) -> Option<u64> {
+        loop {
+            let message = client.receive(Op::Table, self.done + 1, client.deadline());
+            let message = message.ok()?;
+            if message.header.seq == self.done + 1 {
+                return match message.body {
+                    Body::Table(table) => Some(table.generation),
+                    _ => None,
+                };
+            }
         }
     }
 }
@@ -310,6 +341,29 @@ mod tests {
 
     fn all() -> Vec<u32> {
         (0..MANY).collect()
+    }
+
+    #[test]
+    fn a_load_tells_its_generation_without_later_changes() {
+        for mode in [Mode::Transaction, Mode::Replace] {
+            let mut client = client();
+            client.transport().change_between = Some(route(MANY));
+            let mut load = Load::new(&mut client, mode, 2);
+            for tag in 0..2 {
+                load.push(&mut client, tag, &appended(tag)).unwrap();
+            }
+            load.finish(&mut client).unwrap();
+            let now = client.table().unwrap();
+            assert_eq!(now.paths4, 3);
+            assert_eq!(load.generation(), Some(now.generation - 1));
+        }
+        for mode in [Mode::Transaction, Mode::Missing] {
+            let mut client = client();
+            client.add(Add::Add, &route(0)).unwrap();
+            let mut load = Load::new(&mut client, mode, 0);
+            load.finish(&mut client).unwrap();
+            assert_eq!(load.generation(), Some(1), "nothing was loaded");
+        }
     }
 
     #[test]
@@ -561,12 +615,17 @@ mod tests {
     }
 
     #[test]
-    fn nothing_to_load_is_nothing_to_say() {
+    fn load_of_nothing_sends_no_change() {
         for mode in [Mode::Transaction, Mode::Missing] {
             let mut client = client();
-            assert_eq!(load(&mut client, mode, &[]), Ok(Loaded::default()));
             Load::new(&mut client, mode, 1).abort(&mut client).unwrap();
             assert_eq!(client.transport().datagrams, 0);
+            assert_eq!(load(&mut client, mode, &[]), Ok(Loaded::default()));
+            assert_eq!(
+                client.transport().datagrams,
+                1,
+                "only the generation is read"
+            );
         }
     }
 }

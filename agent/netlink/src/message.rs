@@ -45,9 +45,13 @@ pub struct Message {
 pub enum Body {
     /// `NLMSG_NOOP`: nothing, to be passed over.
     Noop,
-    /// `NLMSG_DONE`: of a ping, a dump, or a transaction with the number of its
-    /// changes.
-    Done(i32),
+    /// `NLMSG_DONE`: the end of a ping, a dump or a transaction.
+    Done {
+        /// Number of changes of the transaction.
+        count: i32,
+        /// Number of the last change that the dump of routes shows.
+        generation: Option<u64>,
+    },
     /// `NLMSG_ERROR` with error 0.
     Ack,
     /// `NLMSG_ERROR`, or `NLMSG_DONE` of a dump that failed.
@@ -97,7 +101,8 @@ pub struct RouteMessage {
     pub route: Route<Device>,
     /// Why the path is not in use, in dumps.
     pub flags: PathFlags,
-    /// Number of the change, in events.
+    /// Number of the change, in events; in the first message of a dump, that of the last
+    /// change that the dump shows.
     pub generation: Option<u64>,
 }
 
@@ -214,10 +219,16 @@ fn body(header: &Header, payload: &[u8]) -> Result<Body, Malformed> {
         NLMSG_DONE => {
             // A bare DONE, without the int of a dump, answers a ping.
             let Some(value) = payload.get(..4) else {
-                return Ok(Body::Done(0));
+                return Ok(Body::Done {
+                    count: 0,
+                    generation: None,
+                });
             };
             match i32::from_ne_bytes(array(value)?) {
-                count @ 0.. => Body::Done(count),
+                count @ 0.. => Body::Done {
+                    count,
+                    generation: cookie(header, &payload[4..])?,
+                },
                 error => Body::Error(kernel_error(header, error, &payload[4..])?),
             }
         }
@@ -275,6 +286,20 @@ fn kernel_error(header: &Header, error: i32, tlvs: &[u8]) -> Result<KernelError,
         }
     }
     Ok(result)
+}
+
+/// The u64 that an answer carries in `NLMSGERR_ATTR_COOKIE`.
+fn cookie(header: &Header, tlvs: &[u8]) -> Result<Option<u64>, Malformed> {
+    if header.flags & NLM_F_ACK_TLVS == 0 {
+        return Ok(None);
+    }
+    for attribute in attributes(tlvs) {
+        let attribute = attribute?;
+        if attribute.kind == NLMSGERR_ATTR_COOKIE {
+            return Ok(Some(u64::from_ne_bytes(array(attribute.payload)?)));
+        }
+    }
+    Ok(None)
 }
 
 fn greeting(payload: &[u8]) -> Result<Greeting, Malformed> {

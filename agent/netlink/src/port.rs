@@ -193,7 +193,7 @@ impl<T: Transport> Client<T> {
             match message.body {
                 Body::Port(port) if ports.len() < PORTS_MAX => ports.push(*port),
                 Body::Port(_) => {}
-                Body::Done(_) => return Ok(ports),
+                Body::Done { .. } => return Ok(ports),
                 other => return Err(super::client::refused(Op::Port, seq, other)),
             }
         }

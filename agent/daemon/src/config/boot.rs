@@ -89,6 +89,8 @@ pub struct LoadedConfig {
     pub passed_over: PassedOver,
     /// Settings that the kernel refused at the end, in words.
     pub left: String,
+    /// The table's generation and the revision of the settings directly after the load.
+    pub state: Option<(u64, u64)>,
 }
 
 /// The result of a step of the boot.
@@ -229,6 +231,7 @@ impl Boot {
                         waiting: loading.waiting().clone(),
                         passed_over: loading.passed_over(),
                         left: loading.left().text().to_owned(),
+                        state: loading.state(),
                     }))
                 }
                 Err(error) if error.is_of_config() => self.refuse(index, mode, error),

@@ -44,6 +44,8 @@ pub struct Loading {
     /// The kernel has the settings; they can be taken back until the end.
     transaction: Option<Box<Transaction>>,
     left: Left,
+    /// The table's generation and the revision of the settings after the load.
+    state: Option<(u64, u64)>,
 }
 
 impl Loading {
@@ -66,6 +68,7 @@ impl Loading {
             settings_file: files.settings(),
             transaction: None,
             left: Left::default(),
+            state: None,
         })
     }
 
@@ -83,6 +86,12 @@ impl Loading {
     /// taken back, after an error.
     pub fn left(&self) -> &Left {
         &self.left
+    }
+
+    /// The table's generation and the revision of the settings directly after the load; `None`
+    /// before, or if the kernel did not tell it.
+    pub fn state(&self) -> Option<(u64, u64)> {
+        self.state
     }
 
     /// Aborts the load; nothing is applied, but for what is logged.
@@ -187,7 +196,10 @@ impl Loading {
                 }
                 None => Ok(None),
             };
+            let generation = load.generation();
             if let Some(loaded) = done.map_err(|error| (0, ConfigErrorKind::Kernel(error)))? {
+                let revision = self.transaction.as_ref().map(|made| made.revision());
+                self.state = generation.zip(revision);
                 self.finish_settings(client);
                 return Ok(Some(loaded));
             }

@@ -26,8 +26,6 @@ pub struct Saving {
     dump: Dump,
     form: SavedForm,
     paths: u64,
-    /// The table's generation before the snapshot: later changes may be missing in it.
-    generation: u64,
     /// The settings that were written, and their revision.
     settings: u64,
     revision: u64,
@@ -76,9 +74,7 @@ impl Saving {
         for setting in settings {
             writeln!(file, "{setting}")?;
         }
-        let generation = client.table()?.generation;
         Ok(Self {
-            generation,
             settings: settings.len() as u64,
             revision: configured.revision,
             file: Some(file),
@@ -101,7 +97,10 @@ impl Saving {
 
     /// The save is complete: records what is saved.
     pub fn record(&self, state: &ConfigState) {
-        state.saved(self.paths, self.generation, self.revision);
+        let generation = self.dump.generation();
+        state.set_saved(generation.map(|generation| (generation, self.revision)));
+        let path = state.files.config.display();
+        log::info!("routes saved to {path}: {}", self.paths);
     }
 
     /// Saves a part. An error ends the save. `unconfirmed`: whether a commit waits for its
@@ -227,6 +226,41 @@ mod tests {
         );
         client.lookup("11.0.0.1".parse().unwrap()).unwrap();
         assert_eq!(save(&mut client, &state), text);
+    }
+
+    #[test]
+    fn a_change_during_a_save_is_unsaved_unless_the_snapshot_has_it() {
+        let folder = Folder::new("save-change");
+        let files = Files::new(Some(&folder.0.join("routes.conf")), &folder.0.join("run"));
+        fs::create_dir(&files.run).unwrap();
+        let state = ConfigState::new(files, true);
+        let mut client = Client::with_timeout(FakeKernel::default(), Duration::ZERO);
+        let route = |text: &str| {
+            let route: Route<DeviceName> = text.parse().unwrap();
+            route.map_device(Device::Name)
+        };
+        let unsaved = |client: &mut Client<FakeKernel>| {
+            let generation = client.table().unwrap().generation;
+            state.is_unsaved(generation)
+        };
+        let devices = TestDevices::default();
+        let run = |client: &mut Client<FakeKernel>, late: Option<&str>| {
+            let mut saving = Saving::begin(client, &state).unwrap();
+            if let Some(late) = late {
+                client.add(Add::Append, &route(late)).unwrap();
+            }
+            while saving.step(client, &devices, &state, &|| false).unwrap() == Progress::Busy {}
+            saving.record(&state);
+        };
+        run(&mut client, None);
+        assert!(!unsaved(&mut client), "the table is empty");
+        run(&mut client, Some("10.0.0.0/8 dev eth0"));
+        assert!(unsaved(&mut client), "the snapshot was empty");
+        client.transport().change_between = Some(route("11.0.0.0/8 dev eth0"));
+        run(&mut client, None);
+        assert!(!unsaved(&mut client), "the snapshot has the change");
+        run(&mut client, Some("12.0.0.0/8 dev eth0"));
+        assert!(unsaved(&mut client));
     }
 
     #[test]

@@ -36,14 +36,9 @@ impl ConfigState {
         Configured::read(&self.files.settings())
     }
 
-    /// Records that the next boot loads the settings as configured now, and the table of this
-    /// generation; `None` if unknown.
-    pub fn set_saved(&self, generation: Option<u64>) {
-        let revision = self.configured().map(|configured| configured.revision);
-        self.record(generation.zip(revision.ok()));
-    }
-
-    fn record(&self, saved: Option<(u64, u64)>) {
+    /// Records that the next boot loads the table of this generation and the settings of this
+    /// revision; `None` if unknown.
+    pub fn set_saved(&self, saved: Option<(u64, u64)>) {
         let path = self.files.saved_generation();
         let written = match saved {
             Some((generation, revision)) => {
@@ -69,11 +64,5 @@ impl ConfigState {
             || self
                 .configured()
                 .is_ok_and(|configured| differs(revision, configured.revision))
-    }
-
-    /// The table of this generation and the settings of this revision were saved as the config.
-    pub fn saved(&self, paths: u64, generation: u64, revision: u64) {
-        self.record(Some((generation, revision)));
-        log::info!("routes saved to {}: {paths}", self.files.config.display());
     }
 }

@@ -34,9 +34,12 @@ impl<T: Transport> Console<T> {
             return false;
         };
         let news = boot.step(client, &*self.devices);
-        if matches!(news, News::Loaded(_) | News::Empty) {
+        if matches!(news, News::Empty) {
             let generation = client.table().ok().map(|table| table.generation);
-            self.shared.config.set_saved(generation);
+            let configured = self.shared.config.configured();
+            let revision = configured.map(|configured| configured.revision);
+            let state = generation.zip(revision.ok());
+            self.shared.config.set_saved(state);
         }
         let instead = if boot.fell_back() { " instead" } else { "" };
         let mut failed = false;
@@ -59,7 +62,9 @@ impl<T: Transport> Console<T> {
                     waiting,
                     passed_over,
                     left,
+                    state,
                 } = *config;
+                self.shared.config.set_saved(state);
                 let path = path.display();
                 log::info!(
                     "{path}: {} routes added, {} present, {settings} settings",

@@ -139,8 +139,7 @@ impl<T: Transport> Console<T> {
             Ok(None) => self.running = Running::Load(loading),
             Ok(Some(loaded)) => {
                 if loading.path() == self.shared.config.files.saved() {
-                    let generation = client.table().ok().map(|table| table.generation);
-                    self.shared.config.set_saved(generation);
+                    self.shared.config.set_saved(loading.state());
                 }
                 if !loading.waiting().is_empty() {
                     self.data(format_args!("* {}", loading.waiting()));

@@ -19,6 +19,7 @@ use crate::transport::Transport;
 pub struct Dump {
     seq: u32,
     interrupted: bool,
+    generation: Option<u64>,
     /// When its last message arrived.
     heard: Instant,
 }
@@ -43,6 +44,14 @@ const PART_TIMEOUT_FACTOR: u32 = 6;
 
 /// Messages that one call of [`Client::skip`] reads.
 const SKIPPED_MAX: usize = 256;
+
+impl Dump {
+    /// Number of the last change that the dump shows; `None` before its first step. A dump that
+    /// the table changed under shows later ones too, in part.
+    pub fn generation(&self) -> Option<u64> {
+        self.generation
+    }
+}
 
 impl<T: Transport> Client<T> {
     /// Starts a dump of every path that matches `spec`; its prefix selects every prefix that it
@@ -73,6 +82,7 @@ impl<T: Transport> Client<T> {
         Ok(Dump {
             seq,
             interrupted: false,
+            generation: None,
             heard: Instant::now(),
         })
     }
@@ -141,10 +151,16 @@ impl<T: Transport> Client<T> {
             dump.heard = deadline;
             dump.interrupted |= message.header.flags & NLM_F_DUMP_INTR != 0;
             return match message.body {
-                Body::NewRoute(message) => Ok(Step::Route(message.route, message.flags)),
-                Body::Done(_) => Ok(Step::End {
-                    interrupted: dump.interrupted,
-                }),
+                Body::NewRoute(message) => {
+                    dump.generation = dump.generation.or(message.generation);
+                    Ok(Step::Route(message.route, message.flags))
+                }
+                Body::Done { generation, .. } => {
+                    dump.generation = dump.generation.or(generation);
+                    Ok(Step::End {
+                        interrupted: dump.interrupted,
+                    })
+                }
                 other => Err(refused(Op::Dump, dump.seq, other)),
             };
         }

@@ -219,6 +219,21 @@ fn dumps_are_streamed_and_filtered() {
 }
 
 #[test]
+fn a_dump_tells_the_generation_that_it_shows() {
+    let mut client = client();
+    let generation = |client: &mut Client<FakeKernel>, spec: &Spec<Device>| {
+        let mut dump = client.dump(spec).unwrap();
+        while !matches!(client.next(&mut dump).unwrap(), Step::End { .. }) {}
+        dump.generation()
+    };
+    assert_eq!(generation(&mut client, &Spec::default()), Some(0));
+    client.transport().change_between = Some(route("10.0.0.0/8 dev eth0"));
+    assert_eq!(generation(&mut client, &Spec::default()), Some(1));
+    client.add(Add::Add, &route("11.0.0.0/8 dev eth0")).unwrap();
+    assert_eq!(generation(&mut client, &Spec::default()), Some(2));
+}
+
+#[test]
 fn a_dump_given_up_does_not_disturb_what_follows() {
     let mut client = client();
     for i in 0..100u8 {

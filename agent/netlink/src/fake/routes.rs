@@ -7,7 +7,6 @@ use nix::libc;
 use nl31_route::{DeviceName, PathKind, Prefix, PrefixError, Protocol, Route, Spec};
 
 use super::*;
-use crate::change::Add;
 use crate::device::selects;
 use crate::paths::Conflict;
 
@@ -182,6 +181,7 @@ impl FakeKernel {
         if self.dump.is_some() {
             return Err((libc::EBUSY, None, "a dump is under way"));
         }
+        self.change_by_other();
         let mut index_of = |name: &DeviceName| index_of(&self.devices, name);
         let mut in_use = None;
         let all = routes(self.published()).into_iter().map(|route| {
@@ -196,8 +196,11 @@ impl FakeKernel {
             spec.prefix.is_none_or(|prefix| prefix.covers(route.prefix))
                 && selects(&spec, &route.path, &mut index_of)
         });
+        let generation = self.published_generation();
         self.dump = Some(FakeDump {
             seq: header.seq,
+            generation,
+            has_told: false,
             routes: routes.collect(),
             filtered: spec != Spec::default(),
             interrupted: std::mem::take(&mut self.interrupt_dump),
@@ -219,17 +222,23 @@ impl FakeKernel {
         let mut datagram = Datagram::new(DUMP_BATCH * 128);
         let ended = dump.routes.is_empty();
         if ended {
+            let (flags, generation) = (flags | NLM_F_ACK_TLVS, dump.generation);
             encode(&mut datagram, NLMSG_DONE, flags, dump.seq, PORT, |out| {
-                out.put(&[0; 4])
+                out.put(&[0; 4])?;
+                out.attribute(NLMSGERR_ATTR_COOKIE, &generation.to_ne_bytes())
             });
         }
         for (route, path_flags) in dump.routes.drain(..dump.routes.len().min(DUMP_BATCH)) {
+            let told = std::mem::replace(&mut dump.has_told, true);
+            let generation = (!told).then_some(dump.generation);
             encode(&mut datagram, MSG_NEWROUTE, flags, dump.seq, PORT, |out| {
                 put_route(out, &route, &self.devices)?;
-                match path_flags {
-                    0 => Ok(()),
-                    flags => out.attribute(ROUTE_FLAGS, &flags.to_ne_bytes()),
+                if path_flags != 0 {
+                    out.attribute(ROUTE_FLAGS, &path_flags.to_ne_bytes())?;
                 }
+                generation.map_or(Ok(()), |generation| {
+                    out.attribute(ROUTE_GENERATION, &generation.to_ne_bytes())
+                })
             });
         }
         self.out.push_back(datagram.bytes().to_vec());

@@ -91,14 +91,21 @@ fn counters_of_a_table() {
     );
 }
 
+fn done(count: i32, generation: Option<u64>) -> Body {
+    Body::Done { count, generation }
+}
+
 #[test]
 fn done_with_and_without_its_number() {
     assert_eq!(
         message(b"\x10\0\0\0\x03\0\0\0\x01\0\0\0\0\0\0\0").body,
-        Body::Done(0)
+        done(0, None)
     );
     let counted = b"\x14\0\0\0\x03\0\x02\0\x01\0\0\0\0\0\0\0\x07\0\0\0";
-    assert_eq!(message(counted).body, Body::Done(7));
+    assert_eq!(message(counted).body, done(7, None));
+    let dumped =
+        b"\x20\0\0\0\x03\0\x02\x02\x01\0\0\0\0\0\0\0\0\0\0\0\x0c\0\x03\0\x05\0\0\0\0\0\0\0";
+    assert_eq!(message(dumped).body, done(0, Some(5)));
     let failed = b"\x14\0\0\0\x03\0\x02\0\x01\0\0\0\0\0\0\0\xf4\xff\xff\xff";
     let Body::Error(error) = message(failed).body else {
         panic!()

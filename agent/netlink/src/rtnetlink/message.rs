@@ -112,7 +112,7 @@ fn take<'a>(
     // These two are netlink's own.
     let (message, _) = decode(datagram).map_err(malformed)?;
     match message.body {
-        Body::Ack | Body::Done(_) => Ok((rest, true)),
+        Body::Ack | Body::Done { .. } => Ok((rest, true)),
         Body::Error(error) => Err(refused(op, seq, Body::Error(explained(op, error)))),
         other => Err(refused(op, seq, other)),
     }

@@ -119,6 +119,11 @@ impl Transaction {
         Ok(())
     }
 
+    /// The revision of the configured settings, from [`Transaction::apply`] on with the changes.
+    pub fn revision(&self) -> u64 {
+        self.file.configured.revision
+    }
+
     /// The number of changes.
     pub fn len(&self) -> usize {
         self.changes.len()
