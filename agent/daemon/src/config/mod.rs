@@ -7,6 +7,7 @@ pub mod file;
 pub mod load;
 pub mod locations;
 pub mod marker;
+mod runs;
 pub mod save;
 pub mod saved_form;
 pub mod settings;

@@ -1,22 +1,24 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Reads the routes of a config, apart from its settings, in the order of the kernel's dumps, in constant memory for
-//! any size and order of the file.
+//! Reads the routes of a config, apart from its settings, in the order of the kernel's dumps, in
+//! bounded memory for any size and order of the file.
 //!
 //! A first pass checks the file. A file in order, as `save` writes it, is then read once
-//! more, merged with up to [`CHUNK`] routes that were added at its end by hand. For any other
-//! file, each pass picks the next [`CHUNK`] routes.
+//! more, merged with up to [`CHUNK`] routes that were added at its end by hand. Any other
+//! file is read once more too, and sorted in [`Runs`].
 
+use std::io;
 use std::path::{Path as FilePath, PathBuf};
 
 use nl31_netlink::{PATHS_MAX, Path, Prefix};
 use nl31_route::{DeviceName, append_index};
 
 use crate::config::file::{ConfigError, ConfigErrorKind, Entry, Fault, Lines};
+use crate::config::runs::{ROUTES_PER_RUN, Runs};
 use crate::config::settings::Settings;
 use crate::config::settings::error::{SettingError, SettingErrorKind};
 use crate::grammar::{Setting, SettingChange};
 
-/// Routes picked in one pass.
+/// Routes out of order that are kept in memory.
 const CHUNK: usize = 512;
 /// Lines read in one step.
 const LINES_PER_STEP: usize = 512;
@@ -33,10 +35,10 @@ enum State {
     Check,
     /// Reads a file that is in order up to a line, merged with the routes kept from there on.
     Stream,
-    /// Picks the next routes out of a file that is not in order.
-    Pick,
-    /// Gives the picked routes.
-    Give,
+    /// Sorts a file that is not in order.
+    Sort,
+    /// Reads the sorted routes.
+    Merge,
     Ended,
 }
 
@@ -61,18 +63,26 @@ pub struct Sorted {
     disorder: Option<u32>,
     /// The next route of the ordered part.
     head: Option<(Key, Path<DeviceName>)>,
-    /// The key of the last route that was read or given.
+    /// The key of the last route in order.
     last: Option<Key>,
+    /// The routes out of order, the lowest first; in [`State::Stream`] the lowest last.
     chunk: Vec<(Key, Path<DeviceName>)>,
-    /// The file has more routes than the chunk holds.
+    /// More routes are out of order than the chunk holds.
     more: bool,
+    /// The folder of the file of `runs`.
+    folder: PathBuf,
+    /// The routes read for the next run.
+    unsorted: Vec<(Prefix, Path<DeviceName>)>,
+    /// The sorted routes, from [`State::Sort`] on.
+    runs: Option<Box<Runs>>,
     group: Option<Group>,
     settings: Settings,
 }
 
 impl Sorted {
-    /// Opens a config. A missing file is empty.
-    pub fn open(path: &FilePath) -> Result<Self, ConfigError> {
+    /// Opens a config. A missing file is empty. `folder` takes a temporary file if the config
+    /// is not in order.
+    pub fn open(path: &FilePath, folder: &FilePath) -> Result<Self, ConfigError> {
         let lines = match Lines::open(path) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Lines::none(),
             lines => lines,
@@ -90,6 +100,9 @@ impl Sorted {
             last: None,
             chunk: Vec::new(),
             more: false,
+            folder: folder.into(),
+            unsorted: Vec::new(),
+            runs: None,
             group: None,
             settings: Settings::default(),
         })
@@ -116,8 +129,8 @@ impl Sorted {
         match self.state {
             State::Check => self.check(),
             State::Stream => self.stream(),
-            State::Pick => self.pick(),
-            State::Give => Ok(self.give()),
+            State::Sort => self.sort(),
+            State::Merge => self.merge(),
             State::Ended => Ok(self.group.take().map_or(Step::End, Step::Group)),
         }
     }
@@ -167,9 +180,9 @@ impl Sorted {
             let Some((key, path)) = self.advance()? else {
                 self.last = None;
                 let mut next = State::Stream;
-                if std::mem::take(&mut self.more) {
-                    self.chunk.clear();
-                    next = State::Pick;
+                if self.more {
+                    self.chunk = Vec::new();
+                    next = State::Sort;
                 }
                 self.chunk.reverse();
                 self.rewind(next)?;
@@ -207,48 +220,53 @@ impl Sorted {
         Ok(Step::Busy)
     }
 
-    /// Keeps the route if it is one of the lowest.
+    /// Keeps a route that is out of order.
     fn keep(&mut self, key: Key, path: Path<DeviceName>) {
-        let at = self.chunk.partition_point(|(other, _)| *other < key);
-        if at == CHUNK {
+        if self.chunk.len() == CHUNK {
             self.more = true;
             return;
         }
-        if self.chunk.len() == CHUNK {
-            self.more = true;
-            self.chunk.pop();
-        }
+        let at = self.chunk.partition_point(|(other, _)| *other < key);
         self.chunk.insert(at, (key, path));
     }
 
-    fn pick(&mut self) -> Result<Step, Fault> {
+    fn sort(&mut self) -> Result<Step, Fault> {
+        let mut runs = match self.runs.take() {
+            Some(runs) => runs,
+            None => Box::new(Runs::create(&self.folder).map_err(of_io)?),
+        };
         for _ in 0..LINES_PER_STEP {
-            let Some((key, path)) = self.advance()? else {
-                self.chunk.reverse();
-                self.state = State::Give;
+            let next = self.advance()?;
+            let ended = next.is_none();
+            self.unsorted.extend(next.map(|(key, path)| (key.0, path)));
+            if ended || self.unsorted.len() == ROUTES_PER_RUN {
+                runs.add(&mut self.unsorted).map_err(of_io)?;
+            }
+            if ended {
+                runs.rewind().map_err(of_io)?;
+                self.unsorted = Vec::new();
+                self.state = State::Merge;
                 break;
-            };
-            if self.last.is_none_or(|last| key > last) {
-                self.keep(key, path);
             }
         }
+        self.runs = Some(runs);
         Ok(Step::Busy)
     }
 
-    fn give(&mut self) -> Step {
-        while let Some((key, path)) = self.chunk.pop() {
-            self.last = Some(key);
-            if let Some(group) = self.collect(key.0, path) {
-                return Step::Group(group);
+    fn merge(&mut self) -> Result<Step, Fault> {
+        for _ in 0..LINES_PER_STEP {
+            let runs = self.runs.as_mut();
+            let next = runs.map_or(Ok(None), |runs| runs.next());
+            let Some((prefix, path)) = next.map_err(of_io)? else {
+                self.runs = None;
+                self.state = State::Ended;
+                break;
+            };
+            if let Some(group) = self.collect(prefix, path) {
+                return Ok(Step::Group(group));
             }
         }
-        if !std::mem::take(&mut self.more) {
-            self.state = State::Ended;
-        } else if self.rewind(State::Pick).is_err() {
-            // The file was removed: the routes read so far are all.
-            self.state = State::Ended;
-        }
-        Step::Busy
+        Ok(Step::Busy)
     }
 
     /// Adds a path to the group; gives the previous group when the prefix changes.
@@ -266,18 +284,32 @@ impl Sorted {
     }
 }
 
+/// The config cannot be sorted.
+fn of_io(error: io::Error) -> Fault {
+    let text = format!(
+        "the routes are not in order and cannot be sorted: {error}; `save` writes them in order"
+    );
+    (0, ConfigErrorKind::Io(io::Error::new(error.kind(), text)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::platform::atomic_file::tests::Folder;
     use nl31_netlink::Route;
 
+    fn open(path: &FilePath) -> Sorted {
+        Sorted::open(path, path.parent().unwrap()).unwrap()
+    }
+
     fn read(path: &FilePath) -> Result<Vec<String>, String> {
-        let mut sorted = Sorted::open(path).unwrap();
+        let mut sorted = open(path);
         let mut all = Vec::new();
         loop {
             match sorted.step().map_err(|error| error.to_string())? {
-                Step::Busy => assert!(sorted.chunk.len() <= CHUNK),
+                Step::Busy => {
+                    assert!(sorted.chunk.len() <= CHUNK && sorted.unsorted.len() < ROUTES_PER_RUN)
+                }
                 Step::End => return Ok(all),
                 Step::Group((prefix, paths)) => all.extend(
                     paths
@@ -294,7 +326,7 @@ mod tests {
         let line = |i: usize| format!("10.{}.{}.0/24 dev eth0", i / 256, i % 256);
         let expected: Vec<_> = (0..3000).map(line).collect();
         // 1999 and 3000 have no divisor in common: each line comes once. The last ones are
-        // in order but for a few, as many as are kept, and one more.
+        // in order but for a few, as many as are kept in memory, and one more.
         let orders: [fn(usize) -> usize; 6] = [
             |i| i,
             |i| 2999 - i,
@@ -308,6 +340,55 @@ mod tests {
             let path = folder.file(&number.to_string(), text);
             assert_eq!(read(&path).unwrap(), expected);
         }
+    }
+
+    #[test]
+    fn steps_of_an_unsorted_file_grow_with_its_lines() {
+        let folder = Folder::new("sorted-unsorted");
+        // Two runs and a part; 7919 is a prime. Every third prefix has two paths.
+        let count = 2 * ROUTES_PER_RUN + 17;
+        let line = |i: usize, metric| {
+            let (high, low) = (i / 256, i % 256);
+            format!("10.{high}.{low}.0/24 dev eth0{metric}")
+        };
+        let order = || (0..count).map(|i| i * 7919 % count);
+        let first = order().map(|i| line(i, ""));
+        let second = order()
+            .filter(|i| i % 3 == 0)
+            .map(|i| line(i, " proto static"));
+        let text: Vec<_> = first.chain(second).collect();
+        let lines = text.len();
+        let path = folder.file("routes.conf", text.join("\n"));
+        let mut sorted = open(&path);
+        let mut steps = 0;
+        while !matches!(sorted.step().unwrap(), Step::End) {
+            steps += 1;
+        }
+        assert!(steps < count + 2 * (lines / LINES_PER_STEP + 2), "{steps}");
+        let all = read(&path).unwrap();
+        assert_eq!(all.len(), lines);
+        assert_eq!(
+            all[..3],
+            [line(0, ""), line(0, " proto static"), line(1, "")]
+        );
+        assert_eq!(all[lines - 1], line(count - 1, " proto static"));
+        let files = std::fs::read_dir(&folder.0).unwrap().count();
+        assert_eq!(files, 1, "the temporary file is gone");
+    }
+
+    #[test]
+    fn an_unsorted_file_without_room_to_sort_is_refused() {
+        let folder = Folder::new("sorted-refused");
+        let line = |i: usize| format!("10.{}.{}.0/24 dev eth0\n", i / 256, i % 256);
+        let text: String = (0..2 * CHUNK).rev().map(line).collect();
+        let path = folder.file("routes.conf", text);
+        let mut sorted = Sorted::open(&path, &folder.0.join("none")).unwrap();
+        let error = loop {
+            if let Err(error) = sorted.step() {
+                break error.to_string();
+            }
+        };
+        assert!(error.contains("cannot be sorted: "), "{error}");
     }
 
     #[test]
@@ -337,7 +418,7 @@ mod tests {
         let late =
             "9.0.0.0/8 dev usb0\n10.0.7.0/24 dev usb0\n11.0.0.0/8 dev usb0\n8.0.0.0/8 dev usb0\n";
         let path = folder.file("routes.conf", routes + late);
-        let mut sorted = Sorted::open(&path).unwrap();
+        let mut sorted = open(&path);
         let mut steps = 0;
         while !matches!(sorted.step().unwrap(), Step::End) {
             steps += 1;

@@ -16,6 +16,7 @@ use crate::config::saved_form::SavedForm;
 use crate::config::settings::Settings;
 use crate::config::sorted::{self, Group, Sorted};
 use crate::grammar::{Setting, codes};
+use crate::platform::atomic_file::folder;
 use crate::platform::devices::Cached;
 
 /// Settings that differ, each with its sign.
@@ -157,7 +158,8 @@ impl<T: Transport> Console<T> {
 
     pub(super) fn start_config_diff(&mut self, json: bool) {
         let path = self.shared.config.files.saved().to_path_buf();
-        let saved = match Sorted::open(&path) {
+        let folder = folder(&self.shared.config.files.config);
+        let saved = match Sorted::open(&path, folder) {
             Ok(saved) => saved,
             Err(error) => return self.config_failed(&error),
         };
