@@ -3,6 +3,7 @@
 
 pub mod backup;
 pub mod boot;
+pub mod departures;
 pub mod file;
 pub mod load;
 pub mod locations;

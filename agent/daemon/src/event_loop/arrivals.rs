@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Makes the settings of devices that come while the agent runs.
+//! Makes the settings of devices that come while the agent runs, and reports routes of devices
+//! that go.
 
 use std::io;
 use std::rc::Rc;
@@ -8,6 +9,7 @@ use nl31_netlink::rtnetlink::LinkEvents;
 
 use super::agent::Agent;
 use super::retry::Retry;
+use crate::config::departures::Departures;
 use crate::config::settings::arrivals::make_arrived;
 use crate::frames::host::{Host, System};
 use crate::platform::devices::SystemDevices;
@@ -19,6 +21,7 @@ pub(super) struct Arrivals {
     /// Devices may have come since the settings were made.
     due: bool,
     retry: Retry,
+    departures: Departures,
 }
 
 impl Arrivals {
@@ -30,6 +33,7 @@ impl Arrivals {
                 .ok(),
             due: true,
             retry: Retry::now(),
+            departures: Departures::new(&SystemDevices),
         }
     }
 
@@ -62,7 +66,14 @@ impl Agent {
         let made = host
             .connect()
             .map_err(|error| io::Error::other(error.to_string()))
-            .and_then(|mut client| make_arrived(&mut client, &SystemDevices, &path));
+            .and_then(|mut client| {
+                let gone = arrivals.departures.take(&mut client, &SystemDevices);
+                for departure in gone.map_err(|error| io::Error::other(error.to_string()))? {
+                    log::warn!("{departure}");
+                    self.console.notice(format_args!("{departure}"));
+                }
+                make_arrived(&mut client, &SystemDevices, &path)
+            });
         match made {
             Ok(all) => {
                 (arrivals.due, arrivals.retry) = (false, Retry::now());
