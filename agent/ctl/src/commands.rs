@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What the commands do, over an open [`Link`](crate::Link). [`file`] reads and writes
-//! files of routes, and [`lines`] what is typed into the shell.
+//! The commands, over an open [`Link`](crate::Link). [`file`] reads and writes files of routes;
+//! [`lines`] reads the lines that a user types into the shell.
 
 pub mod apply;
 pub mod console;

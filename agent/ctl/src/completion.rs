@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What shell completions offer beyond the words of the command line: serial lines, and
-//! the keywords, devices and protocols of a route. Completing opens no line: the devices
+//! Values for shell completions besides the words of the command line: serial lines, and the
+//! keywords, devices and protocols of a route. Completing opens no line: the devices
 //! are those of this machine, which are the appliance's where the agent runs.
 
 use std::ffi::{OsStr, OsString};

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Opens a session: chooses the place, says hello, unlocks the line. Opens another one
-//! when the session was lost.
+//! Opens a session: chooses the line or socket, says hello, unlocks the line. Opens another
+//! session after one was lost.
 
 use std::ffi::OsStr;
 use std::path::Path;
@@ -18,29 +18,29 @@ use crate::link::{Link, OPENING, SESSION};
 use crate::output::Output;
 use crate::port::{Place, Port, SOCKET};
 
-/// The variable that names the line where `--serial` does not.
+/// The environment variable that names the line if `--serial` is missing.
 pub const SERIAL: &str = "NL31_SERIAL";
 /// Pause between two attempts to get a session back.
 const RETRY: Duration = Duration::from_millis(500);
 
-/// A session that is lost so soon after another one was taken by another user of the line,
-/// who is not to be fought.
+/// If a session that replaced a lost one is lost this soon, another client uses the line; the
+/// program leaves the line to that client.
 const TAKEN: Duration = Duration::from_secs(10);
 
 /// Opens sessions with one appliance.
 pub struct Connector {
     place: Place,
-    /// The place is searched for, because an adapter that is plugged in again may have
-    /// another name.
+    /// `--serial auto`: search the lines again, as an adapter that was unplugged may have a new
+    /// name.
     auto: bool,
     baud: u32,
     pin: Option<String>,
     journal: Option<Rc<Journal>>,
-    /// How long a lost session is tried to get back.
+    /// How long to try to reopen a lost session.
     limit: Duration,
     /// The agent's run, and when the last session was opened.
     last: Option<(u64, Instant)>,
-    /// That session took the place of a lost one.
+    /// That session replaced a lost one.
     reopened: bool,
 }
 
@@ -174,7 +174,7 @@ fn variable(text: &OsStr) -> Result<SerialLine, Error> {
     line.map_err(|error| Error::Usage(format!("{SERIAL}: {error}")))
 }
 
-/// The place where none was named: no serial line is opened on a guess.
+/// The default place: never a serial line that the user did not name.
 fn local(socket: &Path) -> Result<Place, Error> {
     if socket.exists() {
         return Ok(Place::Socket(socket.into()));

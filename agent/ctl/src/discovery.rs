@@ -24,7 +24,7 @@ pub struct Candidate {
     pub path: PathBuf,
     /// A name that stays the same when the adapter is plugged in elsewhere.
     pub id: Option<PathBuf>,
-    /// What a USB adapter says of itself.
+    /// Manufacturer and product of a USB adapter.
     pub product: Option<String>,
     /// The kernel's driver.
     pub driver: Option<String>,

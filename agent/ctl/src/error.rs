@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What can go wrong, and the exit status for it.
+//! Errors and their exit statuses.
 
 use std::fmt;
 use std::io;
@@ -38,7 +38,7 @@ pub enum Error {
     /// The line or socket of this name cannot be used.
     #[error("{0}: {1}")]
     Port(String, #[source] io::Error),
-    /// No port was named, or several would do.
+    /// No port was named, or several have an agent.
     #[error("{0}")]
     NoPort(String),
     /// Nothing answers.
@@ -50,7 +50,7 @@ pub enum Error {
     /// The agent was restarted, or another client has taken the line.
     #[error("the session ended: the agent was restarted, or another user has taken the line")]
     SessionLost,
-    /// The table was changed by others in each attempt.
+    /// Other clients changed the table during each attempt.
     #[error("the table kept changing: try again")]
     Changing,
     /// A command of the console ended with this status.
@@ -85,7 +85,7 @@ pub enum Error {
     Line(PathBuf, usize, usize, String),
 }
 
-/// The error for standard output that cannot be written: mostly its reader has gone.
+/// The error of a failed write to standard output: its reader has usually exited.
 pub fn output(error: io::Error) -> Error {
     match error.kind() {
         io::ErrorKind::BrokenPipe => Error::Closed,

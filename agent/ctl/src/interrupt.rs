@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What ends the program early: Ctrl-C and its like, and a reader of standard output that
-//! has gone. The session ends before the program does, so that no transaction stays open
+//! Ends the program early: on signals such as Ctrl-C, and when the reader of standard output has
+//! exited. The session ends before the program does, so that no transaction stays open
 //! and the line returns to its console.
 
 use std::io;
@@ -54,8 +54,8 @@ pub fn forget_ctrl_c() {
     catch();
 }
 
-/// Has [`check`] fail once the reader of standard output has gone, though nothing is
-/// printed: for commands that only print and may wait for ever.
+/// Makes [`check`] fail once the reader of standard output has exited, even before a write:
+/// for commands that only print and may wait without end.
 pub fn watch_output() {
     OUTPUT_WATCHED.store(true, Ordering::Relaxed);
 }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! `--log`: what is sent and received, with time stamps, for a person who looks for the
-//! cause of a failure. A line begins with the time in UTC and with `>` for a request,
-//! `<` for what the agent says, `!` for bytes that are not a frame, like a message of the
+//! `--log`: sent and received messages with time stamps, to find the cause of a failure. A line begins with the time in UTC and with `>` for a request,
+//! `<` for a message of the agent, `!` for bytes that are not a frame, like a message of the
 //! kernel on the same line, and `-` for the session itself.
 
 use std::fmt::{Arguments, Write as _};
@@ -36,15 +35,15 @@ impl Journal {
         let time = humantime::format_rfc3339_millis(SystemTime::now());
         let mut line = format!("{time} {sign} ");
         for c in text.to_string().chars() {
-            // Nothing in it may steer the terminal on which the file is shown.
+            // Escapes control characters, for the terminal that later shows the file.
             match c.is_control() {
                 true => line.extend(c.escape_default()),
                 false => line.push(c),
             }
         }
         line.push('\n');
-        // One write, so that lines of two programs do not mix. A full disk does not end
-        // what the log only watches.
+        // One write, so that lines of two programs do not mix. A failed write, as on a full
+        // disk, does not end the command.
         let _ = (&self.file).write_all(line.as_bytes());
     }
 
@@ -80,7 +79,7 @@ impl Journal {
                     format_args!("PackedDump{} longer: {longer}", self::filter(filter)),
                 );
             }
-            // Only the models of both ends could tell which they are.
+            // Decoding the items would need the models of the session.
             Request::PackedChange { count, packed } => {
                 let bytes = packed.len();
                 self.line(
@@ -165,7 +164,7 @@ fn changes(items: Items<'_>) -> String {
     text
 }
 
-/// What a filter selects.
+/// A filter as words.
 fn filter(items: Items<'_>) -> String {
     let Ok(spec) = items.filter() else {
         return " unreadable".into();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! `nl31ctl`: see the library for what it does.
+//! `nl31ctl`: see the library.
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -43,7 +43,7 @@ fn wants_json() -> bool {
         .any(|argument| argument == "--json")
 }
 
-/// What is wrong with the arguments.
+/// The text of an error in the arguments.
 fn mistake(error: &clap::Error) -> String {
     // The text of this error is the help.
     if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
@@ -64,7 +64,7 @@ fn failed(error: &Error, as_json: bool) -> ExitCode {
         format!("nl31ctl: {error}")
     };
     if as_json || !matches!(error, Error::Said(_)) {
-        // If it cannot be printed, the status still tells.
+        // If the write fails, the exit status still reports the error.
         let _ = writeln!(std::io::stderr(), "{text}");
     }
     ExitCode::from(error.status())

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What a command prints: results to standard output as text or JSON, warnings and
+//! Output of a command: results to standard output as text or JSON, warnings and
 //! progress to standard error.
 
 use std::fmt::{self, Display};
@@ -11,12 +11,12 @@ use serde_json::{Value, json};
 
 use crate::error::{Error, output};
 
-/// Standard output, and how the person or program there wants it.
+/// Standard output and its format.
 pub struct Output<'a> {
     out: &'a mut dyn Write,
     json: bool,
     quiet: bool,
-    /// Something was printed: the command cannot be carried out anew unnoticed.
+    /// The command has printed output: repeating it would print the output twice.
     begun: bool,
 }
 
@@ -32,7 +32,7 @@ impl Write for Output<'_> {
 }
 
 impl<'a> Output<'a> {
-    /// Nothing is printed yet.
+    /// Output that has printed nothing.
     pub fn new(out: &'a mut dyn Write, json: bool, quiet: bool) -> Self {
         Self {
             out,
@@ -96,7 +96,7 @@ impl<'a> Output<'a> {
         };
     }
 
-    /// Tells which words of iproute2's lists mean nothing here.
+    /// Prints which words of iproute2's lists were ignored.
     pub fn passed_over(&self, words: PassedOver) {
         if !words.is_empty() {
             self.warn(&format!("ignored words: {words}"));

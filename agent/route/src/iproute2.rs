@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Words of iproute2 that nl31 has not: those of its lists, which are passed over, and
-//! those that change what a route means, which are refused.
+//! Words of iproute2 that nl31 does not have. Words of iproute2's lists are ignored; words that
+//! change the meaning of a route are refused.
 
 use core::fmt;
 
-/// Words of iproute2's lists that only tell of a route: [`Syntax::parse`] passes over them,
-/// with the word behind those that have a value.
+/// Words of iproute2's lists that only describe the state of a route: [`Syntax::parse`] ignores
+/// them, and the value behind those that have one.
 pub(crate) const LISTED: [(&str, bool); 7] = [
     ("scope", true),
     ("pref", true),
@@ -16,10 +16,10 @@ pub(crate) const LISTED: [(&str, bool); 7] = [
     ("onlink", false),
 ];
 
-/// The device that iproute2 lists for a route that leads nowhere.
+/// The device that iproute2 lists for a blackhole, unreachable or prohibit route.
 pub(crate) const LISTED_DEVICE: usize = LISTED.len();
 
-/// Words of iproute2 that change what a route means, in ways nl31 has not; and why a
+/// Words of iproute2 that change the meaning of a route in ways that nl31 lacks; and why a
 /// line with one is refused.
 pub(crate) const REFUSED: [(&str, &str); 17] = [
     (
@@ -86,13 +86,13 @@ pub(crate) const REFUSED: [(&str, &str); 17] = [
     ),
 ];
 
-/// Words of iproute2's lists that a line had and that say nothing to nl31. Empty for most
-/// lines; displayed with commas between the words.
+/// The ignored words of iproute2's lists in a line. Empty for most lines; displayed with commas
+/// between the words.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PassedOver(pub(crate) u8);
 
 impl PassedOver {
-    /// Whether there was none.
+    /// Whether no word was ignored.
     pub fn is_empty(self) -> bool {
         self.0 == 0
     }
@@ -118,7 +118,7 @@ impl fmt::Display for PassedOver {
     }
 }
 
-/// A word of iproute2 that nl31 has not.
+/// A word of iproute2 that nl31 does not have.
 pub(crate) enum Foreign {
     /// Of [`LISTED`], and whether a value follows.
     Listed(usize, bool),

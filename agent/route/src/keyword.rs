@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The words of a route's text, and what follows each.
+//! The words of a route's text, and the values that follow them.
 
 use crate::PathKind;
 
-/// What follows a keyword.
+/// The value that follows a keyword.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Value {
     /// Nothing.
@@ -19,7 +19,7 @@ pub enum Value {
 }
 
 impl Value {
-    /// What to write there, for a person: `an address`.
+    /// A description of the value for a person: `an address`.
     pub fn expected(self) -> &'static str {
         match self {
             Self::None => "nothing",
@@ -47,7 +47,7 @@ impl Value {
 pub struct Keyword {
     /// The word.
     pub word: &'static str,
-    /// What follows it.
+    /// The value that follows it.
     pub value: Value,
     /// One line for a person.
     pub help: &'static str,
@@ -71,7 +71,7 @@ pub enum Part {
 }
 
 impl Part {
-    /// What an error calls the part.
+    /// Name of the part in an error.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Kind => "the kind of route",

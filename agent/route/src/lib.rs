@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What a route is, and its text form.
+//! Routes and their text form.
 //!
 //! A [`Route`] is one [`Path`] of one [`Prefix`]. As text it is the arguments of
 //! `route add`, in the words of iproute2:

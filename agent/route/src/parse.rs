@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The text form of routes: what may stand where.
+//! The text form of routes: its grammar.
 
 use core::net::IpAddr;
 use core::str::FromStr;
@@ -18,7 +18,7 @@ pub struct Syntax {
     /// Words without a value that the command takes besides those of a route;
     /// at most 8.
     pub flags: &'static [Keyword],
-    /// Whether the start of a word stands for it where only one starts so.
+    /// Whether an unambiguous start of a word stands for the word.
     pub abbreviations: bool,
 }
 
@@ -29,7 +29,7 @@ pub struct Parsed {
     pub spec: Spec<DeviceName>,
     /// Bit `i` says that flag `i` of [`Syntax::flags`] was given.
     pub flags: u8,
-    /// Bit `i` says that word `i` of [`LISTED`] was passed over.
+    /// Bit `i` says that word `i` of [`LISTED`] was ignored.
     listed: u8,
     spans: [Option<Span>; 6],
     end: usize,
@@ -80,7 +80,8 @@ impl Syntax {
                 parsed.spans[Part::Prefix as usize] = Some(word.into());
                 continue;
             }
-            // Behind the prefix, the kinds stand in no abbreviation's way.
+            // Behind the prefix no kind is possible, so kinds do not make an abbreviation
+            // ambiguous.
             let first = if prefix_known { KINDS } else { 0 };
             let all = KEYWORDS[first..]
                 .iter()
@@ -165,7 +166,7 @@ impl Syntax {
         }
         parsed.pass_over_listed_device();
         if default {
-            // The word does not say its family; a gateway does.
+            // The word `default` has no family; the gateway decides it.
             parsed.spec.prefix = Some(match parsed.spec.gateway {
                 Some(IpAddr::V6(_)) => Prefix::DEFAULT6,
                 _ => Prefix::DEFAULT4,
@@ -192,12 +193,13 @@ impl Syntax {
 }
 
 impl Parsed {
-    /// What the line had that only iproute2's lists have.
+    /// The ignored words of iproute2's lists in the line.
     pub fn passed_over(&self) -> PassedOver {
         PassedOver(self.listed)
     }
 
-    /// A route that leads nowhere has no device; iproute2 lists it with the loopback device.
+    /// A blackhole, unreachable or prohibit route has no device; iproute2 lists it with the
+    /// loopback device.
     fn pass_over_listed_device(&mut self) {
         let nowhere = !matches!(self.spec.kind, None | Some(PathKind::Unicast));
         if nowhere && (self.spec.device.as_ref()).is_some_and(|name| name.as_bytes() == b"lo") {
@@ -286,7 +288,7 @@ pub(crate) fn number<T: FromStr>(text: &str) -> Option<T> {
     }
 }
 
-/// Whether a word was meant as a prefix: no keyword has these.
+/// Whether a word is meant as a prefix: no keyword contains these characters.
 fn looks_like_prefix(word: &str) -> bool {
     word.starts_with(|c: char| c.is_ascii_digit()) || word.contains(['.', ':', '/'])
 }

@@ -1,39 +1,39 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What is wrong with the text of a route, where, and what to do.
+//! Errors in the text of a route: the mistake, its place, and the remedy.
 
 use core::fmt;
 
 use crate::keyword::{KEYWORDS, KINDS, Part, Value};
 use crate::{Family, InvalidDeviceName, Keyword, PathKind, PrefixError};
 
-/// What is wrong with a line, and where.
+/// A mistake in a line, and its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{kind}")]
 pub struct ParseError {
     /// Byte offset into the line, from 0.
     pub column: usize,
-    /// Bytes from there on that are wrong; 0 at the end of the line.
+    /// Number of wrong bytes from there on; 0 at the end of the line.
     pub len: usize,
-    /// What is wrong. Its text is for a person and says what to do.
+    /// The mistake. Its text is for a person and names the remedy.
     pub kind: ParseErrorKind,
 }
 
-/// What is wrong with a line.
+/// A mistake in a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ParseErrorKind {
-    /// The word is none of those that are possible here.
+    /// The word is not possible here.
     #[error("expected {0}")]
     UnknownWord(Possible),
-    /// More than one of the possible words starts so.
+    /// Several of the possible words start with this word.
     #[error("ambiguous; write more of the word: expected {0}")]
     Ambiguous(Possible),
     /// The line ends behind a keyword that needs a value.
     #[error("the line ends here; expected {}", .0.expected())]
     NoValue(Value),
-    /// The value behind a keyword has not its form.
+    /// The value behind a keyword has the wrong form.
     #[error("expected {}", .0.expected())]
     BadValue(Value),
-    /// The name behind `dev` cannot be one.
+    /// The word behind `dev` cannot be the name of a device.
     #[error("{InvalidDeviceName}")]
     BadDevice,
     /// The word is not a prefix.
@@ -42,13 +42,13 @@ pub enum ParseErrorKind {
     /// There is no prefix.
     #[error("a prefix is missing, like 10.0.0.0/8, 2001:db8::/32 or default")]
     NoPrefix,
-    /// The word, or one that excludes it, was there before.
+    /// The line has the word already, or a word that excludes it.
     #[error("{} is given twice; remove one", .0.name())]
     Twice(Part),
-    /// The gateway is of this family, the prefix of the other.
+    /// The gateway has this family, the prefix the other one.
     #[error(fmt = gateway_family)]
     GatewayFamily(Family),
-    /// This kind of path leads nowhere, so it has neither gateway nor device.
+    /// This kind of path drops packets, so it has neither gateway nor device.
     #[error("a route of kind {kind} has no next hop: remove via and dev, or the word {kind}", kind = .0.word())]
     NextHopOfKind(PathKind),
     /// A unicast path without gateway and device.
@@ -56,10 +56,10 @@ pub enum ParseErrorKind {
         "the next hop is missing: write via ADDRESS, dev NAME or both (or start with blackhole)"
     )]
     NoNextHop,
-    /// A word of iproute2 for what nl31 has not; the text says what to do.
+    /// A word of iproute2 for a feature that nl31 lacks; the text names the remedy.
     #[error("{0}")]
     Refused(&'static str),
-    /// A word of iproute2's lists without the value that belongs to it.
+    /// A word of iproute2's lists without its value.
     #[error("the value of this word is missing; remove the word")]
     NoListedValue,
 }
@@ -78,7 +78,7 @@ pub struct Possible {
 impl Possible {
     fn words(&self) -> impl Iterator<Item = &'static str> + Clone {
         let set = |bits: u8| move |&(index, _): &(usize, &Keyword)| bits & (1 << index) != 0;
-        // The kinds are only named where nothing else was said yet.
+        // The kinds are listed only while the line has no prefix.
         let first = if self.prefix { 0 } else { KINDS };
         let keywords = KEYWORDS
             .iter()

@@ -10,8 +10,8 @@ pub fn append_index<D>(paths: &[Path<D>], metric: u32) -> usize {
     paths.partition_point(|path| path.metric <= metric)
 }
 
-/// Calls `each` with the paths that are only in `before` (`-`) and only in `after` (`+`).
-/// Where the paths that both have differ in order, calls it with all of both.
+/// Calls `each` with the paths that are only in `before` (`-`) and only in `after` (`+`). If
+/// the common paths have another order, calls `each` with all paths of both lists.
 pub fn path_diff<D: Clone + PartialEq>(
     prefix: Prefix,
     before: &[Path<D>],

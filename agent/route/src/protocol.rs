@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Who installed a path.
+//! The origin of a path.
 
 use core::fmt;
 use core::str::FromStr;
 
-/// Who installed a path, by the numbers of `RTPROT_*` in `linux/rtnetlink.h`.
+/// The origin of a path, by the numbers of `RTPROT_*` in `linux/rtnetlink.h`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Protocol(pub u8);
 
@@ -12,7 +12,7 @@ impl Protocol {
     /// The origin is not specified.
     pub const UNSPEC: Self = Self(0);
 
-    /// The numbers that have a name, as iproute2 has them too.
+    /// The numbers that have a name; the names are those of iproute2.
     const NAMES: [(u8, &'static str); 23] = [
         (0, "unspec"),
         (1, "redirect"),
@@ -39,7 +39,7 @@ impl Protocol {
         (192, "eigrp"),
     ];
 
-    /// Every name there is, for completion.
+    /// All names, for completion.
     pub fn names() -> impl Iterator<Item = &'static str> {
         Self::NAMES.iter().map(|&(_, name)| name)
     }

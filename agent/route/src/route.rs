@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Routes, their paths, and what may be said of them.
+//! Routes, their paths, and filters.
 
 use core::fmt;
 use core::net::IpAddr;
 
 use crate::{Prefix, Protocol};
 
-/// What a path does with a packet, by the numbers of `RTN_*` in
+/// How a path handles a packet, by the numbers of `RTN_*` in
 /// `linux/rtnetlink.h`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[repr(u8)]
@@ -53,11 +53,11 @@ impl TryFrom<u8> for PathKind {
     }
 }
 
-/// One way to what a prefix covers. `D` is the device: a
+/// One way to the addresses of a prefix. `D` is the type of the device: a
 /// [`DeviceName`](crate::DeviceName) in text, a name or an interface index on netlink.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Path<D> {
-    /// What it does with a packet.
+    /// How it handles a packet.
     pub kind: PathKind,
     /// The next router, of the prefix's family.
     pub gateway: Option<IpAddr>,
@@ -65,21 +65,21 @@ pub struct Path<D> {
     pub device: Option<D>,
     /// The lowest of a prefix's paths is in use.
     pub metric: u32,
-    /// Who installed it.
+    /// The origin.
     pub protocol: Protocol,
 }
 
 /// One path of one prefix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Route<D> {
-    /// Where to
+    /// The destination
     pub prefix: Prefix,
-    /// Which way
+    /// The way to it
     pub path: Path<D>,
 }
 
-/// The parts of a route that were given: a filter, or a route before its
-/// missing parts have taken their defaults.
+/// The given parts of a route: a filter, or a route before the defaults replace its missing
+/// parts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Spec<D> {
     /// See [`Path::kind`].
@@ -110,7 +110,7 @@ impl<D> Default for Spec<D> {
 }
 
 impl<D> Spec<D> {
-    /// Whether it says anything of the path, and not only of the prefix.
+    /// Whether a part of the path is given, and not only the prefix.
     pub fn has_path(&self) -> bool {
         self.kind.is_some()
             || self.gateway.is_some()
@@ -119,7 +119,7 @@ impl<D> Spec<D> {
             || self.protocol.is_some()
     }
 
-    /// The path it describes, with the defaults for what is not said.
+    /// The described path, with the defaults for missing parts.
     pub fn path(self) -> Path<D> {
         Path {
             kind: self.kind.unwrap_or_default(),

@@ -14,7 +14,7 @@ pub struct Word<'a> {
 /// Words that begin the lines of settings in a config; its other lines are routes.
 pub const SETTINGS: [&str; 3] = ["link", "address", "port"];
 
-/// The words of `line` from byte `start` on: what ASCII white space separates.
+/// The words of `line` from byte `start` on, separated by ASCII white space.
 pub fn words(line: &str, start: usize) -> impl Iterator<Item = Word<'_>> + Clone {
     line[start..]
         .split_ascii_whitespace()
@@ -42,14 +42,14 @@ pub fn without_comment(line: &str) -> &str {
     line
 }
 
-/// What a word stands for among the words that are possible at its place.
+/// The possible words that a word matches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Match {
     /// None of them.
     None,
     /// The one of this index.
     One(usize),
-    /// More than one of them starts so.
+    /// Several of them start with the word.
     Many,
 }
 

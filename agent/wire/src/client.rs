@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A client's side of a session: keeps several requests in flight and sends those again
+//! A client's side of a session: keeps several requests in flight and retransmits requests
 //! that the line has lost.
 
 use crate::frame::{Frame, Full};
@@ -17,11 +17,11 @@ pub struct RetryPolicy {
     pub attempts: u8,
 }
 
-/// How often one frame is sent, however alive the agent is. On a line that hits half
-/// of all frames, in both directions, one of 3 * 10^12 takes longer.
+/// Most transmissions of one frame, even if the agent answers others. On a line that damages
+/// half of all frames in both directions, one frame of 3 * 10^12 needs more.
 const SENDS_MAX: u8 = 100;
 
-/// What there is to do, see [`Client::poll`].
+/// The next action, see [`Client::poll`].
 #[derive(Debug, PartialEq, Eq)]
 pub enum Task<'a> {
     /// Send these bytes, then poll again.
@@ -35,7 +35,7 @@ pub enum Task<'a> {
     GiveUp,
 }
 
-/// What a frame was, see [`Client::frame`].
+/// The meaning of a frame, see [`Client::frame`].
 #[derive(Debug, PartialEq, Eq)]
 pub enum News<'a> {
     /// The answer to the request of this id, the oldest one in flight.
@@ -60,8 +60,8 @@ struct Slot {
     sends: u8,
 }
 
-/// A session as a client sees it. Times are milliseconds of any clock that goes
-/// forward, and may wrap around.
+/// The client's state of a session. Times are milliseconds of a monotonic clock, and may wrap
+/// around.
 #[derive(Clone, Debug)]
 pub struct Client {
     slots: heapless::Deque<Slot, WINDOW>,
@@ -69,9 +69,9 @@ pub struct Client {
     first: u16,
     retry: RetryPolicy,
     deadline: u32,
-    /// Time limits that passed since anything was heard.
+    /// Time limits that expired since the last frame of the agent.
     silences: u8,
-    /// When everything was last marked to be sent again, and whether the oldest
+    /// When all requests in flight were last marked for retransmission, and whether the oldest
     /// request is the same since.
     went_back: Option<u32>,
     welcome: bool,
@@ -139,7 +139,7 @@ impl Client {
         Ok(id)
     }
 
-    /// What there is to do now.
+    /// The next action.
     pub fn poll(&mut self, now: u32) -> Task<'_> {
         if self.slots.is_empty() {
             return Task::Idle;
@@ -194,7 +194,7 @@ impl Client {
         }
         let response = match Response::decode(frame) {
             Ok(response) => response,
-            // A newer agent may tell more than is understood.
+            // A newer agent may send kinds that this version does not know.
             Err(_) if frame.kind >= UNASKED => return News::Nothing,
             Err(_) => return News::Unreadable,
         };
@@ -217,7 +217,7 @@ impl Client {
             return News::Nothing;
         }
         if place > 0 {
-            // Answers come in order, so the one before was lost.
+            // Answers arrive in order, so the previous answer was lost.
             self.lost(now);
             return News::Nothing;
         }
@@ -315,7 +315,7 @@ mod tests {
         assert_eq!(client.poll(105), Task::Wait(900));
         for id in [u16::MAX, 0, 1, 2] {
             assert!(take(&mut client, &answer(id, &Response::Done {}), 6));
-            // The same once more says nothing.
+            // A second Nak of the same loss has no effect.
             assert!(!take(&mut client, &answer(id, &Response::Done {}), 6));
         }
         assert_eq!(client.poll(7), Task::Idle);
@@ -345,7 +345,7 @@ mod tests {
             let first = sent(&mut client, 0);
             assert!(!take(&mut client, &news, 10));
             assert_eq!(sent(&mut client, 10), first);
-            // All that was behind it is complained of too.
+            // The agent also sends a Nak for each frame behind the lost one.
             assert!(!take(&mut client, &news, 20));
             assert_eq!(sent(&mut client, 20), [[0; 0]; 0]);
             // Again lost: the time limit, and then the end.
@@ -386,7 +386,7 @@ mod tests {
             },
         );
         sent(&mut client, 0);
-        // The hello is still on its way.
+        // The hello is still in flight.
         assert!(!take(&mut client, &nak, 1));
         assert_eq!(sent(&mut client, 1).len(), 1);
         assert!(take(&mut client, &answer(0, &welcome()), 2));

@@ -10,7 +10,7 @@ use crate::limits::{CRC_LEN, HEADER_LEN, RAW_MAX, VERSION};
 /// table of 1 KiB.
 pub(crate) const CRC: Crc<u32, NoTable> = Crc::<u32, NoTable>::new(&CRC_32_ISCSI);
 
-/// What stands at both ends of a frame, and never inside.
+/// The delimiter at both ends of a frame; never inside one.
 pub const DELIMITER: u8 = 0;
 
 /// A frame whose CRC is right.
@@ -37,17 +37,17 @@ pub enum FrameError {
     TooLong,
 }
 
-/// Takes frames out of the bytes of a line. What is not between two delimiters and
-/// right is never given out.
+/// Extracts frames from the bytes of a line. Returns only bytes between two delimiters whose
+/// CRC is right.
 #[derive(Clone, Debug)]
 pub struct Deframer {
     raw: [u8; RAW_MAX],
     len: usize,
     /// Bytes up to the next code byte.
     block: u8,
-    /// A zero stands where the current block ends, unless that is the end.
+    /// The current block ends with a zero byte, unless the frame ends there.
     zero: bool,
-    /// Bytes came since the last delimiter.
+    /// Bytes arrived since the last delimiter.
     begun: bool,
     overflow: bool,
 }
@@ -71,7 +71,7 @@ impl Deframer {
         }
     }
 
-    /// Forgets the frame that is on its way.
+    /// Drops the incomplete frame.
     pub fn reset(&mut self) {
         self.len = 0;
         self.block = 0;
@@ -80,7 +80,7 @@ impl Deframer {
         self.overflow = false;
     }
 
-    /// Whether a frame is on its way.
+    /// Whether a frame is incomplete.
     pub fn begun(&self) -> bool {
         self.begun
     }
@@ -110,7 +110,7 @@ impl Deframer {
                 *place = byte;
                 self.len += 1;
             }
-            // The rest is still followed to its end, but not kept.
+            // The rest is decoded to find the end, but not stored.
             None => self.overflow = true,
         }
     }
@@ -202,7 +202,7 @@ impl<'a> FrameWriter<'a> {
         if self.raw > RAW_MAX {
             return Err(Full);
         }
-        // A full block is closed when it is known that something follows.
+        // A full block is closed once another byte follows.
         if self.code == 0xff {
             if self.raw > 1 {
                 self.out[self.code_at] = 0xff;

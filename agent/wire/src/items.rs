@@ -81,7 +81,7 @@ const DEVICE: u8 = 0x20;
 const METRIC: u8 = 0x40;
 const PROTOCOL: u8 = 0x80;
 
-/// What both sides remember within one frame.
+/// The state that both sides keep within one frame.
 #[derive(Clone, Debug, Default)]
 struct State {
     op: Op,

@@ -18,7 +18,7 @@ pub const BODY_MAX: usize = RAW_MAX - HEADER_LEN - CRC_LEN;
 /// stands at both ends.
 pub const FRAME_MAX: usize = RAW_MAX + RAW_MAX.div_ceil(254) + 2;
 
-/// Requests that may be on their way at once. Four of the longest fit the receive
+/// Most requests in flight. Four of the longest fit the receive
 /// buffer of a Linux terminal (4095 bytes), and keep a line of 115200 baud busy.
 pub const WINDOW: usize = 4;
 
@@ -33,7 +33,7 @@ pub const PATHS_MAX: usize = 8;
 pub const LINE_MAX: usize = BODY_MAX - 2;
 /// Longest greeting in bytes, which is the kernel's limit.
 pub const GREETING_MAX: usize = 255;
-/// Longest text of an error in bytes; what is longer is cut.
+/// Longest text of an error in bytes; longer text is cut.
 pub const ERROR_MAX: usize = 200;
 
 /// Most seconds for which a commit may wait to be confirmed: a day.
@@ -41,6 +41,6 @@ pub const CONFIRM_MAX: u32 = 86_400;
 /// Most prefixes of a commit that has to be confirmed.
 pub const CONFIRM_PREFIXES_MAX: usize = 4096;
 
-/// Milliseconds of silence within a frame after which it is given up, and typed
-/// text is seen as such.
+/// Milliseconds of silence after which an incomplete frame is dropped and its bytes may count
+/// as typed text.
 pub const SILENCE_MS: u32 = 200;

@@ -3,7 +3,7 @@
 
 use crate::frame::{DELIMITER, Deframer, Frame, FrameError};
 
-/// What a byte of the line turned out to be.
+/// The meaning of a byte of the line.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Heard<'a> {
     /// Nothing yet.
@@ -16,12 +16,12 @@ pub enum Heard<'a> {
     Bad(FrameError),
 }
 
-/// What a silence has ended, see [`Line::silence`].
+/// The bytes before a silence, see [`Line::silence`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Silence {
     /// Nothing, or half a frame.
     Nothing,
-    /// This byte was typed behind a delimiter, and is no frame's.
+    /// This byte was typed behind a delimiter; it is not part of a frame.
     Text(u8),
     /// A person has pressed Enter; the line carries text from now on.
     Person,
@@ -46,11 +46,11 @@ const VERSION_MAX: u8 = 7;
 pub struct Line {
     deframer: Deframer,
     mode: Mode,
-    /// Typed bytes that are given out together.
+    /// Typed bytes that are returned together.
     text: [u8; 2],
-    /// Nothing came since the last silence.
+    /// No byte arrived since the last silence.
     quiet: bool,
-    /// What came since then is Enter alone.
+    /// Only Enter arrived since then.
     enter: bool,
 }
 
@@ -86,7 +86,7 @@ impl Line {
         self.mode == Mode::Frames
     }
 
-    /// Whether something has come that [`Line::silence`] puts an end to.
+    /// Whether bytes arrived that [`Line::silence`] decides on.
     pub fn begun(&self) -> bool {
         match self.mode {
             Mode::Text => false,

@@ -6,10 +6,10 @@ use crate::frame::{Frame, Full};
 use crate::limits::{FRAME_MAX, VERSION, WINDOW};
 use crate::message::{RESPONSE, Reason, Request, Response};
 
-/// What is to be done with a frame.
+/// How to handle a frame.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Verdict<'a> {
-    /// Drop what the last session left open, then as [`Verdict::Execute`].
+    /// Close the last session's list, output or transaction; then as [`Verdict::Execute`].
     Open,
     /// Carry it out, then [`Server::answer`] it.
     Execute,
@@ -34,9 +34,9 @@ pub struct Server {
     session: Option<(u32, u16)>,
     /// The id of the next request.
     expected: u16,
-    /// Answers to the last requests; the one of an id is at the id's place.
+    /// Answers to the last requests; the index of an answer is its id modulo the window.
     answers: [Answer; WINDOW],
-    /// How many of them are of this session.
+    /// The number of answers of this session.
     kept: usize,
 }
 
@@ -73,7 +73,7 @@ impl Server {
         if frame.version != VERSION {
             return Verdict::Refuse(Reason::VERSION);
         }
-        // A client that draws no number begins with the same one again, and another id.
+        // A client without random numbers repeats its session number, with another id.
         if let Ok(Request::Hello { session }) = Request::decode(frame)
             && self.session != Some((session, frame.id))
         {
@@ -111,7 +111,7 @@ impl Server {
         Ok(&answer.bytes[..answer.len])
     }
 
-    /// Says which request is waited for, and why; gives the length.
+    /// Writes a Nak with the id of the expected request and the reason; returns its length.
     pub fn nak(&self, reason: Reason, out: &mut [u8; FRAME_MAX]) -> usize {
         Response::Nak { reason }
             .encode(self.expected, out)
@@ -156,7 +156,7 @@ mod tests {
             server.accept(&frame(0, PING, b"")),
             Verdict::Refuse(Reason::NO_SESSION)
         );
-        // A hello that cannot be read opens nothing.
+        // A malformed hello opens no session.
         assert_eq!(
             server.accept(&frame(0, HELLO, b"")),
             Verdict::Refuse(Reason::NO_SESSION)

@@ -103,7 +103,7 @@ pub fn show<P: Port>(link: &mut Link<P>, command: &str, out: &mut Output<'_>) ->
         out.line(format_args!("{line}"))
     })?;
     match command.as_str() {
-        // What there was none of is told.
+        // The status reports an empty result.
         "diff" => out.say(format_args!("{}", status.text)),
         _ => Ok(()),
     }
@@ -138,7 +138,7 @@ pub fn execute<P: Port>(
     out: &mut Output<'_>,
 ) -> Result<(), Error> {
     let status = ask(link, command, Effect::Changes, out, &mut |out, line| {
-        // None of these commands has data; what a newer agent says is not lost.
+        // None of these commands has data; print the data that a newer agent may send.
         out.warn(line);
         Ok(())
     })?;

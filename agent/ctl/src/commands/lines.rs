@@ -14,7 +14,7 @@ use super::file::{Interruptible, stdin};
 use crate::error::Error;
 use crate::interrupt::{self, NOTICE};
 
-/// What came instead of a line, or as one.
+/// A line of input, or the event that ended the wait for one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Typed {
     /// A line, without its end.
@@ -67,7 +67,7 @@ impl Lines {
     }
 }
 
-/// Bytes of a line that are read; the console takes far fewer, and says so.
+/// Most bytes of a line that are read; the console refuses far shorter lines as too long.
 const PIPED_MAX: u64 = 64 * 1024;
 
 /// The next line of a pipe, or the first part of one that is too long.

@@ -156,7 +156,7 @@ mod tests {
         let mut seen = Seen::default();
         seen.change(7);
         assert!(!seen.silence(7));
-        // It may be on its way still.
+        // The event may still be in flight.
         assert!(!seen.silence(8));
         assert!(seen.silence(8));
         assert!(!seen.silence(8));

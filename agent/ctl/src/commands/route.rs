@@ -28,7 +28,7 @@ static ROUTE: Syntax = Syntax {
     flags: &[],
     abbreviations: false,
 };
-/// What selects routes.
+/// The filter of a list of routes.
 pub static FILTER: Syntax = Syntax {
     flags: &[
         flag("longer", "with all longer prefixes inside of this one"),
@@ -124,7 +124,7 @@ pub fn routes(
         .collect()
 }
 
-/// Everything that a route has, with the defaults left out.
+/// The parts of a route; parts with default values are left out.
 pub fn whole(route: &Route<DeviceName>) -> Spec<DeviceName> {
     let Path {
         kind,

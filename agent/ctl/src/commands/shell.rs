@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! `shell`: the agent's console over frames. What is typed is one line of text for the
-//! agent: tabs separate words, and no other control character is sent.
+//! `shell`: the agent's console over frames. The program sends each typed line as text: tabs
+//! separate words; no other control character is sent.
 
 use std::io::Write;
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The agent's log: the last lines, in memory. It never goes to the console,
-//! where people and programs talk; the command `log` shows it.
+//! The agent's log: its last lines, in memory. The agent never writes its log to the serial
+//! line, which carries the dialogue with people and programs; the command `log` shows it.
 
 use std::io::{self, Write};
 use std::sync::{Mutex, PoisonError};
@@ -27,11 +27,11 @@ static RING: Mutex<Ring> = Mutex::new(Ring {
     first: 0,
 });
 
-/// Sends what is logged to the ring. `NL31_LOG` in the environment chooses the
-/// level, as `RUST_LOG` does elsewhere.
+/// Directs the `log` crate's records to the ring. The environment variable `NL31_LOG` sets the
+/// level; its syntax is that of `RUST_LOG`.
 pub fn init() {
     let environment = env_logger::Env::default().filter_or("NL31_LOG", "info");
-    // A second call, which only tests make, changes nothing.
+    // Only tests call this twice; the second call has no effect.
     let _ = env_logger::Builder::from_env(environment)
         .format(|line, record| {
             let uptime = clock_gettime(ClockId::CLOCK_BOOTTIME)?;
@@ -47,7 +47,7 @@ pub fn init() {
         .try_init();
 }
 
-/// The first line from number `from` on that is still there, and its number.
+/// The first line with number `from` or higher that the ring still has, and its number.
 pub fn line(from: u64) -> Option<(u64, LogLine)> {
     let ring = RING.lock().unwrap_or_else(PoisonError::into_inner);
     let number = from.max(ring.first);

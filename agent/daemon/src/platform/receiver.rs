@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The thread that hears the kernel.
+//! The thread that receives the kernel's messages.
 //!
-//! It owns both sockets' receiving sides: one for answers, which the main thread
-//! asks for, and one for events, which come by themselves, so that a burst of
-//! events never costs an answer. What it hears goes to the main thread through two
-//! queues of fixed size, each with an eventfd that wakes it.
+//! The thread receives from two sockets: one for answers to the main thread's requests, one
+//! for events. A burst of events therefore never drops an answer. The thread passes messages
+//! to the main thread through two queues of fixed size; an eventfd of each queue wakes the
+//! main thread.
 //!
-//! - Answers: when the queue is full the thread stops reading that socket. The
-//!   kernel makes a dump only as fast as it is read, and no more than one request
-//!   is open besides, so nothing is lost.
-//! - Events: the kernel does not wait, so when the queue is full, or the kernel
-//!   itself had to drop some (`ENOBUFS`), that is marked, and the main thread reads
-//!   what it missed.
+//! - Answers: while the queue is full, the thread does not read the socket. The kernel
+//!   generates a dump only as fast as the socket is read, and at most one other request is
+//!   unanswered, so no answer is lost.
+//! - Events: the kernel does not wait for the reader. If the queue is full, or the kernel
+//!   dropped events (`ENOBUFS`), the thread sets a flag, and the main thread reads the
+//!   table's generation.
 
 use std::io;
 use std::os::fd::AsFd;
@@ -26,14 +26,14 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use nl31_netlink::{Connection, Inbox, Message, ReceiveError, Socket, Transport, rtnetlink};
 
-/// Answers on their way; a few datagrams of a dump.
+/// Capacity of the queue of answers; a few datagrams of a dump.
 const ANSWERS: usize = 64;
-/// Events on their way.
+/// Capacity of the queue of events.
 const EVENTS: usize = 256;
 
 type Answer = Result<Message, ReceiveError>;
 
-/// A queue of fixed size, and what wakes the one who takes.
+/// A queue of fixed size, and the eventfd that wakes its reader.
 struct Queue<T, const N: usize> {
     items: Mutex<Deque<T, N>>,
     ready: EventFd,
@@ -52,37 +52,36 @@ impl<T, const N: usize> Queue<T, N> {
         self.items.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds an item without waking the taker; gives the item back when the queue is full.
+    /// Adds an item without waking the reader; returns the item if the queue is full.
     fn put(&self, item: T) -> Result<(), T> {
         self.items().push_back(item)
     }
 }
 
 struct Shared {
-    /// Requests are sent here.
+    /// The main thread sends requests through this socket.
     requests: Socket,
     events: Socket,
     answers_queue: Queue<Answer, ANSWERS>,
     events_queue: Queue<Message, EVENTS>,
-    /// Wakes the thread: there is room for answers again, it is to end, or to show that
-    /// it is alive.
+    /// Wakes the thread: the queue of answers has room again, the thread is to end, or to
+    /// count a heartbeat.
     room: EventFd,
-    /// The thread waits for that room.
+    /// The thread waits for room in the queue of answers.
     stalled: AtomicBool,
-    /// Events were lost since the main thread last asked.
+    /// Events were lost since the main thread last called [`Events::lost`].
     lost: AtomicBool,
-    /// The main thread wants no more.
+    /// The main thread has dropped the [`Receiver`]; the thread is to end.
     closing: AtomicBool,
-    /// The sockets failed; nothing more will come.
+    /// A socket failed; the thread has ended.
     failed: AtomicBool,
     /// Rounds of the thread.
     heartbeat: AtomicU32,
 }
 
 impl Shared {
-    /// The next answer. The thread is woken when it has room for many: a dump has
-    /// millions of answers, and to change to the other thread for each takes longer than
-    /// all the rest.
+    /// The next answer. Wakes the thread only once the queue is empty: a dump has millions
+    /// of answers, and a thread switch for each answer would take longer than all other work.
     fn take_answer(&self) -> Option<Answer> {
         let mut items = self.answers_queue.items();
         let answer = items.pop_front();
@@ -99,7 +98,7 @@ fn eventfd() -> io::Result<EventFd> {
     )?)
 }
 
-/// The main thread's end: sends requests, and takes answers and events.
+/// The main thread's end: sends requests and takes answers.
 pub struct Receiver {
     shared: Arc<Shared>,
 }
@@ -168,10 +167,10 @@ impl Transport for Receiver {
             if let Some(answer) = shared.take_answer() {
                 return answer.map(Some);
             }
-            // There was nothing: what comes after this sets it again.
+            // The queue is empty; the thread sets the eventfd again with the next answer.
             shared.answers_queue.ready.reset();
             if let Some(answer) = shared.take_answer() {
-                // There may be more.
+                // The queue may have further answers.
                 shared.answers_queue.ready.wake();
                 return answer.map(Some);
             }
@@ -195,18 +194,18 @@ impl Transport for Receiver {
     }
 }
 
-/// Takes the events.
+/// The main thread's end of the queue of events.
 pub struct Events {
     shared: Arc<Shared>,
 }
 
 impl Events {
-    /// Becomes readable when there may be something to take.
+    /// Becomes readable when the queue may have events.
     pub fn ready(&self) -> &EventFd {
         &self.shared.events_queue.ready
     }
 
-    /// Becomes readable when there may be an answer.
+    /// Becomes readable when the queue may have answers.
     pub fn answers_ready(&self) -> &EventFd {
         &self.shared.answers_queue.ready
     }
@@ -216,12 +215,12 @@ impl Events {
         self.shared.events_queue.items().pop_front()
     }
 
-    /// Whether events were lost since this was last asked.
+    /// Whether events were lost since the last call.
     pub fn lost(&self) -> bool {
         self.shared.lost.swap(false, Ordering::AcqRel)
     }
 
-    /// Whether nothing more will come.
+    /// Whether the thread has ended, so that no further message arrives.
     pub fn failed(&self) -> bool {
         self.shared.failed.load(Ordering::Acquire)
     }
@@ -231,17 +230,18 @@ impl Events {
         self.shared.heartbeat.load(Ordering::Relaxed)
     }
 
-    /// Has the thread make a round, if it still can.
+    /// Wakes the thread, so that it counts a heartbeat unless it hangs.
     pub fn wake(&self) {
         self.shared.room.wake();
     }
 
-    /// There are events left to take.
+    /// Makes [`Events::ready`] readable: the caller has left events in the queue.
     pub fn again(&self) {
         self.shared.events_queue.ready.wake();
     }
 
-    /// To be called before events are taken after a wake-up.
+    /// Makes [`Events::ready`] unreadable. Call it before [`Events::take`]: later events set
+    /// it again.
     pub fn reset(&self) {
         self.shared.events_queue.ready.reset();
     }
@@ -254,26 +254,26 @@ trait Wake {
 
 impl Wake for EventFd {
     fn wake(&self) {
-        // Fails only when it counts 2^64-1 wake-ups already.
+        // Fails only if the counter is 2^64-1 already; then the reader wakes anyway.
         let _ = self.write(1);
     }
 
     fn reset(&self) {
-        // Fails only when there was no wake-up.
+        // Fails only if the counter is 0 already.
         let _ = self.read();
     }
 }
 
-/// The thread.
+/// The loop of the thread.
 fn receive(shared: &Shared) -> io::Result<()> {
     let mut answers = Inbox::default();
     let mut events = Inbox::default();
-    // An answer that found no room.
+    // An answer for which the queue had no room.
     let mut waiting: Option<Answer> = None;
     while !shared.closing.load(Ordering::Acquire) {
         shared.heartbeat.fetch_add(1, Ordering::Relaxed);
-        // Events first: the kernel sends that of a change before its answer, and
-        // so it shall be known here.
+        // Events first: the kernel sends the event of a change before its answer; the main
+        // thread must see them in this order.
         drain_events(shared, &mut events)?;
         hand_over(shared, &mut answers, &mut waiting);
 
@@ -315,7 +315,7 @@ fn hand_over(shared: &Shared, answers: &mut Inbox, waiting: &mut Option<Answer>)
         some = true;
         if let Err(answer) = shared.answers_queue.put(answer) {
             shared.stalled.store(true, Ordering::Release);
-            // The main thread may have made room before it could see that.
+            // The main thread may have emptied the queue before it could see `stalled`.
             match shared.answers_queue.put(answer) {
                 Ok(()) => shared.stalled.store(false, Ordering::Release),
                 Err(answer) => {
@@ -330,8 +330,8 @@ fn hand_over(shared: &Shared, answers: &mut Inbox, waiting: &mut Option<Answer>)
     }
 }
 
-/// Moves the events that are there into the queue. Ends although more may come:
-/// a flood of them must not keep answers waiting.
+/// Moves received events into the queue. Stops after a number of datagrams: a flood of events
+/// must not delay answers.
 fn drain_events(shared: &Shared, events: &mut Inbox) -> io::Result<()> {
     for _ in 0..EVENTS {
         match events.fill(&shared.events) {
@@ -348,7 +348,7 @@ fn drain_events(shared: &Shared, events: &mut Inbox) -> io::Result<()> {
 fn take_events(shared: &Shared, events: &mut Inbox) {
     loop {
         match events.take() {
-            // Anything else is no event: those have sequence number 0.
+            // Not an event: events have sequence number 0.
             Ok(Some(message)) if message.header.seq != 0 => {}
             Ok(Some(message)) => match shared.events_queue.put(message) {
                 Ok(()) => shared.events_queue.ready.wake(),

@@ -79,7 +79,7 @@ pub(super) struct Encoder {
     undo: heapless::Vec<(u16, Bit), MODELLED_MAX>,
 }
 
-/// Where an item began.
+/// State of the coder at the start of an item.
 pub(super) struct Mark {
     low: u32,
     high: u32,
@@ -113,7 +113,7 @@ impl Encoder {
         }
     }
 
-    /// Ends an item. Takes it back with all that it did to the models if it does not fit.
+    /// Ends an item. If the item does not fit, restores the state before it, models included.
     pub(super) fn end(&mut self, mark: &Mark, models: &mut [Bit]) -> Result<(), Full> {
         // One byte is kept for the end of the frame.
         if !self.overflow && self.bytes.len() < ITEMS_BYTES {
@@ -202,12 +202,12 @@ impl<'a> Decoder<'a> {
         self.at.min(self.bytes.len())
     }
 
-    /// Whether more was read than the bytes can say.
+    /// Whether more was decoded than the bytes contain.
     pub(super) fn is_short(&self) -> bool {
         self.at > self.bytes.len() + NUMBER
     }
 
-    /// Whether bytes are left that were not read.
+    /// Whether bytes are left undecoded.
     pub(super) fn has_more(&self) -> bool {
         self.at < self.bytes.len()
     }

@@ -75,7 +75,7 @@ fn class(family: Family, len: u8) -> usize {
     usize::from(class).min(CLASSES - 1)
 }
 
-/// What both ends remember of the items before, but for their paths.
+/// The state that both ends keep of previous items, apart from their paths.
 #[derive(Clone, Debug)]
 pub(super) struct Model {
     pub(super) bits: [Bit; MODELS],

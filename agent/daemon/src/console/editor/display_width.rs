@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! How many columns of a terminal text takes. An approximation of what most of them do
-//! (Unicode's annex 11): names and greetings may be in any script, and a cursor that is
-//! moved wrongly garbles the row.
+//! How many columns of a terminal a text occupies, as most terminals compute it (Unicode's
+//! annex 11): names and greetings may be in any script, and a wrong cursor position garbles
+//! the row.
 
-/// The second column of a character that takes two.
+/// Stands for the second column of a wide character.
 pub const SECOND: char = '\0';
 
-/// Characters that take two columns.
+/// Characters that occupy two columns.
 static WIDE: [(u32, u32); 13] = [
     (0x1100, 0x115f),
     (0x2e80, 0x303e),
@@ -23,7 +23,7 @@ static WIDE: [(u32, u32); 13] = [
     (0x20000, 0x3fffd),
 ];
 
-/// Characters that take none, or steer the direction of those around them.
+/// Characters that occupy no column, or change the direction of the characters around them.
 static NONE: [(u32, u32); 11] = [
     (0x00ad, 0x00ad),
     (0x0300, 0x036f),
@@ -45,13 +45,13 @@ fn among(c: char, ranges: &[(u32, u32)]) -> bool {
         .any(|&(first, last)| (first..=last).contains(&c))
 }
 
-/// Whether a character takes two columns.
+/// Whether a character occupies two columns.
 pub fn is_wide(c: char) -> bool {
     among(c, &WIDE)
 }
 
-/// What is shown for a text, column by column. What has no column of its own is shown as
-/// `?`, so that it is there to be deleted.
+/// The character in each column of a text. A character without a column is shown as `?`, so
+/// that the user can see and delete it.
 pub fn cells(text: &str) -> impl Iterator<Item = char> {
     text.chars().flat_map(|c| {
         let shown = if among(c, &NONE) { '?' } else { c };
@@ -60,7 +60,7 @@ pub fn cells(text: &str) -> impl Iterator<Item = char> {
     })
 }
 
-/// How many columns a text takes.
+/// How many columns a text occupies.
 pub fn columns(text: &str) -> usize {
     cells(text).count()
 }

@@ -13,7 +13,7 @@ pub struct History {
 }
 
 impl History {
-    /// Adds a line; the oldest one makes room for it.
+    /// Adds a line; drops the oldest line if the history is full.
     pub fn add(&mut self, line: &Line) {
         if line.trim().is_empty() || self.lines.back() == Some(line) {
             return;
@@ -29,7 +29,7 @@ impl History {
         self.lines.iter().rev().nth(index)
     }
 
-    /// The newest line from `index` on that has `text` in it.
+    /// The newest line that contains `text`, from `index` to older lines.
     pub fn find(&self, text: &str, index: usize) -> Option<usize> {
         let text = text.as_bytes();
         let found = |line: &Line| {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Keys from the bytes of a terminal.
 //!
-//! Understands UTF-8 and the escape sequences that terminals send for keys. All
-//! else that begins with ESC is swallowed to its end (ECMA-48, section 5), so
-//! that a terminal's reports and pasted colours never become text.
+//! Decodes UTF-8 and the escape sequences that terminals send for keys. Every other escape
+//! sequence is dropped to its end (ECMA-48, section 5), so that a terminal's reports and
+//! pasted colours never become text.
 
 /// A key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,13 +38,13 @@ pub enum Key {
     Home,
     /// End
     End,
-    /// Bytes that are no UTF-8
+    /// Bytes that are not UTF-8
     Invalid,
 }
 
-/// A sequence that is longer than this is no key; nothing of it is kept anyway.
+/// Longest escape sequence in bytes; a longer one is not a key.
 const SEQUENCE_MAX: usize = 64;
-/// The same for the strings that carry titles, clipboards and answers.
+/// Longest control string (title, clipboard, answer of the terminal) in bytes.
 const STRING_MAX: usize = 4096;
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -53,7 +53,7 @@ enum State {
     Ground,
     /// Behind ESC
     Escape,
-    /// Behind ESC `[`: the first number, whether there was another, and how long
+    /// Behind ESC `[`: the first number, whether a second one follows, and the length so far
     Csi {
         number: u16,
         second: u16,
@@ -64,7 +64,7 @@ enum State {
     Ss3,
     /// Behind ESC and a byte from space to `/`: one more byte follows
     Intermediate,
-    /// In a key or a mouse report whose length is fixed: so many bytes follow
+    /// In a key or a mouse report of fixed length: the number of bytes that follow
     Fixed(u8),
     /// In a string that ends with BEL or ESC `\`
     String { escape: bool, len: usize },
@@ -74,12 +74,12 @@ enum State {
 #[derive(Debug, Default)]
 pub struct KeyDecoder {
     state: State,
-    /// Bytes of a character that is not complete.
+    /// Bytes of an incomplete character.
     utf8: heapless::Vec<u8, 4>,
 }
 
 impl KeyDecoder {
-    /// Takes the next byte; gives the key that it completes.
+    /// Takes the next byte; returns the key that the byte completes.
     pub fn byte(&mut self, byte: u8) -> Option<Key> {
         match self.state {
             State::Ground => self.ground(byte),
@@ -103,7 +103,7 @@ impl KeyDecoder {
                 self.state = State::Ground;
                 if byte < 0x20 { self.byte(byte) } else { None }
             }
-            // A control byte is none of it.
+            // A control byte ends the sequence: it is not part of one.
             State::Fixed(_) if byte < 0x20 => {
                 self.state = State::Ground;
                 self.byte(byte)
@@ -117,7 +117,7 @@ impl KeyDecoder {
             }
             State::String { escape, len } => {
                 let ended = byte == 0x07 || (escape && byte == b'\\');
-                // A line's end inside means that it was no such string.
+                // An end of a line shows that the bytes before were not a control string.
                 let broken = matches!(byte, b'\r' | b'\n' | 0x03) || len >= STRING_MAX;
                 self.state = if ended || broken {
                     State::Ground
@@ -137,7 +137,7 @@ impl KeyDecoder {
             return self.multibyte(byte);
         }
         match byte {
-            // CR LF has become CR before it comes here.
+            // The caller has reduced CR LF to CR.
             b'\r' | b'\n' => Some(Key::Enter),
             b'\t' => Some(Key::Tab),
             0x08 | 0x7f => Some(Key::Backspace),
@@ -153,7 +153,8 @@ impl KeyDecoder {
 
     fn multibyte(&mut self, byte: u8) -> Option<Key> {
         if !self.utf8.is_empty() && byte & 0xc0 != 0x80 {
-            // A new character where one was to go on; the byte stands for itself.
+            // Not a continuation byte: the incomplete character is dropped; the byte counts
+            // by itself.
             self.utf8.clear();
             let key = self.ground(byte);
             return key.or(Some(Key::Invalid));
@@ -161,10 +162,10 @@ impl KeyDecoder {
         // At most 4 bytes: the fourth is either the last one or an error below.
         let _ = self.utf8.push(byte);
         let key = match std::str::from_utf8(&self.utf8) {
-            // A byte order mark is no key, and shows nothing.
+            // A byte order mark is not a key.
             Ok("\u{feff}") => None,
             Ok(text) => text.chars().next().map(|c| match c {
-                // C1 controls are not shown, whatever they do.
+                // C1 controls: a terminal might execute them.
                 c if c.is_control() => Key::Invalid,
                 c => Key::Char(c),
             }),
@@ -209,7 +210,7 @@ impl KeyDecoder {
             }
             0x7f | 0x08 => Some(Key::Alt('\x7f')),
             0x30..0x7f => Some(Key::Alt(char::from(byte))),
-            // Esc was a key of its own.
+            // The previous ESC was the Esc key.
             _ => self.byte(byte),
         }
     }
@@ -264,7 +265,7 @@ impl KeyDecoder {
                 };
             }
             _ => {
-                // A control byte or a part of a character ends it.
+                // A control byte or a byte above 0x7f ends the sequence.
                 self.state = State::Ground;
                 return self.byte(byte);
             }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A line of text with its cursor, and what was killed of it. Draws nothing.
+//! A line of text, its cursor, and the text that was killed last. Draws nothing.
 
 /// Longest line in bytes.
 pub const LINE_MAX: usize = 512;
@@ -13,7 +13,7 @@ pub struct LineBuffer {
     text: Line,
     /// Byte offset of the cursor.
     cursor: usize,
-    /// Something was typed that did not fit.
+    /// Typed text did not fit and was dropped.
     overflowed: bool,
     kill_buffer: Line,
 }
@@ -29,33 +29,33 @@ impl LineBuffer {
         &self.text[..self.cursor]
     }
 
-    /// Whether more was typed than fits, so that the line is not what was meant.
+    /// Whether typed text did not fit, so that the line is incomplete.
     pub fn overflowed(&self) -> bool {
         self.overflowed
     }
 
-    /// Empties the line; what was killed stays.
+    /// Empties the line; keeps the killed text.
     pub fn clear(&mut self) {
         self.text.clear();
         self.cursor = 0;
         self.overflowed = false;
     }
 
-    /// Takes another line, the cursor being at its end.
+    /// Replaces the line; moves the cursor to its end.
     pub fn set(&mut self, line: &Line) {
         self.text.clone_from(line);
         self.cursor = self.text.len();
         self.overflowed = false;
     }
 
-    /// Inserts what was typed at the cursor; says whether it fits.
+    /// Inserts typed text at the cursor; returns whether the text fits.
     pub fn insert(&mut self, text: &str) -> bool {
         let fits = self.insert_text(text);
         self.overflowed |= !fits;
         fits
     }
 
-    /// Inserts what was killed last; says whether it fits.
+    /// Inserts the killed text; returns whether it fits.
     pub fn yank(&mut self) -> bool {
         let killed = self.kill_buffer.clone();
         self.insert_text(&killed)
@@ -101,17 +101,17 @@ impl LineBuffer {
         self.cursor = self.word_end();
     }
 
-    /// Kills what is right of the cursor.
+    /// Kills the text right of the cursor.
     pub fn kill_to_end(&mut self) {
         self.kill(self.cursor, self.text.len());
     }
 
-    /// Kills what is left of the cursor.
+    /// Kills the text left of the cursor.
     pub fn kill_to_start(&mut self) {
         self.kill(0, self.cursor);
     }
 
-    /// Kills what stands between spaces left of the cursor.
+    /// Kills the text back to the previous space.
     pub fn kill_to_space(&mut self) {
         self.kill(self.space_before(), self.cursor);
     }
@@ -150,7 +150,7 @@ impl LineBuffer {
             _ => return false,
         };
         self.text.truncate(self.cursor);
-        // Both fit: that was just asked.
+        // The check above says that both fit.
         let _ = self.text.push_str(text);
         let _ = self.text.push_str(&tail);
         self.cursor += text.len();
@@ -162,14 +162,14 @@ impl LineBuffer {
         self.text.truncate(from);
         let _ = self.text.push_str(&tail);
         self.cursor = from;
-        // What was lost was a part of this.
+        // An empty line is complete: the dropped text belonged to the deleted text.
         self.overflowed &= !self.text.is_empty();
     }
 
     fn kill(&mut self, from: usize, to: usize) {
         if from < to {
             self.kill_buffer = Line::try_from(&self.text[from..to]).unwrap_or_default();
-            // It may miss its end.
+            // The end of the text may have been dropped.
             if self.overflowed {
                 self.kill_buffer.clear();
             }
@@ -199,7 +199,7 @@ impl LineBuffer {
         self.text.len() - right.trim_start_matches(in_word).len()
     }
 
-    /// Start of what stands between spaces left of the cursor.
+    /// Start of the text between the previous space and the cursor.
     fn space_before(&self) -> usize {
         self.left().trim_end().trim_end_matches(|c| c != ' ').len()
     }

@@ -7,16 +7,16 @@ use super::line_buffer::{Line, LineBuffer};
 use super::row::Row;
 use crate::platform::output::Output;
 
-/// What a key asks of the editor's owner.
+/// A request of a key to the editor's owner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Request {
     /// Enter: take [`Editor::line`], then call [`Editor::prompt`].
     Execute,
-    /// Tab: complete what is left of the cursor.
+    /// Tab: complete the word left of the cursor.
     Complete,
-    /// `?`: explain what may stand at the cursor, or insert it.
+    /// `?`: explain which words are possible at the cursor, or insert `?`.
     Help,
-    /// Ctrl-C: the line was given up and the cursor is on a new one.
+    /// Ctrl-C: the line was dropped; the cursor is on a new row.
     Cancel,
     /// Ctrl-D on an empty line.
     End,
@@ -24,9 +24,9 @@ pub enum Request {
 
 #[derive(Debug)]
 struct Search {
-    /// What is searched for.
+    /// The text to search for.
     text: heapless::String<64>,
-    /// Which line it was found in, see [`History::get`].
+    /// Index of the line that contains the text, see [`History::get`].
     found: Option<usize>,
 }
 
@@ -36,7 +36,7 @@ pub struct Editor {
     keys: KeyDecoder,
     buffer: LineBuffer,
     history: History,
-    /// The line of the history that is being shown, and what was typed before.
+    /// Index of the history's line that is shown, and the line that was typed before.
     recalled: Option<usize>,
     draft: Line,
     search: Option<Search>,
@@ -57,7 +57,7 @@ impl Editor {
         }
     }
 
-    /// Begins anew, nothing being drawn; the history stays.
+    /// Empties the line without drawing; keeps the history.
     pub fn restart(&mut self) {
         self.reset();
         self.keys = KeyDecoder::default();
@@ -65,19 +65,19 @@ impl Editor {
         self.row.forget();
     }
 
-    /// The same without the history, as the next user may be another person.
+    /// Empties the line and the history without drawing: the next user may be another person.
     pub fn forget(&mut self) {
         let width = self.width();
         *self = Self::new(self.prompt_text());
         self.set_width(width);
     }
 
-    /// Sets how many columns the terminal has; 0 if it does not say.
+    /// Sets the number of the terminal's columns; 0 if the terminal does not report it.
     pub fn set_width(&mut self, columns: usize) {
         self.row.set_width(columns);
     }
 
-    /// How many columns the terminal has, or is taken to have.
+    /// The number of the terminal's columns, or the assumed number.
     pub fn width(&self) -> usize {
         self.row.width()
     }
@@ -102,13 +102,12 @@ impl Editor {
         self.buffer.left()
     }
 
-    /// Whether more was typed than fits a line, so that the line is not what was
-    /// meant.
+    /// Whether typed text did not fit, so that the line is incomplete.
     pub fn overflowed(&self) -> bool {
         self.buffer.overflowed()
     }
 
-    /// Column at which a byte of the line is shown, if the whole line is.
+    /// Column at which a byte of the line is shown; `None` unless the whole line is shown.
     pub fn shown_at(&self, offset: usize) -> Option<usize> {
         self.row.shown_at(self.line(), offset)
     }
@@ -119,18 +118,18 @@ impl Editor {
         self.refresh(out);
     }
 
-    /// Draws the line anew, the cursor being at the start of an empty row.
+    /// Redraws the line; the cursor must be at the start of an empty row.
     pub fn redraw(&mut self, out: &mut Output) {
         self.row.forget();
         self.refresh(out);
     }
 
-    /// Wipes the row, so that something else can be printed there.
+    /// Clears the row for other output.
     pub fn erase(&mut self, out: &mut Output) {
         self.row.erase(out);
     }
 
-    /// Goes to the row below the line.
+    /// Moves the cursor to the row below the line.
     pub fn leave(&mut self, out: &mut Output) {
         out.raw(b"\r\n");
         self.row.forget();
@@ -141,15 +140,15 @@ impl Editor {
         self.history.add(self.buffer.text());
     }
 
-    /// Inserts text at the cursor; says whether it fits.
+    /// Inserts text at the cursor; returns whether the text fits.
     pub fn insert(&mut self, text: &str, out: &mut Output) -> bool {
         let full = self.buffer.overflowed();
         let fits = self.buffer.insert(text);
         if !fits && full {
-            // Nothing changes; a long paste would have the row computed for each byte.
+            // The line does not change: do not compute the row for each byte of a long paste.
             return false;
         }
-        // Once: a line that echoes sends a BEL back as a key.
+        // Once: a serial line that echoes returns a BEL as a key.
         if !fits {
             out.raw(b"\x07");
         }
@@ -175,7 +174,7 @@ impl Editor {
                 return None;
             }
             Key::Enter => {
-                // A row that is shown in part is of no use above the reply.
+                // Show the whole line above the reply, not the part around the cursor.
                 buffer.move_to_end();
                 self.refresh(out);
                 self.leave(out);
@@ -229,7 +228,7 @@ impl Editor {
         None
     }
 
-    /// A key during a search in the history; says whether it was part of it.
+    /// Handles a key during a search in the history; returns whether the search takes the key.
     fn search_key(&mut self, key: Key, out: &mut Output) -> bool {
         let Some(search) = &mut self.search else {
             return false;
@@ -259,7 +258,7 @@ impl Editor {
                 return true;
             }
             _ => {
-                // Any other key takes what was found, and acts on it.
+                // Any other key accepts the line found, and then acts on it.
                 let found = search.found.and_then(|found| self.history.get(found));
                 if let Some(found) = found {
                     self.buffer.set(found);
@@ -303,7 +302,7 @@ impl Editor {
         };
         if self.recalled.is_none() {
             self.draft.clone_from(self.buffer.text());
-            // Who leaves a line that misses its end comes back to none.
+            // An incomplete line is not kept: the user gets an empty line instead.
             if self.buffer.overflowed() {
                 self.draft.clear();
             }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The line editor: bytes of a terminal in, a line and its drawing out.
 //!
-//! It draws with printable characters, CR, backspace and BEL alone, and never
-//! asks the terminal anything, so it works on whatever hangs on a serial line.
+//! The editor draws only with printable characters, CR, backspace and BEL, and sends no query
+//! to the terminal, so it works on every terminal.
 
 pub mod display_width;
 mod history;

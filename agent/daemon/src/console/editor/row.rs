@@ -1,23 +1,22 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The row of the terminal that shows the line: what stands there, and how it is changed
-//! with as few bytes as it takes.
+//! The row of the terminal that shows the line: its content, and changes of it in as few bytes
+//! as possible.
 //!
-//! It draws with printable characters, CR, backspace and BEL alone, and never asks the
-//! terminal anything. A line longer than the terminal is wide is shown in part, around
-//! the cursor; `<` and `>` stand for what is hidden.
+//! Of a line wider than the terminal, the row shows the part around the cursor; `<` and `>`
+//! mark the hidden parts.
 
 use super::display_width::{SECOND, cells, columns, is_wide};
 use crate::platform::output::Output;
 
-/// What a terminal is taken for that does not say how wide it is.
+/// Assumed number of columns of a terminal that does not report it.
 const WIDTH_UNKNOWN: usize = 80;
 /// Widest row that is drawn.
 const WIDTH_MAX: usize = 240;
 /// Narrowest row that is drawn.
 pub(super) const WIDTH_MIN: usize = 20;
 
-/// Most bytes that one byte of input makes the editor write: a row that is drawn
-/// anew in characters of 4 bytes, and the way back of the cursor.
+/// Most bytes that the editor writes for one byte of input: it redraws a row of characters of
+/// 4 bytes, and moves the cursor back.
 pub const DRAWN_MAX: usize = WIDTH_MAX * 4 + 2 * WIDTH_MAX + 16;
 
 /// Longest prompt in bytes.
@@ -32,7 +31,7 @@ pub struct Row {
     width: usize,
     /// Columns of the line that are hidden to the left.
     hidden: usize,
-    /// What the terminal shows, column by column, and the column of its cursor.
+    /// The character in each column of the terminal's row, and the column of its cursor.
     shown: heapless::Vec<char, WIDTH_MAX>,
     column: usize,
 }
@@ -49,12 +48,12 @@ impl Row {
         }
     }
 
-    /// What stands before the line, if it is not longer than [`PROMPT_MAX`].
+    /// Sets the text before the line, unless it is longer than [`PROMPT_MAX`].
     pub fn set_prompt(&mut self, prompt: &str) {
         self.prompt = Prompt::try_from(prompt).unwrap_or_default();
     }
 
-    /// What stands before the line: a short one where a narrow terminal has no room.
+    /// The text before the line: a short prompt on a narrow terminal.
     pub fn prompt(&self) -> &str {
         match self.prompt.len() + WIDTH_MIN / 2 <= self.width {
             true => &self.prompt,
@@ -62,7 +61,7 @@ impl Row {
         }
     }
 
-    /// Sets how many columns the terminal has; 0 if it does not say.
+    /// Sets the number of the terminal's columns; 0 if the terminal does not report it.
     pub fn set_width(&mut self, columns: usize) {
         self.width = match columns {
             0 => WIDTH_UNKNOWN,
@@ -70,12 +69,12 @@ impl Row {
         };
     }
 
-    /// How many columns the terminal has, or is taken to have.
+    /// The number of the terminal's columns, or the assumed number.
     pub fn width(&self) -> usize {
         self.width
     }
 
-    /// Column at which a byte of the line is shown, if the whole line is.
+    /// Column at which a byte of the line is shown; `None` unless the whole line is shown.
     pub fn shown_at(&self, line: &str, offset: usize) -> Option<usize> {
         let all = self.prompt().len() + columns(line);
         (all < self.width).then(|| self.prompt().len() + columns(&line[..offset]))
@@ -86,19 +85,19 @@ impl Row {
         self.hidden = 0;
     }
 
-    /// The cursor is at the start of an empty row now.
+    /// Records that the cursor is at the start of an empty row.
     pub fn forget(&mut self) {
         self.shown.clear();
         self.column = 0;
     }
 
-    /// Wipes the row, so that something else can be printed there.
+    /// Clears the row for other output.
     pub fn erase(&mut self, out: &mut Output) {
         self.draw(&[], 0, out);
         out.raw(b"\r");
     }
 
-    /// Shows a search for `text` in the history, and what it found.
+    /// Shows a search for `text` in the history, and the line found.
     pub fn show_search(&mut self, text: &str, found: &str, out: &mut Output) {
         let mut row = heapless::Vec::<char, WIDTH_MAX>::new();
         let parts = ["(search) ", text, ": ", found];
@@ -119,7 +118,7 @@ impl Row {
         if length <= room {
             self.hidden = 0;
         } else if cursor < self.hidden + 2 || cursor + 2 > self.hidden + room {
-            // Half a row at a time, so that typing on does not draw it all each time.
+            // Scroll by half a row, so that not every further key redraws the row.
             self.hidden = cursor
                 .saturating_sub(room / 2)
                 .min(length + 1 - room.min(length));
@@ -143,12 +142,12 @@ impl Row {
         self.draw(&row, column, out);
     }
 
-    /// The last column stays free: writing there wraps on some terminals.
+    /// The last column stays empty: some terminals wrap after a character there.
     fn drawable(&self) -> usize {
         self.width - 1
     }
 
-    /// Changes what the terminal shows into `row` with as few bytes as it takes.
+    /// Changes the terminal's row to `row` in as few bytes as possible.
     fn draw(&mut self, row: &[char], cursor: usize, out: &mut Output) {
         let same = self
             .shown
@@ -184,14 +183,14 @@ impl Row {
     }
 }
 
-/// Writes what is shown in some columns.
+/// Writes the characters of some columns.
 fn write(cells: &[char], out: &mut Output) {
     for &c in cells.iter().filter(|&&c| c != SECOND) {
         out.raw(c.encode_utf8(&mut [0; 4]).as_bytes());
     }
 }
 
-/// Takes halves of characters out, which the ends of a row have cut.
+/// Removes halves of wide characters, which the ends of the row have cut.
 fn mend(row: &mut [char]) {
     for at in 0..row.len() {
         let whole = row.get(at + 1) == Some(&SECOND);
