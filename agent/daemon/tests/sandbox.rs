@@ -5,10 +5,10 @@
 #![allow(missing_docs)]
 
 use std::ffi::CString;
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Seek, SeekFrom, Write};
 use std::net::{IpAddr, Ipv6Addr};
-use std::os::unix::fs::chown;
+use std::os::unix::fs::{FileExt, OpenOptionsExt, chown};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
@@ -113,6 +113,14 @@ fn files_are_written_replaced_and_listed() {
         assert_eq!(fs::read_dir(folder).unwrap().count(), 2);
         assert_eq!(path.metadata().unwrap().len(), 3);
         fs::remove_file(&path).unwrap();
+        // `diff` sorts a config in a file without a name.
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).custom_flags(libc::O_TMPFILE);
+        let mut sorted = options.open(folder).unwrap();
+        sorted.write_all(b"routes").unwrap();
+        let mut part = [0; 3];
+        assert_eq!(sorted.read_at(&mut part, 2).unwrap(), 3);
+        assert_eq!(&part, b"ute");
     });
 }
 

@@ -71,7 +71,7 @@ static SYSCALLS: &[u16] = &short([
     // the loop
     libc::SYS_read, libc::SYS_write, libc::SYS_ppoll, libc::SYS_futex,
     libc::SYS_clock_gettime, libc::SYS_sendto, libc::SYS_recvfrom,
-    libc::SYS_readv, libc::SYS_writev, libc::SYS_pwrite64, libc::SYS_ioctl,
+    libc::SYS_readv, libc::SYS_writev, libc::SYS_pread64, libc::SYS_pwrite64, libc::SYS_ioctl,
     libc::SYS_close, libc::SYS_clock_nanosleep, libc::SYS_nanosleep,
     libc::SYS_sched_yield, libc::SYS_restart_syscall,
     // sockets
