@@ -312,11 +312,11 @@ fn replies(output: &Output) -> String {
 
 #[test]
 fn a_script_on_a_pipe_ends_with_its_verdict() {
-    let output = piped("script", &[], b"# codes\nhelp ping\n");
+    let output = piped("script", &[], b"# codes\nhelp exit\n");
     assert_eq!(output.status.code(), Some(0));
     assert_eq!(
         replies(&output),
-        "  ping\n  check that the kernel answers\nI200 help\n"
+        "  exit\n  lock the line if it has a PIN, or end the session\nI200 help\n"
     );
 
     let output = piped("failure", &[], b"nonsense\nhelp ping");
