@@ -72,6 +72,8 @@ pub enum GrammarErrorKind {
     NoHost,
     /// An IPv4 address where an IPv6 address is meant, or the reverse.
     OtherFamily,
+    /// A link-local address without a device.
+    NoLink,
     /// Not a number of echo requests.
     NoCount,
     /// Not a size of an echo request.
@@ -125,6 +127,9 @@ impl fmt::Display for GrammarErrorKind {
             Self::OtherFamily => {
                 f.write_str("expected an address of the same family as the destination")
             }
+            Self::NoLink => f.write_str(
+                "a link-local address needs its link: add dev and the name of the device",
+            ),
             Self::NoCount => write!(f, "expected a number of packets, from 1 to {PROBES_MAX}"),
             Self::NoProbeSize => write!(f, "expected bytes, from 0 to {PROBE_SIZE_MAX}"),
             Self::NoSize => write!(f, "expected a number from 0 to {TERMINAL_SIZE_MAX}"),

@@ -33,7 +33,7 @@ pub fn probe(
     optional: bool,
 ) -> Result<Option<Probe>, GrammarError> {
     let mut words = words(line, start);
-    let Some(word) = words.next() else {
+    let Some(first) = words.next() else {
         return match optional {
             true => Ok(None),
             false => Err(GrammarError::at_end(line, GrammarErrorKind::NoHost)),
@@ -44,7 +44,7 @@ pub fn probe(
         word.text.parse().map_err(|_| GrammarError::at(word, kind))
     };
     let mut probe = Probe {
-        destination: address(word)?,
+        destination: address(first)?,
         from: None,
         device: None,
         count: None,
@@ -84,7 +84,12 @@ pub fn probe(
             _ => probe.size = Some(number(PROBE_SIZE_MAX.into())? as u16),
         }
     }
-    Ok(Some(probe))
+    match probe.destination {
+        IpAddr::V6(address) if address.is_unicast_link_local() && probe.device.is_none() => {
+            Err(GrammarError::at(first, GrammarErrorKind::NoLink))
+        }
+        _ => Ok(Some(probe)),
+    }
 }
 
 #[cfg(test)]
@@ -115,6 +120,11 @@ mod tests {
                 "ping eth0",
                 5,
                 "expected an address like 192.0.2.1 or 2001:db8::1",
+            ),
+            (
+                "ping fe80::1 count 1",
+                5,
+                "a link-local address needs its link: add dev and the name of the device",
             ),
             ("ping ::1 x", 9, "expected from, dev, count or size"),
             ("ping ::1 count", 14, count),
