@@ -107,6 +107,19 @@ static void same_way_out_is_shared(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, RB_EMPTY_ROOT(&a->adjacencies.tree));
 }
 
+/* As a packet is received: bottom halves disabled, on the RCU read side. */
+static void read_begin(void)
+{
+	local_bh_disable();
+	rcu_read_lock();
+}
+
+static void read_end(void)
+{
+	rcu_read_unlock();
+	local_bh_enable();
+}
+
 static void dst_leads_to_its_gateway(struct kunit *test)
 {
 	struct adjacency_test *a = test->priv;
@@ -116,14 +129,14 @@ static void dst_leads_to_its_gateway(struct kunit *test)
 	put_gateway(a, 1, 4);
 	adjacency = get(a);
 	KUNIT_EXPECT_TRUE(test, list_empty(&a->adjacencies.active));
-	rcu_read_lock_bh();
+	read_begin();
 	dst = nl31_adjacency_dst(adjacency, NL31_IPV4);
 	KUNIT_ASSERT_NOT_NULL(test, dst);
 	KUNIT_EXPECT_PTR_EQ(test, dst, nl31_adjacency_dst(adjacency, NL31_IPV4));
 	KUNIT_EXPECT_PTR_EQ(test, dst->dev, a->dev);
 	KUNIT_EXPECT_TRUE(test, dst->input == nl31_forward4);
 	KUNIT_EXPECT_EQ(test, ((struct rtable *)dst)->rt_gw4, htonl(0xc6336401));
-	rcu_read_unlock_bh();
+	read_end();
 	KUNIT_EXPECT_FALSE(test, list_empty(&a->adjacencies.active));
 	put(a, adjacency);
 	KUNIT_EXPECT_TRUE(test, list_empty(&a->adjacencies.active));
@@ -137,12 +150,12 @@ static void dsts_go_with_their_device(struct kunit *test)
 	enum nl31_family family;
 	struct dst_entry *dst;
 
-	rcu_read_lock_bh();
+	read_begin();
 	for (family = 0; family < NL31_FAMILIES; family++) {
 		dst = nl31_adjacency_dst(adjacency, family);
 		KUNIT_EXPECT_NOT_NULL(test, dst);
 	}
-	rcu_read_unlock_bh();
+	read_end();
 	rtnl_lock();
 	dev_close(a->dev);
 	nl31_adjacencies_event(&a->adjacencies, a->dev, NETDEV_DOWN);
@@ -150,9 +163,9 @@ static void dsts_go_with_their_device(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, list_empty(&a->adjacencies.active));
 	capture_close(a->dev);
 	a->dev = NULL;
-	rcu_read_lock_bh();
+	read_begin();
 	KUNIT_EXPECT_NULL(test, nl31_adjacency_dst(adjacency, NL31_IPV4));
-	rcu_read_unlock_bh();
+	read_end();
 	put(a, adjacency);
 }
 
@@ -165,23 +178,23 @@ static void failure_ends_with_a_change(struct kunit *test)
 	rtnl_lock();
 	dev_close(a->dev);
 	rtnl_unlock();
-	rcu_read_lock_bh();
+	read_begin();
 	KUNIT_EXPECT_FALSE(test, nl31_adjacency_has_failed(adjacency, NL31_IPV4));
 	KUNIT_EXPECT_NULL(test, nl31_adjacency_dst(adjacency, NL31_IPV4));
 	KUNIT_EXPECT_TRUE(test, nl31_adjacency_has_failed(adjacency, NL31_IPV4));
 	KUNIT_EXPECT_FALSE(test, nl31_adjacency_has_failed(adjacency, NL31_IPV6));
-	rcu_read_unlock_bh();
+	read_end();
 	rtnl_lock();
 	KUNIT_EXPECT_EQ(test, 0, dev_open(a->dev, NULL));
 	rtnl_unlock();
-	rcu_read_lock_bh();
+	read_begin();
 	KUNIT_EXPECT_NULL(test, nl31_adjacency_dst(adjacency, NL31_IPV4));
-	rcu_read_unlock_bh();
+	read_end();
 	event(a, NETDEV_UP);
-	rcu_read_lock_bh();
+	read_begin();
 	KUNIT_EXPECT_FALSE(test, nl31_adjacency_has_failed(adjacency, NL31_IPV4));
 	KUNIT_EXPECT_NOT_NULL(test, nl31_adjacency_dst(adjacency, NL31_IPV4));
-	rcu_read_unlock_bh();
+	read_end();
 	put(a, adjacency);
 }
 
@@ -191,23 +204,23 @@ static void dst_goes_when_mtu_ends_ipv6(struct kunit *test)
 	struct adjacency_test *a = test->priv;
 	struct nl31_adjacency *adjacency = get(a);
 
-	rcu_read_lock_bh();
+	read_begin();
 	KUNIT_EXPECT_NOT_NULL(test, nl31_adjacency_dst(adjacency, NL31_IPV6));
-	rcu_read_unlock_bh();
+	read_end();
 	rtnl_lock();
 	KUNIT_EXPECT_EQ(test, 0, dev_set_mtu(a->dev, IPV6_MIN_MTU - 1));
 	nl31_adjacencies_event(&a->adjacencies, a->dev, NETDEV_CHANGEMTU);
 	rtnl_unlock();
-	rcu_read_lock_bh();
+	read_begin();
 	KUNIT_EXPECT_NULL(test, nl31_adjacency_dst(adjacency, NL31_IPV6));
-	rcu_read_unlock_bh();
+	read_end();
 	rtnl_lock();
 	KUNIT_EXPECT_EQ(test, 0, dev_set_mtu(a->dev, IPV6_MIN_MTU));
 	nl31_adjacencies_event(&a->adjacencies, a->dev, NETDEV_CHANGEMTU);
 	rtnl_unlock();
-	rcu_read_lock_bh();
+	read_begin();
 	KUNIT_EXPECT_NOT_NULL(test, nl31_adjacency_dst(adjacency, NL31_IPV6));
-	rcu_read_unlock_bh();
+	read_end();
 	put(a, adjacency);
 }
 
@@ -225,7 +238,7 @@ static void path_mtu_is_not_taken_for_all(struct kunit *test)
 	skb_reset_network_header(skb);
 	skb_put_zero(skb, sizeof(struct ipv6hdr));
 	skb->dev = a->dev;
-	rcu_read_lock_bh();
+	read_begin();
 	for (family = 0; family < NL31_FAMILIES; family++) {
 		dst = nl31_adjacency_dst(adjacency, family);
 		KUNIT_ASSERT_NOT_NULL(test, dst);
@@ -233,7 +246,7 @@ static void path_mtu_is_not_taken_for_all(struct kunit *test)
 		dst->ops->update_pmtu(dst, NULL, skb, IPV6_MIN_MTU, false);
 		KUNIT_EXPECT_EQ(test, dst_mtu(dst), ETH_DATA_LEN);
 	}
-	rcu_read_unlock_bh();
+	read_end();
 	kfree_skb(skb);
 	put(a, adjacency);
 }
@@ -257,19 +270,19 @@ static void route_that_leads_nowhere_is_an_error(struct kunit *test)
 	for (i = 0; i < ARRAY_SIZE(types); i++) {
 		a->key.type = types[i].type;
 		adjacency = get(a);
-		rcu_read_lock_bh();
+		read_begin();
 		dst = nl31_adjacency_dst(adjacency, NL31_IPV4);
 		KUNIT_ASSERT_NOT_NULL(test, dst);
 		KUNIT_EXPECT_EQ(test, dst->error, types[i].error);
 		KUNIT_EXPECT_TRUE(test, dst->input == nl31_reject4);
-		rcu_read_unlock_bh();
+		read_end();
 		put(a, adjacency);
 	}
-	rcu_read_lock_bh();
+	read_begin();
 	dst = nl31_adjacency_dst(&a->adjacencies.no_route, NL31_IPV4);
 	KUNIT_ASSERT_NOT_NULL(test, dst);
 	KUNIT_EXPECT_EQ(test, dst->error, -ENETUNREACH);
-	rcu_read_unlock_bh();
+	read_end();
 }
 
 static struct kunit_case adjacency_cases[] = {
