@@ -24,7 +24,7 @@
  * Among 16 busy processes on two processors the turn of this one takes 270 to 770 ms to come,
  * by chance. A change that waits for the senders waits in each try.
  */
-#define TRIES		3
+#define TRIES		5
 
 /* Most messages of the smallest kind in a datagram of the default send buffer. */
 #define MESSAGES	(200000 / NLMSG_HDRLEN)
@@ -228,13 +228,15 @@ static double beside(void (*sender)(int nr), int rtnl, unsigned index)
 	return longest;
 }
 
-static void try(const char *name, void (*sender)(int nr), double alone, int rtnl, unsigned index)
+/* Each try has its own comparison: the machine under the guest is not always as busy. */
+static void try(const char *name, void (*sender)(int nr), int rtnl, unsigned index)
 {
-	double longest;
+	double longest, alone;
 	int i;
 
 	testing = name;
 	for (i = 0; i < TRIES; i++) {
+		alone = beside(spin, rtnl, index);
 		longest = beside(sender, rtnl, index);
 		printf("# %s: figure longest_ms=%.1f longest_without_ms=%.1f\n", testing, longest,
 		       alone);
@@ -250,7 +252,6 @@ int main(void)
 {
 	struct rlimit files = { SOCKETS + 100, SOCKETS + 100 };
 	unsigned index;
-	double alone;
 	int rtnl;
 
 	set_up_system();
@@ -262,8 +263,7 @@ int main(void)
 		fail("no namespace: %s", strerror(errno));
 	rtnl = link_socket();
 	index = add_device(rtnl);
-	alone = beside(spin, rtnl, index);
-	try("nobody", nobody, alone, rtnl, index);
-	try("owner", owner, alone, rtnl, index);
+	try("nobody", nobody, rtnl, index);
+	try("owner", owner, rtnl, index);
 	finish(0);
 }
