@@ -135,6 +135,13 @@ impl<T: Transport> Console<T> {
                 format_args!("stopped; the table is unchanged"),
             );
         }
+        // Another session has committed since the load began. Its roll-back would put old routes
+        // into the new table.
+        if self.shared.left().is_some() {
+            loading.abort(client, &*self.devices);
+            self.is_unconfirmed();
+            return;
+        }
         match loading.step(client, &*self.devices) {
             Ok(None) => self.running = Running::Load(loading),
             Ok(Some(loaded)) => {

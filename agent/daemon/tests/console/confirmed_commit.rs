@@ -3,6 +3,8 @@
 
 use std::fs;
 
+use nl31_agent::candidate::confirmed_commit;
+
 use crate::session::{Session, script};
 
 #[test]
@@ -116,6 +118,30 @@ fn table_flush_is_refused_while_commit_unconfirmed() {
     assert_eq!(session.types("route flush 11.0.0.0/8\n"), "I200 flushed\n");
     session.types("rollback\n");
     assert_eq!(session.types("route flush all\n"), "I200 flushed\n");
+}
+
+#[test]
+fn load_is_refused_if_a_commit_waits_since_it_began() {
+    let mut session = Session::new(false);
+    let line = |i: u32| format!("10.{}.{}.0/24 dev eth0\n", i / 256, i % 256);
+    let config: String = (0..2000).map(line).collect();
+    fs::write(session.folder.config(), config).unwrap();
+    session.types("route add 99.0.0.0/8 dev eth0\n");
+    let before = session.table();
+    session.console.feed(b"load\n");
+    session.console.work();
+    session.console.work();
+    let deadline = confirmed_commit::now() + 60_000;
+    session.shared.unconfirmed.set(Some(deadline));
+    let refused = session.types("");
+    assert!(refused.starts_with("E423 a commit waits "), "{refused}");
+    assert_eq!(session.table(), before);
+    session.shared.unconfirmed.set(None);
+    assert!(
+        session
+            .types("load\n")
+            .starts_with("I200 loaded 2000 routes")
+    );
 }
 
 #[test]
