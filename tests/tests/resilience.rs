@@ -297,7 +297,7 @@ fn a_console_that_takes_nothing_keeps_no_events_from_programs() {
     guest
         .expect("what was lost", |screen| {
             let lost = |line: &String| {
-                line.contains("changes came too fast to be shown")
+                line.contains("changes arrived too fast to be shown")
                     || line.contains("the terminal took no output for")
             };
             screen.iter().any(lost).then_some(())
@@ -324,7 +324,7 @@ fn what_the_agent_did_not_hear_of_is_told_and_counted() {
     );
     guest
         .expect("what was lost", |screen| {
-            let lost = |line: &String| line.contains("changes came too fast to be shown");
+            let lost = |line: &String| line.contains("changes arrived too fast to be shown");
             screen.iter().any(lost).then_some(())
         })
         .expect("a notice");

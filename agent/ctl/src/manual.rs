@@ -24,7 +24,7 @@ monitor           a route with \"event\": \"added\", \"replaced\" or \"deleted\"
                   {\"event\": \"rolled-back\", \"prefixes\", \"lost\"}
 load, save        {\"loaded\"} and {\"saved\"}, a number of routes; `save -` the text
 apply, diff       a route with \"change\": \"-\" or \"+\" for each that goes or comes
-version           {\"nl31ctl\", \"agent\"}, and as far as they are known \"image\", \"host\",
+version           {\"nl31ctl\", \"agent\"}, and if known \"image\", \"host\",
                   \"boot\", \"module\", \"abi\"; all are texts
 log               {\"uptime\", \"level\", \"text\"} for each line; uptime in seconds
 confirm, rollback, reboot, factory-reset

@@ -92,22 +92,22 @@ pub(crate) const KEYWORDS: [Keyword; KINDS + 4] = [
     Keyword {
         word: PathKind::Unicast.word(),
         value: Value::None,
-        help: "send it on (what a route does unless told)",
+        help: "forward packets; the default",
     },
     Keyword {
         word: PathKind::Blackhole.word(),
         value: Value::None,
-        help: "drop it silently",
+        help: "drop packets silently",
     },
     Keyword {
         word: PathKind::Unreachable.word(),
         value: Value::None,
-        help: "drop it and answer: host unreachable",
+        help: "drop packets; answer: host unreachable",
     },
     Keyword {
         word: PathKind::Prohibit.word(),
         value: Value::None,
-        help: "drop it and answer: prohibited",
+        help: "drop packets; answer: prohibited",
     },
     Keyword {
         word: "via",
@@ -122,12 +122,12 @@ pub(crate) const KEYWORDS: [Keyword; KINDS + 4] = [
     Keyword {
         word: "metric",
         value: Value::Number,
-        help: "the lowest is in use; 0 unless told",
+        help: "the lowest metric is in use; default 0",
     },
     Keyword {
         word: "proto",
         value: Value::Protocol,
-        help: "who installed it",
+        help: "origin of the route",
     },
 ];
 

@@ -19,7 +19,7 @@ pub const ALL: [(u16, &str); 5] = [
         BAD_MESSAGE,
         "the body of a frame is not that of its kind of message",
     ),
-    (UNKNOWN_KIND, "the agent knows no such kind of request"),
+    (UNKNOWN_KIND, "the agent does not know this kind of request"),
     (NOT_OPEN, "no list, output or transaction is open"),
     (
         IN_TRANSACTION,

@@ -34,7 +34,7 @@ fn refused(code: u16, text: String) -> Error {
 pub fn line<P: Port>(link: &mut Link<P>, text: &str, out: &mut dyn Write) -> Result<Failed, Error> {
     if text.len() > LINE_MAX {
         let len = text.len();
-        let text = format!("the line has {len} bytes; at most {LINE_MAX} are taken");
+        let text = format!("the line has {len} bytes; the limit is {LINE_MAX}");
         return Err(refused(TOO_LONG, text));
     }
     let text = &text.replace('\t', " ");

@@ -37,7 +37,7 @@ fn a_console_over_frames_is_told_that_it_missed_events() {
     let said = String::from_utf8(said).unwrap();
     let shown = said.matches("10.0.0.0/8").count();
     assert!((1..2000).contains(&shown), "{shown}");
-    let lost = format!("* {} changes came too fast to be shown", 2000 - shown);
+    let lost = format!("* {} changes arrived too fast to be shown", 2000 - shown);
     assert!(said.contains(&lost), "{said}");
 }
 

@@ -81,7 +81,7 @@ fn settings_of_a_file_are_applied_with_its_routes() {
     printed(|out| console::execute(&mut link, "port del eth0", out)).unwrap();
     port.kernel().0.borrow_mut().refuses_forwarding = true;
     let error = load(&mut link, &mut routes(&file), Mode::Replace, &hidden).unwrap_err();
-    let told = "committed, but not: port eth0: out of memory";
+    let told = "committed, except: port eth0: out of memory";
     assert_eq!(error.code(), Some(209));
     assert!(error.to_string().contains(told), "{error}");
     assert_eq!(port.routes(), lines[1..]);

@@ -27,7 +27,7 @@ impl fmt::Display for Departure {
         let Self(device) = self;
         write!(
             f,
-            "device {device} has gone: its routes wait for it, see `route show dev {device}`"
+            "device {device} disappeared: its routes wait for it, see `route show dev {device}`"
         )
     }
 }
@@ -126,7 +126,8 @@ mod tests {
             let all = departures.take(client, &devices);
             all.map(|all| all.iter().map(ToString::to_string).collect::<Vec<_>>())
         };
-        let expected = ["device usb0 has gone: its routes wait for it, see `route show dev usb0`"];
+        let expected =
+            ["device usb0 disappeared: its routes wait for it, see `route show dev usb0`"];
         assert_eq!(told(&mut client).unwrap(), [""; 0], "all are there");
         devices.0.borrow_mut().truncate(1);
         client.transport().overrun = true;

@@ -82,6 +82,10 @@ mod tests {
         changes.begin(Some(0));
         assert_eq!(changes.hear(1), Some(0));
         changes.begin(None);
-        assert_eq!(changes.hear(7), Some(0), "nobody knows what was before it");
+        assert_eq!(
+            changes.hear(7),
+            Some(0),
+            "the changes before it are unknown"
+        );
     }
 }

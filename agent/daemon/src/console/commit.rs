@@ -345,7 +345,7 @@ impl<T: Transport> Console<T> {
                         let text = left.text();
                         self.status(
                             codes::PARTLY,
-                            format_args!("committed {edits}, but not: {text}"),
+                            format_args!("committed {edits}, except: {text}"),
                         );
                     }
                     _ if edits.0 == 0 => {

@@ -163,7 +163,7 @@ impl<T: Transport> Console<T> {
                     let left = loading.left().text();
                     log::error!("{path}: {left}");
                     let text =
-                        format_args!("loaded {routes}{settings} from {path}, but not: {left}");
+                        format_args!("loaded {routes}{settings} from {path}, except: {left}");
                     return self.status(codes::PARTLY, text);
                 }
                 self.done(
@@ -174,7 +174,7 @@ impl<T: Transport> Console<T> {
             Err(error) => {
                 if !loading.left().is_empty() {
                     let left = loading.left().text();
-                    self.data(format_args!("* not taken back: {left}"));
+                    self.data(format_args!("* not restored: {left}"));
                 }
                 self.config_failed(&error);
             }

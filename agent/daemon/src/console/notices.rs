@@ -79,7 +79,7 @@ impl<T: Transport> Console<T> {
         };
         if self.monitoring {
             self.notice(format_args!(
-                "{lost} {changes} came too fast to be shown; see `route show`"
+                "{lost} {changes} arrived too fast to be shown; see `route show`"
             ));
         }
     }

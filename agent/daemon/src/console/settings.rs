@@ -35,7 +35,7 @@ impl<T: Transport> Console<T> {
             Ok(left) if !left.is_empty() => {
                 let text = left.text();
                 log::error!("{text}");
-                self.status(codes::PARTLY, format_args!("made, but not: {text}"));
+                self.status(codes::PARTLY, format_args!("made, except: {text}"));
             }
             Ok(_) => self.setting_changed(&change),
             Err(error) => self.setting_failed(line, start, &error),
@@ -46,7 +46,7 @@ impl<T: Transport> Console<T> {
         match setting {
             Setting::Port(spec) if !made => {
                 let device = &spec.device;
-                self.status(codes::DONE, format_args!("{device} is no port any more"));
+                self.status(codes::DONE, format_args!("deleted port {device}"));
             }
             Setting::Address(address, device) if !made => {
                 let text = format_args!("{device} has no address {address} any more");

@@ -397,7 +397,7 @@ impl<H: Host> Program<H> {
                             let left = settings.finish(&mut client);
                             if !left.is_empty() {
                                 log::error!("commit: {}", left.text());
-                                let what = format_args!("committed, but not: {}", left.text());
+                                let what = format_args!("committed, except: {}", left.text());
                                 return Err(Refusal::new(codes::PARTLY.number, what));
                             }
                         }

@@ -34,7 +34,7 @@ fn lost_events_are_counted_from_table() {
     session.console.events_lost();
     assert_eq!(
         session.types(""),
-        "* 2 changes came too fast to be shown; see `route show`\n"
+        "* 2 changes arrived too fast to be shown; see `route show`\n"
     );
     assert!(session.types("stats\n").contains("\nevents-lost 2\n"));
 }
@@ -56,7 +56,7 @@ fn changes_between_two_clients_of_one_table_count_as_lost() {
     session.console.attach(again);
     assert_eq!(
         session.types(""),
-        "* 3 changes came too fast to be shown; see `route show`\n"
+        "* 3 changes arrived too fast to be shown; see `route show`\n"
     );
     // A module that was loaded again begins a table of its own.
     session.console.detach();
@@ -87,7 +87,7 @@ fn monitor_reports_gap_and_drops_late_event() {
     let late = session.kernel().event().unwrap();
     assert_eq!(
         session.hears(),
-        "* 1 change came too fast to be shown; see `route show`\n\
+        "* 1 change arrived too fast to be shown; see `route show`\n\
          * added 11.0.0.0/8 dev eth0\n"
     );
     session.console.event(&late);

@@ -18,7 +18,7 @@ fn ports_are_set_shown_and_ended() {
         eth0 forwarding on urpf strict received 0 forwarded 0 handed-up 0
         I200 1 port
         > port del eth0
-        I200 eth0 is no port any more
+        I200 deleted port eth0
         > port del eth0
         E404 port eth0: the device is no port
         ",

@@ -48,7 +48,7 @@ fn saved_ports_come_back_with_the_boot() {
         > save
         I200 saved 1 route and 1 setting
         > port del eth0
-        I200 eth0 is no port any more
+        I200 deleted port eth0
         > diff json
         {\"change\":\"-\",\"setting\":\"port set eth0 urpf strict\"}
         I200 1 difference from FILE
@@ -121,7 +121,7 @@ fn load_replaces_ports_and_a_mistake_changes_nothing() {
         port set usb0
         I200 2 settings; `route show` lists the routes
         > port del usb0
-        I200 usb0 is no port any more
+        I200 deleted port usb0
         ",
     );
     assert_eq!(ports(&mut session), ["eth0 true off"]);
@@ -248,7 +248,7 @@ fn forwarding_that_does_not_begin_is_told() {
         > port set eth0
         I200 edit 2
         > commit
-        W209 committed 2 edits, but not: port eth0: out of memory
+        W209 committed 2 edits, except: port eth0: out of memory
         ",
     );
     assert_eq!(ports(&mut session), ["eth0 false off"]);
@@ -260,7 +260,7 @@ fn forwarding_that_does_not_begin_is_told() {
     session.plays_with_file(
         "
         > load
-        W209 loaded 1 route and 1 setting from FILE, but not: port eth0: out of memory
+        W209 loaded 1 route and 1 setting from FILE, except: port eth0: out of memory
         ",
     );
 }

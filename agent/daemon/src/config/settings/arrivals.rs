@@ -32,10 +32,10 @@ impl fmt::Display for Arrival {
             device, settings, ..
         } = self;
         let s = if *settings == 1 { "" } else { "s" };
-        write!(f, "device {device} has come: {settings} setting{s} made")?;
+        write!(f, "device {device} appeared: {settings} setting{s} made")?;
         match self.left.is_empty() {
             true => Ok(()),
-            false => write!(f, ", but not {}", self.left.text()),
+            false => write!(f, ", except {}", self.left.text()),
         }
     }
 }
@@ -146,7 +146,7 @@ mod tests {
                 .push(("usb0".parse().unwrap(), index));
             let kernel = client.transport();
             kernel.devices.push(FakeDevice::new(index, "usb0"));
-            assert_eq!(told(&mut client), ["device usb0 has come: 3 settings made"]);
+            assert_eq!(told(&mut client), ["device usb0 appeared: 3 settings made"]);
             assert_eq!(told(&mut client), [""; 0], "they are made once");
             let ports = client.ports().unwrap();
             assert_eq!((ports.len(), ports[0].forwarding), (1, true));

@@ -152,7 +152,7 @@ impl fmt::Display for Left {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.is_empty() {
             true => Ok(()),
-            false => write!(f, "; not taken back: {}", self.0),
+            false => write!(f, "; not restored: {}", self.0),
         }
     }
 }
