@@ -4,9 +4,11 @@
 #include <linux/if_addr.h>
 #include <linux/net.h>
 #include <linux/rtnetlink.h>
+#include <net/addrconf.h>
 #include <net/dst.h>
 #include <net/net_namespace.h>
 #include <net/netlink.h>
+#include <net/sch_generic.h>
 
 #include "capture.h"
 
@@ -54,6 +56,15 @@ static void capture_setup(struct net_device *dev)
 	skb_queue_head_init(&capture->sent);
 }
 
+/* The device asks for no routers: that would be counted among what a test sends. */
+static void capture_silence(struct net_device *dev)
+{
+	struct inet6_dev *idev = __in6_dev_get(dev);
+
+	if (idev)
+		idev->cnf.rtr_solicits = 0;
+}
+
 /* A device of this name in @net, up; IPv4 and IPv6 run on it. */
 struct net_device *capture_open(struct kunit *test, struct net *net,
 				const char *name)
@@ -66,6 +77,7 @@ struct net_device *capture_open(struct kunit *test, struct net *net,
 	dev_net_set(dev, net);
 	rtnl_lock();
 	KUNIT_EXPECT_EQ(test, 0, register_netdevice(dev));
+	capture_silence(dev);
 	KUNIT_EXPECT_EQ(test, 0, dev_open(dev, NULL));
 	rtnl_unlock();
 	return dev;
@@ -76,6 +88,23 @@ void capture_close(struct net_device *dev)
 {
 	capture_flush(dev);
 	unregister_netdev(dev);
+}
+
+/*
+ * Pull the cable of the device, or put it back. Linux does the rest within a second by
+ * itself: it tells of the change, and stops or starts to send.
+ */
+void capture_carrier(struct net_device *dev, bool on)
+{
+	rtnl_lock();
+	if (on) {
+		netif_carrier_on(dev);
+		dev_activate(dev);
+	} else {
+		netif_carrier_off(dev);
+	}
+	netdev_state_change(dev);
+	rtnl_unlock();
 }
 
 /* The next packet that was sent, or NULL. */

@@ -13,6 +13,7 @@
 struct net_device *capture_open(struct kunit *test, struct net *net,
 				const char *name);
 void capture_close(struct net_device *dev);
+void capture_carrier(struct net_device *dev, bool on);
 struct sk_buff *capture_sent(struct net_device *dev);
 void capture_address(struct kunit *test, struct net_device *dev, int family,
 		     const void *address, u8 len);

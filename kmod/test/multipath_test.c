@@ -242,18 +242,6 @@ static void ways_of_flows(struct multipath_test *t, u8 *ways)
 						  packet4(t, flow));
 }
 
-static void set_carrier(struct net_device *dev, bool on)
-{
-	if (on)
-		netif_carrier_on(dev);
-	else
-		netif_carrier_off(dev);
-	rtnl_lock();
-	/* what is told within a second by itself */
-	netdev_state_change(dev);
-	rtnl_unlock();
-}
-
 static void first_path_takes_all_without_multipath(struct kunit *test)
 {
 	struct multipath_test *t = test->priv;
@@ -292,7 +280,7 @@ static void only_flows_of_a_lost_carrier_move(struct kunit *test)
 
 	ways_of_flows(t, t->before);
 	for (lost = 0; lost < PATHS; lost++) {
-		set_carrier(t->out[lost], false);
+		capture_carrier(t->out[lost], false);
 		ways_of_flows(t, t->after);
 		for (flow = 0; flow < FLOWS; flow++) {
 			KUNIT_EXPECT_LT(test, t->after[flow], PATHS);
@@ -301,7 +289,7 @@ static void only_flows_of_a_lost_carrier_move(struct kunit *test)
 				KUNIT_EXPECT_EQ(test, t->before[flow],
 						t->after[flow]);
 		}
-		set_carrier(t->out[lost], true);
+		capture_carrier(t->out[lost], true);
 		ways_of_flows(t, t->after);
 		KUNIT_EXPECT_EQ(test, 0, memcmp(t->before, t->after, FLOWS));
 	}

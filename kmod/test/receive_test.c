@@ -333,19 +333,6 @@ static void next_path_serves_when_a_device_goes_down(struct kunit *test)
 	expect_forwarded(r, r->out, 63);
 }
 
-/* The cable of a device is pulled, or put back. */
-static void carrier(struct net_device *dev, bool on)
-{
-	if (on)
-		netif_carrier_on(dev);
-	else
-		netif_carrier_off(dev);
-	rtnl_lock();
-	/* what is told within a second by itself */
-	netdev_state_change(dev);
-	rtnl_unlock();
-}
-
 /* One prefix has a path that names the device, the other one that has to find it. */
 static void next_path_serves_when_a_carrier_is_lost(struct kunit *test)
 {
@@ -360,7 +347,7 @@ static void next_path_serves_when_a_carrier_is_lost(struct kunit *test)
 	come_in(packet4(r, TO4(2), 64, PAYLOAD, 0));
 	expect_forwarded(r, r->out, 63);
 
-	carrier(r->out, false);
+	capture_carrier(r->out, false);
 	come_in(packet4(r, TO4(1), 64, PAYLOAD, 0));
 	expect_forwarded(r, r->other, 63);
 	come_in(packet6(r, 1, 64, PAYLOAD));
@@ -371,7 +358,7 @@ static void next_path_serves_when_a_carrier_is_lost(struct kunit *test)
 	expect_forwarded(r, r->other, 63);
 	expect_nothing(r, r->out);
 
-	carrier(r->out, true);
+	capture_carrier(r->out, true);
 	come_in(packet4(r, TO4(1), 64, PAYLOAD, 0));
 	expect_forwarded(r, r->out, 63);
 	come_in(packet6(r, 1, 64, PAYLOAD));
