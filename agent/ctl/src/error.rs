@@ -60,7 +60,7 @@ pub enum Error {
     #[error("the console answered E{0}")]
     Said(u16),
     /// The link failed while a change was in flight.
-    #[error("{0}; the agent may have made the last change")]
+    #[error("{0}; whether the last change was made is not known")]
     Unknown(#[source] Box<Error>),
     /// The agent speaks another version.
     #[error("the agent speaks version {0} of the protocol; this nl31ctl speaks {VERSION}")]

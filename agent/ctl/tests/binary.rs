@@ -651,7 +651,7 @@ fn a_lost_session_is_opened_again_for_what_was_not_carried_out() {
     // A line of the console may have been executed; the client cannot tell.
     let server = console_server(&line, 2);
     let unknown = ctl(&server, &["shell", "help"]);
-    check(&unknown, 7, "", "may have made the last change");
+    check(&unknown, 7, "", "is not known");
     // Without another session the error is that of the first one.
     let server = console_server(&line, 2);
     let lost = ctl(&server, &["--reconnect", "0", "route", "get", "192.0.2.1"]);
