@@ -10,6 +10,8 @@ use clap_complete::engine::ArgValueCompleter;
 use nl31_wire::limits::CONFIRM_MAX;
 
 use crate::completion;
+use crate::import::format::Format;
+use crate::import::next_hop::NextHop;
 use crate::manual;
 use crate::port::{self, Address};
 
@@ -143,6 +145,13 @@ pub enum Command {
               value_parser = clap::value_parser!(u32).range(1..=CONFIRM_MAX as i64))]
         confirm: Option<u32>,
     },
+    /// Read the routes that another program printed or saved, as a config or into the table.
+    ///
+    /// A file compressed by gzip or bzip2 is decompressed. What is not understood is listed on
+    /// standard error, with its line or byte and the reason, and left out. A file that ends
+    /// too early is refused, and so is one without a route.
+    #[command(after_long_help = IMPORT_HELP)]
+    Import(Import),
     /// Show how the table differs from the appliance's saved config.
     Diff,
     /// Keep what `apply --confirm` or the console's `commit confirmed` did, and save the
@@ -174,6 +183,48 @@ pub enum Command {
     /// Print shell completions or the manual page.
     #[command(subcommand, hide = true)]
     Generate(Generate),
+}
+
+/// What the formats give.
+const IMPORT_HELP: &str = "\
+Of MRT, one route of each prefix is taken. That is not always the one which BGP would choose:
+the shortest AS path wins, then the first --next-hop, then the first entry of the dump. Without
+--next-hop the routes of all peers are candidates, and their gateway is the next hop of the
+dump, which is of use only where the board is in the network of the collector.
+
+Of BIRD, the routes marked * are taken. Of FRR, a distance above 1 becomes the metric.
+
+Examples:
+  nl31ctl import --next-hop 64496=192.0.2.1 --output routes.conf rib.20251101.0000.bz2
+  ip -json route | nl31ctl import -
+  nl31ctl import --strict --replace /etc/frr/frr.conf";
+
+/// The arguments of `import`.
+#[derive(Args, Clone, Debug)]
+pub struct Import {
+    /// What is read; `-` is standard input.
+    pub file: PathBuf,
+    /// Its format, which is else recognised by its content.
+    #[arg(long, value_enum)]
+    pub format: Option<Format>,
+    /// Write a config that `load`, `apply` and the agent read; `-`, the default, is standard
+    /// output. The file is replaced at once, or not at all.
+    #[arg(long, value_name = "PATH")]
+    pub output: Option<PathBuf>,
+    /// Add the routes to the table, all or none of them.
+    #[arg(long, conflicts_with = "output")]
+    pub load: bool,
+    /// Replace the whole table by them, at once.
+    #[arg(long, conflicts_with_all = ["output", "load"])]
+    pub replace: bool,
+    /// Of MRT, take the routes of this peer alone, an address or an AS number, and send them by
+    /// this gateway; `fe80::1%eth0` names a device, too. Repeat it for further peers, and for
+    /// gateways of the other family.
+    #[arg(long, value_name = "PEER=ADDRESS")]
+    pub next_hop: Vec<NextHop>,
+    /// Fail with status 1 and take nothing, if something is not understood.
+    #[arg(long)]
+    pub strict: bool,
 }
 
 /// The commands of `route`.

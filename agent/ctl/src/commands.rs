@@ -5,6 +5,7 @@
 pub mod apply;
 pub mod console;
 pub mod file;
+pub mod import;
 pub mod info;
 pub mod lines;
 

@@ -10,7 +10,7 @@ use nl31_wire::limits::VERSION;
 /// Exit statuses, as the manual lists them. 2 is clap's, for arguments that are wrong.
 pub const STATUSES: &str = "\
 0  done
-1  the agent or the kernel refused the request
+1  the agent or the kernel refused the request, or --strict a file
 2  the arguments are wrong
 3  there is no such route or device
 4  the route exists already
@@ -80,6 +80,12 @@ pub enum Error {
     /// The agent refused a line of a file: file, line from 1, code, reason.
     #[error("{path}:{1}: {3}", path = .0.display())]
     RefusedLine(PathBuf, usize, u16, String),
+    /// A file cannot be read any further: file, offset of a byte, decompressed, reason.
+    #[error("{path}: byte {1}: {2}", path = .0.display())]
+    Offset(PathBuf, u64, String),
+    /// So many places of a file are not understood, which `--strict` refuses.
+    #[error("{path}: {1} not understood; --strict takes nothing of such a file", path = .0.display())]
+    NotUnderstood(PathBuf, String),
     /// A line of a file is wrong: file, line and column from 1, reason.
     #[error("{path}:{1}:{2}: {3}", path = .0.display())]
     Line(PathBuf, usize, usize, String),
@@ -166,10 +172,10 @@ impl Error {
                 409 => 4,
                 _ => 1,
             },
-            Self::Version(_) | Self::Unexpected => 1,
+            Self::Version(_) | Self::Unexpected | Self::NotUnderstood(..) => 1,
             Self::Usage(_) => 2,
             Self::Port(..) | Self::NoPort(_) | Self::NoAnswer | Self::SessionLost => 5,
-            Self::File(..) | Self::Line(..) => 6,
+            Self::File(..) | Self::Line(..) | Self::Offset(..) => 6,
             Self::Unknown(_) => 7,
             Self::Changing => 8,
             Self::Closed => 0,

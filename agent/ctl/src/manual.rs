@@ -22,7 +22,9 @@ stats             numbers by their names
 monitor           a route with \"event\": \"added\", \"replaced\" or \"deleted\", and
                   \"generation\"; {\"event\": \"lost\"};
                   {\"event\": \"rolled-back\", \"prefixes\", \"lost\"}
-load, save        {\"loaded\"} and {\"saved\"}, a number of routes; `save -` the text
+load, save, import
+                  {\"loaded\"}, {\"saved\"} or {\"imported\"}, a number of routes; the text, where
+                  that is what is printed
 apply, diff       a route with \"change\": \"-\" or \"+\" for each that goes or comes
 version           {\"nl31ctl\", \"agent\"}, and if known \"image\", \"host\",
                   \"boot\", \"module\", \"abi\"; all are texts

@@ -10,11 +10,12 @@ use nl31_wire::{Request, Response};
 
 use crate::arguments::{Arguments, Command};
 use crate::commands::file::RouteFile;
+use crate::commands::import::Imported;
 use crate::commands::lines::Lines;
-use crate::commands::load::{Mode, load};
+use crate::commands::load::{self, Mode};
 use crate::commands::monitor::{PACE, monitor, text};
 use crate::commands::save::{save, save_there, save_to};
-use crate::commands::{apply, console, info, route, shell};
+use crate::commands::{apply, console, import, info, route, shell};
 use crate::connect::Connector;
 use crate::error::Error;
 use crate::interrupt;
@@ -40,6 +41,14 @@ pub fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Error> {
     if matches!(arguments.command, Command::Monitor | Command::Shell { .. }) {
         interrupt::watch_output();
     }
+    // A file is read before a port is opened, and once, though a session be lost.
+    let mut imported = match &arguments.command {
+        Command::Import(import) => match import::import(import, &mut out)? {
+            Imported::Written => return Ok(()),
+            Imported::Routes(routes) => Some((import, routes)),
+        },
+        _ => None,
+    };
     let mut connector = Connector::new(arguments)?;
     let mut lines = match &arguments.command {
         Command::Shell { line } if line.is_empty() => Some(Lines::new()?),
@@ -51,9 +60,10 @@ pub fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Error> {
     }
     let mut result = connector.unlock(&mut link);
     loop {
-        result = result.and_then(|()| match &mut lines {
-            Some(lines) => console_result(shell::shell(&mut link, lines, &mut out)),
-            None => execute(&arguments.command, &mut link, &mut out),
+        result = result.and_then(|()| match (&mut lines, &mut imported) {
+            (Some(lines), _) => console_result(shell::shell(&mut link, lines, &mut out)),
+            (_, Some((import, routes))) => import::load(&mut link, import, routes, &mut out),
+            _ => execute(&arguments.command, &mut link, &mut out),
         });
         match result {
             Err(error) if may_repeat(&arguments.command, &error, lines.as_ref(), &out) => {
@@ -154,10 +164,7 @@ fn execute<P: Port>(
             };
             let mut routes = RouteFile::open(file)?;
             out.passed_over(routes.passed_over());
-            let bar = out.bar("load");
-            let count = load(link, &mut routes, mode, &bar);
-            bar.finish_and_clear();
-            out.count("loaded", count?, &format_args!("from {}", file.display()))
+            load::execute(link, &mut routes, mode, file, out)
         }
         Command::Save { file } => {
             let bar = out.bar("save");
@@ -187,7 +194,9 @@ fn execute<P: Port>(
         Command::Reboot { now: true } => console::execute(link, "reboot now", out),
         Command::FactoryReset => console::execute(link, "factory-reset", out),
         Command::Shell { line } => console_result(shell::line(link, &line.join(" "), out)),
-        Command::Ports | Command::Generate(_) => unreachable!("carried out without a session"),
+        Command::Import(_) | Command::Ports | Command::Generate(_) => {
+            unreachable!("carried out before")
+        }
     }
 }
 

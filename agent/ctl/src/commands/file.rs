@@ -58,7 +58,12 @@ impl RouteFile {
             Some("-") => stdin(),
             _ => File::open(path),
         };
-        let file = source.map_err(failed)?;
+        Self::read_from(path, source.map_err(failed)?)
+    }
+
+    /// Reads an open file to its end; messages call it `path`.
+    pub fn read_from(path: &Path, file: File) -> Result<Self, Error> {
+        let failed = |error| Error::File(path.into(), error);
         let is_regular = file.metadata().map_err(failed)?.is_file();
         let mut routes = 0;
         let mut passed_over = PassedOver::default();
@@ -117,6 +122,18 @@ impl RouteFile {
     /// Words of iproute2's lists in it that mean nothing here.
     pub fn passed_over(&self) -> PassedOver {
         self.passed_over
+    }
+
+    /// The route of a line that has one.
+    pub fn line(&mut self, line: usize) -> Result<String, Error> {
+        let mut found = String::new();
+        self.read(&mut |number, route| {
+            if number == line {
+                found = route.to_string();
+            }
+            Ok(())
+        })?;
+        Ok(found)
     }
 
     /// Calls `each` with every route.

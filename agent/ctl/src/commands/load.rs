@@ -2,6 +2,7 @@
 //! Many changes in few frames, and `load`: the routes of a file into the table.
 
 use std::collections::{HashMap, VecDeque};
+use std::path::Path;
 
 use indicatif::ProgressBar;
 use nl31_route::{DeviceName, Family, Prefix, Route, Spec};
@@ -13,6 +14,7 @@ use super::route::whole;
 use super::settings;
 use crate::error::Error;
 use crate::link::Link;
+use crate::output::Output;
 use crate::port::Port;
 
 /// How routes of a file are put into the table.
@@ -284,6 +286,20 @@ fn push_file<P: Port>(file: &mut RouteFile, batches: &mut Batches<'_, P>) -> Res
     });
     read.map_err(|error| (failed, error))?;
     push(chunk)
+}
+
+/// Loads a file, which `name` tells, and says how many routes it had.
+pub fn execute<P: Port>(
+    link: &mut Link<P>,
+    file: &mut RouteFile,
+    mode: Mode,
+    name: &Path,
+    out: &mut Output<'_>,
+) -> Result<(), Error> {
+    let bar = out.bar("load");
+    let count = load(link, file, mode, &bar);
+    bar.finish_and_clear();
+    out.count("loaded", count?, &format_args!("from {}", name.display()))
 }
 
 /// Loads a file, whose lines are checked; gives the number of routes.

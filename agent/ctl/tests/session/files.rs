@@ -3,17 +3,21 @@
 
 use std::path::Path;
 
+use clap::Parser;
 use indicatif::ProgressBar;
 use nl31_agent::candidate::confirmed_commit;
 use nl31_agent::frames::host::Host;
 use nl31_agent::grammar::codes;
+use nl31_ctl::arguments::{Arguments, Command};
 use nl31_ctl::commands::apply::plan;
 use nl31_ctl::commands::file::{NewFile, RouteFile};
+use nl31_ctl::commands::import::{self, Imported};
 use nl31_ctl::commands::list::list;
 use nl31_ctl::commands::load::{Mode, load};
 use nl31_ctl::commands::save::{save, save_there, save_to};
 use nl31_ctl::error::Error;
 use nl31_ctl::link::Link;
+use nl31_ctl::output::Output;
 use nl31_route::Spec;
 use nl31_wire::limits::FRAME_MAX;
 use nl31_wire::{Op, Request};
@@ -172,6 +176,51 @@ fn plan_is_outdated_where_another_client_changed_the_table() {
     change(&mut other, Op::Add, there).unwrap();
     let error = apply_file(&mut link, &file, &planned, None).unwrap_err();
     assert_eq!(error.code(), Some(406), "{error}");
+}
+
+#[test]
+fn what_is_imported_replaces_the_table_or_is_refused_with_its_route() {
+    let port = TestPort::new(0);
+    let mut link = port.open();
+    change(&mut link, Op::Append, "10.0.0.0/8 dev lo").unwrap();
+    let mut out = Vec::new();
+    let mut import = |link: &mut Link<TestPort>, lines: &[&str], how: &str| {
+        let list = TestFile::new(
+            "import",
+            &lines
+                .iter()
+                .map(|line| line.to_string())
+                .collect::<Vec<_>>(),
+        );
+        let path = list.0.to_str().unwrap().to_owned();
+        let arguments = Arguments::parse_from(["nl31ctl", "import", how, &path]);
+        let Command::Import(arguments) = arguments.command else {
+            unreachable!("the command is import");
+        };
+        let mut out = Output::new(&mut out, false, false);
+        let Imported::Routes(mut routes) = import::import(&arguments, &mut out).unwrap() else {
+            panic!("nothing is to be loaded");
+        };
+        import::load(link, &arguments, &mut routes, &mut out)
+    };
+    let list = ["default dev eth0 scope link", "11.0.0.0/8 dev lo"];
+    import(&mut link, &list, "--replace").unwrap();
+    assert_eq!(port.routes(), ["0.0.0.0/0 dev eth0", "11.0.0.0/8 dev lo"]);
+    import(&mut link, &["12.0.0.0/8 dev lo"], "--load").unwrap();
+    let after = port.routes();
+    assert_eq!(after.len(), 3);
+    let error = import(
+        &mut link,
+        &["13.0.0.0/8 dev lo", "12.0.0.0/8 dev lo"],
+        "--load",
+    );
+    let error = error.unwrap_err();
+    assert!(
+        error.to_string().ends_with(": 12.0.0.0/8 dev lo"),
+        "{error}"
+    );
+    assert_eq!(port.routes(), after);
+    assert!(out.starts_with(b"loaded 2 routes from "));
 }
 
 #[test]
