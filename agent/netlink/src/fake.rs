@@ -216,6 +216,11 @@ impl FakeKernel {
         routes(&self.table)
     }
 
+    /// The same as readers see it, without the changes of an open transaction.
+    pub fn published_routes(&self) -> Vec<Route<Device>> {
+        routes(self.published())
+    }
+
     /// A device goes, and the paths over its index and its port with it. Those over its name wait.
     pub fn unplug(&mut self, name: &str) {
         let gone = self
