@@ -2,14 +2,18 @@
 //! The command line.
 
 use std::convert::Infallible;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand};
 use clap_complete::engine::ArgValueCompleter;
+use nl31_route::Protocol;
 use nl31_wire::limits::CONFIRM_MAX;
 
 use crate::completion;
+use crate::feed::devices::DeviceMap;
+use crate::feed::selection::{Lengths, MAX_ROUTES};
 use crate::import::format::Format;
 use crate::import::next_hop::NextHop;
 use crate::manual;
@@ -152,6 +156,13 @@ pub enum Command {
     /// too early is refused, and so is one without a route.
     #[command(after_long_help = IMPORT_HELP)]
     Import(Import),
+    /// Have the table follow a routing daemon, until Ctrl-C: FRR's zebra, which sends its routes
+    /// here, or any other by a table of Linux on this machine. What changes is sent to the board.
+    ///
+    /// Of the board's table, the feed owns the routes of the protocols that it carries: they
+    /// become its source's. Routes of other protocols stay. When the feed ends, or has no
+    /// zebra, the table stays as it is.
+    Feed(FeedArguments),
     /// Show how the table differs from the appliance's saved config.
     Diff,
     /// Keep what `apply --confirm` or the console's `commit confirmed` did, and save the
@@ -225,6 +236,62 @@ pub struct Import {
     /// Fail with status 1 and take nothing, if something is not understood.
     #[arg(long)]
     pub strict: bool,
+}
+
+/// The arguments of `feed`.
+#[derive(Args, Clone, Debug)]
+pub struct FeedArguments {
+    /// Where zebra's `dplane_fpm_nl` connects to; without an address it is 127.0.0.1:2620.
+    /// Who can connect there can change the table.
+    #[arg(long, required_unless_present = "table", value_name = "ADDRESS:PORT",
+          num_args = 0..=1, require_equals = true, default_missing_value = FPM)]
+    pub fpm: Option<SocketAddr>,
+
+    /// Follow this table of Linux on this machine, 254 for the main one; with --fpm carry the
+    /// routes of this table of zebra.
+    #[arg(long, value_name = "NUMBER")]
+    pub table: Option<u32>,
+
+    /// Have the board name this device for the sender's. The sender's is a name of this
+    /// machine, an index, or `*` for all others; without a name behind the `=` the board finds
+    /// a device for the gateway by itself. A device without a `--map` keeps its name.
+    #[arg(long, value_name = "DEVICE=NAME")]
+    pub map: Vec<DeviceMap>,
+
+    /// Carry and own routes of these protocols alone, as `bgp,ospf`; without this option those
+    /// of zebra, bird, babel, and 186 to 199, which are FRR's.
+    #[arg(long, value_name = "NAME|NUMBER", value_delimiter = ',', value_parser = protocol)]
+    pub require_proto: Vec<Protocol>,
+
+    /// Carry IPv4 prefixes of these lengths alone, as `8-24`.
+    #[arg(long, value_name = "FIRST-LAST")]
+    pub lengths4: Option<Lengths>,
+
+    /// Carry IPv6 prefixes of these lengths alone, as `16-48`.
+    #[arg(long, value_name = "FIRST-LAST")]
+    pub lengths6: Option<Lengths>,
+
+    /// Carry at most so many routes; more are passed over.
+    #[arg(long, value_name = "NUMBER", default_value_t = MAX_ROUTES)]
+    pub max_routes: usize,
+
+    /// After zebra has connected again, delete what it has not sent again when it has sent
+    /// nothing for so many seconds. More than the time that BGP takes to get its table back.
+    #[arg(long, value_name = "SECONDS", default_value_t = 10)]
+    pub sweep_after: u32,
+
+    /// Print the counters so often, if they have changed.
+    #[arg(long, value_name = "SECONDS", default_value_t = 10,
+          value_parser = clap::value_parser!(u32).range(1..))]
+    pub status: u32,
+}
+
+/// Where `--fpm` listens unless told otherwise.
+const FPM: &str = "127.0.0.1:2620";
+
+fn protocol(text: &str) -> Result<Protocol, String> {
+    let error = |()| "expected a protocol like bgp, or a number to 255".to_string();
+    text.parse().map_err(error)
 }
 
 /// The commands of `route`.

@@ -4,6 +4,7 @@
 
 pub mod apply;
 pub mod console;
+pub mod feed;
 pub mod file;
 pub mod import;
 pub mod info;

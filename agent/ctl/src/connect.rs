@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 
 use nl31_wire::Request;
 
-use crate::arguments::{Arguments, SerialLine};
+use crate::arguments::{Arguments, Command, SerialLine};
 use crate::discovery::{candidates, find};
 use crate::error::{Error, PIN};
-use crate::interrupt::{self, NOTICE};
+use crate::interrupt;
 use crate::journal::Journal;
 use crate::link::{Link, OPENING, SESSION};
 use crate::output::Output;
@@ -36,8 +36,8 @@ pub struct Connector {
     baud: u32,
     pin: Option<String>,
     journal: Option<Rc<Journal>>,
-    /// How long to try to reopen a lost session.
-    limit: Duration,
+    /// How long to try to reopen a lost session; `None`: for ever.
+    limit: Option<Duration>,
     /// The agent's run, and when the last session was opened.
     last: Option<(u64, Instant)>,
     /// That session replaced a lost one.
@@ -72,7 +72,10 @@ impl Connector {
             baud: arguments.baud,
             pin: pin(arguments.pin_file.as_deref())?,
             journal: journal.transpose()?.map(Rc::new),
-            limit: Duration::from_secs(arguments.reconnect.into()),
+            limit: match arguments.command {
+                Command::Feed(_) => None,
+                _ => Some(Duration::from_secs(arguments.reconnect.into())),
+            },
             last: None,
             reopened: false,
         })
@@ -112,14 +115,21 @@ impl Connector {
         }
         let (boot, opened) = self.last.unwrap_or((0, Instant::now()));
         let taken = lost.is_session_lost() && self.reopened && opened.elapsed() < TAKEN;
-        if self.limit.is_zero() || taken {
-            return Err(lost);
+        let deadline = match self.limit {
+            Some(limit) if limit.is_zero() || taken => return Err(lost),
+            Some(limit) => {
+                let seconds = limit.as_secs();
+                out.warn(&format!("{lost}; reconnecting for up to {seconds} s"));
+                Some(Instant::now() + limit)
+            }
+            None => {
+                out.warn(&format!("{lost}; reconnecting"));
+                None
+            }
+        };
+        if taken {
+            interrupt::pause(TAKEN)?;
         }
-        out.warn(&format!(
-            "{lost}; reconnecting for up to {} s",
-            self.limit.as_secs()
-        ));
-        let deadline = Instant::now() + self.limit;
         self.reopened = true;
         loop {
             match self.reopen_once() {
@@ -134,14 +144,10 @@ impl Connector {
                 Err(error) if error.is_link_lost() || matches!(error, Error::NoPort(_)) => {}
                 Err(error) => return Err(error),
             }
-            let next = Instant::now() + RETRY;
-            if next >= deadline {
+            if deadline.is_some_and(|deadline| Instant::now() + RETRY >= deadline) {
                 return Err(lost);
             }
-            while Instant::now() < next {
-                interrupt::check()?;
-                std::thread::sleep(NOTICE);
-            }
+            interrupt::pause(RETRY)?;
         }
     }
 

@@ -193,6 +193,14 @@ impl Error {
         }
     }
 
+    /// The error, whether a change was in flight or not.
+    pub fn cause(&self) -> &Self {
+        match self {
+            Self::Unknown(error) => error,
+            error => error,
+        }
+    }
+
     /// Whether the link failed and no change was in flight: the command may be carried out
     /// anew in another session.
     pub fn is_link_lost(&self) -> bool {

@@ -6,7 +6,7 @@
 use std::io;
 use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::libc::{SIGINT, c_int};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -75,6 +75,19 @@ pub fn check() -> Result<(), Error> {
         0 if OUTPUT_WATCHED.load(Ordering::Relaxed) && output_is_closed() => Err(Error::Closed),
         0 => Ok(()),
         signal => Err(Error::Interrupted(signal)),
+    }
+}
+
+/// Waits for this time; fails as soon as [`check`] does.
+pub fn pause(time: Duration) -> Result<(), Error> {
+    let end = Instant::now() + time;
+    loop {
+        check()?;
+        let left = end.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Ok(());
+        }
+        std::thread::sleep(left.min(NOTICE));
     }
 }
 

@@ -7,8 +7,9 @@
 //! what a shell offers,
 //! [`run`] carries one command out, [`commands`] are the commands and [`output`] what
 //! they print, [`connect`] opens a session where the user wants it and [`discovery`]
-//! finds the serial lines, [`import`] reads the routes of other programs, [`link`] is a session
-//! with the agent, [`journal`] its log, [`port`] moves bytes.
+//! finds the serial lines, [`feed`] follows a routing daemon, [`import`] reads the routes of
+//! other programs, [`link`] is a session with the agent, [`journal`] its log, [`port`] moves
+//! bytes.
 
 pub mod arguments;
 pub mod commands;
@@ -16,6 +17,7 @@ pub mod completion;
 pub mod connect;
 pub mod discovery;
 pub mod error;
+pub mod feed;
 pub mod import;
 pub mod interrupt;
 pub mod journal;

@@ -26,6 +26,9 @@ load, save, import
                   {\"loaded\"}, {\"saved\"} or {\"imported\"}, a number of routes; the text, where
                   that is what is printed
 apply, diff       a route with \"change\": \"-\" or \"+\" for each that goes or comes
+feed              {\"source\", \"routes\", \"backlog\", \"sent\", \"rate\", \"passed-over\",
+                  \"set-aside\"} now and then; the source is an address or null;
+                  {\"notice\"} for what happens
 version           {\"nl31ctl\", \"agent\"}, and if known \"image\", \"host\",
                   \"boot\", \"module\", \"abi\"; all are texts
 log               {\"uptime\", \"level\", \"text\"} for each line; uptime in seconds

@@ -57,6 +57,11 @@ impl<'a> Output<'a> {
         writeln!(self, "{text}").map_err(output)
     }
 
+    /// Sends what was printed on its way, for a command that goes on.
+    pub fn flush_now(&mut self) -> Result<(), Error> {
+        self.out.flush().map_err(output)
+    }
+
     /// Prints one form of a result: JSON, or text.
     pub fn either(
         &mut self,

@@ -9,6 +9,7 @@ use nl31_wire::limits::GREETING_MAX;
 use nl31_wire::{Request, Response};
 
 use crate::arguments::{Arguments, Command};
+use crate::commands::feed::Feed;
 use crate::commands::file::RouteFile;
 use crate::commands::import::Imported;
 use crate::commands::lines::Lines;
@@ -54,15 +55,20 @@ pub fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Error> {
         Command::Shell { line } if line.is_empty() => Some(Lines::new()?),
         _ => None,
     };
+    let mut feed = match &arguments.command {
+        Command::Feed(arguments) => Some(Feed::start(arguments, &mut out)?),
+        _ => None,
+    };
     let mut link = connector.open()?;
     if let Some(text) = link.agent().warning() {
         out.warn(&text);
     }
     let mut result = connector.unlock(&mut link);
     loop {
-        result = result.and_then(|()| match (&mut lines, &mut imported) {
-            (Some(lines), _) => console_result(shell::shell(&mut link, lines, &mut out)),
-            (_, Some((import, routes))) => import::load(&mut link, import, routes, &mut out),
+        result = result.and_then(|()| match (&mut lines, &mut feed, &mut imported) {
+            (Some(lines), ..) => console_result(shell::shell(&mut link, lines, &mut out)),
+            (_, Some(feed), _) => feed.run(&mut link, &mut out),
+            (.., Some((import, routes))) => import::load(&mut link, import, routes, &mut out),
             _ => execute(&arguments.command, &mut link, &mut out),
         });
         match result {
@@ -87,13 +93,9 @@ fn may_repeat(command: &Command, error: &Error, lines: Option<&Lines>, out: &Out
     match (command, lines) {
         // A person reads what became of the last line. In a script the next line may rely
         // on edits that went with the session.
-        (_, Some(lines)) => {
-            let lost = match error {
-                Error::Unknown(error) => error,
-                error => error,
-            };
-            lines.is_person() && lost.is_link_lost()
-        }
+        (_, Some(lines)) => lines.is_person() && error.cause().is_link_lost(),
+        // Lists the table anew, whether the last change was made or not.
+        (Command::Feed(_), _) => error.cause().is_link_lost(),
         (Command::Monitor, _) => error.is_link_lost(),
         // Frames before the last one were carried out.
         (Command::Load { frames: true, .. }, _) => false,
@@ -195,8 +197,9 @@ fn execute<P: Port>(
         Command::FactoryReset => console::execute(link, "factory-reset", out),
         Command::Shell { line } => console_result(shell::line(link, &line.join(" "), out)),
         Command::Import(_) | Command::Ports | Command::Generate(_) => {
-            unreachable!("carried out before")
+            unreachable!("carried out without a session")
         }
+        Command::Feed(_) => unreachable!("carried out over several sessions"),
     }
 }
 

@@ -24,7 +24,7 @@ pub const ATTEMPTS: usize = 5;
 
 /// The agent's codes for a change that fits another table: no such route, an existing
 /// route, several paths.
-const OUTDATED: [u16; 3] = [404, 409, 410];
+pub const OUTDATED: [u16; 3] = [404, 409, 410];
 
 /// Every prefix with its paths, in the order in which they are used.
 pub type Table = BTreeMap<Prefix, Vec<Path<DeviceName>>>;

@@ -6,9 +6,12 @@
 mod batches;
 mod changes;
 mod console;
+mod feed;
 mod files;
+mod kernel_table;
 mod link;
 mod monitor;
 mod rig;
 mod settings;
 mod transactions;
+mod zebra;
