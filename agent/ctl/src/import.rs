@@ -6,7 +6,6 @@
 //! not pass for a whole one. A line or record that is not understood is skipped and told.
 
 pub mod bird;
-pub mod bzip2;
 pub mod compression;
 pub mod format;
 pub mod frr;

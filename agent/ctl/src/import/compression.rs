@@ -4,12 +4,14 @@
 
 use std::io::{self, Cursor, Read};
 
+use bzip2::read::MultiBzDecoder;
 use flate2::read::MultiGzDecoder;
-
-use super::bzip2;
 
 /// Bytes that tell the compression.
 const START: u64 = 10;
+
+/// What the first block of bzip2 begins with behind `BZh` and a digit: those of pi.
+const BZIP2_BLOCK: &[u8] = &[0x31, 0x41, 0x59, 0x26, 0x53, 0x59];
 
 /// The data of `source`, decompressed if it is compressed.
 pub fn open<'a>(mut source: impl Read + 'a) -> io::Result<Box<dyn Read + 'a>> {
@@ -25,11 +27,11 @@ pub fn open<'a>(mut source: impl Read + 'a) -> io::Result<Box<dyn Read + 'a>> {
         return Err(io::Error::new(io::ErrorKind::InvalidData, text));
     }
     let is_gzip = start.starts_with(b"\x1f\x8b");
-    let is_bzip2 = bzip2::is_bzip2(&start);
+    let is_bzip2 = start.starts_with(b"BZh") && start.get(4..) == Some(BZIP2_BLOCK);
     let source = Cursor::new(start).chain(source);
     Ok(match (is_gzip, is_bzip2) {
         (true, _) => Box::new(MultiGzDecoder::new(source)),
-        (_, true) => Box::new(bzip2::Reader::new(source)),
+        (_, true) => Box::new(MultiBzDecoder::new(source)),
         _ => Box::new(source),
     })
 }
