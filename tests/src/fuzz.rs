@@ -70,6 +70,7 @@ pub const TARGETS: &[Target] = &[
     on_host("editor", 1024),
     on_host("frame", 2048),
     on_host("grammar", 256),
+    on_host("import", 2048),
     Target {
         name: "kernel",
         max_len: 1024,
