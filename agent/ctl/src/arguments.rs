@@ -161,7 +161,8 @@ pub enum Command {
     ///
     /// Of the board's table, the feed owns the routes of the protocols that it carries: they
     /// become its source's. Routes of other protocols stay. When the feed ends, or has no
-    /// zebra, the table stays as it is.
+    /// zebra, the table stays as it is. A session with the board that is lost is tried to get
+    /// back for as long as it takes.
     Feed(FeedArguments),
     /// Show how the table differs from the appliance's saved config.
     Diff,

@@ -102,40 +102,40 @@ impl Rig {
         let opened = Rc::new(RefCell::new(false));
         let is_open = Rc::clone(&opened);
         let look = move |routes: &[String]| *is_open.borrow() && look(routes);
-        let watched = Watched {
-            port: self.port.clone(),
-            look: Rc::new(RefCell::new(look)),
-            deadline: Instant::now() + HANG,
-        };
-        let timeout_ms = if self.port.0.borrow().noise == 0 {
-            60_000
-        } else {
-            20
-        };
+        let look: Look = Rc::new(RefCell::new(look));
+        let noise = self.port.0.borrow().noise;
         let retry = RetryPolicy {
-            timeout_ms,
+            timeout_ms: if noise == 0 { 60_000 } else { 20 },
             attempts: u8::MAX,
         };
-        let mut link = Link::open(watched, "test", retry, retry).unwrap();
-        *opened.borrow_mut() = true;
-        let mut text = Vec::new();
-        let mut status = Status::new(Duration::from_millis(50));
-        let ended = sync(
-            &mut link,
-            &self.shared,
-            self.times,
-            &mut status,
-            &mut Output::new(&mut text, false, false),
-        );
-        self.said += &String::from_utf8(text).unwrap();
-        // The agent closes the socket of a session that has ended.
-        self.port.kernel().0.borrow_mut().hang_up();
-        let error = ended.unwrap_err();
-        assert!(
-            matches!(error.cause(), Error::Port(..)),
-            "{error}\n{}",
-            self.said
-        );
+        loop {
+            *opened.borrow_mut() = false;
+            let watched = Watched {
+                port: self.port.clone(),
+                look: Rc::clone(&look),
+                deadline: Instant::now() + HANG,
+            };
+            let mut link = Link::open(watched, "test", retry, retry).unwrap();
+            *opened.borrow_mut() = true;
+            let mut text = Vec::new();
+            let mut status = Status::new(Duration::from_millis(50));
+            let ended = sync(
+                &mut link,
+                &self.shared,
+                self.times,
+                &mut status,
+                &mut Output::new(&mut text, false, false),
+            );
+            self.said += &String::from_utf8(text).unwrap();
+            // The agent closes the socket of a session that has ended.
+            self.port.kernel().0.borrow_mut().hang_up();
+            match ended.unwrap_err().cause() {
+                Error::Port(..) => return,
+                // The command opens another session.
+                error if noise != 0 && error.is_link_lost() => {}
+                error => panic!("{error}\n{}", self.said),
+            }
+        }
     }
 
     /// Feeds the board until it has these routes.

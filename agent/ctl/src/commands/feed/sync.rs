@@ -80,7 +80,14 @@ pub fn sync<P: Port>(
         link.check()?;
         tell(shared, times, status, out)?;
         if !shared.lock().source.shadow().is_board_known() {
-            board.generation = read(link, shared)?;
+            match read(link, shared) {
+                Ok(generation) => board.generation = generation,
+                Err(Error::Changing) => {
+                    interrupt::pause(times.pause)?;
+                    continue;
+                }
+                Err(error) => return Err(error),
+            }
             board.fresh = true;
             board.asked = Instant::now();
             board.without_room.clear();
