@@ -88,6 +88,12 @@ pub(super) fn family_option(word: &str) -> Option<Family> {
     }
 }
 
+/// The first command with this second word.
+fn second(word: &str) -> Option<&'static Command> {
+    let mut commands = COMMANDS.iter();
+    commands.find(|command| command.words.get(1) == Some(&word))
+}
+
 pub(super) fn descend(level: Level, word: Word<'_>) -> Result<Level, GrammarError> {
     let error = |kind| GrammarError::at(word, kind);
     if level == Level::TOP && word.text == IP {
@@ -101,6 +107,13 @@ pub(super) fn descend(level: Level, word: Word<'_>) -> Result<Level, GrammarErro
     let ours = level.words().any(|(_, ours)| ours.starts_with(word.text));
     let synonym = SYNONYMS.iter().find(|(theirs, _)| !ours && is(theirs));
     let text = synonym.map_or(word.text, |&(_, ours)| ours);
+    // `add 10.0.0.0/8` lacks its first word; it does not abbreviate `address`.
+    if level == Level::TOP
+        && !level.words().any(|(_, ours)| ours == text)
+        && let Some(command) = second(text)
+    {
+        return Err(error(GrammarErrorKind::Second(command.words)));
+    }
     match match_word(text, level.words().map(|(_, word)| word), true) {
         Match::One(nth) => {
             let (index, _) = level.words().nth(nth).expect("it was just found there");
@@ -111,8 +124,7 @@ pub(super) fn descend(level: Level, word: Word<'_>) -> Result<Level, GrammarErro
             })
         }
         Match::None => {
-            let second = |command: &&Command| command.words.get(1) == Some(&text);
-            let second = COMMANDS.iter().find(second).filter(|_| level.depth == 0);
+            let second = second(text).filter(|_| level.depth == 0);
             Err(error(match second {
                 Some(command) => GrammarErrorKind::Second(command.words),
                 None => GrammarErrorKind::Unknown(level),
@@ -315,6 +327,17 @@ mod tests {
         ] {
             assert_eq!(found(line), Ok(Some((action, start))), "{line}");
         }
+        for (line, command) in [
+            ("add 10.0.0.0/8 via 192.0.2.1", "route add"),
+            ("append 10.0.0.0/8 dev eth0", "route append"),
+            ("delete 10.0.0.0/8", "route del"),
+        ] {
+            let first = line.split(' ').next().unwrap().len();
+            let text = format!("0+{first}: no such command; did you mean {command}?");
+            assert_eq!(found(line), Err(text));
+        }
+        assert_eq!(found("addr show"), Ok(Some((Action::AddressShow, 9))));
+        assert_eq!(found("ip add show"), Ok(Some((Action::AddressShow, 11))));
         let expected = "expected route, link, address or neighbour";
         assert_eq!(found("ip port"), Err(format!("3+4: {expected}")));
         assert_eq!(found("ip"), Err(format!("2+0: {expected}")));
