@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* A device that keeps what is sent, and through which packets come in. */
+#include <linux/delay.h>
 #include <linux/etherdevice.h>
 #include <linux/if_addr.h>
 #include <linux/net.h>
@@ -11,6 +12,9 @@
 #include <net/sch_generic.h>
 
 #include "capture.h"
+
+/* of 20 ms each */
+#define ADDRESS_TRIES	500
 
 /**
  * struct capture - private data of the device
@@ -171,6 +175,20 @@ static void capture_ask(struct kunit *test, struct net *net,
 	sock_release(sock);
 }
 
+/* Linux sends by an IPv6 address only after work in the background. */
+static void capture_await(struct kunit *test, struct net_device *dev,
+			  const struct in6_addr *address)
+{
+	unsigned int tries;
+
+	for (tries = 0; tries < ADDRESS_TRIES; tries++) {
+		if (ipv6_chk_addr(dev_net(dev), address, dev, 1))
+			return;
+		msleep(20);
+	}
+	KUNIT_FAIL(test, "%pI6c on %s stays tentative", address, dev->name);
+}
+
 /* Give it an address, as `ip address add` does; its prefix is connected then. */
 void capture_address(struct kunit *test, struct net_device *dev, int family,
 		     const void *address, u8 len)
@@ -192,6 +210,8 @@ void capture_address(struct kunit *test, struct net_device *dev, int family,
 	m.attr.nla_len = nla_attr_size(size);
 	memcpy(m.address, address, size);
 	capture_ask(test, dev_net(dev), &m.nlh);
+	if (family == AF_INET6)
+		capture_await(test, dev, address);
 }
 
 /*
