@@ -6,6 +6,7 @@ mod boot;
 mod buildroot;
 mod console;
 mod disk;
+mod feed;
 mod forward;
 mod kunit;
 mod lab;
