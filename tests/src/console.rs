@@ -102,10 +102,17 @@ impl Console {
         }
         let mut screen = self.screen();
         screen.pop();
-        let lines = screen.split_off(1);
+        let mut lines = screen.split_off(1);
+        lines.retain(|shown| !is_drawn_again(shown, line));
         let status = lines.iter().rev().find_map(|line| Status::parse(line));
         (status.is_some() || is_silent(line)).then_some(Reply { lines, status })
     }
+}
+
+/// True for the typed line where the console draws it again, behind a notice that came meanwhile.
+fn is_drawn_again(shown: &str, typed: &[u8]) -> bool {
+    let typed = String::from_utf8_lossy(typed);
+    !typed.is_empty() && shown.strip_suffix(&*typed).is_some_and(is_prompt)
 }
 
 /// True for what the agent answers with nothing but a new prompt.
@@ -277,6 +284,13 @@ mod tests {
     fn a_redrawn_line_shows_its_last_state() {
         let lines = render(b"nl31> abc\x08\x08\x1b[Kx\r\n* event\r\nnl31> \r\x1b[Knl31> ");
         assert_eq!(lines, ["nl31> ax", "* event", "nl31> "]);
+    }
+
+    #[test]
+    fn a_line_drawn_again_is_no_part_of_the_reply() {
+        assert!(is_drawn_again("nl31> route show", b"route show"));
+        assert!(!is_drawn_again("route show", b"route show"));
+        assert!(!is_drawn_again("nl31> ", b""));
     }
 
     #[test]
