@@ -16,6 +16,7 @@ use crate::arch::Arch;
 use crate::bench::median;
 use crate::cable::{BYTES_115200, Quality};
 use crate::cross::static_binary;
+use crate::figures;
 use crate::prefixes::{self, Prefix};
 use crate::progress::Step;
 use crate::{Guest, Image, Setup, host};
@@ -242,7 +243,7 @@ impl AgentBench {
             "memory of the agent",
             "KiB resident",
             resident as f64,
-            Some(Goal::Most(1536.0)),
+            Some(Goal::Most(figures::RESIDENT_LIMIT as f64)),
         );
         let says = format!("the same with {} routes, growth", options.routes);
         self.add(

@@ -15,6 +15,9 @@ use crate::qemu;
 /// What the agent's binary may have, in bytes.
 pub const AGENT_LIMIT: u64 = 1024 * 1024;
 
+/// What the agent may have resident, its binary's pages included, in KiB.
+pub const RESIDENT_LIMIT: u64 = 2048;
+
 /// Sizes in bytes.
 pub struct Sizes {
     /// The agent's binary.

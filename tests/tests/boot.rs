@@ -146,7 +146,7 @@ fn the_agent_stays_within_its_memory_with_1000_routes(arch: Arch) {
     let routes = prefixes::routes(&prefixes::made(1000));
     let resident =
         figures::resident_kib(&mut guest(arch, &prefixes::config(&routes))).expect("a figure");
-    assert!(resident <= 1536, "{resident} KiB");
+    assert!(resident <= figures::RESIDENT_LIMIT, "{resident} KiB");
 }
 
 fn a_route_whose_device_goes_is_kept_and_works_again_when_it_comes_back(arch: Arch) {

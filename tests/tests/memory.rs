@@ -4,6 +4,7 @@
 
 use nl31_lab::Image;
 use nl31_lab::agent_bench::Memory;
+use nl31_lab::figures;
 
 const ROUTES: usize = 50_000;
 const COMMANDS: usize = 2000;
@@ -23,5 +24,8 @@ fn the_agent_takes_the_same_memory_for_any_table_and_at_any_age() {
         commands <= FLAT,
         "{commands} KiB more after {COMMANDS} commands: {memory:?}"
     );
-    assert!(memory.at_first.resident <= 1536, "{memory:?}");
+    assert!(
+        memory.at_first.resident <= figures::RESIDENT_LIMIT as i64,
+        "{memory:?}"
+    );
 }
