@@ -29,6 +29,7 @@
 extern crate std;
 
 mod device;
+mod host;
 mod iproute2;
 mod keyword;
 mod parse;
@@ -40,6 +41,7 @@ mod route;
 mod words;
 
 pub use device::{DEVICE_NAME_MAX, DEVICE_TEXT_MAX, DeviceName, InvalidDeviceName};
+pub use host::is_host;
 pub use iproute2::PassedOver;
 pub use keyword::{Keyword, Part, Value};
 pub use parse::{Parsed, Syntax};

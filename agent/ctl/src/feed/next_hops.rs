@@ -4,7 +4,7 @@
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 
-use nl31_route::{DeviceName, Family, Path, PathKind, Prefix, Protocol};
+use nl31_route::{DeviceName, Family, Path, PathKind, Prefix, Protocol, is_host};
 
 use super::devices::{BoardDevice, Devices};
 use super::rtnetlink::{Hop, NextHop};
@@ -76,7 +76,9 @@ impl PathHead {
             Some(gateway) if Family::of(gateway) != self.prefix.family() => {
                 return Err("a gateway of the other family");
             }
-            Some(gateway) if !is_host(gateway) => return Err("a gateway that is no host"),
+            Some(gateway) if !is_host(gateway) => {
+                return Err("a gateway with a multicast or unspecified address");
+            }
             Some(gateway) if device.is_none() && is_link_local(gateway) => {
                 return Err("a link-local gateway without a device");
             }
@@ -89,14 +91,6 @@ impl PathHead {
             ..self.drops(PathKind::Unicast)
         })
     }
-}
-
-fn is_host(gateway: IpAddr) -> bool {
-    let is_zero = match gateway {
-        IpAddr::V4(gateway) => gateway.octets()[0] == 0 || gateway.is_broadcast(),
-        IpAddr::V6(gateway) => gateway.is_unspecified(),
-    };
-    !is_zero && !gateway.is_multicast()
 }
 
 fn is_link_local(gateway: IpAddr) -> bool {

@@ -3,10 +3,9 @@
 
 use std::fmt::{self, Display};
 use std::io;
-use std::net::IpAddr;
 use std::path::Path as FilePath;
 
-use nl31_route::{DeviceName, PassedOver, Path, Prefix, Route};
+use nl31_route::{DeviceName, PassedOver, Path, Prefix, Route, is_host};
 
 use crate::error::Error;
 use crate::interrupt;
@@ -193,14 +192,4 @@ fn wrong_gateway(path: &Path<DeviceName>) -> Option<String> {
     Some(format!(
         "the gateway {gateway} is not the address of a host"
     ))
-}
-
-/// Whether the kernel takes the address for that of a host.
-pub fn is_host(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(address) => {
-            address.octets()[0] != 0 && !address.is_multicast() && !address.is_broadcast()
-        }
-        IpAddr::V6(address) => !address.is_unspecified() && !address.is_multicast(),
-    }
 }

@@ -12,9 +12,11 @@
 use std::io::{self, BufRead};
 use std::net::IpAddr;
 
-use nl31_route::{DeviceName, Family, Path, PathKind, Prefix, PrefixError, Protocol, Route};
+use nl31_route::{
+    DeviceName, Family, Path, PathKind, Prefix, PrefixError, Protocol, Route, is_host,
+};
 
-use super::intake::{Intake, Place, is_host};
+use super::intake::{Intake, Place};
 use super::next_hop::{NextHop, Peer};
 use crate::error::Error;
 
@@ -451,7 +453,7 @@ impl Attributes {
             None if self.next_hop.or(self.reach).is_some() => Err(format!(
                 "no next hop is {family}: use --next-hop PEER=ADDRESS"
             )),
-            None => Err("there is no next hop".into()),
+            None => Err("the entry has no next hop".into()),
         }
     }
 }

@@ -295,7 +295,7 @@ fn what_is_not_understood_costs_its_record_or_entry_alone() {
         ),
         (
             rib("11.0.0.0/8", &[(0, attribute(1, &[0]))]),
-            "byte 35: 11.0.0.0/8: there is no next hop",
+            "byte 35: 11.0.0.0/8: the entry has no next hop",
         ),
     ] {
         let dump = [peers(&[("192.0.2.1", 64496)]), bytes, good()].concat();
