@@ -254,7 +254,7 @@ pub struct FeedArguments {
     pub table: Option<u32>,
 
     /// Have the board name this device for the sender's. The sender's is a name of this
-    /// machine, an index, or `*` for all others; without a name behind the `=` the board finds
+    /// machine, an index, or `*` for all others; if the name behind `=` is empty, the board finds
     /// a device for the gateway by itself. A device without a `--map` keeps its name.
     #[arg(long, value_name = "DEVICE=NAME")]
     pub map: Vec<DeviceMap>,

@@ -26,7 +26,8 @@ enum From {
     Name(DeviceName),
 }
 
-/// `NAME=NAME`, `INDEX=NAME`, `*=NAME`; without a name behind the sign there is no device.
+/// `NAME=NAME`, `INDEX=NAME`, `*=NAME`; if the name behind `=` is empty, the routes name no
+/// device.
 impl FromStr for DeviceMap {
     type Err = String;
 

@@ -192,7 +192,8 @@ fn route(payload: &[u8]) -> Result<RouteMessage, BadMessage> {
         }
     }
     let prefix = Prefix::new(address, header[1]);
-    let prefix = prefix.map_err(|_| BadMessage::Content("a destination that is no prefix"))?;
+    let prefix = prefix
+        .map_err(|_| BadMessage::Content("a destination with a wrong length or bits beyond it"))?;
     // Linux names the object and lists the hops, too; zebra only does the former.
     let via = match (object, several) {
         (_, Some(hops)) => Via::Hops(hops),

@@ -289,7 +289,7 @@ commands! {
     "greet" => Greet, Arguments::Text, "greet the kernel; its answer names this client";
     "ping" => Ping, Arguments::Probe { words: &PING, optional: true }, "send echo requests to an address; alone, check that the kernel's nl31 answers";
     "traceroute" => Traceroute, Arguments::Probe { words: &TRACEROUTE, optional: false }, "list the routers on the way to an address";
-    "show" => Show, Arguments::None, "the router on one page: links, ports, table, memory, unsaved changes, what waits";
+    "show" => Show, Arguments::None, "the router on one page: links, ports, table, memory, unsaved changes, deferred settings";
     "route" "add" => RouteAdd, Arguments::Route(&ROUTE), "add a route; fails if the prefix has one of this metric";
     "route" "replace" => RouteReplace, Arguments::Route(&ROUTE), "replace the route of this metric, or add one";
     "route" "change" => RouteChange, Arguments::Route(&ROUTE), "replace the route of this metric; fails if there is none";

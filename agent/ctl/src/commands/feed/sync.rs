@@ -22,14 +22,14 @@ use crate::link::Link;
 use crate::output::Output;
 use crate::port::Port;
 
-/// Most routes of a transaction: what comes meanwhile waits for its end, a second or less at
-/// 115200 baud.
+/// Most routes of a transaction: changes that arrive meanwhile wait for its end, a second or less
+/// at 115200 baud.
 pub const TRANSACTION_MAX: usize = 16_384;
 
 /// How long a deletion waits for a route in its place.
 const HELD: Duration = Duration::from_millis(20);
 
-/// The agent's code for a table that another one changes, or that it still loads.
+/// The agent's code while another client changes the table, or the agent still loads its config.
 const BUSY: u16 = 423;
 /// Its code for a limit that is reached.
 const FULL: u16 = 507;
@@ -39,7 +39,7 @@ const DENIED: [u16; 2] = [401, 403];
 /// Times of the command.
 #[derive(Clone, Copy, Debug)]
 pub struct Times {
-    /// What the source has not said again is deleted when it has said nothing for this time.
+    /// Routes that the source has not sent again are deleted once it has sent nothing for this time.
     pub quiet: Duration,
     /// How often the board is asked whether its table has changed.
     pub poll: Duration,
@@ -56,7 +56,7 @@ struct Board {
     fresh: bool,
     /// Most routes of the next transaction.
     limit: usize,
-    /// What did not fit the table; it is tried again when something has gone.
+    /// Changes that did not fit the table; they are sent again once a route was deleted.
     without_room: Vec<Change>,
 }
 
@@ -121,7 +121,8 @@ pub fn sync<P: Port>(
     }
 }
 
-/// Tells what there is to tell, and deletes what the source has not said again.
+/// Prints notices and counters, and deletes the routes that the source has not sent again after
+/// it reconnected.
 pub fn tell(
     shared: &Shared,
     times: Times,
@@ -220,12 +221,12 @@ fn push<P: Port>(batches: &mut Batches<'_, P>, tag: usize, change: &Change) -> R
     let (prefix, metric) = change.key;
     let paths = |list: &Option<PathList>| list.as_deref().cloned().unwrap_or_default();
     let (before, mut after) = (paths(&change.before), paths(&change.after));
-    // Appending alone will do if it leads to the wanted order.
+    // Appends are enough if they lead to the wanted order.
     if after.starts_with(&before) {
         after.drain(..before.len());
     } else {
-        // Paths of other protocols stay. All of the feed's go, so which one goes first is of
-        // no matter; readers see neither step.
+        // Paths of other protocols stay. All paths of the feed are deleted, in any order: readers
+        // see the table only after the transaction.
         for path in &before {
             batches.push(tag, Op::Delete, &owned(prefix, metric, path.protocol))?;
         }
@@ -256,7 +257,7 @@ fn refused(
     out: &mut Output<'_>,
 ) -> Result<(), Error> {
     let (code, text) = match error {
-        // Another one changes the table, or it is another table.
+        // Another client has changed the table, or this is the table of another board.
         Error::Changing => {
             shared.lock().source.shadow().forget_board();
             return Ok(());

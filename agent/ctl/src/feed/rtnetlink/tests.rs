@@ -142,7 +142,7 @@ fn what_a_board_cannot_have_is_named() {
         one(&message(libc::RTM_NEWROUTE, 0, &[&head, &destination])).unwrap_err()
     };
     assert!(with(0, 28).to_string().contains("neither IPv4 nor IPv6"));
-    assert!(with(1, 33).to_string().contains("no prefix"));
+    assert!(with(1, 33).to_string().contains("wrong length"));
     assert!(with(2, 8).to_string().contains("source"));
     assert!(with(3, 4).to_string().contains("TOS"));
 }
