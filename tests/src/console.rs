@@ -9,6 +9,11 @@ use crate::channel::Channel;
 /// is open or unsaved; see [`is_prompt`]. Transcripts have it in place of every prompt.
 pub const PROMPT: &str = "nl31> ";
 
+/// Whether a line is the first of a resident agent's greeting, behind which it reads commands.
+pub fn is_greeting(line: &str) -> bool {
+    line == "nl31 agent" || line.starts_with("nl31 agent ")
+}
+
 /// Whether a line is a prompt and nothing else: `NAME[(edit N)][*][!]> `.
 pub fn is_prompt(line: &str) -> bool {
     let Some(marked) = line.strip_suffix("> ") else {
@@ -92,6 +97,17 @@ impl Console {
     pub fn at_prompt(&self) -> bool {
         // cheap first: a long output is asked about often
         self.seen.ends_with(b"> ") && self.screen().last().is_some_and(|line| is_prompt(line))
+    }
+
+    /// Lets what was said up to now belong to the past.
+    pub fn forget(&mut self) {
+        self.type_bytes(b"");
+    }
+
+    /// True when an agent has greeted since something was typed or forgotten, and waits for
+    /// a command.
+    pub fn is_greeted(&self) -> bool {
+        self.at_prompt() && self.screen().iter().any(|line| is_greeting(line))
     }
 
     /// The reply to `line`, which was typed, once it is complete.

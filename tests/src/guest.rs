@@ -304,6 +304,26 @@ impl Guest {
         self.wait(what, 1, |guest| Ok(done(&guest.console.screen())))
     }
 
+    /// Has `end`, a command of the guest's shell, end the agent, and waits until the next
+    /// agent has greeted at the console: a command that is typed before has the greeting
+    /// within its reply.
+    pub fn replace_agent(&mut self, end: &str) -> Result<()> {
+        self.console.forget();
+        let output = self.exec(end)?;
+        if output.status != 0 {
+            bail!("`{end}`: {}", String::from_utf8_lossy(&output.stderr));
+        }
+        self.await_agent()
+    }
+
+    /// Waits until an agent has greeted since something was typed last.
+    pub fn await_agent(&mut self) -> Result<()> {
+        let what = "the next agent's greeting";
+        self.wait(what, 1, |guest| {
+            Ok(guest.console.is_greeted().then_some(()))
+        })
+    }
+
     /// Runs `command` in the guest's shell, as root.
     pub fn exec(&mut self, command: &str) -> Result<Output> {
         let (mut stdout, mut stderr) = (Vec::new(), Vec::new());

@@ -104,17 +104,9 @@ fn a_killed_agent_is_back_and_the_table_is_untouched(arch: Arch) {
     let before = dump(&mut guest);
     let old = guest.exec("pidof nl31-agent").expect("to run").stdout;
 
-    let events =
-        "kill -9 $(pidof nl31-agent); while [ \"$(pidof nl31-agent)\" = \"\" ]; do :; done";
-    guest.exec(events).expect("the agent's return");
     guest
-        .expect("the new agent's prompt", |screen| {
-            screen
-                .last()
-                .is_some_and(|line| console::is_prompt(line))
-                .then_some(())
-        })
-        .expect("a prompt");
+        .replace_agent("kill -9 $(pidof nl31-agent)")
+        .expect("the next agent");
     let new = guest.exec("pidof nl31-agent").expect("to run").stdout;
     assert_ne!(old, new);
     assert_same(&dump(&mut guest), &before);

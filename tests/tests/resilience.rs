@@ -20,16 +20,10 @@ fn shell(guest: &mut Guest, command: &str) -> String {
     String::from_utf8(output.stdout).expect("UTF-8")
 }
 
-/// Waits for the prompt of an agent that was started anew.
-fn await_agent(guest: &mut Guest, before: &str) -> String {
-    let other = format!(
-        "while now=$(pidof nl31-agent); [ -z \"$now\" -o \"$now\" = {before} ]; do sleep 0.1; \
-         done; echo $now"
-    );
-    let pid = shell(guest, &other).trim().to_owned();
-    let pinged = guest.command("ping").expect("a reply");
-    assert!(pinged.succeeded(), "{pinged}");
-    pid
+/// Ends the agent by a signal, and waits for the next one.
+fn replace_agent(guest: &mut Guest, signal: &str) {
+    let end = format!("kill -{signal} $(pidof nl31-agent)");
+    guest.replace_agent(&end).expect("the next agent");
 }
 
 #[test]
@@ -94,9 +88,7 @@ fn a_killed_agent_is_back_and_its_log_says_so() {
         .command("route add 10.0.0.0/8 dev lo")
         .expect("a reply");
     assert!(added.succeeded(), "{added}");
-    let before = shell(&mut guest, "pidof nl31-agent").trim().to_owned();
-    shell(&mut guest, &format!("kill -9 {before}"));
-    await_agent(&mut guest, &before);
+    replace_agent(&mut guest, "KILL");
     let shown = guest.command("route show").expect("a reply");
     assert_eq!(shown.data().collect::<Vec<_>>(), ["10.0.0.0/8 dev lo"]);
     let log = guest.command("log").expect("a reply").to_string();
@@ -130,13 +122,12 @@ fn the_watchdog_is_fed_by_an_agent_that_lives() {
     let log = guest.command("log").expect("a reply").to_string();
     assert!(log.contains("resets the board after 4 s"), "{log}");
     // Three times its limit, by its own clock; a crash and an end in order on the way.
-    for signal in ["0", "KILL", "TERM"] {
-        let before = shell(&mut guest, "pidof nl31-agent").trim().to_owned();
-        shell(&mut guest, &format!("kill -{signal} {before}; sleep 5"));
-        if signal != "0" {
-            await_agent(&mut guest, &before);
+    for signal in [None, Some("KILL"), Some("TERM")] {
+        if let Some(signal) = signal {
+            replace_agent(&mut guest, signal);
         }
-        assert!(!guest.starved().expect("QEMU"), "signal {signal}");
+        shell(&mut guest, "sleep 5");
+        assert!(!guest.starved().expect("QEMU"), "signal {signal:?}");
     }
     shell(&mut guest, "kill -STOP $(pidof nl31-agent)");
     await_watchdog(&mut guest);
@@ -243,6 +234,7 @@ fn an_agent_killed_while_a_program_replaces_the_table_leaves_the_old_or_the_new_
     for moment in 0..=MOMENTS {
         let before = shell(&mut guest, &format!("{}; pidof nl31-agent", load(OLD)));
         let pause = whole * moment / MOMENTS + Duration::from_millis(1);
+        guest.console.forget();
         let status = shell(
             &mut guest,
             &format!(
@@ -252,7 +244,7 @@ fn an_agent_killed_while_a_program_replaces_the_table_leaves_the_old_or_the_new_
                 before.trim()
             ),
         );
-        await_agent(&mut guest, before.trim());
+        guest.await_agent().expect("the next agent");
         match (paths(&mut guest), status.trim()) {
             // Refused, no answer, or not known.
             (OLD, "1" | "5" | "7") => old += 1,
