@@ -29,6 +29,7 @@ const RASPBERRY_PI: kernel::Spec = kernel::Spec {
     target: ("Image", "arch/arm64/boot/Image"),
     fragments: &[
         "board/common/linux.fragment",
+        "board/common/linux-hardening.fragment",
         "board/common/linux-aarch64.fragment",
         "board/common/linux-disk.fragment",
         "board/raspberrypi_64/linux.fragment",

@@ -82,6 +82,7 @@ impl Arch {
                 target: ("bzImage", "arch/x86/boot/bzImage"),
                 fragments: &[
                     "board/common/linux.fragment",
+                    "board/common/linux-hardening.fragment",
                     "board/common/linux-x86_64.fragment",
                     "board/qemu_x86_64/linux.fragment",
                 ],
@@ -96,6 +97,7 @@ impl Arch {
                 target: ("Image.gz", "arch/arm64/boot/Image.gz"),
                 fragments: &[
                     "board/common/linux.fragment",
+                    "board/common/linux-hardening.fragment",
                     "board/common/linux-aarch64.fragment",
                     "board/qemu_aarch64/linux.fragment",
                 ],
@@ -110,6 +112,7 @@ impl Arch {
                 target: ("zImage", "arch/arm/boot/zImage"),
                 fragments: &[
                     "board/common/linux.fragment",
+                    "board/common/linux-hardening.fragment",
                     "board/common/linux-armv7.fragment",
                     "board/qemu_armv7/linux.fragment",
                 ],
@@ -127,6 +130,7 @@ impl Arch {
                 work: 50,
                 fragments: &[
                     "board/common/linux.fragment",
+                    "board/common/linux-hardening.fragment",
                     "board/common/linux-x86_64.fragment",
                     "board/qemu_x86_64/linux.fragment",
                     "tests/linux/lab.fragment",
@@ -138,6 +142,7 @@ impl Arch {
                 work: 50,
                 fragments: &[
                     "board/common/linux.fragment",
+                    "board/common/linux-hardening.fragment",
                     "board/common/linux-aarch64.fragment",
                     "board/qemu_aarch64/linux.fragment",
                     "tests/linux/lab.fragment",
@@ -149,6 +154,7 @@ impl Arch {
                 work: 50,
                 fragments: &[
                     "board/common/linux.fragment",
+                    "board/common/linux-hardening.fragment",
                     "board/common/linux-armv7.fragment",
                     "board/qemu_armv7/linux.fragment",
                     "tests/linux/lab.fragment",
@@ -166,6 +172,7 @@ pub const PC: Spec = Spec {
     work: 740,
     fragments: &[
         "board/common/linux.fragment",
+        "board/common/linux-hardening.fragment",
         "board/common/linux-x86_64.fragment",
         "board/common/linux-disk.fragment",
         "board/pc_x86_64/linux.fragment",
@@ -179,6 +186,7 @@ pub const PC_LAB: Spec = Spec {
     work: 60,
     fragments: &[
         "board/common/linux.fragment",
+        "board/common/linux-hardening.fragment",
         "board/common/linux-x86_64.fragment",
         "board/common/linux-disk.fragment",
         "board/pc_x86_64/linux.fragment",

@@ -612,7 +612,7 @@ fn command_lines_name_root_and_console() {
     for (board, file, console) in COMMAND_LINES {
         let text = read(&board_file(board, file));
         assert!(
-            text.contains("root=PARTUUID=6e6c3331-02 rootfstype=squashfs rootwait"),
+            text.contains("root=PARTUUID=6e6c3331-02 rootfstype=squashfs rootwait=60"),
             "{file}"
         );
         assert!(text.contains(&format!("console={console}")), "{file}");
