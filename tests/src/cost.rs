@@ -89,8 +89,13 @@ fn taken(child: &Child) -> Duration {
         Id::Pid(Pid::from_raw(id)),
         WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT,
     );
-    let stat = fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
-    let ticks = ended.ok().and_then(|_| ticks(&stat)).unwrap_or_default();
+    ended.map_or(Duration::ZERO, |_| up_to_now(child))
+}
+
+/// Processor time that `child`, which has not been waited for, has taken up to now.
+pub fn up_to_now(child: &Child) -> Duration {
+    let stat = fs::read_to_string(format!("/proc/{}/stat", child.id())).unwrap_or_default();
+    let ticks = ticks(&stat).unwrap_or_default();
     let second = sysconf(SysconfVar::CLK_TCK).ok().flatten().unwrap_or(100);
     Duration::from_secs_f64(ticks as f64 / second as f64)
 }

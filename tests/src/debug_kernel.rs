@@ -173,8 +173,8 @@ fn root(module: &Path) -> Result<Archive> {
 fn collect(output: &str, count: usize) -> Result<Results> {
     let mut all = Results::default();
     let mut seen = 0;
-    for part in output.split("=== begin ").skip(1) {
-        let Some((report, end)) = part.split_once("=== end ") else {
+    for part in output.split(unattended::BEGIN).skip(1) {
+        let Some((report, end)) = part.split_once(unattended::END) else {
             bail!("the guest ended within a step\n{}", tail(part));
         };
         let name = report.lines().next().unwrap_or_default().trim();

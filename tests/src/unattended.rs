@@ -6,7 +6,7 @@ use std::io::{BufRead, BufReader};
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 use std::sync::mpsc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use nix::sys::{prctl, signal::Signal};
@@ -17,6 +17,12 @@ use crate::progress::Step;
 
 /// A kernel that says nothing for so long hangs; the longest test takes a tenth of it.
 const SILENCE_MAX: Duration = Duration::from_secs(900);
+
+/// What a guest of several steps prints before the name of one.
+pub const BEGIN: &str = "=== begin ";
+
+/// And behind it, before its name and exit status.
+pub const END: &str = "=== end ";
 
 /// Lines of the console in an error.
 const EXCERPT: usize = 80;
@@ -47,6 +53,7 @@ pub fn run(command: &mut Command, step: &Step) -> Result<String> {
         }
     });
     let mut output = String::new();
+    let mut begun = (Instant::now(), Duration::ZERO);
     let hangs = loop {
         match lines.recv_timeout(SILENCE_MAX) {
             Ok(line) => {
@@ -54,6 +61,13 @@ pub fn run(command: &mut Command, step: &Step) -> Result<String> {
                     step.say(&line);
                 } else if line.trim_start().starts_with("ok ") || line.starts_with("===") {
                     step.at(line.trim());
+                }
+                if line.starts_with(BEGIN) {
+                    begun = (Instant::now(), cost::up_to_now(&child));
+                } else if let Some(end) = line.strip_prefix(END) {
+                    let name = end.split(' ').next().unwrap_or_default();
+                    let taken = cost::up_to_now(&child).saturating_sub(begun.1);
+                    cost::record("debug-step", name, begun.0.elapsed(), taken);
                 }
                 output += &line;
                 output.push('\n');
