@@ -213,7 +213,7 @@ struct dst_entry *nl31_adjacency_make_dst(struct nl31_adjacency *adjacency,
 /* What has failed may be tried again. Context: nl31_adjacencies.lock */
 static void nl31_adjacencies_move_epoch(struct nl31_adjacencies *adjacencies)
 {
-	/* who sees the number sees the change: pairs with nl31_adjacency_make_dst() */
+	/* a reader of the number sees the change: pairs with nl31_adjacency_make_dst() */
 	smp_wmb();
 	WRITE_ONCE(adjacencies->epoch, (adjacencies->epoch + 1) ? : 1);
 }

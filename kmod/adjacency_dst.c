@@ -156,8 +156,8 @@ static struct dst_entry *nl31_dst6_new(const struct nl31_adjacency *adjacency,
 	}
 	rt->rt6i_idev = idev;
 	/*
-	 * As of a copy that has no original: ip6_rt_update_pmtu() sets nothing then. Who
-	 * learns of the path MTU of one destination would set it for all.
+	 * As of a copy that has no original: ip6_rt_update_pmtu() sets nothing then.
+	 * The path MTU of one destination would be set for all of them otherwise.
 	 */
 	rt->rt6i_flags = RTF_UP | RTF_PCPU;
 	if (key->gateway_len) {

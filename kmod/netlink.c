@@ -433,7 +433,7 @@ void nl31_receive(struct sk_buff *skb)
 	req.skb = skb;
 	req.table = d.ns ? &d.ns->table : NULL;
 	memset(&req.extack, 0, sizeof(req.extack));
-	/* nobody is there for the answers of a process that is killed */
+	/* a process that is killed reads no answers */
 	while (skb->len && !fatal_signal_pending(current)) {
 		req.nlh = nlmsg_hdr(skb);
 		if (!nlmsg_ok(req.nlh, skb->len)) {

@@ -24,7 +24,7 @@ enum receiver {
  * struct telling - the events of an edit on their way
  * @table: the table
  * @notify: where they go
- * @wants: whether anybody is there
+ * @wants: whether it has a receiver of each kind
  * @skb: events that wait to be sent
  * @change: the prefix that is being told of
  * @generation: of the last event
@@ -39,7 +39,7 @@ struct telling {
 };
 
 /**
- * nl31_notify_is_wanted - does anybody listen?
+ * nl31_notify_is_wanted - does the group have a member?
  * @notify: where the events go
  */
 bool nl31_notify_is_wanted(const struct nl31_notify *notify)
@@ -182,7 +182,7 @@ static u64 edit_weight(struct nl31_table *t, bool is_wanted)
 {
 	u64 events = 0;
 
-	/* where nobody listens there are no events to be numbered */
+	/* without a listener there are no events to be numbered */
 	if (!is_wanted)
 		return t->edit.has_changes;
 	nl31_edit_diff(t, count_events, &events);
@@ -206,7 +206,7 @@ static bool publish_edit(struct nl31_table *t, u64 weight)
  * @t: the table, an edit in progress
  * @notify: where the events go
  *
- * A listener that does not keep up gets ENOBUFS, nobody else. Does not fail.
+ * A listener that does not keep up gets ENOBUFS, the others do not. Does not fail.
  *
  * Context: process, the table's lock
  */
@@ -225,8 +225,8 @@ void nl31_notify_publish(struct nl31_table *t, const struct nl31_notify *notify)
 
 	is_published = publish_edit(t, edit_weight(t, was_wanted));
 	/*
-	 * Whoever joins later dumps the new version; whoever has joined and dumped
-	 * the old one is seen here.
+	 * A listener that joins later dumps the new version; one that has joined and
+	 * dumped the old one is seen here.
 	 */
 	smp_mb();
 	telling.wants[TO_GROUP] = nl31_notify_is_wanted(notify);

@@ -10,7 +10,7 @@
 
 /**
  * struct nl31_notify - where the events of an edit go
- * @sock: the kernel's socket of the namespace, or NULL: nobody listens
+ * @sock: the kernel's socket of the namespace, or NULL: there is no listener
  * @requester: socket that gets them besides the group, for NLM_F_ECHO; or NULL
  * @portid: port id of @requester
  * @seq: of the request, with @requester

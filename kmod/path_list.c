@@ -574,8 +574,8 @@ static void diff_lists(struct diff *diff, const struct nl31_path_list *old,
  * @fn: called for each change, in order; or NULL
  * @ctx: for @fn
  *
- * Who makes these changes to @old one after the other has @new, and never more
- * paths than the longer of the two: all that goes comes before what is appended.
+ * Made to @old one after the other, these changes give @new, and never more paths
+ * than the longer of the two: all that goes comes before what is appended.
  * Takes time in proportion to the lengths.
  *
  * Return: how many changes that is

@@ -36,7 +36,7 @@
  * @gateway: network byte order
  * @gateway_len: 0, 4 or 16
  * @type: enum nl31_route_type
- * @protocol: who installed it
+ * @protocol: what installed it, by the numbers of RTPROT_*
  * @attrs_len: bytes in @attrs; from here on not part of its identity
  * @hash: of what is before, by nl31_path_seal()
  * @equals: how many paths from this one on can share the load with it; of paths in a
@@ -215,7 +215,8 @@ static inline bool nl31_path_is_usable(const struct nl31_path *path,
 
 /*
  * The paths of @list that live. Those over a device that has gone are dropped by
- * whatever changes the prefix first; until then they are in nobody's way.
+ * the next change of the prefix; until then lookups, limits and requests pass
+ * over them.
  */
 static inline void nl31_path_key_living(struct nl31_path_key *key,
 					const struct nl31_path_list *list)

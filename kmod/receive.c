@@ -35,7 +35,7 @@ static bool nl31_is_special4(__be32 address)
 	       ipv4_is_zeronet(address) || ipv4_is_loopback(address);
 }
 
-/* To another host's address, and nobody has decided where it goes. */
+/* To another host's address, and no route has been chosen for it yet. */
 static bool nl31_is_undecided(const struct sk_buff *skb)
 {
 #ifdef CONFIG_NET_SWITCHDEV

@@ -25,7 +25,7 @@ struct nl31_request {
 	char text[128];
 };
 
-/* Fail a request with a text for the person who reads the error. */
+/* Fail a request with a text for the reader of the error. */
 #define nl31_extack_err(req, err, fmt, ...) ({				\
 	struct nl31_request *__req = (req);				\
 	snprintf(__req->text, sizeof(__req->text), fmt, ##__VA_ARGS__);	\

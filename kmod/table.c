@@ -156,7 +156,7 @@ static void version_free_work(struct work_struct *work)
 	version_put(v);
 }
 
-/* Begin to free the garbage of all versions that nobody holds any more. */
+/* Begin to free the garbage of all versions that no reader holds any more. */
 static void versions_reap(struct nl31_table *t)
 {
 	struct nl31_version *current_version = nl31_table_current(t), *v;

@@ -135,7 +135,7 @@ struct nl31_stats {
 /**
  * struct nl31_table - the table of a network namespace
  * @net: the namespace
- * @lock: held by whoever changes anything below; readers of @current_version use
+ * @lock: held to change anything below; readers of @current_version use
  *	RCU. Never taken under RTNL.
  * @current_version: the published version
  * @versions: that one last, behind older ones that readers may still hold

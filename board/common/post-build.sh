@@ -14,7 +14,7 @@ die() {
 [ -x "$target/usr/sbin/nl31-agent" ] || die "no /usr/sbin/nl31-agent in $target"
 [ -e "$target/etc/inittab" ] || die "no /etc/inittab in $target"
 
-# The console belongs to the agent, and nobody logs in with an empty password.
+# The console belongs to the agent, and no user logs in with an empty password.
 if grep -Eq '^[^#]*(getty|askfirst|/bin/sh|login)' "$target/etc/inittab"; then
 	die "/etc/inittab starts something else on a console"
 fi

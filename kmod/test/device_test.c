@@ -16,7 +16,7 @@
 struct device_test {
 	struct kunit *test;
 	struct nl31_table table;
-	struct nl31_notify nobody;
+	struct nl31_notify no_listener;
 	struct nl31_purge purge;
 	struct net_device *dev;
 };
@@ -34,7 +34,7 @@ static int set_up(struct kunit *test)
 	test->priv = d;
 	if (nl31_table_init(&d->table, &init_net))
 		return -ENOMEM;
-	nl31_purge_init(&d->purge, &d->table, &d->nobody);
+	nl31_purge_init(&d->purge, &d->table, &d->no_listener);
 	return 0;
 }
 
@@ -173,7 +173,7 @@ static void fill(struct device_test *d, struct nl31_device *device)
 				nl31_edit_set(&d->table, i % 3 == 0, &key, NULL,
 					      paths));
 	}
-	nl31_notify_publish(&d->table, &d->nobody);
+	nl31_notify_publish(&d->table, &d->no_listener);
 }
 
 static unsigned int paths_of(const struct nl31_version *v)

@@ -135,7 +135,7 @@ static void routes(struct differential_test *d, bool is_ipv6)
 	}
 	/* the last one by a longer prefix of the table's, too */
 	route(d, prefix, size, len + 1, len, NL31_TYPE_UNICAST, 1);
-	/* back to those who send */
+	/* back to the senders */
 	memset(prefix, 0, sizeof(prefix));
 	if (is_ipv6)
 		memcpy(prefix, "\x20\x01\x0d\xba", 4);
@@ -354,7 +354,7 @@ static void fill_peer(struct inet_peer *peer)
 	peer->rate_last = jiffies - 60 * HZ;
 }
 
-/* Nobody has been told an error, or redirected, for a minute. */
+/* As if no error and no redirect had been sent for a minute. */
 static void fill_budgets(const struct mutant *m)
 {
 	const struct ipv6hdr *ip6 = (const void *)m->data;

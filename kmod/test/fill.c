@@ -24,7 +24,7 @@ void fill_table(struct kunit *test, struct nl31_table *t,
 		.type = NL31_TYPE_UNICAST,
 		.gateway_len = prefixes->bits / 8,
 	};
-	struct nl31_notify nobody = {};
+	struct nl31_notify no_listener = {};
 	unsigned int i;
 
 	KUNIT_ASSERT_NOT_NULL(test, paths);
@@ -39,7 +39,7 @@ void fill_table(struct kunit *test, struct nl31_table *t,
 				  NULL, paths))
 			break;
 		if (i % BATCH == 0 || i == prefixes->count - 1)
-			nl31_notify_publish(t, &nobody);
+			nl31_notify_publish(t, &no_listener);
 	}
 	mutex_unlock(&t->lock);
 	KUNIT_ASSERT_EQ(test, i, prefixes->count);

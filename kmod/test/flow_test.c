@@ -304,7 +304,7 @@ static void ports_are_found_behind_extension_headers(struct kunit *test)
 			KUNIT_EXPECT_EQ(test, plain, one);
 			KUNIT_EXPECT_NE(test, one, other);
 		} else {
-			/* nobody needs so many */
+			/* the walk ends before the ports */
 			KUNIT_EXPECT_EQ(test, one, other);
 		}
 	}

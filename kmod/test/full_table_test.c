@@ -77,7 +77,7 @@ static void sweep(struct sweep *s)
 			last = prefixes_last(p, &p->key[open[top]]);
 			expect(s, &last, open[top]);
 			more = next_address(p, &last, &next);
-			/* who ends here too is not open there either */
+			/* prefixes that end here too are not open there either */
 			for (top--; top; top--) {
 				outer = prefixes_last(p, &p->key[open[top]]);
 				if (!same_address(&outer, &last))

@@ -375,7 +375,7 @@ static void unset(struct fixture *f, const struct entry *e)
 	CHECK(nl31_lpm_remove(&f->edit, &key) == (there ? 0 : -ENOENT));
 }
 
-/* The oldest version must be what it was; then nobody needs it any more. */
+/* The oldest version must be what it was; then its reader lets go of it. */
 static void unpin(struct fixture *f)
 {
 	struct pinned *p = &f->pinned[0];

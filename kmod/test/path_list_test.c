@@ -359,7 +359,7 @@ static struct nl31_path_list *plain_list(struct kunit *test,
 	return list;
 }
 
-/* Whoever makes the changes that are told has the new list, order included. */
+/* The changes that are told, made one after the other, give the new list, order included. */
 static void differences(struct kunit *test)
 {
 	struct replica *r = kunit_kzalloc(test, sizeof(*r), GFP_KERNEL);

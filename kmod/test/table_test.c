@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Tests of what a table keeps of its past: that is bounded, whoever holds it. */
+/* Tests of what a table keeps of its past: that is bounded, whichever reader holds it. */
 #include <kunit/test.h>
 #include <net/net_namespace.h>
 #include <uapi/linux/nl31.h>
@@ -7,7 +7,7 @@
 #include "../notify.h"
 #include "../table.h"
 
-/* A table that has no socket, and so nobody who listens. */
+/* A table that has no socket, and so no listener. */
 static int set_up(struct kunit *test)
 {
 	struct nl31_table *t = kunit_kzalloc(test, sizeof(*t), GFP_KERNEL);
@@ -74,13 +74,13 @@ static void set(struct kunit *test, const struct lpm_key *key,
 static void publish(struct kunit *test)
 {
 	struct nl31_table *t = test->priv;
-	struct nl31_notify nobody = {};
+	struct nl31_notify no_listener = {};
 
-	nl31_notify_publish(t, &nobody);
+	nl31_notify_publish(t, &no_listener);
 }
 
 /*
- * A snapshot that nobody reads on holds no more than it may: path lists count, not
+ * A snapshot whose reader has stopped holds no more than it may: path lists count, not
  * the trie alone, which is next to nothing here.
  */
 static void snapshot_gives_way(struct kunit *test)

@@ -223,7 +223,7 @@ static void readers_beside_a_writer(unsigned count)
 	close(other);
 }
 
-/* Each change is done once, whoever else makes changes. */
+/* Each change is done once, whatever other writers change. */
 
 #define OWN	64
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 /*
  * A device that goes away when memory is short. Each allocation on the way fails once: the
- * device goes all the same, nobody is led to it, and its paths, and no others, go as soon
+ * device goes all the same, no lookup is led to it, and its paths, and no others, go as soon
  * as there is memory.
  *
  * Needs a kernel with FAULT_INJECTION, FAILSLAB and dummy devices, as root. Prints KTAP.

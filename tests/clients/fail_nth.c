@@ -25,7 +25,7 @@ struct scenario {
 	const char *name;
 	void (*build)(struct datagram *d);
 	int datagrams;
-	bool listen; /* somebody listens to the events */
+	bool listen; /* the events have a listener */
 };
 
 static int datagram_nr;
@@ -387,7 +387,7 @@ static void test_scenario(const struct scenario *s)
 			bool done = got.acked || !same_table(&now, &before);
 
 			if (done && events != want_events && !events_lost)
-				fail("allocation %u: events are missing, and nobody said so", n);
+				fail("allocation %u: events are missing without an error", n);
 			if (got.error && events)
 				fail("allocation %u: events of what was refused", n);
 		}
@@ -407,7 +407,7 @@ static void test_scenario(const struct scenario *s)
 		    got.error != -ENOBUFS)
 			fail("allocation %u: error %d", n, got.error);
 		if (got.acked && !got.lost && got.replies != want.replies)
-			fail("allocation %u: %u replies instead of %u, and nobody said so", n,
+			fail("allocation %u: %u replies instead of %u without an error", n,
 			     got.replies, want.replies);
 		if (!injected)
 			break;

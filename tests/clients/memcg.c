@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 /*
  * A sender in a memory cgroup: what it adds to the table is charged to it, and at the
- * cgroup's limit it gets ENOMEM, and nothing else happens to it or to anybody else.
+ * cgroup's limit it gets ENOMEM, and nothing else happens to it or to another process.
  *
  * Needs the memory controller of cgroup2 at /cgroup, as root. Prints KTAP.
  */
@@ -166,7 +166,7 @@ static pid_t spawn_limited(void)
 	return 0;
 }
 
-static void expect_nobody_killed(void)
+static void expect_none_killed(void)
 {
 	long killed = read_number(GROUP "/memory.events", "oom_kill");
 
@@ -242,7 +242,7 @@ static void limit_on_transaction(int fd)
 		finish(0);
 	}
 	await_success(pid);
-	expect_nobody_killed();
+	expect_none_killed();
 	set_up(fd);
 	dump_table(fd, &after);
 	if (!same_table(&before, &after))
@@ -256,7 +256,7 @@ static void limit_on_transaction(int fd)
 	dump_table(fd, &after);
 	if (!same_table(&before, &after))
 		fail("the refused transaction has changed the table");
-	expect_nobody_killed();
+	expect_none_killed();
 	passed();
 	free(before.data);
 	free(after.data);
@@ -279,7 +279,7 @@ static void limit_on_changes(int fd)
 		finish(0);
 	}
 	await_success(pid);
-	expect_nobody_killed();
+	expect_none_killed();
 	dump_table(fd, &dump);
 	printf("# %s: figure added=%u\n", testing, *done);
 	if (*done == MANY || !*done)
@@ -287,7 +287,7 @@ static void limit_on_changes(int fd)
 	if (dump.paths != BASE + *done)
 		fail("the table has %u paths, and %u additions were acknowledged", dump.paths,
 		     *done);
-	/* who is not in the group goes on */
+	/* a process outside the group goes on */
 	if (add_singly(fd, BASE + *done, 1000) != 1000)
 		fail("others are refused, too");
 	set_up(fd);

@@ -55,7 +55,7 @@ static void use(int fd, unsigned what, unsigned nr)
 		  NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_REPLACE, prefix, "192.0.2.1",
 		  -1);
 	put_message(&out, NL31_MSG_GETROUTE, NLM_F_REQUEST | NLM_F_DUMP | NLM_F_ATOMIC);
-	/* left open by whoever goes */
+	/* left open by a process that ends */
 	put_route(&out, NL31_MSG_NEWROUTE, NLM_F_REQUEST | NLM_F_MULTI | NLM_F_CREATE, "11.0.0.0/8",
 		  "192.0.2.1", -1);
 	must_send(fd, out.data, out.size);
@@ -78,7 +78,7 @@ static int64_t now(void)
  *
  * No socket is used in a namespace that is older than the module: netlink_kernel_create()
  * puts the kernel's socket of a namespace where senders find it before it is marked as the
- * kernel's, and who sends in between runs into a BUG() there, whatever the protocol.
+ * kernel's, and a sender in between runs into a BUG() there, whatever the protocol.
  */
 static void traffic(unsigned what, unsigned *served)
 {

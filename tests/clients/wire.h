@@ -332,7 +332,7 @@ static __attribute__((unused)) void dump_table(int fd, struct dump *dump)
 		for_each_message(buffer, size, dump_message, dump);
 	}
 	if (dump->interrupted)
-		fail("a dump was interrupted, though nobody else is there");
+		fail("a dump was interrupted without a change");
 }
 
 static __attribute__((unused)) bool same_table(const struct dump *a, const struct dump *b)

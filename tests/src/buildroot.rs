@@ -335,7 +335,7 @@ fn git(dir: &Path, args: &[&str]) -> Result<String> {
         .args(["-c", "advice.detachedHead=false"])
         .args(args)
         .current_dir(dir)
-        // this folder's repository, and nobody asked for a password
+        // this folder's repository, and git asks for no password
         .env_remove("GIT_DIR")
         .env_remove("GIT_WORK_TREE")
         .env("GIT_TERMINAL_PROMPT", "0")

@@ -64,7 +64,7 @@ impl Cable {
     pub(crate) fn plug(line: &mut Channel, quality: Quality) -> Result<Self> {
         let pty = openpty(None, None).context("cannot open a pty")?;
         let path = ttyname(&pty.slave)?;
-        // Whoever opens it gets bytes as they are; nobody holds it open besides him.
+        // A program that opens it gets bytes as they are; no other process holds it open.
         let mut raw = tcgetattr(&pty.slave)?;
         cfmakeraw(&mut raw);
         tcsetattr(&pty.slave, SetArg::TCSANOW, &raw)?;
@@ -132,7 +132,7 @@ impl Carrier {
                 self.to_guest.take(&buffer[..len]);
             }
             Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-            // Nobody has it open; what the guest says is lost, as on a real line.
+            // No program has it open; what the guest says is lost, as on a real line.
             Err(_) => self.from_guest.waiting.clear(),
         }
         let due = self.to_guest.due();
@@ -159,7 +159,7 @@ impl Carrier {
             PollFd::new(self.line.as_fd(), PollFlags::POLLIN),
             PollFd::new(self.terminal.as_fd(), PollFlags::POLLIN),
         ];
-        // A line that nobody has open is always ready, for nothing.
+        // A line that no program has open is always ready, for nothing.
         let hangup = match poll(&mut fds, PollTimeout::ZERO) {
             Ok(_) => fds[1]
                 .revents()
@@ -255,7 +255,7 @@ impl Direction {
         self.waiting.drain(..count);
         if let Some(rate) = self.rate {
             // Behind the last byte, however late this thread has come: a UART does not pause
-            // because somebody is busy. But no further back than its buffer.
+            // because a reader is busy. But no further back than its buffer.
             let late = Duration::from_millis(20);
             let start = self
                 .free

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Built things, kept by the content they were built from. A folder appears under
-//! its final name only when it is complete; who builds holds a file lock.
+//! its final name only when it is complete; its builder holds a file lock.
 
 use std::fs::{self, File};
 use std::io;
@@ -127,7 +127,7 @@ pub fn publish(dir: &Path, fill: impl FnOnce(&Path) -> Result<()>) -> Result<()>
     let temporary = temporary.keep();
     match fs::rename(&temporary, dir) {
         Ok(()) => Ok(()),
-        // somebody else was first, with the same content
+        // another process was first, with the same content
         Err(_) if dir.is_dir() => Ok(fs::remove_dir_all(&temporary)?),
         Err(error) => {
             let _ = fs::remove_dir_all(&temporary);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! One end of a socket pair whose other end QEMU holds: a serial line, a virtio port
 //! or QMP. Handed down as an open file, so there is no path, no listener and no byte
-//! lost before somebody connects.
+//! lost before a reader connects.
 
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};

@@ -57,7 +57,7 @@ impl Console {
         &self.channel
     }
 
-    /// The channel, for who speaks to the agent directly.
+    /// The channel, for a test that speaks to the agent directly.
     pub fn channel_mut(&mut self) -> &mut Channel {
         &mut self.channel
     }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Writer of initramfs archives ("newc", Documentation/driver-api/early-userspace/
 //! buffer-format.rst in the kernel's source). All belongs to root and has no time, so
-//! that the same content gives the same bytes, and nobody needs to be root to pack it.
+//! that the same content gives the same bytes, and packing it takes no root.
 
 use std::ffi::OsStr;
 use std::fs;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Debian's packages for another architecture, unpacked and not installed. apt gets
-//! package lists of its own for that: the system's stay as they are, and nobody needs to
+//! package lists of its own for that: the system's stay as they are, and nothing needs to
 //! be root.
 
 use std::fs;

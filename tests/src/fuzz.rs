@@ -125,18 +125,18 @@ pub fn run(targets: &[Target], time: Duration) -> Result<Vec<Outcome>> {
     let step = Step::new("fuzz");
     let left = Mutex::new(targets.iter());
     let outcomes = Mutex::new(Vec::new());
-    let next = || left.lock().expect("nobody panics").next();
+    let next = || left.lock().expect("no thread panics").next();
     std::thread::scope(|scope| {
         for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
             scope.spawn(|| {
                 while let Some(target) = next() {
                     let outcome = target.run(&programs, time);
-                    outcomes.lock().expect("nobody panics").push(outcome);
+                    outcomes.lock().expect("no thread panics").push(outcome);
                 }
             });
         }
     });
-    let outcomes = outcomes.into_inner().expect("nobody panics");
+    let outcomes = outcomes.into_inner().expect("no thread panics");
     let mut outcomes: Vec<_> = outcomes.into_iter().collect::<Result<_>>()?;
     outcomes.sort_by_key(|outcome| outcome.target.name);
     step.done("done");
@@ -144,7 +144,7 @@ pub fn run(targets: &[Target], time: Duration) -> Result<Vec<Outcome>> {
 }
 
 /// Replaces the corpora by the fewest inputs that reach all that they, and what was found since,
-/// reach. Files that somebody named stay.
+/// reach. Files with a name of a person's choice stay.
 pub fn minimize(targets: &[Target]) -> Result<()> {
     let programs = Programs::build(targets)?;
     for target in targets {

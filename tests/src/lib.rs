@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The lab of nl31: it builds the appliance's image from distribution packages,
 //! boots it in QEMU and drives it. What it builds is not a Buildroot image, but
-//! shares everything with one except who compiles the kernel and BusyBox.
+//! shares everything with one but the compiler of the kernel and of BusyBox.
 //!
 //! A test starts a [`Guest`] from an [`Image`], types at its [`Console`] and runs
 //! shell commands in it with [`Guest::exec`]. A kernel that complains fails the

@@ -22,7 +22,7 @@ use nl31_lab::{
 
 /// Builds the nl31 image from distribution packages and boots it in QEMU.
 ///
-/// It is the image that Buildroot makes but for who compiled the kernel and BusyBox.
+/// It is the image that Buildroot makes but for the compiler of the kernel and of BusyBox.
 #[derive(Parser)]
 #[command(name = "cargo lab")]
 struct Arguments {
@@ -200,7 +200,7 @@ fn main() -> ExitCode {
         2
     };
     run(subject).unwrap_or_else(|error| {
-        // nobody to tell if standard error is closed
+        // lost if standard error is closed
         let _ = writeln!(stderr(), "lab: {error:#}");
         ExitCode::from(failure)
     })

@@ -90,6 +90,6 @@ impl Drop for Step {
 }
 
 fn line(text: &str) {
-    // nobody to tell if standard error is closed
+    // lost if standard error is closed
     let _ = writeln!(stderr(), "{text}");
 }

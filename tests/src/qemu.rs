@@ -484,7 +484,7 @@ impl Board {
     }
 }
 
-/// A right to run one more guest on this machine. Who has one must not wait for another.
+/// A right to run one more guest on this machine. Its holder must not wait for another.
 fn slot() -> Result<Flock<File>> {
     let dir = cache::local()?;
     let guests = std::thread::available_parallelism()?.get().max(GUESTS_MIN);

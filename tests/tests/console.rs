@@ -9,7 +9,7 @@ nl31_lab::on_each_architecture! {
     a_wrong_line_is_pointed_at_and_changes_nothing
     what_the_kernel_refuses_is_told_and_changes_nothing
     a_line_of_any_length_and_any_bytes_gets_its_answer
-    nobody_else_writes_to_the_console
+    only_the_agent_writes_to_the_console
     from_power_on_only_the_agent_is_heard
 }
 
@@ -151,7 +151,7 @@ fn a_line_of_any_length_and_any_bytes_gets_its_answer(arch: Arch) {
     succeeds(&mut guest, "ping");
 }
 
-fn nobody_else_writes_to_the_console(arch: Arch) {
+fn only_the_agent_writes_to_the_console(arch: Arch) {
     let mut guest = guest(arch);
     // the worst that is not a crash: an error of the kernel, and a program at /dev/console's level
     let said = guest

@@ -73,7 +73,7 @@ fn a_table_is_loaded_saved_and_applied(arch: Arch) {
     listed.sort_unstable();
     assert_eq!(listed, lines);
 
-    // nobody reads more than the first line, and nobody complains
+    // its reader takes the first line alone, which is no error
     let first = board.succeeds("route show | head -n 1");
     assert_eq!(first.lines().count(), 1);
     assert_eq!(board.succeeds("save -"), saved);

@@ -272,7 +272,7 @@ fn a_console_that_takes_nothing_keeps_no_events_from_programs() {
     begin_to_monitor(&mut guest);
     let monitored = guest.command("monitor").expect("a reply");
     assert!(monitored.succeeded(), "{monitored}");
-    // A terminal is at its other end that nobody reads from.
+    // At its other end is a terminal without a reader.
     let cable = guest.plug(Quality::default()).expect("a cable");
     let terminal = File::open(cable.path()).expect("the terminal");
     let changes = format!(

@@ -48,7 +48,7 @@ impl Desk {
     }
 
     fn command(&self, cable: &Cable, arguments: &[&str]) -> Command {
-        // who runs the tests in the background has Ctrl-C ignored
+        // a shell that runs the tests in the background has Ctrl-C ignored
         let mut command = Command::new("env");
         command.arg("--default-signal=INT").arg(&self.nl31ctl);
         // These tests show how a session ends; a lost one stays lost.
@@ -181,7 +181,7 @@ fn events_come_over_the_line() {
     let mut monitor = desk.command(&cable, &["--json", "monitor"]);
     let mut monitor = monitor.stdout(Stdio::piped()).spawn().expect("nl31ctl");
     let mut events = BufReader::new(monitor.stdout.take().expect("piped")).lines();
-    // Changed over and over, as nobody tells when the monitor has begun.
+    // Changed over and over, as nothing tells when the monitor has begun.
     let script = "while true; do echo 'route replace 10.0.0.0/8 dev lo'; \
                   echo 'route del 10.0.0.0/8'; sleep 0.2; done | nl31-agent --serial - >/dev/null &";
     desk.guest.exec(script).expect("to change routes");
@@ -308,7 +308,7 @@ impl Terminal {
     fn on(file: File) -> Self {
         let heard = Arc::<Mutex<Vec<u8>>>::default();
         let (its, mut input) = (Arc::clone(&heard), file.try_clone().expect("a descriptor"));
-        // As a terminal does it: there is nobody who would wait to read.
+        // As a terminal does it: nothing waits for a reader.
         thread::spawn(move || {
             let mut buffer = [0; 4096];
             loop {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Edits are made at once or not at all, a commit that nobody confirms is taken back,
+//! Edits are made at once or not at all, a commit without its confirmation is taken back,
 //! and the config is saved and loaded whole, over the real kernel.
 
 use std::time::Instant;
@@ -98,7 +98,7 @@ fn is_taken_back(guest: &mut Guest, before: &[String]) {
 }
 
 #[test]
-fn a_commit_that_nobody_confirms_is_taken_back() {
+fn a_commit_that_is_not_confirmed_is_taken_back() {
     let mut guest = guest();
     let before = commits(&mut guest, 2);
     is_taken_back(&mut guest, &before);
@@ -117,7 +117,7 @@ fn a_commit_is_taken_back_though_the_agent_was_killed_meanwhile() {
     is_taken_back(&mut guest, &before);
 }
 
-/// Whenever the agent is killed, a commit that nobody confirms is gone in the end: also
+/// Whenever the agent is killed, a commit that is not confirmed is gone in the end: also
 /// between the moment from which it is to be taken back and the one at which it is made.
 #[test]
 fn a_commit_is_taken_back_whenever_the_agent_was_killed() {

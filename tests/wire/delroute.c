@@ -267,7 +267,7 @@ CASE(bulk_missing_echo, "BULK with ECHO and ACK tells each path deleted, then ac
 }
 
 /*
- * Whoever waits for the table may hold what the whole machine waits for: a device that goes
+ * A thread that waits for the table may hold what the whole machine waits for: a device that goes
  * down, the lock of all devices.
  */
 CASE(bulk_lets_others_in, "a datagram full of BULK holds the table for one of them at a time")
@@ -310,6 +310,6 @@ CASE(bulk_lets_others_in, "a datagram full of BULK holds the table for one of th
 	}
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
-	check(*seen, "nobody else had the table before the end of a datagram");
+	check(*seen, "no other thread had the table before the end of a datagram");
 	check(table_number(&c, "routes", 0) == 300, "routes are gone");
 }

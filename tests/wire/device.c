@@ -239,7 +239,7 @@ CASE(device_gone_in_a_transaction, "a device that goes during a transaction take
 	check(table_number(&other, "routes", 0) == 2, "prefixes without a path are left");
 }
 
-CASE(device_gone_is_in_nobodys_way, "a path whose device has gone does not count: neither for NONREC, nor for EEXIST, nor is it what is deleted")
+CASE(device_gone_does_not_count, "a path whose device has gone does not count: neither for NONREC, nor for EEXIST, nor is it what is deleted")
 {
 	struct client c, listener, other;
 	int dev;

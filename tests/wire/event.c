@@ -288,7 +288,7 @@ CASE(echo, "ECHO: the event comes to the requester with its port id and seq, and
 	       "event NEWTABLE * max 9 *");
 }
 
-CASE(echo_is_for_its_message, "ECHO needs nobody to listen, and tells of its own message only")
+CASE(echo_is_for_its_message, "ECHO needs no listener, and tells of its own message only")
 {
 	struct client c;
 
@@ -380,7 +380,7 @@ CASE(generations, "events that follow each other have numbers that follow each o
 	check(table_number(&c, "gen", 0) == next - 1, "GETTABLE tells another generation");
 }
 
-CASE(generation_without_listeners, "the generation moves with each change whether somebody listens or not")
+CASE(generation_without_listeners, "the generation moves with each change, with and without a listener")
 {
 	struct client c, listener;
 	char line[128];
@@ -427,7 +427,7 @@ CASE(generation_of_a_dump, "a dump says which generation it shows, in its first 
 	check(c.dump_gen == 2 && c.done_gen == 2, "not those of a snapshot");
 }
 
-CASE(overrun, "a listener that does not keep up gets ENOBUFS and sees a gap; nobody else is harmed")
+CASE(overrun, "a listener that does not keep up gets ENOBUFS and sees a gap; the others get their events")
 {
 	struct client c, listener, quick;
 	int small = 4096, i;

@@ -290,7 +290,7 @@ void examples(void)
 		err(1, "no network namespace: run as root, with CONFIG_NET_NS");
 	client_open_at(&c, PORT);
 	c.seq = 0;
-	/* from the start: where nobody listens a change moves the generation by less */
+	/* from the start: without a listener a change moves the generation by less */
 	client_open(&listener);
 	client_join(&listener);
 

@@ -359,7 +359,7 @@ CASE(dump_few_of_many, "a filter that selects few of a large table finds all of 
 	expect(&c, "DONE 0 DUMP_FILTERED");
 }
 
-CASE(dump_in_small_buffers, "a dump is whole for who reads it into 4 KiB, and asks how much there is first")
+CASE(dump_in_small_buffers, "a dump is whole for a reader with 4 KiB, and for one that asks how much there is first")
 {
 	unsigned char buffer[4096];
 	struct client c, other;
@@ -527,7 +527,7 @@ CASE(dump_atomic_replaced, "NLM_F_ATOMIC: not even the replacement of the whole 
 	expect_table(&c, "NEWROUTE 10.0.0.0/24 blackhole");
 }
 
-CASE(dump_atomic_unread, "a snapshot that nobody reads on does not hold changes up, and says that it is lost")
+CASE(dump_atomic_unread, "a snapshot whose reader has stopped does not hold changes up, and says that it is lost")
 {
 	struct client c, other;
 	char *rest;
@@ -564,7 +564,7 @@ CASE(dump_busy, "a second dump on a socket whose first is not read yet gets EBUS
 	check(count(transcript(&c), "NEWROUTE") == MANY, "the socket dumps no more");
 }
 
-CASE(dump_closed, "a socket closed in the middle of a dump, a snapshot too, harms nobody")
+CASE(dump_closed, "a socket closed in the middle of a dump, a snapshot too, harms no other client")
 {
 	struct client c, other;
 	int i;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-/* A table per network namespace, and who may change it. */
+/* A table per network namespace, and the privilege that changing it takes. */
 #define _GNU_SOURCE
 #include <sched.h>
 #include <stdio.h>
@@ -130,13 +130,13 @@ CASE(changes_need_capability, "changes without CAP_NET_ADMIN get EPERM, in a tra
 	/* the next datagram is not known to be the rest */
 	ask(&c, DONE, MULTI, NULL);
 	expect(&c, "EPERM '*CAP_NET_ADMIN*'");
-	/* the socket of root does not help who has lost the capability */
+	/* the socket of root does not help a process that has lost the capability */
 	ask(&root, DELROUTE, BULK, NULL);
 	expect(&root, "EPERM '*CAP_NET_ADMIN*'");
 	expect_table(&c, "NEWROUTE 10.0.0.0/8 unicast via 192.0.2.1");
 }
 
-CASE(unprivileged_socket, "nor does root change anything by writing to a socket that nobody has opened")
+CASE(unprivileged_socket, "nor does root change anything by writing to a socket that a user without privileges has opened")
 {
 	struct sockaddr_nl kernel = { .nl_family = AF_NETLINK };
 	struct client c;
@@ -154,7 +154,7 @@ CASE(unprivileged_socket, "nor does root change anything by writing to a socket 
 	expect_table(&c, "");
 }
 
-CASE(unprivileged_does_not_block, "a transaction that is refused keeps nobody busy")
+CASE(unprivileged_does_not_block, "a transaction that is refused makes no other wait")
 {
 	struct client root, c;
 	pid_t pid;
@@ -232,7 +232,7 @@ CASE(user_namespace_limit, "an unprivileged user namespace is held to its table'
 		     "NEWROUTE 12.0.0.0/8 unicast via 192.0.2.1");
 	check(table_number(&root, "max", 0) == 3, "the other table's limit has changed");
 
-	/* a transaction of its own is open, and the other table is nobody's */
+	/* a transaction of its own is open, and the other table has none */
 	ask(&c, DELROUTE, MULTI | BULK, NULL);
 	expect(&c, "");
 	ask(&root, NEWROUTE, CREATE, "11.0.0.0/8 via 192.0.2.1");

@@ -243,7 +243,7 @@ pub struct Import {
 #[derive(Args, Clone, Debug)]
 pub struct FeedArguments {
     /// Where zebra's `dplane_fpm_nl` connects to; without an address it is 127.0.0.1:2620.
-    /// Who can connect there can change the table.
+    /// A program that can connect there can change the table.
     #[arg(long, required_unless_present = "table", value_name = "ADDRESS:PORT",
           num_args = 0..=1, require_equals = true, default_missing_value = FPM)]
     pub fpm: Option<SocketAddr>,

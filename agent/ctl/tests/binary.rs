@@ -60,7 +60,7 @@ impl Line {
         Self::with_access(name, "")
     }
 
-    /// A line with such a file of who may do what.
+    /// A line with such a file of what it may do.
     fn with_access(name: &str, access: &str) -> Self {
         let name = format!("nl31ctl-{}-{name}", std::process::id());
         let folder = std::env::temp_dir().join(name);
@@ -170,7 +170,7 @@ fn a_program_and_a_person_share_the_serial_line() {
     let mut terminal = line.terminal();
     says(&mut terminal, b"", "nl31> ", false);
     says(&mut terminal, b"help codes\r", "I200 help\r\nnl31> ", false);
-    // A program that dies leaves the line in its hands, until somebody presses Enter.
+    // A program that dies leaves the line taken, until a person presses Enter.
     terminal_breaks(&line);
     says(&mut terminal, b"\r", "nl31> ", true);
     check(
@@ -194,7 +194,7 @@ fn a_line_with_a_pin_is_closed_until_a_person_types_it_or_a_program_does() {
     let with = |file: &PathBuf| line.ctl(&["--pin-file", file.to_str().unwrap(), "shell", "help"]);
     check(&with(&right), 0, "I200 help\n", "");
     check(&with(&right), 0, "I200 help\n", "");
-    // It was open for that program, and for nobody else.
+    // It was open for that program alone.
     check(&line.ctl(&["shell", "help"]), 1, "", "the line is locked");
     check(&with(&wrong), 1, "", "E401 wrong PIN; try again in 1 s");
     // The right one comes too early, and is not looked at.
@@ -222,11 +222,11 @@ fn a_line_that_is_read_only_is_so_for_programs() {
 }
 
 #[test]
-fn ctrl_c_gives_the_line_back_and_nobody_else_gets_it_before() {
+fn ctrl_c_gives_the_line_back_and_no_other_gets_it_before() {
     let line = Line::new("interrupted");
     check(&line.ctl(&["shell", "help"]), 0, "I200 help\n", "");
     let start = || {
-        // A hangup is not for this one, and Ctrl-C is, whoever runs the tests in the background.
+        // Without a hangup; with Ctrl-C, which a shell has ignored in its background.
         Command::new("env")
             .args(["--default-signal=INT", "nohup"])
             .arg(env!("CARGO_BIN_EXE_nl31ctl"))
@@ -274,7 +274,7 @@ impl Shell {
     fn on(serial: &str, terminal: &str, [input, output, errors]: [Stdio; 3]) -> Self {
         let mut command = Command::new("env");
         command
-            // Whoever runs the tests in the background.
+            // A shell that runs the tests in the background has it ignored.
             .arg("--default-signal=INT,TERM,HUP")
             .arg(format!("TERM={terminal}"))
             .arg(env!("CARGO_BIN_EXE_nl31ctl"))
@@ -476,7 +476,7 @@ fn exit_statuses() {
     }
     check(&ctl(&["--json", "--help"]), 0, "Output with --json", "");
     check(&ctl(&["nonsense", "--", "--json"]), 2, "", "error: ");
-    // Though nobody hears why.
+    // Though no terminal takes the reason.
     let status = Command::new(env!("CARGO_BIN_EXE_nl31ctl"))
         .args(["--socket", "/nonexistent", "ping"])
         .stderr(File::options().write(true).open("/dev/full").unwrap())
@@ -515,7 +515,7 @@ fn exit_statuses() {
 #[test]
 fn the_one_line_with_an_agent_is_found() {
     let line = Line::new("find");
-    // Nobody is there; and somebody who says what he is told.
+    // A line without an agent; and one that sends back what it gets.
     let (_silent, _silent_end, silent) = pty();
     let (echoes, _echoes_end, echo) = pty();
     copy(&echoes, &echoes);

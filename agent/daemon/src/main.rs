@@ -31,7 +31,7 @@ struct Arguments {
     #[arg(long, value_name = "PATH", default_value = "/run/nl31")]
     run: PathBuf,
 
-    /// Who may do what on the serial line.
+    /// What the serial line may do: a PIN, read-only, a time after which it locks.
     #[arg(long, value_name = "PATH", default_value = "/etc/nl31/console.conf")]
     access: PathBuf,
 
@@ -90,8 +90,8 @@ fn hash_pin() -> ExitCode {
             println!("{line}");
             if pin.trim_ascii_end().len() < access::PIN_STRONG {
                 eprintln!(
-                    "nl31-agent: a short PIN: whoever reads the image finds four digits within \
-                     minutes; take {} characters or more where that matters",
+                    "nl31-agent: a short PIN: four digits are found within minutes by a reader \
+                     of the image; take {} characters or more where that matters",
                     access::PIN_STRONG
                 );
             }

@@ -314,7 +314,7 @@ fn capabilities_are_gone() {
     });
 }
 
-/// Whoever can write one of these has the machine.
+/// A process that can write one of these has the machine.
 #[track_caller]
 fn is_denied_what_would_take_over_the_machine() {
     let create = |path: &str| File::create_new(path).map(drop);

@@ -106,7 +106,7 @@ fuzz_target!(|data: &[u8]| {
         rest = behind.get(2..).unwrap_or_default();
     }
 
-    // `exit` and Ctrl-D end a session that has an end; nobody types into it any more
+    // `exit` and Ctrl-D end a session that has an end; nothing is typed into it any more
     if session.console.input_ended() {
         return;
     }

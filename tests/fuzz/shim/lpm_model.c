@@ -303,7 +303,7 @@ void shim_lpm(const u8 *data, size_t size)
 				check_get(&edit, &model, &key);
 			change(&edit, &model, &key, value);
 			break;
-		case 7: /* where readers see it; nobody may be in an older version */
+		case 7: /* where readers see it; no reader may be in an older version */
 			if (count || edit.lpm.root != current.root || !LPM_CAN_IN_PLACE)
 				break;
 			key = any_key(&model);

@@ -13,7 +13,7 @@ int rhashtable_init(struct rhashtable *ht, const struct rhashtable_params *param
 	return 0;
 }
 
-/* What is left in it is somebody else's. */
+/* What is left in it belongs to its user. */
 void rhashtable_destroy(struct rhashtable *ht)
 {
 	might_sleep();

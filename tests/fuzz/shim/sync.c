@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Locks, RCU, deferred work and time for one thread. Nothing happens by itself: a
- * grace period passes, and time does, when the fuzzer says so, or somebody waits.
+ * grace period passes, and time does, when the fuzzer says so, or a thread waits.
  */
 #include "kernel.h"
 #include "shim.h"

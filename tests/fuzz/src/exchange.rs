@@ -297,7 +297,7 @@ impl<K: Kernel> Exchange<'_, K> {
             return;
         }
         assert!(failed, "something was lost, though no allocation failed");
-        // with its socket its transaction goes, which nobody sees
+        // with its socket its transaction goes, which no listener sees
         self.kernel.reopen(socket);
         self.pending[socket] = Pending::default();
         let count = model::split(datagram).len();
@@ -385,13 +385,13 @@ impl<K: Kernel> Exchange<'_, K> {
             ) {
                 assert!(
                     echoing.contains(&header.seq),
-                    "an event that nobody asked for: {message:?}"
+                    "an event that no message asked for: {message:?}"
                 );
                 continue;
             }
             let (asked, body, answer) = answers
                 .next()
-                .unwrap_or_else(|| panic!("nobody asked for {message:?}"));
+                .unwrap_or_else(|| panic!("no message asked for {message:?}"));
             assert_eq!(header.seq, asked.seq, "{message:?} for {answer:?}");
             // a second dump on a socket whose first is not read yet
             if let Answer::Dump(_) = answer
@@ -486,7 +486,7 @@ impl<K: Kernel> Exchange<'_, K> {
             assert_eq!(
                 self.max_routes,
                 self.model.max_routes(),
-                "nobody told of the limit"
+                "no error told of the limit"
             );
         }
         self.max_routes = self.model.max_routes();
@@ -619,7 +619,7 @@ fn check(message: &Message, asked: &Header, body: &[u8], answer: &Answer, option
     }
 }
 
-/// An error embeds the request, and has a text and a place for who asked for these.
+/// An error embeds the request, and has a text and a place for a sender that asked for these.
 fn check_error(message: &Message, asked: &Header, body: &[u8], (texts, capped): (bool, bool)) {
     let Message { header, payload } = message;
     // of a message whose length makes no sense there is only the header, whatever was asked for

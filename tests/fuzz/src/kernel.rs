@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The kernel that this runs on, over real sockets, with KCOV for coverage. The program is the
-//! kernel's init: nobody else is there.
+//! kernel's init: there is no other process.
 
 use std::fs::{self, File};
 use std::io::Error;
@@ -126,7 +126,7 @@ impl Trace {
     }
 }
 
-/// Root, or nobody in particular.
+/// Root, or a user without privileges.
 fn become_user(root: bool) {
     let user = if root { 0 } else { NOBODY };
     // SAFETY: of this thread alone, which is what the C library's function would not do
@@ -257,7 +257,7 @@ impl Machine {
     /// An empty table, new sockets, and a note of the input that follows.
     pub fn begin(&mut self, input: &[u8]) {
         let len = input.len().min(LAST_INPUT_MAX - 4);
-        // SAFETY: there is room for so much, and nobody else looks at it while this runs
+        // SAFETY: there is room for so much, and no other code looks at it while this runs
         unsafe {
             self.last_input.cast::<u32>().write_volatile(len as u32);
             std::ptr::copy_nonoverlapping(input.as_ptr(), self.last_input.as_ptr().add(4), len);
@@ -394,7 +394,7 @@ impl Kernel for Machine {
     }
 
     fn reopen(&mut self, socket: usize) {
-        // who opens it counts, too
+        // an open socket counts, too
         let admin = self.admin;
         become_user(true);
         self.sockets[socket] = self.open(socket);

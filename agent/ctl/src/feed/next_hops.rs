@@ -22,7 +22,7 @@ pub struct PathHead {
     pub prefix: Prefix,
     /// Its metric.
     pub metric: u32,
-    /// Who installed it.
+    /// What installed it, by the numbers of RTPROT_*.
     pub protocol: Protocol,
 }
 

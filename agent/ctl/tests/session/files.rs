@@ -170,7 +170,7 @@ fn plan_is_outdated_where_another_client_changed_the_table() {
         assert_eq!(port.routes(), [wanted]);
         change(&mut link, Op::Delete, wanted).unwrap();
     }
-    // A mistake of the file is one, whoever changes the table.
+    // A mistake of the file is one, whatever else changes the table.
     let file = TestFile::new("outdated-wrong", &["11.0.0.0/8 dev no-such".into()]);
     let planned = plan(&mut link, &mut routes(&file)).unwrap();
     change(&mut other, Op::Add, there).unwrap();

@@ -23,7 +23,7 @@ fn ip(arguments: &str) {
     );
 }
 
-/// Runs itself again where it changes nobody's routes.
+/// Runs itself again in a namespace whose routes no other process uses.
 #[test]
 fn board_follows_linuxs_table() {
     if std::env::var_os(INSIDE).is_some() {

@@ -162,7 +162,7 @@ enum nl31_greet_attr {
  * @NL31_ROUTE_OIF: u32: index of a device that is there; a unicast path has a
  *	gateway, a device, or both. The path is deleted with its device.
  * @NL31_ROUTE_METRIC: u32: the lowest is used; where absent, 0
- * @NL31_ROUTE_PROTOCOL: u8: who installed the path, by the numbers of RTPROT_*
+ * @NL31_ROUTE_PROTOCOL: u8: what installed the path, by the numbers of RTPROT_*
  *	in linux/rtnetlink.h; where absent, 0
  * @NL31_ROUTE_GENERATION: u64, events: number of the change. Events that follow
  *	each other have numbers that follow each other; a gap means that some
