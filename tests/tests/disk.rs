@@ -179,6 +179,19 @@ fn a_name_in_data_is_the_hosts() {
         boot_of(&first).expect("a boot"),
         boot_of(&told(&mut guest)).expect("a boot")
     );
+
+    // One that is typed goes before it, and reaches the kernel by a service of root's.
+    assert!(guest.command("hostname r-8").expect("a reply").succeeded());
+    let taken = guest.wait("the kernel's name", 1, |guest| {
+        let name = guest.exec("hostname")?.stdout;
+        Ok((name == b"r-8\n").then_some(()))
+    });
+    taken.expect("a name");
+    assert!(guest.command("save").expect("a reply").succeeded());
+    // Its process is killed: nothing is shut down.
+    drop(guest);
+    let mut guest = boot(&disk, "");
+    assert!(told(&mut guest).contains("host r-8\n"));
 }
 
 #[test]

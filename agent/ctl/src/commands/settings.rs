@@ -89,6 +89,9 @@ pub fn difference<P: Port>(
 /// address.
 fn object(line: &str) -> Vec<&str> {
     let mut words: Vec<_> = line.split(' ').collect();
+    if words[0] == "hostname" {
+        words.truncate(1);
+    }
     if words.get(1) == Some(&"set") {
         words.truncate(if words.get(2) == Some(&"dev") { 4 } else { 3 });
     }

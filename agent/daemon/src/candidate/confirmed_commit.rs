@@ -264,6 +264,9 @@ fn restore_settings<T: Transport>(
     }
     let mut file = Locked::open(&files.settings()).map_err(from_io)?;
     for was in &configured {
+        let wanted = Some(&was.setting).filter(|_| was.made);
+        let differs = file.configured.settings.find(&was.setting) != wanted;
+        done.settings += usize::from(differs && !was.setting.is_in_kernel());
         let restored = file.configured.settings.restore(was);
         restored.map_err(|_| damaged())?;
     }
@@ -273,7 +276,7 @@ fn restore_settings<T: Transport>(
     if !left.is_empty() {
         log::error!("roll-back: {}", left.text());
     }
-    done.settings = restored;
+    done.settings += restored;
     done.is_partial = !left.is_empty();
     file.finish().map_err(from_io)
 }

@@ -149,9 +149,11 @@ pub fn edit(
 ) -> Result<(Edit, PassedOver), Fault> {
     if grammar::is_setting(command.action) {
         let change = grammar::setting_change(command, line, start, false)?;
-        let device = change.setting.device();
         // What waits for a device may be ended without it.
-        if change.made && devices.index(device).is_none() {
+        if change.made
+            && let Some(device) = change.setting.device()
+            && devices.index(device).is_none()
+        {
             let mut words = words(line, start);
             let word = words.find(|word| word.text.parse().as_ref() == Ok(device));
             let (column, len) = word.map_or((start, 0), |word| (word.column, word.text.len()));

@@ -7,6 +7,7 @@ use std::io;
 
 use super::locations::Files;
 use super::settings::file::Configured;
+use crate::grammar::HostName;
 use crate::platform::atomic_file::{remove, write_whole};
 
 /// The shared state. Only the main thread uses it.
@@ -34,6 +35,11 @@ impl ConfigState {
     /// The configured settings.
     pub fn configured(&self) -> io::Result<Configured> {
         Configured::read(&self.files.settings())
+    }
+
+    /// The configured name of this host.
+    pub fn host_name(&self) -> Option<HostName> {
+        self.configured().ok()?.settings.host_name().cloned()
     }
 
     /// Records that the next boot loads the table of this generation and the settings of this

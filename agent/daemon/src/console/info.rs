@@ -132,7 +132,8 @@ impl<T: Transport> Console<T> {
             separator = ",";
         };
         tell(self, format_args!("agent {}", env!("CARGO_PKG_VERSION")));
-        system::describe(|line| tell(self, line));
+        let host = self.host_name();
+        system::describe(host.as_deref(), |line| tell(self, line));
         if let Some(unsaved) = self.has_unsaved_changes() {
             let changes = if unsaved { "unsaved" } else { "none" };
             tell(self, format_args!("changes {changes}"));

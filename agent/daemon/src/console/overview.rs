@@ -110,7 +110,8 @@ impl<T: Transport> Console<T> {
         let addresses = self.ask(Client::addresses)?;
         let took = begun.elapsed();
         let mut lines = Vec::new();
-        system::describe(|line| lines.push(line.to_string()));
+        let host = self.host_name();
+        system::describe(host.as_deref(), |line| lines.push(line.to_string()));
         if let Some((available, total)) = system::memory() {
             lines.push(format!("memory {available} KiB of {total} available"));
         }
@@ -135,7 +136,9 @@ impl<T: Transport> Console<T> {
         }
         more(&mut lines, now.ports.len(), "port");
         if let Ok(configured) = self.shared.config.configured() {
-            let missing = |device| self.devices.index(device).is_none();
+            let missing = |device: Option<_>| {
+                device.is_some_and(|device| self.devices.index(device).is_none())
+            };
             let settings = configured.settings.all().iter();
             for setting in settings
                 .filter(|setting| missing(setting.device()))

@@ -5,7 +5,7 @@
 //! NAME[(edit N)][*][!]>
 //! ```
 //!
-//! and a blank. NAME is the host name, or `nl31` where the board has none; N counts the open
+//! and a blank. NAME is the configured host name, or that of the board, or `nl31`; N counts the open
 //! edits; `*` marks changes that are not saved; `!` marks a commit that waits for `confirm`.
 //! A script finds it by the pattern `^[^ ()]+(\(edit [0-9]+\))?\*?!?> $`.
 
@@ -38,16 +38,29 @@ pub(super) struct Shown {
 impl<T: Transport> Console<T> {
     /// Lets the editor draw the current prompt, marked by the kernel's answer.
     pub(super) fn renew_prompt(&mut self) {
-        self.shown.name.clear();
-        if self.shared.appliance
-            && let Some(name) = system::host_name()
-        {
-            let _ = self.shown.name.push_str(&name[..name.len().min(NAME_MAX)]);
+        // A paste shows no prompt.
+        if !self.hurried {
+            self.renew_name();
         }
-        // During the boot this request would skip answers of the load; a paste shows no prompt.
+        // During the boot this request would skip answers of the load.
         let asks = !self.hurried && !self.boot_goes_on();
         self.shown.unsaved = asks && self.has_unsaved_changes() == Some(true);
         self.set_prompt();
+    }
+
+    fn renew_name(&mut self) {
+        let name = &mut self.shown.name;
+        name.clear();
+        let mut show = |text: &str| {
+            let _ = name.push_str(&text[..text.len().min(NAME_MAX)]);
+        };
+        if let Some(configured) = self.shared.config.host_name() {
+            show(configured.as_str());
+        } else if self.shared.appliance
+            && let Some(name) = system::host_name()
+        {
+            show(&name);
+        }
     }
 
     /// Lets the editor draw the current prompt below a notice. The generation is that of the

@@ -11,6 +11,7 @@ use crate::config::settings::file::Configured;
 use crate::config::settings::transaction::Transaction;
 use crate::grammar::codes;
 use crate::grammar::{self, Command, Setting, SettingChange};
+use crate::platform::system;
 
 impl<T: Transport> Console<T> {
     /// Makes or ends a setting.
@@ -65,6 +66,23 @@ impl<T: Transport> Console<T> {
             }
         }
         self.status(error.code(), format_args!("{error}"));
+    }
+
+    /// The name of this host, as configured, or as the machine has it otherwise.
+    pub(super) fn host_name(&self) -> Option<String> {
+        let configured = self.shared.config.host_name();
+        let configured = configured.map(|name| name.to_string());
+        configured.or_else(|| system::host_name().map(|name| name.as_str().into()))
+    }
+
+    pub(super) fn show_host_name(&mut self) {
+        match self.host_name() {
+            Some(name) => {
+                self.data(format_args!("{name}"));
+                self.status(codes::DONE, format_args!("host name"));
+            }
+            None => self.status(codes::DONE, format_args!("this router has no host name")),
+        }
     }
 
     pub(super) fn start_config_show(&mut self) {

@@ -197,8 +197,11 @@ impl<H: Host> Program<H> {
         let mut text = String::new();
         if !(replace && line.is_empty()) {
             let change = setting_change(line, replace)?;
-            let device = change.setting.device();
-            if change.made && !replace && self.devices.index(device).is_none() {
+            if change.made
+                && !replace
+                && let Some(device) = change.setting.device()
+                && self.devices.index(device).is_none()
+            {
                 return Err(no_device(device));
             }
             if together.settings.len() == CHANGES_MAX {

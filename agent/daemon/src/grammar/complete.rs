@@ -106,6 +106,15 @@ pub fn suggestions(
                 });
             }
         }
+        Arguments::HostName => {
+            if before.next().is_none() {
+                each(Suggestion {
+                    text: "NAME",
+                    help: "letters, digits, and between them - and .",
+                    literal: false,
+                });
+            }
+        }
         Arguments::Size => {
             if let Some(text) = ["ROWS", "COLUMNS"].get(before.count()) {
                 each(Suggestion {
@@ -400,7 +409,7 @@ mod tests {
             offered(""),
             (
                 0,
-                "greet ping traceroute show route link address neighbour port config multipath begin diff check commit confirm rollback save load factory-reset \
+                "greet ping traceroute show route link address neighbour port config hostname multipath begin diff check commit confirm rollback save load factory-reset \
                  monitor stats log version help terminal exit reboot"
                     .into()
             )
@@ -460,6 +469,8 @@ mod tests {
             (11, "add replace change append del get show flush".into())
         );
         assert!(offered("help ").1.ends_with("reboot codes"));
+        assert_eq!(offered("hostname "), (9, "NAME".into()));
+        assert_eq!(offered("hostname a ").1, "");
         assert_eq!(offered("commit "), (7, "confirmed".into()));
         assert_eq!(offered("commit confirmed "), (17, "SECONDS".into()));
         assert_eq!(offered("load "), (5, "FILE".into()));

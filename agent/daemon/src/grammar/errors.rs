@@ -9,6 +9,7 @@ use super::level::Level;
 use super::limits::{
     CONFIRM_SECONDS_MAX, MTU_MAX, MTU_MIN, PROBE_SIZE_MAX, PROBES_MAX, TERMINAL_SIZE_MAX,
 };
+use crate::platform::system::HOST_NAME_MAX;
 
 /// An error of a command line.
 #[derive(Debug, PartialEq, Eq)]
@@ -68,6 +69,8 @@ pub enum GrammarErrorKind {
     NoAddress,
     /// Not an MTU.
     NoMtu,
+    /// Not the name of a host.
+    NoHostName,
     /// Not an address without a length.
     NoHost,
     /// An IPv4 address where an IPv6 address is meant, or the reverse.
@@ -121,6 +124,10 @@ impl fmt::Display for GrammarErrorKind {
                 f.write_str("expected an address with its length, like 192.0.2.1/24")
             }
             Self::NoMtu => write!(f, "expected bytes, from {MTU_MIN} to {MTU_MAX}"),
+            Self::NoHostName => write!(
+                f,
+                "expected a name of at most {HOST_NAME_MAX} characters: letters, digits, and between them - and ."
+            ),
             Self::NoHost => {
                 write!(f, "expected {}", Value::Address.expected())
             }

@@ -46,6 +46,7 @@ impl fmt::Display for Command {
                 }
                 Ok(())
             }
+            Arguments::HostName => f.write_str(" [NAME]"),
             Arguments::Command => write!(f, " [COMMAND|{CODES}]"),
             Arguments::Route(syntax) => route_synopsis(f, syntax, " PREFIX"),
             Arguments::Filter(syntax) => route_synopsis(f, syntax, " [PREFIX]"),

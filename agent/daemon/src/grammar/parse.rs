@@ -266,7 +266,7 @@ mod tests {
     #[test]
     fn abbreviations_are_unique_or_refused() {
         assert_eq!(found("rou sh"), Ok(Some((Action::RouteShow, 6))));
-        assert_eq!(found("h"), Ok(Some((Action::Help, 1))));
+        assert_eq!(found("he"), Ok(Some((Action::Help, 2))));
         assert_eq!(
             found("reb"),
             Err("0+3: write the word in full: reboot".into())

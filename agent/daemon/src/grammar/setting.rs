@@ -10,6 +10,7 @@ use nl31_route::{DeviceName, Keyword, SETTINGS, Value, words};
 
 use super::device_word;
 use super::errors::{GrammarError, GrammarErrorKind};
+use super::host_name::{self, HostName};
 use super::link_line;
 use super::parse::command;
 use super::port_line;
@@ -18,6 +19,8 @@ use super::table::{Action, Command, flag};
 /// A setting.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Setting {
+    /// `hostname …`
+    HostName(HostName),
     /// `link set …`
     Link(LinkSpec),
     /// `address add …`
@@ -26,26 +29,36 @@ pub enum Setting {
     Port(PortSpec),
 }
 
-/// The words that make a setting, by the words of [`SETTINGS`].
+/// The words that make a setting, by the words of [`SETTINGS`]; none where its values follow
+/// at once.
 static VERBS: [&[Keyword]; SETTINGS.len()] = [
+    &[],
     &[flag("set", "switch a device on or off, or set its MTU")],
     &[flag("add", "give a device an address")],
     &[flag("set", "forward the packets that come in on a device")],
 ];
 
 impl Setting {
-    /// Its device.
-    pub fn device(&self) -> &DeviceName {
+    /// Its device, if it has one.
+    pub fn device(&self) -> Option<&DeviceName> {
         match self {
-            Self::Link(spec) => &spec.device,
-            Self::Address(_, device) => device,
-            Self::Port(spec) => &spec.device,
+            Self::HostName(_) => None,
+            Self::Link(spec) => Some(&spec.device),
+            Self::Address(_, device) => Some(device),
+            Self::Port(spec) => Some(&spec.device),
         }
+    }
+
+    /// Whether the agent makes it in the kernel. The others are read from the agent's file of
+    /// settings, by a service of the image with more rights.
+    pub fn is_in_kernel(&self) -> bool {
+        !matches!(self, Self::HostName(_))
     }
 
     /// Whether both are about one object, so that a config has only one of them.
     pub fn is_same(&self, other: &Self) -> bool {
         match (self, other) {
+            (Self::HostName(_), Self::HostName(_)) => true,
             (Self::Link(one), Self::Link(other)) => one.device == other.device,
             (Self::Port(one), Self::Port(other)) => one.device == other.device,
             (Self::Address(..), Self::Address(..)) => self == other,
@@ -59,6 +72,7 @@ impl Setting {
         impl fmt::Display for Name<'_> {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 match self.0 {
+                    Setting::HostName(name) => write!(f, "host name {name}"),
                     Setting::Link(spec) => write!(f, "link {}", spec.device),
                     Setting::Address(address, device) => write!(f, "{address} dev {device}"),
                     Setting::Port(spec) => write!(f, "port {}", spec.device),
@@ -71,6 +85,7 @@ impl Setting {
     /// Adds what a later line about the same object says.
     pub fn merge(&mut self, later: &Self) {
         match (self, later) {
+            (Self::HostName(name), Self::HostName(later)) => *name = later.clone(),
             (Self::Link(link), Self::Link(later)) => {
                 link.up = later.up.or(link.up);
                 link.mtu = later.mtu.or(link.mtu);
@@ -88,6 +103,7 @@ impl Setting {
 impl fmt::Display for Setting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::HostName(name) => write!(f, "hostname {name}"),
             Self::Link(spec) => {
                 write!(f, "link set {}", Named(&spec.device))?;
                 if let Some(up) = spec.up {
@@ -159,7 +175,8 @@ impl SettingChange {
 pub fn is_setting(action: Action) -> bool {
     matches!(
         action,
-        Action::LinkSet
+        Action::HostName
+            | Action::LinkSet
             | Action::AddressAdd
             | Action::AddressDel
             | Action::PortSet
@@ -175,6 +192,8 @@ pub fn setting_change(
     whole: bool,
 ) -> Result<SettingChange, GrammarError> {
     match command.action {
+        Action::HostName => host_name::host_name(line, start)
+            .map(|name| SettingChange::make(Setting::HostName(name))),
         Action::LinkSet => {
             link_line::link(line, start, whole).map(|link| SettingChange::make(Setting::Link(link)))
         }
@@ -207,13 +226,15 @@ pub fn setting(line: &str) -> Result<Option<Setting>, GrammarError> {
         return Ok(None);
     };
     let verbs = VERBS[at];
-    let kind = GrammarErrorKind::NotOneOf(verbs);
-    let Some(second) = words.next() else {
-        return Err(GrammarError::at_end(line, kind));
-    };
     debug_assert!(verbs.iter().all(|verb| verb.value == Value::None));
-    if !verbs.iter().any(|verb| verb.word == second.text) {
-        return Err(GrammarError::at(second, kind));
+    if !verbs.is_empty() {
+        let kind = GrammarErrorKind::NotOneOf(verbs);
+        let Some(second) = words.next() else {
+            return Err(GrammarError::at_end(line, kind));
+        };
+        if !verbs.iter().any(|verb| verb.word == second.text) {
+            return Err(GrammarError::at(second, kind));
+        }
     }
     let found = command(line)?;
     let (command, start) = found.expect("the line has the words of a command");
@@ -244,6 +265,7 @@ mod tests {
             "link set dev #wan up mtu 1400",
             "address add 192.0.2.1/24 dev eth0",
             "address add 2001:db8::1/64 dev #wan",
+            "hostname r1.example.net",
         ] {
             assert_eq!(read(line), line);
         }
@@ -255,6 +277,10 @@ mod tests {
     #[test]
     fn config_mistake_names_its_place() {
         assert_eq!(read("port"), "4+0 expected set");
+        assert_eq!(
+            read("hostname r_1"),
+            "9+3 expected a name of at most 64 characters: letters, digits, and between them - and ."
+        );
         assert_eq!(read("port del eth0"), "5+3 expected set");
         assert_eq!(read("address del ::1/64 dev lo"), "8+3 expected add");
         assert_eq!(read("address add 192.0.2.1/24 de lo"), "25+2 expected dev");

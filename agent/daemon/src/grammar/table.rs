@@ -29,6 +29,7 @@ pub enum Action {
     PortDel,
     PortShow,
     ConfigShow,
+    HostName,
     Multipath,
     Begin,
     Diff,
@@ -73,6 +74,11 @@ impl Action {
                 | Self::Exit
                 | Self::Reboot
         )
+    }
+
+    /// Whether the command without arguments shows what it sets with them.
+    pub fn shows_alone(self) -> bool {
+        matches!(self, Self::HostName)
     }
 
     /// Whether the command must not be abbreviated, so that a typing error cannot run it.
@@ -139,6 +145,8 @@ pub enum Arguments {
     DeviceAddress,
     /// A device, or nothing; and `json`, or nothing.
     Listed(&'static [Keyword]),
+    /// The name of this host, or nothing.
+    HostName,
     /// The words of a command, or `codes`, or nothing.
     Command,
     /// `confirmed` and seconds, or nothing.
@@ -308,6 +316,7 @@ commands! {
     "port" "del" => PortDel, Arguments::Device, "leave the packets of a device to Linux again";
     "port" "show" => PortShow, Arguments::Word(&AS_JSON), "list ports, and count their packets";
     "config" "show" => ConfigShow, Arguments::None, "list the settings that are configured, as `save` writes them";
+    "hostname" => HostName, Arguments::HostName, "show the name of this router, or set it: the prompt begins with it";
     "multipath" => Multipath, Arguments::Word(&MULTIPATH), "have all paths of the lowest metric share the load, by flows, until the next boot";
     "begin" => Begin, Arguments::None, "collect edits: changes of routes and settings wait for `commit`";
     "diff" => Diff, Arguments::Word(&AS_JSON), "what the edits would change; without edits, how table and settings differ from the saved config";

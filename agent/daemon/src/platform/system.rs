@@ -20,8 +20,9 @@ pub const HOST_NAME_MAX: usize = 64;
 const FILE_MAX: usize = 512;
 
 /// Passes a line for each to `tell`: `image VERSION BUILD` (on an image of this project
-/// only), `host NAME`, `boot ID`, `uptime DAYSd HH:MM:SS`. What cannot be read has no line.
-pub fn describe(mut tell: impl FnMut(fmt::Arguments)) {
+/// only), `host NAME` of the name that is given, `boot ID`, `uptime DAYSd HH:MM:SS`. What
+/// cannot be read has no line.
+pub fn describe(host: Option<&str>, mut tell: impl FnMut(fmt::Arguments)) {
     let mut bytes = [0; FILE_MAX];
     if let Some(release) = read(OS_RELEASE, &mut bytes)
         && field(release, "ID") == Some("nl31")
@@ -30,10 +31,11 @@ pub fn describe(mut tell: impl FnMut(fmt::Arguments)) {
     {
         tell(format_args!("image {version} {build}"));
     }
-    for (name, file) in [("host", HOSTNAME), ("boot", BOOT_ID)] {
-        if let Some(value) = read(file, &mut bytes).and_then(|text| word(text.trim_ascii())) {
-            tell(format_args!("{name} {value}"));
-        }
+    if let Some(name) = host {
+        tell(format_args!("host {name}"));
+    }
+    if let Some(boot) = read(BOOT_ID, &mut bytes).and_then(|text| word(text.trim_ascii())) {
+        tell(format_args!("boot {boot}"));
     }
     if let Ok(uptime) = clock_gettime(ClockId::CLOCK_BOOTTIME) {
         let seconds = uptime.tv_sec();
@@ -114,10 +116,10 @@ mod tests {
     }
 
     #[test]
-    fn this_machine_has_a_name_and_a_boot() {
+    fn this_machine_has_a_boot() {
         let mut lines = Vec::new();
-        describe(|line| lines.push(line.to_string()));
-        for name in ["host ", "boot ", "uptime "] {
+        describe(Some("router-7"), |line| lines.push(line.to_string()));
+        for name in ["host router-7", "boot ", "uptime "] {
             assert!(lines.iter().any(|line| line.starts_with(name)), "{lines:?}");
         }
     }

@@ -302,3 +302,52 @@ fn settings_beyond_the_limit_are_refused_with_their_line() {
         ",
     );
 }
+
+#[test]
+fn host_name_is_saved_rolled_back_and_shown() {
+    let mut session = Session::new(false);
+    session.plays_with_file(
+        "
+        > hostname r1
+        I200 host name r1
+        > hostname
+        r1
+        I200 host name
+        > save
+        I200 saved 0 routes and 1 setting
+        > begin
+        I200 edits wait for `commit` from now on
+        > hostname r2.example.net
+        I200 edit 1
+        > diff
+        - hostname r1
+        + hostname r2.example.net
+        I200 2 differences from the table
+        > hostname
+        r1
+        I200 host name
+        > commit confirmed 60
+        I200 committed 1 edit, for 60 s: `confirm` keeps and saves them
+        > hostname
+        r2.example.net
+        I200 host name
+        > rollback
+        I200 rolled back: restored the paths of 0 prefixes and 1 setting
+        > hostname
+        r1
+        I200 host name
+        > hostname r_3
+          hostname r_3
+                   ^^^
+        E400 column 10: expected a name of at most 64 characters: letters, digits, and between them - and .
+        > diff
+        I200 no difference from FILE
+        ",
+    );
+    assert_eq!(saved(&session), "hostname r1\n");
+    let mut session = Session::boots("port set eth0\nhostname r4\n");
+    session.types("");
+    assert!(session.types("version\n").contains("\nhost r4\n"));
+    session.types("save\n");
+    assert_eq!(saved(&session), "hostname r4\nport set eth0\n");
+}

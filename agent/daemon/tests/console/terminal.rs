@@ -203,6 +203,10 @@ fn prompt_marks_edits_unsaved_changes_unconfirmed_commit() {
         ("load\r", "nl31>"),
         ("route del 10.0.0.0/8\r", "nl31*>"),
         ("factory-reset\r", "nl31>"),
+        ("hostname r1\r", "r1>"),
+        ("begin\r", "r1(edit 0)>"),
+        ("hostname r2\r", "r1(edit 1)>"),
+        ("commit\r", "r2>"),
     ];
     for (line, prompt) in typed {
         assert_eq!(prompts(session.types(line)), prompt, "{line}");
@@ -210,7 +214,7 @@ fn prompt_marks_edits_unsaved_changes_unconfirmed_commit() {
     // A caret stands where the line is, and a narrow terminal keeps room for it.
     session.types("begin\r");
     let said = screen(&session.types("pong\r"));
-    assert_eq!(said[1], "              ^^^^", "{said:?}");
+    assert_eq!(said[1], "            ^^^^", "{said:?}");
     session.console.set_size(20, 0);
     assert_eq!(prompts(session.types("\r")), ">");
 }

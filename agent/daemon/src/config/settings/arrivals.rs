@@ -66,7 +66,7 @@ pub fn make_arrived<T: Transport>(
         }
         if index.is_some() {
             let settings = file.configured.settings.all().iter();
-            let settings = settings.filter(|setting| *setting.device() == device);
+            let settings = settings.filter(|setting| setting.device() == Some(&device));
             let changes: Vec<_> = settings
                 .map(|setting| SettingChange::make(whole(setting)))
                 .collect();

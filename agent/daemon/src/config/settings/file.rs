@@ -18,7 +18,7 @@ use std::path::Path;
 use nl31_route::DeviceName;
 
 use super::Settings;
-use crate::grammar::{SettingChange, setting};
+use crate::grammar::{Setting, SettingChange, setting};
 use crate::platform::atomic_file::Replacement;
 
 const REVISION: &str = "revision ";
@@ -80,9 +80,9 @@ impl Configured {
     /// The devices of the settings, each once.
     pub(super) fn devices(&self) -> Vec<DeviceName> {
         let mut devices = Vec::<DeviceName>::new();
-        for setting in self.settings.all() {
-            if !devices.contains(setting.device()) {
-                devices.push(setting.device().clone());
+        for device in self.settings.all().iter().filter_map(Setting::device) {
+            if !devices.contains(device) {
+                devices.push(device.clone());
             }
         }
         devices

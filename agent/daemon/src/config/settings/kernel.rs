@@ -57,6 +57,7 @@ pub(super) fn make<T: Transport>(
 ) -> Result<(), Error> {
     let index = |device, op| devices.index(device).ok_or(Error::no_device(op));
     match &change.setting {
+        Setting::HostName(_) => Ok(()),
         Setting::Link(spec) if change.made => client.set_link(index(&spec.device, Op::Link)?, spec),
         Setting::Link(_) => Ok(()),
         Setting::Address(address, device) => {
@@ -95,7 +96,8 @@ impl KernelState {
         for change in changes {
             match change.setting {
                 Setting::Port(_) => ports = true,
-                _ => others = true,
+                Setting::Link(_) | Setting::Address(..) => others = true,
+                Setting::HostName(_) => {}
             }
         }
         Ok(Self {
@@ -112,8 +114,9 @@ impl KernelState {
     /// The object of a setting, as the kernel has it.
     pub(super) fn was(&self, setting: &Setting) -> SettingChange {
         let mut links = self.links.iter();
-        let link = links.find(|link| link.device == *setting.device());
+        let link = links.find(|link| setting.device() == Some(&link.device));
         let found = match setting {
+            Setting::HostName(_) => None,
             Setting::Link(_) => link.map(|link| {
                 Setting::Link(LinkSpec {
                     device: link.device.clone(),
@@ -158,6 +161,6 @@ pub(super) fn whole(setting: &Setting) -> Setting {
             urpf: Some(spec.urpf.unwrap_or(Urpf::Off)),
             device: spec.device.clone(),
         }),
-        Setting::Link(_) | Setting::Address(..) => setting.clone(),
+        Setting::HostName(_) | Setting::Link(_) | Setting::Address(..) => setting.clone(),
     }
 }

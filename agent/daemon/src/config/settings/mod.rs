@@ -10,7 +10,7 @@ pub mod transaction;
 
 use std::fmt;
 
-use crate::grammar::{Setting, SettingChange};
+use crate::grammar::{HostName, Setting, SettingChange};
 
 /// Most links that are configured.
 pub const LINKS_MAX: usize = 128;
@@ -41,9 +41,10 @@ impl fmt::Display for TooMany {
 /// The place of a setting's kind in a config, and its limit.
 fn kind(setting: &Setting) -> (u8, TooMany) {
     let (place, kind, max) = match setting {
-        Setting::Link(_) => (0, "links", LINKS_MAX),
-        Setting::Address(..) => (1, "addresses", ADDRESSES_MAX),
-        Setting::Port(_) => (2, "ports", PORTS_MAX),
+        Setting::HostName(_) => (0, "host name", 1),
+        Setting::Link(_) => (1, "links", LINKS_MAX),
+        Setting::Address(..) => (2, "addresses", ADDRESSES_MAX),
+        Setting::Port(_) => (3, "ports", PORTS_MAX),
     };
     (place, TooMany { kind, max })
 }
@@ -57,6 +58,14 @@ impl Settings {
     /// The setting of the same object.
     pub fn find(&self, setting: &Setting) -> Option<&Setting> {
         self.all.iter().find(|other| other.is_same(setting))
+    }
+
+    /// The name of this host.
+    pub fn host_name(&self) -> Option<&HostName> {
+        self.all.iter().find_map(|setting| match setting {
+            Setting::HostName(name) => Some(name),
+            _ => None,
+        })
     }
 
     /// Makes or ends a setting.
@@ -127,12 +136,15 @@ mod tests {
             "port set eth0 urpf strict",
             "port set eth1 forwarding off",
             "address add 192.0.2.1/24 dev eth1",
+            "hostname r1",
             "link set eth1 up",
+            "hostname r2",
             "address add 192.0.2.1/24 dev eth1",
         ] {
             settings.change(&made(line)).unwrap();
         }
         let all = [
+            "hostname r2",
             "link set eth1 up",
             "address add 192.0.2.1/24 dev eth1",
             "port set eth1 forwarding off",
@@ -156,7 +168,7 @@ mod tests {
             ]
         );
         settings.restore(&made("port set eth0")).unwrap();
-        assert_eq!(lines(&settings)[2..], ["port set eth0"]);
+        assert_eq!(lines(&settings)[3..], ["port set eth0"]);
     }
 
     #[test]

@@ -78,7 +78,7 @@ impl Transaction {
         let device = change.setting.device();
         // What waits for a device may be ended without it.
         let may_miss = !change.made && settings.find(&change.setting).is_some();
-        if !may_miss && devices.index(device).is_none() {
+        if !may_miss && let Some(device) = device.filter(|device| devices.index(device).is_none()) {
             let kind = SettingErrorKind::NoDevice(device.clone());
             return Err(fault(kind, change));
         }
@@ -181,7 +181,7 @@ impl Transaction {
         };
         for (_, SettingChange { setting, .. }) in &self.changes {
             // Addresses go with their link, and with another address of the network.
-            let takes_others = !matches!(setting, Setting::Port(_));
+            let takes_others = matches!(setting, Setting::Link(_) | Setting::Address(..));
             for other in configured.all().iter().filter(|_| takes_others) {
                 if matches!(other, Setting::Address(..)) && other.device() == setting.device() {
                     add(other);
@@ -219,7 +219,8 @@ impl Transaction {
         let mut renewed: Vec<DeviceName> = Vec::new();
         for (tag, change) in std::mem::take(&mut self.changes) {
             let device = change.setting.device();
-            if change.made && self.replaces && devices.index(device).is_none() {
+            let missing = device.filter(|device| devices.index(device).is_none());
+            if let Some(device) = missing.filter(|_| change.made && self.replaces) {
                 self.waiting.add_setting(device);
                 continue;
             }
@@ -240,10 +241,13 @@ impl Transaction {
             let renews = match &change.setting {
                 Setting::Link(spec) => change.made && spec.up != Some(false),
                 Setting::Address(..) => !change.made,
-                Setting::Port(_) => false,
+                Setting::HostName(_) | Setting::Port(_) => false,
             };
-            if renews && !renewed.contains(change.setting.device()) {
-                renewed.push(change.setting.device().clone());
+            if let Some(device) = change.setting.device()
+                && renews
+                && !renewed.contains(device)
+            {
+                renewed.push(device.clone());
             }
         }
         for device in renewed {
@@ -312,7 +316,7 @@ impl Transaction {
         device: &DeviceName,
     ) -> Result<(), Error> {
         for setting in self.file.configured.settings.all() {
-            if matches!(setting, Setting::Address(..)) && setting.device() == device {
+            if matches!(setting, Setting::Address(..)) && setting.device() == Some(device) {
                 match make(client, devices, &SettingChange::make(setting.clone())) {
                     Err(error) if !is_gone(&error) => return Err(error),
                     _ => {}
@@ -347,9 +351,11 @@ impl Transaction {
         );
         configured.revision += u64::from(differs);
         for Before { kernel, .. } in &self.before {
-            let device = kernel.setting.device();
+            let Some(device) = kernel.setting.device() else {
+                continue;
+            };
             let settings = configured.settings.all().iter();
-            let mut others = settings.filter(|setting| setting.device() == device);
+            let mut others = settings.filter(|setting| setting.device() == Some(device));
             // The others of the device may still have to be made after it came back.
             let all = others.all(|other| {
                 let mut touched = self.before.iter();
