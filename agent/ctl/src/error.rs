@@ -155,6 +155,8 @@ impl fmt::Display for Refused {
         let Self { code, text, .. } = self;
         match *code {
             LOCKED => write!(f, "E{code} {text} (--pin-file, or {PIN})"),
+            // Done, with a warning.
+            200..300 => write!(f, "W{code} {text}"),
             _ => write!(f, "E{code} {text}"),
         }
     }

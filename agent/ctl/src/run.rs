@@ -7,6 +7,7 @@ use std::path::Path;
 
 use nl31_wire::limits::GREETING_MAX;
 use nl31_wire::{Request, Response};
+use serde_json::json;
 
 use crate::arguments::{Arguments, Command};
 use crate::commands::feed::Feed;
@@ -15,7 +16,7 @@ use crate::commands::import::Imported;
 use crate::commands::lines::Lines;
 use crate::commands::load::{self, Mode};
 use crate::commands::monitor::{PACE, monitor, text};
-use crate::commands::save::{save, save_there, save_to};
+use crate::commands::save::{IN_MEMORY, save, save_there, save_to};
 use crate::commands::{apply, console, import, info, route, shell};
 use crate::connect::Connector;
 use crate::error::Error;
@@ -177,7 +178,18 @@ fn execute<P: Port>(
                 // The text is the output: no count beside it.
                 Some(file) if file == Path::new("-") => return save_to(link, out, &bar),
                 Some(file) => (save(link, file, &bar), file.display().to_string()),
-                None => (save_there(link, &bar), "the appliance's config".into()),
+                None => match save_there(link, &bar) {
+                    Err(Error::Refused(refused)) if refused.code == IN_MEMORY => {
+                        bar.finish_and_clear();
+                        out.warn(&refused.to_string());
+                        let value = json!({ "code": refused.code, "text": refused.text });
+                        return match out.is_json() {
+                            true => out.line(format_args!("{value}")),
+                            false => Ok(()),
+                        };
+                    }
+                    count => (count, "the appliance's config".into()),
+                },
             };
             bar.finish_and_clear();
             out.count("saved", count?, &format_args!("to {place}"))

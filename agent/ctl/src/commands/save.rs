@@ -63,7 +63,11 @@ pub fn save_to<P: Port>(
     Err(Error::Changing)
 }
 
-/// Has the agent save the table as its config; gives the number of routes.
+/// The agent's code for a config that is saved in memory only.
+pub const IN_MEMORY: u16 = 210;
+
+/// Has the agent save the table as its config; gives the number of routes. [`IN_MEMORY`] is
+/// a refusal that tells of success.
 pub fn save_there<P: Port>(link: &mut Link<P>, bar: &ProgressBar) -> Result<u64, Error> {
     let mut request = Request::Save {};
     loop {

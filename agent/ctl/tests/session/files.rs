@@ -2,10 +2,13 @@
 //! Routes are saved to files, there and here, and the table becomes what a file says.
 
 use std::path::Path;
+use std::rc::Rc;
 
 use clap::Parser;
 use indicatif::ProgressBar;
 use nl31_agent::candidate::confirmed_commit;
+use nl31_agent::config::locations::Files;
+use nl31_agent::console::shared::Shared;
 use nl31_agent::frames::host::Host;
 use nl31_agent::grammar::codes;
 use nl31_ctl::arguments::{Arguments, Command};
@@ -14,7 +17,7 @@ use nl31_ctl::commands::file::{NewFile, RouteFile};
 use nl31_ctl::commands::import::{self, Imported};
 use nl31_ctl::commands::list::list;
 use nl31_ctl::commands::load::{Mode, load};
-use nl31_ctl::commands::save::{save, save_there, save_to};
+use nl31_ctl::commands::save::{IN_MEMORY, save, save_there, save_to};
 use nl31_ctl::error::Error;
 use nl31_ctl::link::Link;
 use nl31_ctl::output::Output;
@@ -364,6 +367,20 @@ fn the_table_is_saved_as_the_config() {
         );
         assert_eq!(saved(), lines[1..]);
     }
+    let files = Files {
+        in_memory: true,
+        ..Files::new(Some(&folder.join("routes.conf")), &folder.join("run"))
+    };
+    let in_memory = Kernel(Rc::default(), Rc::new(Shared::new(files, true, false)));
+    let port = TestPort::to(in_memory, 0);
+    let mut link = port.open();
+    load_file(&mut link, &file);
+    let warned = save_there(&mut link, &ProgressBar::hidden()).unwrap_err();
+    assert_eq!(warned.code(), Some(IN_MEMORY));
+    assert_eq!(IN_MEMORY, codes::IN_MEMORY.number);
+    let text = "W210 saved in memory only: a reboot loses it";
+    assert_eq!(warned.to_string(), text);
+    assert_eq!(saved(), lines);
     let full = TestPort::to(Kernel::with_folder(Path::new("/dev/null")), 0);
     let refused = save_there(&mut full.open(), &ProgressBar::hidden()).unwrap_err();
     assert_eq!(refused.code(), Some(codes::FILE.number), "{refused}");

@@ -6,6 +6,8 @@ use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use nix::sys::statfs::statfs;
+
 use crate::platform::atomic_file::{MODE, folder, remove, sync_folder};
 
 /// The config of the appliance's owner.
@@ -13,6 +15,9 @@ const OWN: &str = "/data/nl31/routes.conf";
 
 /// The config of the image.
 const FACTORY: &str = "/etc/nl31/routes.conf";
+
+/// `RAMFS_MAGIC` and `TMPFS_MAGIC` of linux/magic.h.
+const MEMORY_FILE_SYSTEMS: [u32; 2] = [0x8584_58f6, 0x0102_1994];
 
 /// Paths of the configs and of the run folder.
 #[derive(Clone, Debug)]
@@ -25,6 +30,8 @@ pub struct Files {
     pub factory: Option<PathBuf>,
     /// Folder for state that lasts until the next boot.
     pub run: PathBuf,
+    /// The config is in memory: the appliance's image has no disk, so a reboot loses it.
+    pub in_memory: bool,
 }
 
 impl Files {
@@ -36,7 +43,14 @@ impl Files {
             good: own.with_extension("good"),
             factory: config.is_none().then(|| FACTORY.into()),
             run: run.into(),
+            // A config that the user names may be anywhere.
+            in_memory: config.is_none() && is_in_memory(folder(own)),
         }
+    }
+
+    /// Whether the next boot finds the config of this path as it is now.
+    pub fn outlives_reboot(&self, path: &Path) -> bool {
+        !self.in_memory || self.factory.as_deref() == Some(path)
     }
 
     /// The edits since `begin`.
@@ -113,6 +127,11 @@ impl Files {
     }
 }
 
+fn is_in_memory(folder: &Path) -> bool {
+    let kind = statfs(folder).map(|found| found.filesystem_type().0 as u32);
+    kind.is_ok_and(|kind| MEMORY_FILE_SYSTEMS.contains(&kind))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -158,6 +177,19 @@ mod tests {
         assert!(mark.exists());
         files.cancel_reset().unwrap();
         assert!(!mark.exists());
+    }
+
+    #[test]
+    fn only_disks_keep_files_over_reboot() {
+        assert!(is_in_memory(Path::new("/dev/shm")));
+        assert!(!is_in_memory(Path::new("/proc")));
+        assert!(!is_in_memory(Path::new("/no/such")));
+        let files = Files {
+            in_memory: true,
+            ..Files::new(None, Path::new("/run/nl31"))
+        };
+        assert!(files.outlives_reboot(Path::new(FACTORY)));
+        assert!(!files.outlives_reboot(Path::new(OWN)));
     }
 
     #[test]

@@ -95,10 +95,13 @@ impl Saving {
         self.settings
     }
 
-    /// The save is complete: records what is saved.
+    /// The save is complete: records what is saved. What is in memory only still counts as
+    /// unsaved: a reboot loses it.
     pub fn record(&self, state: &ConfigState) {
-        let generation = self.dump.generation();
-        state.set_saved(generation.map(|generation| (generation, self.revision)));
+        if state.files.outlives_reboot(&state.files.config) {
+            let generation = self.dump.generation();
+            state.set_saved(generation.map(|generation| (generation, self.revision)));
+        }
         let path = state.files.config.display();
         log::info!("routes saved to {path}: {}", self.paths);
     }

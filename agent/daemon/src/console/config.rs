@@ -58,10 +58,14 @@ impl<T: Transport> Console<T> {
             Ok(Progress::Saved(paths)) => {
                 save.saving.record(&self.shared.config);
                 let confirmed = if save.confirms { "confirmed and " } else { "" };
+                let (code, lost) = match self.shared.config.files.in_memory {
+                    true => (codes::IN_MEMORY, " in memory only: a reboot loses them"),
+                    false => (codes::DONE, ""),
+                };
                 self.status(
-                    codes::DONE,
+                    code,
                     format_args!(
-                        "{confirmed}saved {}{}",
+                        "{confirmed}saved {}{}{lost}",
                         count_routes(paths),
                         And(save.saving.settings())
                     ),
@@ -145,7 +149,8 @@ impl<T: Transport> Console<T> {
         match loading.step(client, &*self.devices) {
             Ok(None) => self.running = Running::Load(loading),
             Ok(Some(loaded)) => {
-                if loading.path() == self.shared.config.files.saved() {
+                let files = &self.shared.config.files;
+                if loading.path() == files.saved() && files.outlives_reboot(loading.path()) {
                     self.shared.config.set_saved(loading.state());
                 }
                 if !loading.waiting().is_empty() {

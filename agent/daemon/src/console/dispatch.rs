@@ -207,7 +207,11 @@ impl<T: Transport> Console<T> {
             return self.status(codes::NOT_SAVED, text);
         }
         if !now && self.has_unsaved_changes() == Some(true) {
-            let text = format_args!("changes would be lost: `save` them, or `reboot now`");
+            let remedy = match self.shared.config.files.in_memory {
+                true => "this image keeps nothing; `reboot now` restarts it all the same",
+                false => "`save` them, or `reboot now`",
+            };
+            let text = format_args!("changes would be lost: {remedy}");
             return self.status(codes::NOT_SAVED, text);
         }
         self.shared.ask_for_reboot();

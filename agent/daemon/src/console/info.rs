@@ -138,6 +138,9 @@ impl<T: Transport> Console<T> {
             let changes = if unsaved { "unsaved" } else { "none" };
             tell(self, format_args!("changes {changes}"));
         }
+        if self.shared.config.files.in_memory {
+            tell(self, format_args!("storage memory, lost at a reboot"));
+        }
         let greeted = self.ask(|client| client.greet(None));
         if let Ok(greeting) = &greeted {
             let (version, abi) = (&greeting.version, greeting.abi);

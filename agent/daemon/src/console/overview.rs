@@ -119,6 +119,9 @@ impl<T: Transport> Console<T> {
             let changes = if unsaved { "unsaved" } else { "none" };
             lines.push(format!("changes {changes}"));
         }
+        if self.shared.config.files.in_memory {
+            lines.push("storage memory, lost at a reboot".to_owned());
+        }
         lines.push(format!(
             "routes ipv4 {} ipv6 {} bytes {}",
             table.routes4,

@@ -5,9 +5,10 @@ use nl31_netlink::Client;
 use nl31_wire::Response;
 
 use super::host::Host;
-use super::refusal::Refused;
+use super::refusal::{Refusal, Refused};
 use super::session::{Open, Program};
 use crate::config::save::{Progress, Saving};
+use crate::grammar::codes;
 
 impl<H: Host> Program<H> {
     pub(super) fn save(&mut self) -> Refused<()> {
@@ -35,6 +36,10 @@ impl<H: Host> Program<H> {
         let routes = saving.paths();
         if last {
             saving.record(&shared.config);
+            if shared.config.files.in_memory {
+                let what = format_args!("saved in memory only: a reboot loses it");
+                return Err(Refusal::new(codes::IN_MEMORY.number, what));
+            }
         } else {
             self.open = Open::Save(save);
         }

@@ -48,6 +48,7 @@ codes! {
     UNSAVED = Warning 207 "confirmed, but the config could not be saved";
     PASSED_OVER = Warning 208 "done; words that only iproute2's lists show were ignored";
     PARTLY = Warning 209 "done, but for the settings that the text names";
+    IN_MEMORY = Warning 210 "saved, but in memory only: the image has no disk, and a reboot loses what was saved";
     SYNTAX = Error 400 "the line was not understood";
     LOCKED_OUT = Error 401 "the line is locked until the PIN is typed";
     DENIED = Error 403 "not permitted here, or by the kernel: changes need CAP_NET_ADMIN";

@@ -4,10 +4,12 @@
 use std::fs;
 use std::rc::Rc;
 
+use nl31_agent::config::boot::Boot;
+use nl31_agent::config::locations::Files;
 use nl31_agent::console::shared::Shared;
 use nl31_agent::console::{Console, Peer};
 
-use crate::session::{Session, TestDevices, client, script};
+use crate::session::{Folder, Session, TestDevices, client, script};
 
 #[test]
 fn config_loaded_at_boot_counts_as_saved() {
@@ -41,6 +43,61 @@ fn bad_boot_config_is_reported_and_console_works() {
         path.display()
     );
     assert_eq!(replies, expected);
+}
+
+#[test]
+fn save_in_memory_is_warning_and_leaves_changes_unsaved() {
+    let folder = Folder::new();
+    fs::write(folder.config(), "10.0.0.0/8 dev eth0\n").unwrap();
+    let files = Files {
+        in_memory: true,
+        ..folder.files()
+    };
+    let boot = Boot::new(&files);
+    let shared = Rc::new(Shared::new(files, true, true));
+    let mut session = Session {
+        console: Console::new(
+            Box::new(TestDevices),
+            Some(boot),
+            Peer::Script,
+            Rc::clone(&shared),
+        ),
+        shared,
+        folder,
+    };
+    session.console.attach(client());
+    session.types("");
+    let told = session.types("version\n");
+    assert!(
+        told.contains("\nchanges none\nstorage memory, lost at a reboot\n"),
+        "{told}"
+    );
+    session.plays_with_file(
+        "
+        > route add 11.0.0.0/8 dev eth0
+        I200 added 11.0.0.0/8
+        > save
+        W210 saved 2 routes in memory only: a reboot loses them
+        > diff
+        I200 no difference from FILE
+        > reboot
+        E428 changes would be lost: this image keeps nothing; `reboot now` restarts it all the same
+        > begin
+        I200 edits wait for `commit` from now on
+        > route del 11.0.0.0/8
+        I200 edit 1
+        > commit confirmed 60
+        I200 committed 1 edit, for 60 s: `confirm` keeps and saves them
+        > confirm
+        W210 confirmed and saved 1 route in memory only: a reboot loses them
+        > load
+        I200 loaded 1 route from FILE
+        > reboot
+        E428 changes would be lost: this image keeps nothing; `reboot now` restarts it all the same
+        > reboot now
+        I200 restarting
+        ",
+    );
 }
 
 #[test]
