@@ -87,6 +87,7 @@ impl<T: Transport> Console<T> {
             (action, _) if grammar::is_setting(action) => self.change_setting(command, line, start),
             (action, Arguments::Listed(json)) => self.start_links(line, start, json, action),
             (Action::Show, _) => self.start_overview(),
+            (Action::Setup, _) => self.start_setup(),
             (Action::ConfigShow, _) => self.start_config_show(),
             (Action::Begin, _) => self.begin(),
             (Action::Check, _) => self.start_edits(Purpose::Check),

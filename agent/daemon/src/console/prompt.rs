@@ -76,6 +76,9 @@ impl<T: Transport> Console<T> {
     }
 
     fn set_prompt(&mut self) {
+        if let Some(question) = self.question() {
+            return self.editor.set_prompt(&question);
+        }
         let shown = &self.shown;
         let name = if shown.name.is_empty() {
             NAME

@@ -19,6 +19,7 @@ use nl31_netlink::{Client, Transport};
 use super::changes::Changes;
 use super::commit::Commit;
 use super::config::Save;
+use super::dialogue::Dialogue;
 use super::diff::{CandidateDiff, ConfigDiff};
 use super::editor::{DRAWN_MAX, Editor, LINE_MAX, Line, Request};
 use super::info::{Log, Topic};
@@ -104,6 +105,8 @@ pub struct Console<T> {
     pub(super) shared: Rc<Shared>,
     pub(super) lock: Lock,
     pub(super) candidate: Option<Candidate>,
+    /// `setup` asks, or types.
+    pub(super) dialogue: Option<Box<Dialogue>>,
     pub(super) editor: Editor,
     /// Columns and rows that the terminal reports; 0 if it does not.
     pub(super) told: (usize, usize),
@@ -154,6 +157,7 @@ impl<T: Transport> Console<T> {
             shared,
             lock: Lock::default(),
             candidate: None,
+            dialogue: None,
             editor: Editor::new(PROMPT),
             told: (0, 0),
             rows: 0,
@@ -218,6 +222,8 @@ impl<T: Transport> Console<T> {
     pub fn suspend(&mut self) {
         if self.works() {
             self.interrupted = Some("the running command was stopped");
+        } else if self.dialogue.is_some() {
+            self.interrupted = Some("`setup` was stopped");
         } else if self.monitoring {
             self.interrupted = Some("`monitor` is off");
         }
@@ -230,6 +236,7 @@ impl<T: Transport> Console<T> {
             }
             _ => {}
         }
+        self.dialogue = None;
         self.stop = false;
         self.monitoring = false;
         self.input.clear();
@@ -381,7 +388,7 @@ impl<T: Transport> Console<T> {
 
     /// Whether every command is done; output may still wait.
     pub fn idle(&self) -> bool {
-        self.input.is_empty() && matches!(self.running, Running::Nothing)
+        self.input.is_empty() && matches!(self.running, Running::Nothing) && !self.types()
     }
 
     /// Whether a command continues without a key.
@@ -439,6 +446,10 @@ impl<T: Transport> Console<T> {
                 Running::Nothing => {
                     self.catch_up();
                     self.keep_up();
+                    if self.type_next() {
+                        // The events of this command go before the next one.
+                        return true;
+                    }
                     match self.input.pop_front() {
                         Some(byte) => {
                             let commands = self.commands;
@@ -525,7 +536,7 @@ impl<T: Transport> Console<T> {
     pub fn may_go_on(&self) -> bool {
         self.out.room(REPLY_MAX)
             && match self.running {
-                Running::Nothing => !self.input.is_empty() || self.boot_goes_on(),
+                Running::Nothing => !self.input.is_empty() || self.types() || self.boot_goes_on(),
                 Running::Paused(_) => self.stop || !self.input.is_empty() || self.boot_goes_on(),
                 Running::Probe(_) | Running::Overview(_) => {
                     let due = self.timer().is_none_or(|due| due <= Instant::now());
@@ -550,6 +561,17 @@ impl<T: Transport> Console<T> {
             }
             match request {
                 None => {}
+                Some(Request::Execute) if self.is_asking() => self.answered(),
+                Some(Request::Cancel) if self.is_asking() => self.stop_setup(),
+                Some(Request::End) if self.is_asking() => {
+                    self.draw(Editor::leave);
+                    self.stop_setup();
+                }
+                Some(Request::Complete | Request::Help) if self.is_asking() => {
+                    self.draw(Editor::leave);
+                    self.explain_question();
+                    self.draw(Editor::redraw);
+                }
                 Some(Request::Execute) => self.entered(),
                 // In a paste a tab separates words and completes nothing.
                 Some(Request::Complete) if self.hurried || self.goes_on() => self.insert(" "),

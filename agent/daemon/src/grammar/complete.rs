@@ -409,7 +409,7 @@ mod tests {
             offered(""),
             (
                 0,
-                "greet ping traceroute show route link address neighbour port config hostname multipath begin diff check commit confirm rollback save load factory-reset \
+                "greet ping traceroute show route link address neighbour port config hostname setup multipath begin diff check commit confirm rollback save load factory-reset \
                  monitor stats log version help terminal exit reboot"
                     .into()
             )

@@ -15,7 +15,7 @@ const LABEL_MAX: usize = 63;
 
 /// The name of a host: labels joined by dots, each of letters, digits and hyphens inside.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HostName(heapless::String<HOST_NAME_MAX>);
+pub struct HostName(Box<str>);
 
 impl HostName {
     /// The text.
@@ -35,8 +35,10 @@ impl FromStr for HostName {
                 && !label.starts_with('-')
                 && !label.ends_with('-')
         };
-        let fits = text.split('.').all(is_label).then(|| text.try_into().ok());
-        fits.flatten().map(Self).ok_or(GrammarErrorKind::NoHostName)
+        match text.len() <= HOST_NAME_MAX && text.split('.').all(is_label) {
+            true => Ok(Self(text.into())),
+            false => Err(GrammarErrorKind::NoHostName),
+        }
     }
 }
 

@@ -30,6 +30,7 @@ pub enum Action {
     PortShow,
     ConfigShow,
     HostName,
+    Setup,
     Multipath,
     Begin,
     Diff,
@@ -317,6 +318,7 @@ commands! {
     "port" "show" => PortShow, Arguments::Word(&AS_JSON), "list ports, and count their packets";
     "config" "show" => ConfigShow, Arguments::None, "list the settings that are configured, as `save` writes them";
     "hostname" => HostName, Arguments::HostName, "show the name of this router, or set it: the prompt begins with it";
+    "setup" => Setup, Arguments::None, "ask for the host name, addresses, ports and default routes, and commit them until `confirm`";
     "multipath" => Multipath, Arguments::Word(&MULTIPATH), "have all paths of the lowest metric share the load, by flows, until the next boot";
     "begin" => Begin, Arguments::None, "collect edits: changes of routes and settings wait for `commit`";
     "diff" => Diff, Arguments::Word(&AS_JSON), "what the edits would change; without edits, how table and settings differ from the saved config";

@@ -19,4 +19,5 @@ mod paste;
 mod ports;
 mod session;
 mod settings;
+mod setup;
 mod terminal;
