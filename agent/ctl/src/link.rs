@@ -323,13 +323,17 @@ impl<P: Port> Link<P> {
                     News::Unreadable => return Err(Error::Unexpected),
                 }
             }
-            self.send_due()?;
+            // A send may have taken longer than the time limit: what came meanwhile is heard
+            // before the limit counts.
+            self.receive(Duration::ZERO)?;
+            if !self.received.is_empty() {
+                continue;
+            }
             let now = self.start.elapsed().as_millis() as u32;
             match self.client.poll(now) {
                 Task::Wait(wait) => self.receive(Duration::from_millis(wait.into()))?,
                 Task::GiveUp => return Err(Error::NoAnswer),
                 Task::Idle => return Err(Error::Usage("nothing was asked".into())),
-                // The time limit has passed since the call of `send_due`.
                 Task::Send(bytes) => {
                     self.traffic.0 += bytes.len() as u64;
                     self.port.send(bytes).map_err(port_error)?;
@@ -340,7 +344,7 @@ impl<P: Port> Link<P> {
 
     fn send_due(&mut self) -> Result<(), Error> {
         let now = self.start.elapsed().as_millis() as u32;
-        while let Task::Send(bytes) = self.client.poll(now) {
+        while let Some(bytes) = self.client.due(now) {
             self.traffic.0 += bytes.len() as u64;
             self.port.send(bytes).map_err(port_error)?;
         }

@@ -139,7 +139,21 @@ impl Client {
         Ok(id)
     }
 
-    /// The next action.
+    /// The next frame of those that are due, without regard to the time limit: a caller that has
+    /// not read what came meanwhile sends these alone.
+    pub fn due(&mut self, now: u32) -> Option<&[u8]> {
+        let slot = self.slots.iter_mut().find(|slot| slot.due)?;
+        if slot.sends >= SENDS_MAX {
+            return None;
+        }
+        slot.due = false;
+        slot.sends += 1;
+        self.deadline = now.wrapping_add(self.retry.timeout_ms);
+        Some(&slot.bytes)
+    }
+
+    /// The next action. Call [`Client::frame`] for all that has come first, also for what came
+    /// during a send: a time limit that has expired counts as the silence of the agent.
     pub fn poll(&mut self, now: u32) -> Task<'_> {
         if self.slots.is_empty() {
             return Task::Idle;
@@ -156,18 +170,10 @@ impl Client {
         if self.silences >= self.retry.attempts {
             return Task::GiveUp;
         }
-        let slot = self
-            .slots
-            .iter_mut()
-            .find(|slot| slot.due)
-            .expect("one is due");
-        if slot.sends >= SENDS_MAX {
-            return Task::GiveUp;
+        match self.due(now) {
+            Some(bytes) => Task::Send(bytes),
+            None => Task::GiveUp,
         }
-        slot.due = false;
-        slot.sends += 1;
-        self.deadline = now.wrapping_add(self.retry.timeout_ms);
-        Task::Send(&slot.bytes)
     }
 
     fn send_again(&mut self, now: u32) {

@@ -12,10 +12,11 @@ use nl31_ctl::error::Error;
 use nl31_ctl::link::Link;
 use nl31_ctl::port::Port;
 use nl31_wire::limits::FRAME_MAX;
-use nl31_wire::{ItemsBuffer, Op, Request, RetryPolicy, code};
+use nl31_wire::{Deframer, ItemsBuffer, Op, Request, Response, RetryPolicy, code};
 
 use crate::rig::{
-    Kernel, TestFile, TestPort, load_file, printed, routes, scattered, spec, with_folder,
+    Kernel, Random, TestFile, TestPort, Wire, load_file, printed, routes, scattered, spec,
+    with_folder,
 };
 
 #[test]
@@ -197,5 +198,105 @@ fn a_lost_link_leaves_no_doubt_about_a_command_that_reads() {
             false => console::execute(&mut link, "rollback", out),
         });
         assert_eq!(error.unwrap_err().status(), status);
+    }
+}
+
+/// A line on which each frame takes longer to send than the client waits for an answer.
+struct SlowToSend(TestPort);
+
+const TIME_LIMIT: u32 = 20;
+
+impl Port for SlowToSend {
+    fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+        std::thread::sleep(Duration::from_millis(u64::from(TIME_LIMIT) + 5));
+        self.0.send(bytes)
+    }
+
+    fn receive(&mut self, buffer: &mut [u8], wait: Duration) -> io::Result<usize> {
+        self.0.receive(buffer, wait)
+    }
+}
+
+#[test]
+fn answers_that_came_during_a_slow_send_are_heard_before_the_time_limit_counts() {
+    let port = TestPort::new(0);
+    let retry = RetryPolicy {
+        timeout_ms: TIME_LIMIT,
+        attempts: 3,
+    };
+    let mut link = Link::open(SlowToSend(port.clone()), "test", retry, retry).unwrap();
+    let file = TestFile::new("slow", &scattered(1500));
+    load(
+        &mut link,
+        &mut routes(&file),
+        Mode::Add,
+        &ProgressBar::hidden(),
+    )
+    .unwrap();
+    assert_eq!(port.routes().len(), scattered(1500).len());
+    link.leave().unwrap();
+}
+
+/// Frames, typed text, noise, halves and silences in any order.
+fn anything(wire: &mut Wire, random: &mut Random) {
+    let mut frame = [0; FRAME_MAX];
+    let id = random.next() as u16;
+    let request = match random.next() % 5 {
+        0 => Request::Hello { session: 7 },
+        1 => Request::Leave {},
+        2 => Request::Line { text: "route show" },
+        3 => Request::Begin { replace: false },
+        _ => Request::Next {},
+    };
+    let len = request.encode(id, &mut frame).unwrap();
+    match random.next() % 6 {
+        0 => wire.hear(&frame[..len]),
+        1 => {
+            let damaged = wire.damaged(&frame[..len]);
+            wire.hear(&damaged);
+        }
+        2 => wire.hear(&frame[..random.next() as usize % len]),
+        3 => {
+            let noise: Vec<_> = (0..random.next() % 700)
+                .map(|_| random.next() as u8)
+                .collect();
+            wire.hear(&noise);
+        }
+        4 => wire.hear([&b"\r\n"[..], b"\0\r", b"\0\xff", b"ping"][random.next() as usize % 4]),
+        _ => {
+            wire.line.silence();
+        }
+    }
+    if random.next().is_multiple_of(8) {
+        // The person's session that follows.
+        wire.program.reset();
+    }
+}
+
+#[test]
+fn whole_frame_is_answered_whatever_came_before() {
+    let port = TestPort::new(50);
+    let mut random = Random::seeded(18);
+    for round in 0..20_000 {
+        let mut wire = port.0.borrow_mut();
+        for _ in 0..random.next() % 6 {
+            anything(&mut wire, &mut random);
+        }
+        wire.heard.clear();
+        wire.noise = 0;
+        let mut hello = [0; FRAME_MAX];
+        let session = random.next() as u32;
+        let request = Request::Hello { session };
+        let len = request.encode(round as u16, &mut hello).unwrap();
+        wire.hear(&hello[..len]);
+        let mut deframer = Deframer::new();
+        let answered = wire.heard.iter().any(|&byte| {
+            deframer.byte(byte).is_some_and(|frame| {
+                let response = Response::decode(&frame.unwrap());
+                matches!(response, Ok(Response::Welcome { .. }))
+            })
+        });
+        assert!(answered, "round {round}");
+        wire.noise = 50;
     }
 }

@@ -175,11 +175,12 @@ impl Wire {
                 }
                 Heard::Bad(error) => self.program.frame(Err(error)),
             }
-            if self.program.left() {
-                self.line.leave();
-            }
         }
         self.answer();
+        if self.program.left() {
+            self.line.leave();
+            self.program.reset();
+        }
     }
 
     pub(crate) fn answer(&mut self) {
@@ -228,7 +229,7 @@ impl Port for TestPort {
 
     fn receive(&mut self, buffer: &mut [u8], wait: Duration) -> io::Result<usize> {
         let mut wire = self.0.borrow_mut();
-        if wire.heard.is_empty() {
+        if wire.heard.is_empty() && !wait.is_zero() {
             // Silence of this length gives half a frame up, as on a real line.
             std::thread::sleep(wait);
             wire.line.silence();
