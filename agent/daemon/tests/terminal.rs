@@ -16,6 +16,8 @@ use nix::pty::{Winsize, openpty};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::termios::{InputFlags, LocalFlags, Termios, tcgetattr};
 use nix::unistd::{Pid, ttyname};
+use nl31_wire::Request;
+use nl31_wire::limits::FRAME_MAX;
 
 /// A machine under load may take this long for anything; what is longer is a hang.
 const HANG_MS: u16 = 60_000;
@@ -155,6 +157,27 @@ fn a_nul_among_typed_text_takes_no_line_away() {
 }
 
 /// A cable whose wires touch.
+#[test]
+fn session_that_begins_behind_a_repeated_farewell_goes_on() {
+    let mut line = Line::new("farewell");
+    line.hears("nl31> ");
+    let frame = |id, request: Request<'_>| {
+        let mut bytes = [0; FRAME_MAX];
+        let len = request.encode(id, &mut bytes).unwrap();
+        bytes[..len].to_vec()
+    };
+    // A client's farewell that came late, and at once the next client.
+    let bytes = [
+        frame(1, Request::Leave {}),
+        frame(7, Request::Hello { session: 9 }),
+    ];
+    line.types(&bytes.concat());
+    let welcome = line.hears(env!("CARGO_PKG_VERSION"));
+    line.types(&frame(8, Request::Line { text: "help codes" }));
+    let output = line.hears("I200  done");
+    assert!(!(welcome + &output).contains("nl31> "), "{output:?}");
+}
+
 #[test]
 fn a_line_that_returns_the_output_falls_silent() {
     let mut line = Line::new("loop");

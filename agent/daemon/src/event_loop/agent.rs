@@ -71,8 +71,6 @@ pub(super) struct Agent {
     pub(super) worked: Instant,
     /// The session with a program on the serial line.
     pub(super) program: Program<System>,
-    /// That program has left; its last answer is not sent yet.
-    pub(super) leaving: bool,
     pub(super) control: Option<Control>,
     pub(super) watchdog: Option<Watchdog>,
     /// Only the resident agent makes settings of devices that come.
@@ -194,7 +192,6 @@ pub fn run(options: Options) -> io::Result<bool> {
         program: Program::new(System(Rc::clone(&shared)), run_id),
         shared,
         undo_retry: Retry::now(),
-        leaving: false,
         control,
         watchdog,
         arrivals: (!standard).then(Arrivals::open),

@@ -27,7 +27,7 @@ impl Agent {
 
     /// Returns to text after a program has left, or when a person types.
     pub(super) fn give_line_back(&mut self) {
-        if self.leaving && !self.program.pending() {
+        if self.program.left() && !self.program.pending() {
             self.line.leave();
         } else if !self.line.begun() || self.heard.elapsed() < SILENCE {
             return;
@@ -38,7 +38,6 @@ impl Agent {
                 Silence::Person => {}
             }
         }
-        self.leaving = false;
         self.program.reset();
         self.console.restart();
     }
@@ -81,7 +80,6 @@ impl Agent {
         self.stall = Stall::default();
         self.line = Line::new();
         self.program.reset();
-        self.leaving = false;
         self.serial_retry.later();
     }
 
@@ -175,7 +173,6 @@ impl Agent {
                 }
                 Heard::Bad(error) => self.program.frame(Err(error)),
             }
-            self.leaving |= self.program.left();
         }
         // Only now: bytes that arrived during a frame's work are not preceded by a silence.
         self.heard = Instant::now();

@@ -127,9 +127,10 @@ impl<H: Host> Program<H> {
         room.saturating_sub(FRAME_MAX) * REQUEST_MIN / FRAME_MAX
     }
 
-    /// Whether the program has left; true once, after its last answer was queued.
-    pub fn left(&mut self) -> bool {
-        std::mem::take(&mut self.left)
+    /// Whether the program has left, and no other one has said hello since. Its last answer may
+    /// not be sent yet.
+    pub fn left(&self) -> bool {
+        self.left
     }
 
     /// Handles the bytes between two delimiters.
@@ -141,6 +142,7 @@ impl<H: Host> Program<H> {
                 Verdict::Ignore => return,
                 Verdict::Repeat(bytes) => return self.out.raw(bytes),
                 Verdict::Open => {
+                    self.left = false;
                     self.close();
                     return self.execute(frame);
                 }
