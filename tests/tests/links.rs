@@ -2,8 +2,9 @@
 //! One cable sets up a router: what is typed of links, addresses, ports and routes is saved,
 //! and comes back after the power was cut.
 
+use nl31_lab::console::is_prompt;
 use nl31_lab::qemu::Drive;
-use nl31_lab::{Disk, DiskImage, Guest, Reply};
+use nl31_lab::{Disk, DiskImage, Guest, Image, Reply, Setup};
 
 /// What is typed, in another order than that of the config.
 const TYPED: [&str; 6] = [
@@ -88,4 +89,51 @@ fn saved_router_comes_back_after_power_cut() {
     assert_eq!(settings.data().collect::<Vec<_>>(), SETTINGS);
     let listed = succeeds(&mut guest, "link show eth0");
     assert!(listed.lines[0].contains(" mtu 1400 "), "{listed}");
+}
+
+/// A question of `setup`, by how it begins, and what a person answers; Enter alone to all others.
+const ANSWERS: [(&str, &str); 3] = [
+    ("host name [", "edge-1"),
+    ("eth0 addresses [", "192.0.2.1/24 2001:db8::1/64"),
+    ("IPv4 default route via [", "192.0.2.254"),
+];
+
+#[test]
+fn setup_asks_for_a_router_and_types_its_lines() {
+    let mut guest = Guest::start(Image::shared(), &Setup::default()).expect("a guest");
+    guest.console.type_line(b"setup");
+    loop {
+        let last = guest.expect("a question, or the prompt", |screen| {
+            let last = screen.last().filter(|_| screen.len() > 1)?;
+            let asks = last.ends_with("]: ");
+            let ended = is_prompt(last) && last.ends_with("!> ");
+            (asks || ended).then(|| last.clone())
+        });
+        let last = last.expect("a question, or the prompt");
+        if is_prompt(&last) {
+            break;
+        }
+        let answer = ANSWERS.iter().find(|(begin, _)| last.starts_with(begin));
+        let answer = answer.map_or("", |(_, answer)| answer);
+        guest.console.type_line(answer.as_bytes());
+    }
+    // Kept as the config, on an image without a disk for this boot.
+    succeeds(&mut guest, "confirm");
+    let settings = succeeds(&mut guest, "config show");
+    for line in [
+        "address add 192.0.2.1/24 dev eth0",
+        "address add 2001:db8::1/64 dev eth0",
+        "port set eth0",
+        "hostname edge-1",
+    ] {
+        assert!(
+            settings.data().any(|shown| shown == line),
+            "{line}: {settings}"
+        );
+    }
+    let shown = linux(&mut guest);
+    assert!(shown.contains("inet 192.0.2.1/24"), "{shown}");
+    let route = succeeds(&mut guest, "route get 203.0.113.7");
+    let route: Vec<_> = route.data().collect();
+    assert_eq!(route, ["0.0.0.0/0 via 192.0.2.254 dev eth0"]);
 }
