@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use nl31_lab::prefixes::{self, Route};
-use nl31_lab::{Arch, Guest, Image, Setup, client, console, figures};
+use nl31_lab::{Arch, Guest, Image, Setup, Severity, client, console, figures};
 
 nl31_lab::on_each_architecture! {
     a_config_with_1000_routes_is_in_the_kernel_at_the_prompt
@@ -15,6 +15,8 @@ nl31_lab::on_each_architecture! {
     a_link_that_comes_late_is_switched_on
     a_route_whose_device_goes_is_kept_and_works_again_when_it_comes_back
     version_tells_image_host_and_boot
+    nothing_runs_from_memory_file_systems_or_with_set_uid_bit
+    save_is_told_to_be_in_memory_only
 }
 
 /// A guest with the client, and `config`.
@@ -211,4 +213,39 @@ fn version_tells_image_host_and_boot(arch: Arch) {
     ] {
         assert!(lines.contains(&&*line), "{line}: {reply}");
     }
+}
+
+fn nothing_runs_from_memory_file_systems_or_with_set_uid_bit(arch: Arch) {
+    let mut guest = guest(arch, "");
+    let mut run = |command: &str| {
+        let output = guest.exec(command).expect("to run");
+        let said = [output.stdout, output.stderr].concat();
+        (output.status, String::from_utf8_lossy(&said).into_owned())
+    };
+    for folder in ["/run", "/tmp", "/run/nl31"] {
+        let (status, said) = run(&format!(
+            "cp /bin/busybox {folder}/sh && {folder}/sh -c true; status=$?; \
+             rm {folder}/sh || exit 1; exit $status"
+        ));
+        assert_eq!(status, 126, "{folder}: {said}");
+        assert!(said.contains("Permission denied"), "{folder}: {said}");
+    }
+    let privileged = run("find / -xdev -type f '(' -perm -4000 -o -perm -2000 ')'");
+    assert_eq!(privileged, (0, String::new()));
+    let (_, restricted) = run("cat /proc/sys/kernel/kptr_restrict");
+    assert_eq!(restricted, "2\n");
+}
+
+fn save_is_told_to_be_in_memory_only(arch: Arch) {
+    let mut guest = guest(arch, "");
+    let saved = guest.command("save").expect("a reply");
+    let status = saved.status.as_ref().expect("a status");
+    assert_eq!(
+        (status.severity, status.code),
+        (Severity::Warning, 210),
+        "{saved}"
+    );
+    let version = guest.command("version").expect("a reply");
+    let line = "storage memory, lost at a reboot";
+    assert!(version.data().any(|is| is == line), "{version}");
 }

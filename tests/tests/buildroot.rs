@@ -283,6 +283,10 @@ fn configurations_agree_on_what_is_not_the_boards() {
                 "BR2_ROOTFS_OVERLAY",
                 "$(BR2_EXTERNAL_NL31_PATH)/../rootfs-overlay",
             ),
+            (
+                "BR2_ROOTFS_DEVICE_TABLE",
+                "system/device_table.txt $(BR2_EXTERNAL_NL31_PATH)/../board/common/device_table.txt",
+            ),
             ("BR2_TARGET_ENABLE_ROOT_LOGIN", "n"),
             ("BR2_TARGET_GENERIC_GETTY", "n"),
         ] {

@@ -129,7 +129,12 @@ fn the_root_is_read_only_and_says_what_it_was_made_from() {
     let mut guest = boot(&used(), "");
     let mounts = sh(&mut guest, "cat /proc/mounts");
     let root = mounts.lines().find(|line| line.contains(" / squashfs "));
-    assert!(root.is_some_and(|line| line.contains(" ro,")), "{mounts}");
+    let root = root.expect("a squashfs");
+    for option in [" ro,", ",nosuid,", ",nodev,"] {
+        assert!(root.contains(option), "{option}: {mounts}");
+    }
+    let version = guest.command("version").expect("a reply").to_string();
+    assert!(!version.contains("\nstorage "), "{version}");
     let refused = guest.exec("touch /etc/new").expect("to run");
     assert_ne!(refused.status, 0);
     let release = sh(&mut guest, "cat /etc/os-release");
