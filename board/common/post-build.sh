@@ -24,7 +24,13 @@ fi
 for script in "$target/etc/init.d/"rc? "$target/etc/init.d/"S??*; do
 	[ ! -e "$script" ] || chmod 0755 "$script"
 done
+# a folder that was built before may still have it: nothing loads modules
+rm -f "$target/etc/init.d/S11modules"
 chmod 0644 "$target/etc/nl31/routes.conf"
+# an editor of Windows ends lines with CR, which would become part of the name
+if [ -e "$target/etc/hostname" ]; then
+	sed -i 's/\r$//' "$target/etc/hostname"
+fi
 # An option of the image: the hash of the console's PIN. The agent keeps a line locked
 # whose file has a mistake, so such an image is refused; the rules are those of the
 # agent's access.rs.

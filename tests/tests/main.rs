@@ -14,6 +14,7 @@ mod links;
 mod memory;
 mod microcontroller;
 mod newcomer;
+mod post_build;
 mod power_cut;
 mod program;
 mod protocol;
