@@ -113,6 +113,18 @@ pub enum Command {
     Route(RouteCommand),
     /// Show the table's counters.
     Stats,
+    /// Print what the appliance counts, in the text form of OpenMetrics, for Prometheus.
+    Metrics {
+        /// Replace this file by it, at once or not at all, as for the textfile collector of
+        /// node_exporter.
+        #[arg(long, value_name = "FILE", conflicts_with = "listen")]
+        textfile: Option<PathBuf>,
+        /// Answer `GET /metrics` at this address, until Ctrl-C, each request in a session of its
+        /// own; without an address at 127.0.0.1:9131.
+        #[arg(long, value_name = "ADDRESS:PORT", num_args = 0..=1, require_equals = true,
+              default_missing_value = METRICS)]
+        listen: Option<SocketAddr>,
+    },
     /// Show changes of the table as they happen, until Ctrl-C.
     Monitor,
     /// Add the routes and settings of a file, all or none of them.
@@ -286,6 +298,9 @@ pub struct FeedArguments {
           value_parser = clap::value_parser!(u32).range(1..))]
     pub status: u32,
 }
+
+/// Where `metrics --listen` listens unless told otherwise.
+const METRICS: &str = "127.0.0.1:9131";
 
 /// Where `--fpm` listens unless told otherwise.
 const FPM: &str = "127.0.0.1:2620";

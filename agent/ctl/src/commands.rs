@@ -12,6 +12,7 @@ pub mod lines;
 
 pub mod list;
 pub mod load;
+pub mod metrics;
 pub mod monitor;
 pub mod route;
 pub mod save;

@@ -8,8 +8,8 @@
 //! [`run`] carries one command out, [`commands`] are the commands and [`output`] what
 //! they print, [`connect`] opens a session where the user wants it and [`discovery`]
 //! finds the serial lines, [`feed`] follows a routing daemon, [`import`] reads the routes of
-//! other programs, [`link`] is a session with the agent, [`journal`] its log, [`port`] moves
-//! bytes.
+//! other programs, [`open_metrics`] is a format of counters, [`link`] is a session with the
+//! agent, [`journal`] its log, [`port`] moves bytes.
 
 pub mod arguments;
 pub mod commands;
@@ -23,6 +23,7 @@ pub mod interrupt;
 pub mod journal;
 pub mod link;
 pub mod manual;
+pub mod open_metrics;
 pub mod output;
 pub mod port;
 pub mod run;

@@ -117,6 +117,8 @@ pub struct Link<P> {
     /// Bytes sent and heard so far.
     traffic: (u64, u64),
     garbage: Garbage,
+    /// Runs of bytes between two delimiters that were no frame.
+    damaged: u64,
     journal: Option<Rc<Journal>>,
 }
 
@@ -149,6 +151,7 @@ impl<P: Port> Link<P> {
             leaving: false,
             traffic: (0, 0),
             garbage: Garbage::default(),
+            damaged: 0,
             journal: None,
         };
         let opened = link
@@ -196,6 +199,11 @@ impl<P: Port> Link<P> {
     /// Bytes sent and received so far.
     pub fn traffic(&self) -> (u64, u64) {
         self.traffic
+    }
+
+    /// Frames that the line has damaged on their way here so far, and other bytes that were none.
+    pub fn damaged(&self) -> u64 {
+        self.damaged
     }
 
     /// The port.
@@ -297,7 +305,13 @@ impl<P: Port> Link<P> {
             while let Some(byte) = self.received.pop_front() {
                 let now = self.start.elapsed().as_millis() as u32;
                 let journal = self.journal.as_deref();
-                let frame = next_frame(&mut self.deframer, &mut self.garbage, journal, byte);
+                let frame = next_frame(
+                    &mut self.deframer,
+                    &mut self.garbage,
+                    &mut self.damaged,
+                    journal,
+                    byte,
+                );
                 let Some(frame) = frame else { continue };
                 match self.client.frame(&frame, now) {
                     News::Answer(_, response) => {
@@ -370,7 +384,13 @@ impl<P: Port> Link<P> {
             }
             while let Some(byte) = self.received.pop_front() {
                 let journal = self.journal.as_deref();
-                let frame = next_frame(&mut self.deframer, &mut self.garbage, journal, byte);
+                let frame = next_frame(
+                    &mut self.deframer,
+                    &mut self.garbage,
+                    &mut self.damaged,
+                    journal,
+                    byte,
+                );
                 let Some(frame) = frame else { continue };
                 let now = self.start.elapsed().as_millis() as u32;
                 if let News::Unasked(response) = self.client.frame(&frame, now) {
@@ -460,11 +480,14 @@ fn port_error(error: std::io::Error) -> Error {
 fn next_frame<'a>(
     deframer: &'a mut Deframer,
     garbage: &mut Garbage,
+    damaged: &mut u64,
     journal: Option<&Journal>,
     byte: u8,
 ) -> Option<Frame<'a>> {
     garbage.push(byte);
-    match (deframer.byte(byte)?, journal) {
+    let frame = deframer.byte(byte)?;
+    *damaged += u64::from(frame.is_err());
+    match (frame, journal) {
         (Ok(frame), _) => {
             garbage.forget();
             (frame.kind >= nl31_wire::RESPONSE).then_some(frame)

@@ -19,6 +19,7 @@ ping              {\"agent\"}, its version
 route get, show   a route: {\"type\", \"dst\", \"metric\", \"protocol\"}, and \"gateway\" and
                   \"dev\" if it has them, as `ip -json route` names them
 stats             numbers by their names
+metrics           nothing else: always the text of OpenMetrics
 monitor           a route with \"event\": \"added\", \"replaced\" or \"deleted\", and
                   \"generation\"; {\"event\": \"lost\"};
                   {\"event\": \"rolled-back\", \"prefixes\", \"lost\"}

@@ -3,6 +3,7 @@
 //! lost.
 
 use std::io::Write;
+use std::net::SocketAddr;
 use std::path::Path;
 
 use nl31_wire::limits::GREETING_MAX;
@@ -15,6 +16,8 @@ use crate::commands::file::RouteFile;
 use crate::commands::import::Imported;
 use crate::commands::lines::Lines;
 use crate::commands::load::{self, Mode};
+use crate::commands::metrics;
+use crate::commands::metrics::http::Server;
 use crate::commands::monitor::{PACE, monitor, text};
 use crate::commands::save::{IN_MEMORY, save, save_there, save_to};
 use crate::commands::{apply, console, import, info, route, shell};
@@ -60,6 +63,13 @@ pub fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Error> {
         Command::Feed(arguments) => Some(Feed::start(arguments, &mut out)?),
         _ => None,
     };
+    if let Command::Metrics {
+        listen: Some(address),
+        ..
+    } = arguments.command
+    {
+        return serve_metrics(address, &mut connector, &mut out);
+    }
     let mut link = connector.open()?;
     if let Some(text) = link.agent().warning() {
         out.warn(&text);
@@ -84,6 +94,30 @@ pub fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Error> {
             result => return end(link, result),
         }
     }
+}
+
+/// Answers requests for metrics. Between them the line is its console's.
+fn serve_metrics(
+    address: SocketAddr,
+    connector: &mut Connector,
+    out: &mut Output<'_>,
+) -> Result<(), Error> {
+    let failed = |error| Error::Port(address.to_string(), error);
+    let server = Server::bind(address).map_err(failed)?;
+    let address = server.address().map_err(failed)?;
+    out.say(format_args!("answering http://{address}/metrics"))?;
+    out.flush_now()?;
+    let mut damaged = 0;
+    server.serve(&mut || {
+        let mut link = connector.open()?;
+        let mut text = String::new();
+        let result = connector.unlock(&mut link).and_then(|()| {
+            text = metrics::collect(&mut link, &mut damaged, out)?;
+            Ok(())
+        });
+        end(link, result)?;
+        Ok(text)
+    })
 }
 
 /// Whether a command whose session was lost may be carried out anew. The agent carries a
@@ -151,6 +185,7 @@ fn execute<P: Port>(
         Command::Ping => info::ping(link, out),
         Command::Route(command) => route::execute(link, command, out),
         Command::Stats => info::stats(link, out),
+        Command::Metrics { textfile, .. } => metrics::execute(link, textfile.as_deref(), out),
         Command::Monitor => {
             let json = out.is_json();
             monitor(link, PACE, json, out)

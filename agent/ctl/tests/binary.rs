@@ -757,3 +757,35 @@ fn ports_are_listed_as_text_and_json() {
         assert_eq!(line.split("  ").next(), value["port"].as_str(), "{line}");
     }
 }
+
+#[test]
+fn requests_for_metrics_have_sessions_of_their_own() {
+    let line = Line::new("metrics");
+    let mut terminal = line.terminal();
+    says(&mut terminal, b"\r", "nl31> ", true);
+    let mut ctl = Command::new(env!("CARGO_BIN_EXE_nl31ctl"))
+        .arg("--serial")
+        .arg(&line.port)
+        .args(["metrics", "--listen=127.0.0.1:0"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut told = String::new();
+    let mut out = BufReader::new(ctl.stdout.take().unwrap());
+    out.read_line(&mut told).unwrap();
+    let address = told.trim().strip_prefix("answering http://").unwrap();
+    let address = address.strip_suffix("/metrics").unwrap();
+    for _ in 0..2 {
+        let mut stream = std::net::TcpStream::connect(address).unwrap();
+        stream.write_all(b"GET /metrics HTTP/1.1\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        // Without the kernel's side the agent has nothing to tell.
+        let status = answer.split(' ').nth(1);
+        assert!(matches!(status, Some("200" | "503")), "{answer}");
+        says(&mut terminal, b"\r", "nl31> ", true);
+    }
+    kill(Pid::from_raw(ctl.id() as i32), Signal::SIGTERM).unwrap();
+    let end = ctl.wait().unwrap();
+    assert_eq!(end.signal(), Some(Signal::SIGTERM as i32));
+}

@@ -10,6 +10,7 @@ mod feed;
 mod files;
 mod kernel_table;
 mod link;
+mod metrics;
 mod monitor;
 mod rig;
 mod settings;

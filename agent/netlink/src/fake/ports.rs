@@ -61,7 +61,9 @@ impl FakeKernel {
                 out.terminated(PORT_IFNAME, port.device.as_bytes())?;
                 out.attribute(PORT_FORWARDING, &[port.forwarding.into()])?;
                 out.attribute(PORT_URPF, &[port.urpf as u8])?;
-                out.attribute(PORT_RECEIVED, &port.counters.received.to_ne_bytes())
+                (PORT_RECEIVED..)
+                    .zip(port.counters.named())
+                    .try_for_each(|(kind, (_, count))| out.attribute(kind, &count.to_ne_bytes()))
             });
         }
         self.reply(header, NLMSG_DONE, NLM_F_MULTI, |out| {
