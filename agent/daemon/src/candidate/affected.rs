@@ -4,9 +4,7 @@
 
 use std::io;
 
-use nl31_netlink::{
-    Change, Client, Conflict, Device, Error, Paths, Prefix, Route, Spec, Step, Transport,
-};
+use nl31_netlink::{Change, Client, Conflict, Error, Paths, Prefix, Transport};
 use nl31_route::DeviceName;
 
 use crate::candidate::edit::{self, Edit, Fault};
@@ -92,7 +90,7 @@ pub fn before<T: Transport>(
         Change::DeleteAll(spec) => {
             left = left.saturating_sub(FLUSH);
             let all = left > 0
-                && look(client, &spec, &mut |route| {
+                && client.visit(&spec, &mut |route| {
                     offer(route.prefix);
                     left = left.saturating_sub(1);
                     left > 0
@@ -102,7 +100,7 @@ pub fn before<T: Transport>(
     })?;
     let mut affected = Vec::with_capacity(chunk.len());
     for prefix in chunk {
-        let before = paths(client, prefix)?;
+        let before = client.paths(prefix)?;
         affected.push(AffectedPrefix {
             prefix,
             after: before.clone(),
@@ -148,51 +146,6 @@ pub fn after(
         };
         made.map_err(|conflict| PreviewError::Conflict(number, prefix, conflict))
     })
-}
-
-/// The paths of a prefix in the kernel's table.
-pub fn paths<T: Transport>(client: &mut Client<T>, prefix: Prefix) -> Result<Paths, Error> {
-    let spec = Spec {
-        prefix: Some(prefix),
-        ..Spec::default()
-    };
-    let mut paths = Paths::default();
-    // The prefix itself comes first; stop at the prefixes that it covers.
-    look(client, &spec, &mut |route| {
-        let wanted = route.prefix == prefix;
-        if wanted {
-            paths.append(route.path);
-        }
-        wanted
-    })?;
-    Ok(paths)
-}
-
-/// Calls `each` with the paths that match `spec`, until it gives `false`; gives whether all
-/// were visited. Uses another socket, as this client may wait for a transaction's answer.
-fn look<T: Transport>(
-    client: &mut Client<T>,
-    spec: &Spec<Device>,
-    each: &mut dyn FnMut(Route<Device>) -> bool,
-) -> Result<bool, Error> {
-    match client.another()? {
-        Some(mut other) => look_with(&mut other, spec, each),
-        None => look_with(client, spec, each),
-    }
-}
-
-fn look_with<T: Transport>(
-    client: &mut Client<T>,
-    spec: &Spec<Device>,
-    each: &mut dyn FnMut(Route<Device>) -> bool,
-) -> Result<bool, Error> {
-    let mut dump = client.dump(spec)?;
-    while let Step::Route(route, _) = client.next(&mut dump)? {
-        if !each(route) {
-            return Ok(false);
-        }
-    }
-    Ok(true)
 }
 
 /// The settings after the edits.

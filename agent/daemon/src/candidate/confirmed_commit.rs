@@ -20,7 +20,6 @@ use nl31_netlink::{
 use nl31_route::DeviceName;
 use nl31_wire::limits::CONFIRM_PREFIXES_MAX;
 
-use crate::candidate::affected;
 use crate::config::file::Lines;
 use crate::config::locations::Files;
 use crate::config::saved_form::SavedForm;
@@ -130,7 +129,7 @@ impl Recorder {
         if self.recorded.contains(&prefix) {
             return Ok(true);
         }
-        let paths = affected::paths(client, prefix)?;
+        let paths = client.paths(prefix)?;
         let has_room = self.writer.prefix(prefix, &paths, devices);
         let has_room = has_room.map_err(from_io)?;
         if has_room {
@@ -340,7 +339,7 @@ fn put_back<T: Transport>(
     wanted: Vec<Path<DeviceName>>,
     devices: &mut Cached<'_>,
 ) -> Result<bool, Error> {
-    let present = affected::paths(client, prefix)?;
+    let present = client.paths(prefix)?;
     if saved_form(prefix, &present, devices) == wanted {
         return Ok(false);
     }
@@ -397,7 +396,7 @@ mod tests {
             let mut writer = Writer::create(&file).unwrap();
             let devices = TestDevices::default();
             for prefix in [ten.prefix, eleven.prefix] {
-                let before = affected::paths(&mut client, prefix).unwrap();
+                let before = client.paths(prefix).unwrap();
                 let cached = &mut Cached::new(&devices);
                 assert!(writer.prefix(prefix, &before, cached).unwrap());
             }

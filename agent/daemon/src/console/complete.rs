@@ -7,7 +7,6 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use nl31_netlink::{Client, Prefix, Spec, Step, Transport};
 
 use super::session::Console;
-use crate::candidate::affected;
 use crate::config::locations::Files;
 use crate::console::editor::{Editor, LINE_MAX, Line};
 use crate::grammar::{self, Action, Suggestion};
@@ -182,7 +181,7 @@ fn each_prefix<T: Transport>(
         }
     };
     for prefix in begun.shorter() {
-        match affected::paths(client, prefix) {
+        match client.paths(prefix) {
             Ok(paths) if paths.all().is_empty() => {}
             Ok(_) => offer(prefix),
             Err(_) => return,

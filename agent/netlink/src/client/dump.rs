@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use nl31_route::{Route, Spec};
+use nl31_route::{Prefix, Route, Spec};
 
 use super::{Client, refused};
 use crate::abi::*;
@@ -11,6 +11,7 @@ use crate::device::Device;
 use crate::error::{Error, ErrorKind, Op};
 use crate::message::Body;
 use crate::path_flags::PathFlags;
+use crate::paths::Paths;
 use crate::request::Request;
 use crate::transport::Transport;
 
@@ -73,6 +74,52 @@ impl<T: Transport> Client<T> {
             self.receive(Op::Dump, 0, self.deadline())?;
         }
         Ok(())
+    }
+
+    /// The paths of a prefix. Uses another socket, as this client may wait for a transaction's
+    /// answer.
+    pub fn paths(&mut self, prefix: Prefix) -> Result<Paths, Error> {
+        let spec = Spec {
+            prefix: Some(prefix),
+            ..Spec::default()
+        };
+        let mut paths = Paths::default();
+        // The prefix itself comes first; stop at the prefixes that it covers.
+        self.visit(&spec, &mut |route| {
+            let wanted = route.prefix == prefix;
+            if wanted {
+                paths.append(route.path);
+            }
+            wanted
+        })?;
+        Ok(paths)
+    }
+
+    /// Calls `each` with the paths that match `spec`, until it gives `false`; gives whether all
+    /// were visited. Uses another socket, as [`Client::paths`] does.
+    pub fn visit(
+        &mut self,
+        spec: &Spec<Device>,
+        each: &mut dyn FnMut(Route<Device>) -> bool,
+    ) -> Result<bool, Error> {
+        match self.another()? {
+            Some(mut other) => other.visit_here(spec, each),
+            None => self.visit_here(spec, each),
+        }
+    }
+
+    fn visit_here(
+        &mut self,
+        spec: &Spec<Device>,
+        each: &mut dyn FnMut(Route<Device>) -> bool,
+    ) -> Result<bool, Error> {
+        let mut dump = self.dump(spec)?;
+        while let Step::Route(route, _) = self.next(&mut dump)? {
+            if !each(route) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     fn start_dump(&mut self, spec: &Spec<Device>, flags: u16) -> Result<Dump, Error> {
