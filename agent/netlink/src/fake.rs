@@ -53,6 +53,8 @@ pub struct FakeDevice {
     pub mtu: u32,
     /// Its addresses.
     pub addresses: Vec<InterfaceAddress>,
+    /// Those of them that a DHCP client has added.
+    pub leased: Vec<InterfaceAddress>,
     /// Its neighbours: address, hardware address, and the kernel's number of the state.
     pub neighbours: Vec<(IpAddr, [u8; 6], u16)>,
 }
@@ -66,6 +68,7 @@ impl FakeDevice {
             up: true,
             mtu: 1500,
             addresses: Vec::new(),
+            leased: Vec::new(),
             neighbours: Vec::new(),
         }
     }

@@ -12,6 +12,9 @@ impl Protocol {
     /// The origin is not specified.
     pub const UNSPEC: Self = Self(0);
 
+    /// A DHCP client.
+    pub const DHCP: Self = Self(16);
+
     /// The numbers that have a name; the names are those of iproute2.
     const NAMES: [(u8, &'static str); 23] = [
         (0, "unspec"),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path as FilePath;
 
 use indicatif::ProgressBar;
-use nl31_route::{DeviceName, Path, Prefix, Route, Spec, append_index, path_diff};
+use nl31_route::{DeviceName, Path, Prefix, Protocol, Route, Spec, append_index, path_diff};
 use nl31_wire::{Op, Request};
 use serde_json::json;
 
@@ -111,7 +111,10 @@ fn running<P: Port>(link: &mut Link<P>) -> Result<(Table, u64), Error> {
         let before = generation(link)?;
         let mut table = Table::new();
         let changed = list(link, &Spec::default(), false, &mut |route| {
-            insert(&mut table, route);
+            // The agent keeps what DHCP has taught.
+            if route.path.protocol != Protocol::DHCP {
+                insert(&mut table, route);
+            }
             Ok(())
         })?;
         if !changed && generation(link)? == before {

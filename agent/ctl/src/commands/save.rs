@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::Path;
 
 use indicatif::ProgressBar;
-use nl31_route::Spec;
+use nl31_route::{Protocol, Spec};
 use nl31_wire::{Request, Response};
 
 use super::apply::ATTEMPTS;
@@ -16,7 +16,7 @@ use crate::error::{Error, output};
 use crate::link::{Link, POLL_INTERVAL};
 use crate::port::Port;
 
-/// Saves the table, as it was at one moment; gives the number of routes.
+/// Saves the table, as it was at one moment, without what DHCP has taught; gives the number of routes.
 pub fn save<P: Port>(link: &mut Link<P>, path: &Path, bar: &ProgressBar) -> Result<u64, Error> {
     let mut file = NewFile::create(path)?;
     for _ in 0..ATTEMPTS {
@@ -26,6 +26,9 @@ pub fn save<P: Port>(link: &mut Link<P>, path: &Path, bar: &ProgressBar) -> Resu
         }
         let mut count = 0;
         let result = list(link, &Spec::default(), false, &mut |route| {
+            if route.path.protocol == Protocol::DHCP {
+                return Ok(());
+            }
             count += 1;
             bar.inc(1);
             file.line(&route)
@@ -38,7 +41,7 @@ pub fn save<P: Port>(link: &mut Link<P>, path: &Path, bar: &ProgressBar) -> Resu
     Err(Error::Changing)
 }
 
-/// Prints the table to `out`, once all of it is received.
+/// Prints what [`save`] writes to `out`, once all of it is received.
 pub fn save_to<P: Port>(
     link: &mut Link<P>,
     out: &mut dyn Write,
@@ -51,6 +54,9 @@ pub fn save_to<P: Port>(
             text += &format!("{line}\n");
         }
         let changed = list(link, &Spec::default(), false, &mut |route| {
+            if route.path.protocol == Protocol::DHCP {
+                return Ok(());
+            }
             bar.inc(1);
             text += &format!("{route}\n");
             Ok(())

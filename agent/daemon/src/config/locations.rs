@@ -68,6 +68,11 @@ impl Files {
         self.run.join("settings")
     }
 
+    /// The folder with the leases of DHCP clients, which root writes, see `lease`.
+    pub fn leases(&self) -> PathBuf {
+        self.run.with_extension("leases")
+    }
+
     /// The marker of a loaded config, see `LoadedMarker`.
     pub fn loaded_marker(&self) -> PathBuf {
         self.run.join("loaded")

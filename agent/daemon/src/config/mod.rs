@@ -5,6 +5,8 @@ pub mod backup;
 pub mod boot;
 pub mod departures;
 pub mod file;
+pub mod learnt;
+pub mod lease;
 pub mod load;
 pub mod locations;
 pub mod marker;

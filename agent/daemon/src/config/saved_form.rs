@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The table's paths in the form of a config: with device names.
 
-use nl31_netlink::{Device, Path, Prefix, Route};
+use nl31_netlink::{Device, Path, Prefix, Protocol, Route};
 use nl31_route::DeviceName;
 
 use crate::platform::devices::Cached;
@@ -17,13 +17,16 @@ pub struct SavedForm {
 impl SavedForm {
     /// The next path of a dump as a line of a config. `None` if it does not belong into a
     /// config: its device was given by index and is gone, so the kernel is about to delete the
-    /// path; or an earlier path of the prefix reads the same, such as one by the device's name
+    /// path; DHCP has taught it; or an earlier path of the prefix reads the same, such as one by the device's name
     /// and one by its index.
     pub fn next(
         &mut self,
         route: Route<Device>,
         devices: &mut Cached<'_>,
     ) -> Option<Route<DeviceName>> {
+        if route.path.protocol == Protocol::DHCP {
+            return None;
+        }
         if let Some(Device::Index(index)) = route.path.device {
             devices.name(index)?;
         }
@@ -67,6 +70,7 @@ mod tests {
             ("10.0.0.0/8 dev usb0", Some("10.0.0.0/8 dev usb0")),
             ("10.0.0.0/8 dev eth0", None),
             ("10.0.0.0/8 dev #7", None),
+            ("10.0.0.0/8 dev lo proto dhcp", None),
             (
                 "10.0.0.0/8 dev eth0 metric 5",
                 Some("10.0.0.0/8 dev eth0 metric 5"),

@@ -57,6 +57,19 @@ impl ConfigState {
         }
     }
 
+    /// Keeps what is saved so when a change that no config has takes the table from one
+    /// generation to another.
+    pub fn follow(&self, before: u64, after: u64) {
+        let saved = fs::read_to_string(self.files.saved_generation()).ok();
+        let saved = saved.as_ref().and_then(|text| text.trim().split_once(' '));
+        if let Some((table, revision)) = saved
+            && table.parse() == Ok(before)
+            && let Ok(revision) = revision.parse()
+        {
+            self.set_saved(Some((after, revision)));
+        }
+    }
+
     /// Whether the settings, or a table of this generation, have changes that a reboot loses.
     /// `false` where nothing was loaded or saved, or the user deleted the saved config.
     pub fn is_unsaved(&self, generation: u64) -> bool {

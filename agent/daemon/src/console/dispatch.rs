@@ -58,7 +58,10 @@ impl<T: Transport> Console<T> {
             return self.misspelled(line, &error);
         }
         if command.action.shows_alone() && grammar::nothing(line, start).is_ok() {
-            return self.show_host_name();
+            return match command.action {
+                Action::Dhcp => self.show_dhcp(),
+                _ => self.show_host_name(),
+            };
         }
         if self.is_read_only() && !command.action.reads() {
             return self.status(codes::DENIED, format_args!("this line is read-only"));

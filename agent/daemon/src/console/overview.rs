@@ -10,6 +10,7 @@ use nl31_netlink::{Client, Error, Port, Transport};
 
 use super::reply::Reason;
 use super::session::{Console, LINES_PER_STEP, Running};
+use crate::config::learnt;
 use crate::grammar::codes;
 use crate::platform::system;
 
@@ -142,6 +143,13 @@ impl<T: Transport> Console<T> {
             let missing = |device: Option<_>| {
                 device.is_some_and(|device| self.devices.index(device).is_none())
             };
+            let now = system::seconds_since_boot();
+            let settings = &configured.settings;
+            for (device, state) in
+                learnt::clients(settings, &*self.devices, &self.shared.config, now)
+            {
+                lines.push(format!("dhcp {device} {}", state.line(now)));
+            }
             let settings = configured.settings.all().iter();
             for setting in settings
                 .filter(|setting| missing(setting.device()))

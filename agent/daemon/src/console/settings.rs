@@ -6,6 +6,7 @@ use nl31_route::words;
 
 use super::reply::Counted;
 use super::session::{Console, LINES_PER_STEP, Running};
+use crate::config::learnt;
 use crate::config::settings::error::{SettingError, SettingErrorKind};
 use crate::config::settings::file::Configured;
 use crate::config::settings::transaction::Transaction;
@@ -49,6 +50,9 @@ impl<T: Transport> Console<T> {
                 let device = &spec.device;
                 self.status(codes::DONE, format_args!("deleted port {device}"));
             }
+            Setting::Dhcp(device) if !made => {
+                self.status(codes::DONE, format_args!("DHCP on {device} is off"));
+            }
             Setting::Address(address, device) if !made => {
                 let text = format_args!("{device} has no address {address} any more");
                 self.status(codes::DONE, text);
@@ -83,6 +87,21 @@ impl<T: Transport> Console<T> {
             }
             None => self.status(codes::DONE, format_args!("this router has no host name")),
         }
+    }
+
+    /// Shows what DHCP servers have set; at most 16 lines.
+    pub(super) fn show_dhcp(&mut self) {
+        let configured = match self.shared.config.configured() {
+            Ok(configured) => configured.settings,
+            Err(error) => return self.file_failed(&error),
+        };
+        let now = system::seconds_since_boot();
+        let clients = learnt::clients(&configured, &*self.devices, &self.shared.config, now);
+        for (device, state) in &clients {
+            self.data(format_args!("{device} {}", state.line(now)));
+        }
+        let count = Counted(clients.len() as u64, "DHCP client");
+        self.status(codes::DONE, format_args!("{count}"));
     }
 
     pub(super) fn start_config_show(&mut self) {

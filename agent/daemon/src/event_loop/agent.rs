@@ -14,6 +14,7 @@ use nl31_netlink::Transport;
 use nl31_wire::Line;
 
 use super::arrivals::Arrivals;
+use super::leases::Leases;
 use super::retry::Retry;
 use super::stall::Stall;
 use crate::candidate::confirmed_commit;
@@ -75,6 +76,8 @@ pub(super) struct Agent {
     pub(super) watchdog: Option<Watchdog>,
     /// Only the resident agent makes settings of devices that come.
     pub(super) arrivals: Option<Arrivals>,
+    /// Only the resident agent makes what DHCP teaches.
+    pub(super) leases: Option<Leases>,
     pub(super) events: Option<Events>,
     pub(super) kernel_retry: Retry,
     /// The last notice of the kernel's absence, so that it is printed once.
@@ -195,6 +198,7 @@ pub fn run(options: Options) -> io::Result<bool> {
         control,
         watchdog,
         arrivals: (!standard).then(Arrivals::open),
+        leases: (!standard).then(Leases::new),
         events: None,
         kernel_retry: Retry::now(),
         absence: None,
@@ -279,6 +283,8 @@ impl Agent {
         self.make_arrived();
         let more = self.take_events();
         let more = self.console.work() || more;
+        // After the command that may have changed the settings.
+        self.renew_leases();
         if self.console.pin_tried()
             && let Some(serial) = &self.serial
         {

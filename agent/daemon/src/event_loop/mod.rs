@@ -4,6 +4,7 @@
 mod agent;
 mod arrivals;
 mod kernel;
+mod leases;
 mod retry;
 mod serial_line;
 mod stall;

@@ -122,9 +122,11 @@ impl Agent {
         let stall = self.stall.deadline().filter(|at| *at > Instant::now());
         let reboot = self.shared.reboot.get();
         let arrivals = self.arrivals_due().filter(|_| ready);
+        let leases = self.leases_due().filter(|_| ready);
         let command = self.console.timer();
         let timers = [
-            serial, kernel, silence, undo, idle, watchdog, answer, stall, reboot, arrivals, command,
+            serial, kernel, silence, undo, idle, watchdog, answer, stall, reboot, arrivals, leases,
+            command,
         ];
         let timers = timers.into_iter().flatten();
         match timers.min() {

@@ -4,6 +4,7 @@
 use nl31_route::{Keyword, Match, Protocol, Syntax, Value, Word, match_word, words};
 
 use super::device_word::{DEV, index_in};
+use super::dhcp_line;
 use super::level::Level;
 use super::link_line;
 use super::parse::{command, descend};
@@ -148,7 +149,7 @@ pub fn suggestions(
             literal(json[0].word, json[0].help);
         }
         Arguments::Probe { words, .. } => probe_suggestions(words, before, devices, each),
-        Arguments::Device | Arguments::Port | Arguments::Link => {
+        Arguments::Device | Arguments::Dhcp | Arguments::Port | Arguments::Link => {
             let mut device = before.next();
             if device.is_some_and(|word| word.text == DEV) {
                 device = before.next();
@@ -159,6 +160,10 @@ pub fn suggestions(
                 port_suggestions(before, &mut literal);
             } else if matches!(arguments, Arguments::Link) {
                 link_suggestions(before, each);
+            } else if matches!(arguments, Arguments::Dhcp) && before.next().is_none() {
+                for switch in &dhcp_line::SWITCH {
+                    literal(switch.word, switch.help);
+                }
             }
         }
         Arguments::Command => {
@@ -409,7 +414,7 @@ mod tests {
             offered(""),
             (
                 0,
-                "greet ping traceroute show route link address neighbour port config hostname setup multipath begin diff check commit confirm rollback save load factory-reset \
+                "greet ping traceroute show route link address neighbour port dhcp config hostname setup multipath begin diff check commit confirm rollback save load factory-reset \
                  monitor stats log version help terminal exit reboot"
                     .into()
             )
@@ -469,6 +474,9 @@ mod tests {
             (11, "add replace change append del get show flush".into())
         );
         assert!(offered("help ").1.ends_with("reboot codes"));
+        assert_eq!(offered("dhcp "), (5, "lo eth0".into()));
+        assert_eq!(offered("dhcp eth0 "), (10, "on off".into()));
+        assert_eq!(offered("dhcp eth0 on ").1, "");
         assert_eq!(offered("hostname "), (9, "NAME".into()));
         assert_eq!(offered("hostname a ").1, "");
         assert_eq!(offered("commit "), (7, "confirmed".into()));

@@ -69,6 +69,8 @@ pub enum GrammarErrorKind {
     NoAddress,
     /// Not an MTU.
     NoMtu,
+    /// A device whose name cannot be handed to a DHCP client.
+    NoPlainDevice,
     /// Not the name of a host.
     NoHostName,
     /// Not an address without a length.
@@ -124,6 +126,7 @@ impl fmt::Display for GrammarErrorKind {
                 f.write_str("expected an address with its length, like 192.0.2.1/24")
             }
             Self::NoMtu => write!(f, "expected bytes, from {MTU_MIN} to {MTU_MAX}"),
+            Self::NoPlainDevice => f.write_str("expected a device whose name has no \\xHH"),
             Self::NoHostName => write!(
                 f,
                 "expected a name of at most {HOST_NAME_MAX} characters: letters, digits, and between them - and ."

@@ -46,6 +46,7 @@ impl fmt::Display for Command {
                 }
                 Ok(())
             }
+            Arguments::Dhcp => f.write_str(" [NAME on|off]"),
             Arguments::HostName => f.write_str(" [NAME]"),
             Arguments::Command => write!(f, " [COMMAND|{CODES}]"),
             Arguments::Route(syntax) => route_synopsis(f, syntax, " PREFIX"),

@@ -4,6 +4,7 @@
 pub mod codes;
 mod complete;
 mod device_word;
+mod dhcp_line;
 mod errors;
 mod help;
 mod host_name;

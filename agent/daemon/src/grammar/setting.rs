@@ -9,6 +9,7 @@ use nl31_netlink::rtnetlink::{InterfaceAddress, LinkSpec};
 use nl31_route::{DeviceName, Keyword, SETTINGS, Value, words};
 
 use super::device_word;
+use super::dhcp_line;
 use super::errors::{GrammarError, GrammarErrorKind};
 use super::host_name::{self, HostName};
 use super::link_line;
@@ -27,6 +28,8 @@ pub enum Setting {
     Address(InterfaceAddress, DeviceName),
     /// `port set …`
     Port(PortSpec),
+    /// `dhcp … on`
+    Dhcp(DeviceName),
 }
 
 /// The words that make a setting, by the words of [`SETTINGS`]; none where its values follow
@@ -36,6 +39,7 @@ static VERBS: [&[Keyword]; SETTINGS.len()] = [
     &[flag("set", "switch a device on or off, or set its MTU")],
     &[flag("add", "give a device an address")],
     &[flag("set", "forward the packets that come in on a device")],
+    &[],
 ];
 
 impl Setting {
@@ -46,13 +50,14 @@ impl Setting {
             Self::Link(spec) => Some(&spec.device),
             Self::Address(_, device) => Some(device),
             Self::Port(spec) => Some(&spec.device),
+            Self::Dhcp(device) => Some(device),
         }
     }
 
     /// Whether the agent makes it in the kernel. The others are read from the agent's file of
     /// settings, by a service of the image with more rights.
     pub fn is_in_kernel(&self) -> bool {
-        !matches!(self, Self::HostName(_))
+        !matches!(self, Self::HostName(_) | Self::Dhcp(_))
     }
 
     /// Whether both are about one object, so that a config has only one of them.
@@ -61,7 +66,9 @@ impl Setting {
             (Self::HostName(_), Self::HostName(_)) => true,
             (Self::Link(one), Self::Link(other)) => one.device == other.device,
             (Self::Port(one), Self::Port(other)) => one.device == other.device,
-            (Self::Address(..), Self::Address(..)) => self == other,
+            (Self::Address(..), Self::Address(..)) | (Self::Dhcp(_), Self::Dhcp(_)) => {
+                self == other
+            }
             _ => false,
         }
     }
@@ -76,6 +83,7 @@ impl Setting {
                     Setting::Link(spec) => write!(f, "link {}", spec.device),
                     Setting::Address(address, device) => write!(f, "{address} dev {device}"),
                     Setting::Port(spec) => write!(f, "port {}", spec.device),
+                    Setting::Dhcp(device) => write!(f, "DHCP on {device}"),
                 }
             }
         }
@@ -115,6 +123,7 @@ impl fmt::Display for Setting {
                 }
             }
             Self::Address(address, device) => write!(f, "address add {address} dev {device}"),
+            Self::Dhcp(device) => write!(f, "dhcp {} on", Named(device)),
             Self::Port(spec) => {
                 write!(f, "port set {}", Named(&spec.device))?;
                 if let Some(forwarding) = spec.forwarding {
@@ -175,7 +184,8 @@ impl SettingChange {
 pub fn is_setting(action: Action) -> bool {
     matches!(
         action,
-        Action::HostName
+        Action::Dhcp
+            | Action::HostName
             | Action::LinkSet
             | Action::AddressAdd
             | Action::AddressDel
@@ -194,6 +204,13 @@ pub fn setting_change(
     match command.action {
         Action::HostName => host_name::host_name(line, start)
             .map(|name| SettingChange::make(Setting::HostName(name))),
+        Action::Dhcp => {
+            let (device, made) = dhcp_line::dhcp(line, start, whole)?;
+            Ok(SettingChange {
+                setting: Setting::Dhcp(device),
+                made,
+            })
+        }
         Action::LinkSet => {
             link_line::link(line, start, whole).map(|link| SettingChange::make(Setting::Link(link)))
         }
@@ -238,7 +255,14 @@ pub fn setting(line: &str) -> Result<Option<Setting>, GrammarError> {
     }
     let found = command(line)?;
     let (command, start) = found.expect("the line has the words of a command");
-    setting_change(command, line, start, true).map(|change| Some(change.setting))
+    let change = setting_change(command, line, start, true)?;
+    if !change.made {
+        // Only `dhcp … off` gets here: what a config does not switch on is off.
+        let word = self::words(line, 0).last().expect("it has words");
+        let kind = GrammarErrorKind::NotOneOf(&dhcp_line::SWITCH[..1]);
+        return Err(GrammarError::at(word, kind));
+    }
+    Ok(Some(change.setting))
 }
 
 #[cfg(test)]
@@ -266,6 +290,9 @@ mod tests {
             "address add 192.0.2.1/24 dev eth0",
             "address add 2001:db8::1/64 dev #wan",
             "hostname r1.example.net",
+            "dhcp eth0 on",
+            "dhcp dev #wan on",
+            "dhcp dev dev on",
         ] {
             assert_eq!(read(line), line);
         }
@@ -277,6 +304,9 @@ mod tests {
     #[test]
     fn config_mistake_names_its_place() {
         assert_eq!(read("port"), "4+0 expected set");
+        assert_eq!(read("dhcp eth0 off"), "10+3 expected on");
+        assert_eq!(read("dhcp eth0 o"), "10+1 expected on or off");
+        assert_eq!(read("dhcp"), "4+0 expected the name of a device");
         assert_eq!(
             read("hostname r_1"),
             "9+3 expected a name of at most 64 characters: letters, digits, and between them - and ."

@@ -28,6 +28,7 @@ pub enum Action {
     PortSet,
     PortDel,
     PortShow,
+    Dhcp,
     ConfigShow,
     HostName,
     Setup,
@@ -79,7 +80,7 @@ impl Action {
 
     /// Whether the command without arguments shows what it sets with them.
     pub fn shows_alone(self) -> bool {
-        matches!(self, Self::HostName)
+        matches!(self, Self::Dhcp | Self::HostName)
     }
 
     /// Whether the command must not be abbreviated, so that a typing error cannot run it.
@@ -146,6 +147,8 @@ pub enum Arguments {
     DeviceAddress,
     /// A device, or nothing; and `json`, or nothing.
     Listed(&'static [Keyword]),
+    /// A device, and `on` or `off`; or nothing.
+    Dhcp,
     /// The name of this host, or nothing.
     HostName,
     /// The words of a command, or `codes`, or nothing.
@@ -316,6 +319,7 @@ commands! {
     "port" "set" => PortSet, Arguments::Port, "forward the packets that come in on a device by the table, or change how";
     "port" "del" => PortDel, Arguments::Device, "leave the packets of a device to Linux again";
     "port" "show" => PortShow, Arguments::Word(&AS_JSON), "list ports, and count their packets";
+    "dhcp" => Dhcp, Arguments::Dhcp, "have a server set address and default route of a device; alone, show what it has set";
     "config" "show" => ConfigShow, Arguments::None, "list the settings that are configured, as `save` writes them";
     "hostname" => HostName, Arguments::HostName, "show the name of this router, or set it: the prompt begins with it";
     "setup" => Setup, Arguments::None, "ask for the host name, addresses, ports and default routes, and commit them until `confirm`";

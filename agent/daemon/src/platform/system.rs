@@ -47,6 +47,12 @@ pub fn describe(host: Option<&str>, mut tell: impl FnMut(fmt::Arguments)) {
     }
 }
 
+/// Seconds since the boot, also while suspended.
+pub fn seconds_since_boot() -> u64 {
+    let now = clock_gettime(ClockId::CLOCK_BOOTTIME);
+    now.map_or(0, |now| now.tv_sec() as u64)
+}
+
 /// Memory that programs can still get, and all of it, in KiB.
 pub fn memory() -> Option<(u64, u64)> {
     let mut bytes = [0; FILE_MAX];

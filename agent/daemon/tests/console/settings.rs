@@ -351,3 +351,70 @@ fn host_name_is_saved_rolled_back_and_shown() {
     session.types("save\n");
     assert_eq!(saved(&session), "hostname r4\nport set eth0\n");
 }
+
+#[test]
+fn dhcp_is_saved_without_what_it_teaches() {
+    let mut session = Session::new(false);
+    session.plays_with_file(
+        "
+        > dhcp eth0 on
+        I200 DHCP on eth0
+        > dhcp
+        eth0 searching
+        I200 1 DHCP client
+        > port set eth0
+        I200 port eth0
+        > route add default via 192.0.2.1 dev eth0 metric 1024 proto dhcp
+        I200 added 0.0.0.0/0
+        > route add 10.0.0.0/8 dev eth0
+        I200 added 10.0.0.0/8
+        > save
+        I200 saved 1 route and 2 settings
+        > diff
+        I200 no difference from FILE
+        > dhcp usb0 on
+          dhcp usb0 on
+               ^^^^
+        E406 device usb0 does not exist
+        > begin
+        I200 edits wait for `commit` from now on
+        > dhcp eth0 off
+        I200 edit 1
+        > dhcp
+        eth0 searching
+        I200 1 DHCP client
+        > diff
+        - dhcp eth0 on
+        I200 1 difference from the table
+        > commit confirmed 60
+        I200 committed 1 edit, for 60 s: `confirm` keeps and saves them
+        > dhcp
+        I200 0 DHCP clients
+        > rollback
+        I200 rolled back: restored the paths of 0 prefixes and 1 setting
+        > config show
+        port set eth0
+        dhcp eth0 on
+        I200 2 settings; `route show` lists the routes
+        > dhcp eth0 off
+        I200 DHCP on eth0 is off
+        ",
+    );
+    let text = saved(&session);
+    assert_eq!(text, "port set eth0\ndhcp eth0 on\n10.0.0.0/8 dev eth0\n");
+
+    let mut session = Session::boots(&text);
+    session.types("");
+    let folder = session.folder.0.join("run.leases");
+    fs::create_dir(&folder).unwrap();
+    let lease = "address 192.0.2.10\nsubnet 255.255.255.0\nrouter 192.0.2.1\n\
+                 server 192.0.2.2\nseconds 4294967295\nsince 0\n";
+    fs::write(folder.join("eth0"), lease).unwrap();
+    session.plays(
+        "
+        > dhcp
+        eth0 bound 192.0.2.10/24 via 192.0.2.1 server 192.0.2.2
+        I200 1 DHCP client
+        ",
+    );
+}

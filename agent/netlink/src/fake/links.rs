@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Links and addresses of the fake kernel: rtnetlink in the real bytes.
 
+use nl31_route::Protocol;
+
 use super::*;
 use crate::message::{array, attributes};
-use crate::rtnetlink::KINDS;
+use crate::rtnetlink::{IFA_PROTO, KINDS};
 
 /// Largest MTU of a device.
 const MTU_MAX: u32 = 9000;
@@ -80,12 +82,17 @@ impl FakeKernel {
 
     fn change_address(&mut self, payload: &[u8], added: bool) -> Result<(), Refusal> {
         let (head, rest) = payload.split_at(8);
-        let own = attributes(rest)
-            .map(|attribute| attribute.expect("whole"))
-            .find(|attribute| attribute.kind == libc::IFA_LOCAL);
-        let own = message::address(own.expect("clients name the address").payload).unwrap();
+        let attribute = |kind| {
+            let mut all = attributes(rest).map(|attribute| attribute.expect("whole"));
+            all.find(|attribute| attribute.kind == kind)
+        };
+        let own = attribute(libc::IFA_LOCAL).expect("clients name the address");
+        let own = message::address(own.payload).unwrap();
+        let leased = attribute(IFA_PROTO).is_some_and(|own| own.payload == [Protocol::DHCP.0]);
         let address: InterfaceAddress = format!("{own}/{}", head[1]).parse().unwrap();
         let device = self.device_at(payload)?;
+        device.leased.retain(|other| *other != address);
+        device.leased.extend(leased.then_some(address));
         let at = device.addresses.iter().position(|other| *other == address);
         match (at, added) {
             (None, true) if own.is_multicast() => return Err((libc::EINVAL, None, "")),
@@ -146,6 +153,7 @@ impl FakeKernel {
     fn dump_addresses(&mut self, header: &Header) {
         for device in self.devices.clone() {
             for address in device.addresses {
+                let leased = device.leased.contains(&address);
                 self.reply(header, KINDS.new_address, NLM_F_MULTI, |out| {
                     let v4 = address.address().is_ipv4();
                     let family = if v4 { libc::AF_INET } else { libc::AF_INET6 };
@@ -158,8 +166,11 @@ impl FakeKernel {
                     out.put(&head)?;
                     let octets = crate::rtnetlink::octets(address.address());
                     out.attribute(libc::IFA_ADDRESS, &octets)?;
-                    match v4 {
-                        true => out.attribute(libc::IFA_LOCAL, &octets),
+                    if v4 {
+                        out.attribute(libc::IFA_LOCAL, &octets)?;
+                    }
+                    match leased {
+                        true => out.attribute(IFA_PROTO, &[Protocol::DHCP.0]),
                         false => Ok(()),
                     }
                 });

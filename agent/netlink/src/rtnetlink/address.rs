@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use std::str::FromStr;
 
 use nix::libc;
+use nl31_route::Protocol;
 
 use super::message::KINDS;
 use crate::abi::*;
@@ -19,6 +20,9 @@ pub const ADDRESSES_MAX: usize = 4096;
 
 /// Bytes of `struct ifaddrmsg`.
 pub(crate) const HEAD: usize = 8;
+
+/// The origin of an address, from `linux/if_addr.h`; the kernel only keeps it.
+pub(crate) const IFA_PROTO: u16 = 11;
 
 /// An address with the length of its network's prefix, like 192.0.2.1/24.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -47,7 +51,8 @@ impl InterfaceAddress {
         self.len == 0
     }
 
-    fn new(address: IpAddr, len: u8) -> Result<Self, InvalidAddress> {
+    /// An address; the length is one of its family.
+    pub fn new(address: IpAddr, len: u8) -> Result<Self, InvalidAddress> {
         let max = if address.is_ipv4() { 32 } else { 128 };
         match len <= max {
             true => Ok(Self { address, len }),
@@ -80,6 +85,8 @@ pub struct LinkAddress {
     pub index: u32,
     /// The address.
     pub address: InterfaceAddress,
+    /// Its origin, by the numbers of routes.
+    pub protocol: Protocol,
 }
 
 /// The address in a message; `None` if it is of another family.
@@ -90,13 +97,14 @@ fn decode(payload: &[u8]) -> Result<Option<LinkAddress>, Malformed> {
     if ![libc::AF_INET, libc::AF_INET6].contains(&i32::from(family)) {
         return Ok(None);
     }
-    let (mut local, mut other) = (None, None);
+    let (mut local, mut other, mut protocol) = (None, None, Protocol::UNSPEC);
     for attribute in attributes(rest) {
         let Attribute { kind, payload, .. } = attribute?;
         match kind {
             // The own address of IPv4; that of the peer is IFA_ADDRESS.
             libc::IFA_LOCAL => local = Some(address(payload)?),
             libc::IFA_ADDRESS => other = Some(address(payload)?),
+            IFA_PROTO => protocol = Protocol(*payload.first().unwrap_or(&0)),
             _ => {}
         }
     }
@@ -106,6 +114,7 @@ fn decode(payload: &[u8]) -> Result<Option<LinkAddress>, Malformed> {
     Ok(Some(LinkAddress {
         index: u32::from_ne_bytes([a, b, c, d]),
         address: InterfaceAddress::new(own, len).map_err(invalid)?,
+        protocol,
     }))
 }
 
@@ -149,15 +158,21 @@ impl<T: Transport> Client<T> {
         Ok(addresses)
     }
 
-    /// Gives a link an address, also if it has it already.
-    pub fn add_address(&mut self, index: u32, address: InterfaceAddress) -> Result<(), Error> {
+    /// Gives a link an address of this origin, also if it has it already.
+    pub fn add_address(
+        &mut self,
+        index: u32,
+        address: InterfaceAddress,
+        protocol: Protocol,
+    ) -> Result<(), Error> {
         let flags = NLM_F_ACK | NLM_F_CREATE | NLM_F_REPLACE;
-        self.change_address(KINDS.new_address, flags, index, address)
+        self.change_address(KINDS.new_address, flags, index, address, protocol)
     }
 
     /// Takes an address of a link away. Fails with `EADDRNOTAVAIL` if it has none such.
     pub fn delete_address(&mut self, index: u32, address: InterfaceAddress) -> Result<(), Error> {
-        self.change_address(KINDS.del_address, NLM_F_ACK, index, address)
+        let any = Protocol::UNSPEC;
+        self.change_address(KINDS.del_address, NLM_F_ACK, index, address, any)
     }
 
     fn change_address(
@@ -166,6 +181,7 @@ impl<T: Transport> Client<T> {
         flags: u16,
         index: u32,
         address: InterfaceAddress,
+        protocol: Protocol,
     ) -> Result<(), Error> {
         let own = address.address();
         let family = if own.is_ipv4() {
@@ -185,7 +201,11 @@ impl<T: Transport> Client<T> {
             &|request| {
                 request.put(&head(family as u8, address.len(), scope, index))?;
                 request.attribute(libc::IFA_LOCAL, &octets(own))?;
-                request.attribute(libc::IFA_ADDRESS, &octets(own))
+                request.attribute(libc::IFA_ADDRESS, &octets(own))?;
+                match protocol {
+                    Protocol::UNSPEC => Ok(()),
+                    Protocol(number) => request.attribute(IFA_PROTO, &[number]),
+                }
             },
             &mut |_, _| Ok(()),
         )

@@ -12,9 +12,9 @@ mod message;
 mod neighbour;
 mod socket;
 
-pub use address::{InterfaceAddress, InvalidAddress, LinkAddress};
 #[cfg(any(test, feature = "fake-kernel"))]
-pub(crate) use address::{head as address_head, octets};
+pub(crate) use address::{IFA_PROTO, head as address_head, octets};
+pub use address::{InterfaceAddress, InvalidAddress, LinkAddress};
 pub use events::LinkEvents;
 #[cfg(any(test, feature = "fake-kernel"))]
 pub(crate) use link::head as link_head;

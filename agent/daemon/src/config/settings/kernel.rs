@@ -3,7 +3,7 @@
 
 use nix::libc;
 use nl31_netlink::rtnetlink::{Link, LinkAddress, LinkSpec};
-use nl31_netlink::{Client, Error, Op, Port, PortSpec, Transport, Urpf};
+use nl31_netlink::{Client, Error, Op, Port, PortSpec, Protocol, Transport, Urpf};
 
 use super::error::Left;
 use crate::grammar::codes;
@@ -57,13 +57,13 @@ pub(super) fn make<T: Transport>(
 ) -> Result<(), Error> {
     let index = |device, op| devices.index(device).ok_or(Error::no_device(op));
     match &change.setting {
-        Setting::HostName(_) => Ok(()),
+        Setting::HostName(_) | Setting::Dhcp(_) => Ok(()),
         Setting::Link(spec) if change.made => client.set_link(index(&spec.device, Op::Link)?, spec),
         Setting::Link(_) => Ok(()),
         Setting::Address(address, device) => {
             let index = index(device, Op::Address)?;
             match change.made {
-                true => client.add_address(index, *address),
+                true => client.add_address(index, *address, Protocol::UNSPEC),
                 false => client.delete_address(index, *address),
             }
         }
@@ -97,7 +97,7 @@ impl KernelState {
             match change.setting {
                 Setting::Port(_) => ports = true,
                 Setting::Link(_) | Setting::Address(..) => others = true,
-                Setting::HostName(_) => {}
+                Setting::HostName(_) | Setting::Dhcp(_) => {}
             }
         }
         Ok(Self {
@@ -116,7 +116,7 @@ impl KernelState {
         let mut links = self.links.iter();
         let link = links.find(|link| setting.device() == Some(&link.device));
         let found = match setting {
-            Setting::HostName(_) => None,
+            Setting::HostName(_) | Setting::Dhcp(_) => None,
             Setting::Link(_) => link.map(|link| {
                 Setting::Link(LinkSpec {
                     device: link.device.clone(),
@@ -161,6 +161,8 @@ pub(super) fn whole(setting: &Setting) -> Setting {
             urpf: Some(spec.urpf.unwrap_or(Urpf::Off)),
             device: spec.device.clone(),
         }),
-        Setting::HostName(_) | Setting::Link(_) | Setting::Address(..) => setting.clone(),
+        Setting::HostName(_) | Setting::Link(_) | Setting::Address(..) | Setting::Dhcp(_) => {
+            setting.clone()
+        }
     }
 }

@@ -18,6 +18,8 @@ pub const LINKS_MAX: usize = 128;
 pub const ADDRESSES_MAX: usize = 512;
 /// Most ports that are configured.
 pub const PORTS_MAX: usize = 128;
+/// Most devices that have a DHCP client: each is a process (S30dhcp).
+pub const DHCP_MAX: usize = 16;
 
 /// The configured settings, each object once, in the order in which a config has them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -45,6 +47,7 @@ fn kind(setting: &Setting) -> (u8, TooMany) {
         Setting::Link(_) => (1, "links", LINKS_MAX),
         Setting::Address(..) => (2, "addresses", ADDRESSES_MAX),
         Setting::Port(_) => (3, "ports", PORTS_MAX),
+        Setting::Dhcp(_) => (4, "DHCP clients", DHCP_MAX),
     };
     (place, TooMany { kind, max })
 }
@@ -132,7 +135,9 @@ mod tests {
     fn each_object_is_configured_once() {
         let mut settings = Settings::default();
         for line in [
+            "dhcp eth1 on",
             "port set eth1",
+            "dhcp eth1 on",
             "port set eth0 urpf strict",
             "port set eth1 forwarding off",
             "address add 192.0.2.1/24 dev eth1",
@@ -149,6 +154,7 @@ mod tests {
             "address add 192.0.2.1/24 dev eth1",
             "port set eth1 forwarding off",
             "port set eth0 urpf strict",
+            "dhcp eth1 on",
         ];
         assert_eq!(lines(&settings), all);
         let before = settings.clone();
@@ -168,7 +174,7 @@ mod tests {
             ]
         );
         settings.restore(&made("port set eth0")).unwrap();
-        assert_eq!(lines(&settings)[3..], ["port set eth0"]);
+        assert_eq!(lines(&settings)[3..], ["port set eth0", "dhcp eth1 on"]);
     }
 
     #[test]

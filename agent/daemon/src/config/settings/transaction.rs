@@ -241,7 +241,7 @@ impl Transaction {
             let renews = match &change.setting {
                 Setting::Link(spec) => change.made && spec.up != Some(false),
                 Setting::Address(..) => !change.made,
-                Setting::HostName(_) | Setting::Port(_) => false,
+                Setting::HostName(_) | Setting::Port(_) | Setting::Dhcp(_) => false,
             };
             if let Some(device) = change.setting.device()
                 && renews
