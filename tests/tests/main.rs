@@ -5,6 +5,7 @@ mod bench;
 mod boot;
 mod buildroot;
 mod console;
+mod dhcp;
 mod disk;
 mod feed;
 mod forward;
