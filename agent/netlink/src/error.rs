@@ -23,6 +23,9 @@ pub enum Op {
     Table,
     Port,
     Link,
+    LinkAdd,
+    LinkDelete,
+    Master,
     Address,
     Neighbour,
     Load,
@@ -70,10 +73,15 @@ pub enum ErrorKind {
 impl Error {
     /// An error of a device that does not exist.
     pub fn no_device(op: Op) -> Self {
+        Self::known(op, nix::libc::ENODEV, "no such device")
+    }
+
+    /// An error that is found before the kernel is asked, as the kernel would tell it.
+    pub fn known(op: Op, errno: i32, text: &str) -> Self {
         let kind = ErrorKind::Kernel(Box::new(KernelError {
-            errno: nix::libc::ENODEV,
+            errno,
             offset: None,
-            text: "no such device".try_into().unwrap_or_default(),
+            text: text.try_into().unwrap_or_default(),
         }));
         Self { op, seq: 0, kind }
     }
@@ -103,6 +111,9 @@ impl fmt::Display for Op {
             Self::Table => "table",
             Self::Port => "port",
             Self::Link => "link",
+            Self::LinkAdd => "link add",
+            Self::LinkDelete => "link delete",
+            Self::Master => "master",
             Self::Address => "address",
             Self::Neighbour => "neighbour",
             Self::Load => "load",

@@ -2,9 +2,11 @@
 //! A kernel in memory for tests: takes and gives the real bytes, as the ABI
 //! header says, and can be told to fail.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::net::IpAddr;
+use std::rc::Rc;
 use std::time::Instant;
 
 use nix::libc;
@@ -57,7 +59,14 @@ pub struct FakeDevice {
     pub leased: Vec<InterfaceAddress>,
     /// Its neighbours: address, hardware address, and the kernel's number of the state.
     pub neighbours: Vec<(IpAddr, [u8; 6], u16)>,
+    /// The kind of a virtual link, the number of a VLAN and the index of the device below it.
+    pub kind: Option<(String, Option<u16>, Option<u32>)>,
+    /// Index of the bridge that it is a member of.
+    pub master: Option<u32>,
 }
+
+/// Names and indices of the virtual links of a [`FakeKernel`], for who maps one to the other.
+pub type FakeLinks = Rc<RefCell<Vec<(DeviceName, u32)>>>;
 
 impl FakeDevice {
     /// One that is up.
@@ -70,6 +79,8 @@ impl FakeDevice {
             addresses: Vec::new(),
             leased: Vec::new(),
             neighbours: Vec::new(),
+            kind: None,
+            master: None,
         }
     }
 }
@@ -81,6 +92,8 @@ pub struct FakeKernel {
     generation: u64,
     /// Devices that exist, see [`FakeKernel::unplug`].
     pub devices: Vec<FakeDevice>,
+    /// Those of them that were made.
+    pub made: FakeLinks,
     /// Devices that are ports.
     pub ports: Vec<Port>,
     /// Whether the client may make changes.
@@ -139,6 +152,7 @@ impl Default for FakeKernel {
             table: Table::new(),
             generation: 0,
             devices: vec![FakeDevice::new(1, "lo"), FakeDevice::new(2, "eth0")],
+            made: FakeLinks::default(),
             ports: Vec::new(),
             admin: true,
             refuses_forwarding: false,
@@ -246,6 +260,21 @@ impl FakeKernel {
         }
         self.table.retain(|_, paths| !paths.all().is_empty());
         self.ports.retain(|port| port.index != gone.index);
+        self.made
+            .borrow_mut()
+            .retain(|(_, index)| *index != gone.index);
+        for device in &mut self.devices {
+            device.master = device.master.filter(|master| *master != gone.index);
+        }
+        // With a device go the VLANs over it.
+        let over = |device: &&FakeDevice| {
+            let parent = device.kind.as_ref().and_then(|(_, _, parent)| *parent);
+            parent == Some(gone.index)
+        };
+        while let Some(device) = self.devices.iter().find(over) {
+            let name = device.name.to_string();
+            self.unplug(&name);
+        }
     }
 
     /// The next event that the multicast group would have got.

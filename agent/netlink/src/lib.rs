@@ -45,7 +45,7 @@ pub use client::{Client, Dump, Step};
 pub use device::{Device, IndexOf, selects};
 pub use error::{Error, ErrorKind, Op};
 #[cfg(any(test, feature = "fake-kernel"))]
-pub use fake::{FakeDevice, FakeKernel};
+pub use fake::{FakeDevice, FakeKernel, FakeLinks};
 pub use load::{Load, Loaded, Mode};
 pub use message::{
     Body, Greeting, Header, KernelError, KernelText, Malformed, Message, RouteMessage, Table,

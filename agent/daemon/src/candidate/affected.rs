@@ -157,7 +157,10 @@ pub fn settings(
     each_edit(candidate, devices, &mut |number, edit| match edit {
         Edit::Route(_) => Ok(()),
         Edit::Setting(change) => {
-            let changed = settings.change(&change);
+            let changes = settings.with_dependents(change);
+            let changed = changes
+                .iter()
+                .try_for_each(|change| settings.change(change));
             changed.map_err(|limit| PreviewError::Full(number, limit))
         }
     })?;
@@ -182,7 +185,7 @@ fn each_edit(
     devices: &dyn Devices,
     each: &mut dyn FnMut(u32, Edit) -> Result<(), PreviewError>,
 ) -> Result<(), PreviewError> {
-    let mut devices = Cached::new(devices);
+    let mut devices = Cached::with_made(devices, candidate.made());
     let mut lines = candidate.lines().map_err(PreviewError::Io)?;
     loop {
         match lines.advance() {

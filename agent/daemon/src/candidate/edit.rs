@@ -66,7 +66,7 @@ pub fn adds(action: Action) -> Option<Add> {
 /// The fault of a line whose device does not exist.
 pub fn missing_device(parsed: &Parsed, devices: &mut Cached<'_>) -> Option<Fault> {
     let name = parsed.spec.device.as_ref()?;
-    if devices.index(name).is_some() {
+    if devices.exists(name) {
         return None;
     }
     let (column, len) = parsed.span(Part::Device).unwrap_or_default();
@@ -150,10 +150,11 @@ pub fn edit(
     if grammar::is_setting(command.action) {
         let change = grammar::setting_change(command, line, start, false)?;
         // What waits for a device may be ended without it.
-        if change.made
-            && let Some(device) = change.setting.device()
-            && devices.index(device).is_none()
-        {
+        let missing = change
+            .setting
+            .needs()
+            .find(|device| !devices.exists(device));
+        if let Some(device) = missing.filter(|_| change.made) {
             let mut words = words(line, start);
             let word = words.find(|word| word.text.parse().as_ref() == Ok(device));
             let (column, len) = word.map_or((start, 0), |word| (word.column, word.text.len()));

@@ -12,8 +12,11 @@ use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
+use nl31_route::DeviceName;
 
 use crate::config::file::Lines;
+use crate::config::settings::VIRTUAL_LINKS_MAX;
+use crate::grammar;
 use crate::platform::atomic_file::MODE;
 
 /// Most bytes of all edits: some 20,000 of them.
@@ -26,6 +29,8 @@ pub struct Candidate {
     path: PathBuf,
     edits: u32,
     bytes: u64,
+    /// Links that the edits make, the first [`VIRTUAL_LINKS_MAX`].
+    made: Vec<DeviceName>,
 }
 
 /// Why a candidate cannot be opened or extended.
@@ -51,6 +56,7 @@ impl Candidate {
         let mut candidate = Self::lock(path)?;
         candidate.file.set_len(0)?;
         (candidate.edits, candidate.bytes) = (0, 0);
+        candidate.made.clear();
         Ok(candidate)
     }
 
@@ -79,7 +85,7 @@ impl Candidate {
         };
         // A last line without its end was cut off by the kill.
         let len = file.seek(SeekFrom::End(0))?;
-        let (mut edits, mut bytes) = (0, 0);
+        let (mut edits, mut bytes, mut made) = (0, 0, Vec::new());
         let mut lines = Lines::open(path)?;
         while let Ok(true) = lines.advance() {
             let end = bytes + lines.bytes().len() as u64 + 1;
@@ -88,6 +94,7 @@ impl Candidate {
             }
             bytes = end;
             edits += 1;
+            note(&mut made, &String::from_utf8_lossy(lines.bytes()));
         }
         file.set_len(bytes)?;
         Ok(Self {
@@ -95,6 +102,7 @@ impl Candidate {
             path: path.into(),
             edits,
             bytes,
+            made,
         })
     }
 
@@ -117,7 +125,13 @@ impl Candidate {
         }
         self.bytes = bytes;
         self.edits += 1;
+        note(&mut self.made, line);
         Ok(self.edits)
+    }
+
+    /// The links that the edits make, so that later ones may name them.
+    pub fn made(&self) -> &[DeviceName] {
+        &self.made
     }
 
     /// Number of edits.
@@ -128,6 +142,16 @@ impl Candidate {
     /// The edits from the first on.
     pub fn lines(&self) -> io::Result<Lines> {
         Lines::open(&self.path)
+    }
+}
+
+/// Adds the link that an edit makes.
+fn note(made: &mut Vec<DeviceName>, line: &str) {
+    if made.len() < VIRTUAL_LINKS_MAX
+        && let Some(device) = grammar::made_link(line)
+        && !made.contains(&device)
+    {
+        made.push(device);
     }
 }
 
@@ -173,17 +197,21 @@ mod tests {
         let folder = Folder::new("candidate-kill");
         let path = folder.file(
             "candidate",
-            "route del 10.0.0.0/8\nroute del 11.0.0.0/8\nroute de",
+            "route del 10.0.0.0/8\nip l a d0 type dummy\nlink add d1 type dum",
         );
         let mut candidate = Candidate::resume(&path).unwrap();
-        assert_eq!(candidate.edits(), 2);
+        assert_eq!((candidate.edits(), candidate.made().len()), (2, 1));
         assert_eq!(candidate.push("route flush all").unwrap(), 3);
+        assert_eq!(candidate.push("link add d2 type dummy").unwrap(), 4);
+        let made: Vec<_> = candidate.made().iter().map(ToString::to_string).collect();
+        assert_eq!(made, ["d0", "d2"]);
         assert_eq!(
             lines(&candidate),
             [
                 "route del 10.0.0.0/8",
-                "route del 11.0.0.0/8",
-                "route flush all"
+                "ip l a d0 type dummy",
+                "route flush all",
+                "link add d2 type dummy"
             ]
         );
     }

@@ -63,7 +63,8 @@ impl<T: Transport> Console<T> {
 
     /// Appends a line to the edits.
     pub(super) fn edit(&mut self, command: &Command, line: &str, start: usize) {
-        let devices = &mut Cached::new(&*self.devices);
+        let made = self.candidate.as_ref().map_or(&[][..], Candidate::made);
+        let devices = &mut Cached::with_made(&*self.devices, made);
         let passed_over = match edit::edit(command, line, start, devices) {
             Ok((_, passed_over)) => passed_over,
             Err(fault) => return self.faulty(line, &fault),
@@ -171,7 +172,9 @@ impl<T: Transport> Console<T> {
             return self.write_undo(commit);
         }
         let devices = Rc::clone(&self.devices);
-        let mut devices = Cached::new(&*devices);
+        let made = self.candidate.as_ref().map_or(&[][..], Candidate::made);
+        let made = made.to_vec();
+        let mut devices = Cached::with_made(&*devices, &made);
         for _ in 0..4 * LINES_PER_STEP {
             match commit.lines.advance() {
                 Ok(true) => {}

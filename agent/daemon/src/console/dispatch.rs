@@ -89,6 +89,8 @@ impl<T: Transport> Console<T> {
             (Action::RouteFlush, Arguments::Filter(syntax)) => self.flush(syntax, line, start),
             (action, _) if grammar::is_setting(action) => self.change_setting(command, line, start),
             (action, Arguments::Listed(json)) => self.start_links(line, start, json, action),
+            (Action::NeighbourDel, _) => self.delete_neighbour(line, start),
+            (Action::NeighbourFlush, _) => self.flush_neighbours(line, start),
             (Action::Show, _) => self.start_overview(),
             (Action::Setup, _) => self.start_setup(),
             (Action::ConfigShow, _) => self.start_config_show(),

@@ -154,6 +154,17 @@ impl<T: Transport> Console<T> {
         if !link.mac.is_empty() {
             self.part(format_args!(" mac {}", Mac(&link.mac)));
         }
+        if !link.kind.is_empty() {
+            self.part(format_args!(" kind {}", link.kind));
+        }
+        if let Some((id, parent)) = link.vlan.zip(link.parent) {
+            let parent = self.device_text(parent);
+            self.part(format_args!(" id {id} over {parent}"));
+        }
+        if let Some(master) = link.master {
+            let master = self.device_text(master);
+            self.part(format_args!(" master {master}"));
+        }
         let mut left = 0;
         for (number, own) in addresses.enumerate() {
             match number < SHOWN_MAX {
@@ -174,6 +185,12 @@ impl<T: Transport> Console<T> {
         self.data(format_args!(""));
     }
 
+    /// The name of the device of this index.
+    fn device_text(&self, index: u32) -> String {
+        let name = self.devices.name(index);
+        name.map_or_else(|| format!("if{index}"), |name| name.to_string())
+    }
+
     fn link_json<'a>(&mut self, link: &Link, addresses: impl Iterator<Item = &'a LinkAddress>) {
         let device = link.device.to_string();
         let mut shown = String::new();
@@ -189,6 +206,17 @@ impl<T: Transport> Console<T> {
             link.mtu,
             Mac(&link.mac)
         ));
+        if !link.kind.is_empty() {
+            self.part(format_args!(",\"kind\":{}", Quoted(&link.kind)));
+        }
+        if let Some((id, parent)) = link.vlan.zip(link.parent) {
+            let parent = self.device_text(parent);
+            self.part(format_args!(",\"id\":{id},\"over\":{}", Quoted(&parent)));
+        }
+        if let Some(master) = link.master {
+            let master = self.device_text(master);
+            self.part(format_args!(",\"master\":{}", Quoted(&master)));
+        }
         for (name, count) in link.counters.named() {
             self.part(format_args!(",\"{name}\":{count}"));
         }

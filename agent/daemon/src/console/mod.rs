@@ -19,6 +19,7 @@ mod intake;
 mod json;
 mod links;
 mod lock;
+mod neighbours;
 mod notices;
 mod overview;
 mod page;

@@ -26,9 +26,11 @@ impl<T: Transport> Console<T> {
         };
         let path = self.shared.config.files.settings();
         let devices = &*self.devices;
+        let mut ended = 0;
         let result = (|| {
             let mut transaction = Transaction::open(&path)?;
             transaction.stage(1, change.clone(), devices)?;
+            ended = transaction.len() as u64 - 1;
             transaction.prepare(client, &path)?;
             transaction.apply(client, devices)?;
             Ok(transaction.finish(client))
@@ -39,13 +41,26 @@ impl<T: Transport> Console<T> {
                 log::error!("{text}");
                 self.status(codes::PARTLY, format_args!("made, except: {text}"));
             }
-            Ok(_) => self.setting_changed(&change),
+            Ok(_) => self.setting_changed(&change, ended),
             Err(error) => self.setting_failed(line, start, &error),
         }
     }
 
-    fn setting_changed(&mut self, SettingChange { setting, made }: &SettingChange) {
+    /// `ended`: settings that went with the one that ended.
+    fn setting_changed(&mut self, SettingChange { setting, made }: &SettingChange, ended: u64) {
         match setting {
+            Setting::VirtualLink(link) => {
+                let device = &link.device;
+                match (made, ended) {
+                    (true, _) => self.status(codes::DONE, format_args!("added link {device}")),
+                    (false, 0) => self.status(codes::DONE, format_args!("deleted link {device}")),
+                    (false, _) => {
+                        let settings = Counted(ended, "setting");
+                        let text = format_args!("deleted link {device}, and {settings} with it");
+                        self.status(codes::DONE, text);
+                    }
+                }
+            }
             Setting::Port(spec) if !made => {
                 let device = &spec.device;
                 self.status(codes::DONE, format_args!("deleted port {device}"));

@@ -5,6 +5,7 @@ use std::io;
 use std::path::Path;
 
 use nl31_netlink::{Add, Change, Client, Device, Error, Load, Mode, Route, Spec, Transport};
+use nl31_route::DeviceName;
 use nl31_wire::limits::ITEMS_MAX;
 use nl31_wire::{BadItems, Item, Items, Op, Request, Response, Unpacker, code};
 
@@ -16,7 +17,7 @@ use crate::candidate::flush::flush;
 use crate::config::locations::Files;
 use crate::config::settings::error::{CHANGES_MAX, SettingError};
 use crate::config::settings::transaction::Transaction;
-use crate::grammar::{self, CONFIRM_SECONDS_MAX, GrammarError, SettingChange, codes};
+use crate::grammar::{self, CONFIRM_SECONDS_MAX, GrammarError, Setting, SettingChange, codes};
 use crate::platform::devices::{Cached, Devices};
 
 pub(super) enum Changes<T> {
@@ -79,6 +80,16 @@ impl<T: Transport> Together<T> {
             settings: Vec::new(),
             replaces_settings: false,
         })
+    }
+
+    /// The links that the settings make.
+    fn made(&self) -> Vec<DeviceName> {
+        let settings = self.settings.iter().filter(|change| change.made);
+        let links = settings.filter_map(|change| match &change.setting {
+            Setting::VirtualLink(link) => Some(link.device.clone()),
+            _ => None,
+        });
+        links.collect()
     }
 
     /// Stages the settings, and reads what is there before them.
@@ -197,10 +208,14 @@ impl<H: Host> Program<H> {
         let mut text = String::new();
         if !(replace && line.is_empty()) {
             let change = setting_change(line, replace)?;
+            let exists = |device: &DeviceName| {
+                let mut before = together.settings.iter();
+                self.devices.index(device).is_some() || before.any(|change| change.makes(device))
+            };
+            let missing = change.setting.needs().find(|device| !exists(device));
             if change.made
                 && !replace
-                && let Some(device) = change.setting.device()
-                && self.devices.index(device).is_none()
+                && let Some(device) = missing
             {
                 return Err(no_device(device));
             }
@@ -224,7 +239,11 @@ impl<H: Host> Program<H> {
         items: &mut dyn Iterator<Item = Result<Item, BadItems>>,
     ) -> Refused<heapless::Vec<Change, ITEMS_MAX>> {
         let mut changes = heapless::Vec::<Change, ITEMS_MAX>::new();
-        let mut devices = Cached::new(&*self.devices);
+        let made = match &self.changes {
+            Changes::Together(together) => together.made(),
+            _ => Vec::new(),
+        };
+        let mut devices = Cached::with_made(&*self.devices, &made);
         for item in items.take(ITEMS_MAX) {
             let index = changes.len();
             let change = item
@@ -481,7 +500,7 @@ fn change(item: Item, devices: &mut Cached<'_>) -> Refused<Change> {
     };
     // The kernel would let the route wait; the device of a program's route must exist.
     if let Some(name) = &item.route.device
-        && devices.index(name).is_none()
+        && !devices.exists(name)
     {
         return Err(no_device(name));
     }

@@ -60,7 +60,9 @@ codes! {
     SEVERAL = Error 410 "the prefix has several paths: name one";
     NO_REPLY = Error 411 "the address did not answer";
     NOT_OPEN = Error 412 "no edits are open, or nothing waits to be confirmed";
+    HAS_LINK = Error 413 "a device of this name, or a VLAN of this number, exists already";
     TOO_LONG = Error 414 "the line is too long and was ignored";
+    NO_NEIGHBOUR = Error 415 "the device has no such neighbour";
     REFUSED = Error 422 "the kernel refused the request";
     LOCKED = Error 423 "another change of the table is in progress, or a commit waits to be confirmed";
     FILE = Error 424 "a file cannot be read or written, or has a mistake";
@@ -80,6 +82,9 @@ impl Code {
             ErrorKind::Kernel(kernel) => match (error.op, kernel.errno) {
                 (Op::Address, libc::EEXIST) => HAS_ADDRESS,
                 (Op::Address, libc::EADDRNOTAVAIL) => NO_ADDRESS,
+                (Op::LinkAdd, libc::EEXIST) => HAS_LINK,
+                (Op::Neighbour, libc::ENOENT) => NO_NEIGHBOUR,
+                (Op::Master, libc::EBUSY | libc::EEXIST) => REFUSED,
                 (_, errno) => Self::of_errno(errno),
             },
             _ => BROKEN,

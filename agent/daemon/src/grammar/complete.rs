@@ -10,6 +10,7 @@ use super::link_line;
 use super::parse::{command, descend};
 use super::port_line;
 use super::table::{Arguments, CODES, COMMANDS, CONFIRMED, Command};
+use super::virtual_link_line;
 use crate::platform::devices::Devices;
 
 /// A word that may stand at the cursor.
@@ -125,16 +126,32 @@ pub fn suggestions(
                 });
             }
         }
-        Arguments::DeviceAddress => match (before.next(), before.next(), before.next()) {
-            (None, ..) => each(Suggestion {
-                text: "ADDRESS/LEN",
-                help: "an address with its length, like 192.0.2.1/24",
-                literal: false,
-            }),
-            (_, None, _) => literal(link_line::DEVICE[0].word, link_line::DEVICE[0].help),
-            (_, _, None) => devices.names(&mut |name| literal(name, "")),
+        Arguments::AnyDevice => match (before.next(), before.next()) {
+            (None, _) => literal(link_line::DEVICE[0].word, ""),
+            (Some(_), None) => devices.names(&mut |name| literal(name, "")),
             _ => {}
         },
+        Arguments::DeviceAddress | Arguments::Neighbour => {
+            match (before.next(), before.next(), before.next()) {
+                (None, ..) => {
+                    let (text, help) = match arguments {
+                        Arguments::Neighbour => ("ADDRESS", Value::Address.expected()),
+                        _ => (
+                            "ADDRESS/LEN",
+                            "an address with its length, like 192.0.2.1/24",
+                        ),
+                    };
+                    each(Suggestion {
+                        text,
+                        help,
+                        literal: false,
+                    });
+                }
+                (_, None, _) => literal(link_line::DEVICE[0].word, link_line::DEVICE[0].help),
+                (_, _, None) => devices.names(&mut |name| literal(name, "")),
+                _ => {}
+            }
+        }
         Arguments::Listed(json) => {
             let mut names = true;
             for word in before {
@@ -159,13 +176,14 @@ pub fn suggestions(
             } else if matches!(arguments, Arguments::Port) {
                 port_suggestions(before, &mut literal);
             } else if matches!(arguments, Arguments::Link) {
-                link_suggestions(before, each);
+                link_suggestions(before, devices, each);
             } else if matches!(arguments, Arguments::Dhcp) && before.next().is_none() {
                 for switch in &dhcp_line::SWITCH {
                     literal(switch.word, switch.help);
                 }
             }
         }
+        Arguments::VirtualLink => virtual_link_suggestions(before, devices, each),
         Arguments::Command => {
             let mut level = Level::TOP;
             let mut first = true;
@@ -221,6 +239,7 @@ fn port_suggestions<'a>(
 /// Settings that are not given yet, or the value of the last one.
 fn link_suggestions<'a>(
     mut before: impl Iterator<Item = Word<'a>>,
+    devices: &dyn Devices,
     each: &mut dyn FnMut(Suggestion<'_>),
 ) {
     let mut given = [false; link_line::SETTINGS.len()];
@@ -229,15 +248,27 @@ fn link_suggestions<'a>(
             return;
         };
         given[setting] = true;
-        // `up` and `down` exclude each other.
-        given[0] |= given[1];
-        given[1] |= given[0];
-        if link_line::SETTINGS[setting].value != Value::None && before.next().is_none() {
-            return each(Suggestion {
-                text: "NUMBER",
-                help: "bytes, from 68 to 65536",
-                literal: false,
-            });
+        // `up` and `down` exclude each other, as do `master` and `nomaster`.
+        for (one, other) in [(0, 1), (3, 4)] {
+            given[one] |= given[other];
+            given[other] |= given[one];
+        }
+        let value = link_line::SETTINGS[setting].value;
+        if value != Value::None && before.next().is_none() {
+            return match value {
+                Value::Device => devices.names(&mut |text| {
+                    each(Suggestion {
+                        text,
+                        help: "",
+                        literal: true,
+                    });
+                }),
+                _ => each(Suggestion {
+                    text: "NUMBER",
+                    help: "bytes, from 68 to 65536",
+                    literal: false,
+                }),
+            };
         }
     }
     for (setting, _) in link_line::SETTINGS
@@ -250,6 +281,82 @@ fn link_suggestions<'a>(
             help: setting.help,
             literal: true,
         });
+    }
+}
+
+/// The words of a new link that are not given yet, or the value of the last one.
+fn virtual_link_suggestions<'a>(
+    mut before: impl Iterator<Item = Word<'a>>,
+    devices: &dyn Devices,
+    each: &mut dyn FnMut(Suggestion<'_>),
+) {
+    let keyword = |keyword: &Keyword, each: &mut dyn FnMut(Suggestion<'_>)| {
+        each(Suggestion {
+            text: keyword.word,
+            help: keyword.help,
+            literal: true,
+        });
+    };
+    let name = |each: &mut dyn FnMut(Suggestion<'_>)| {
+        each(Suggestion {
+            text: "NAME",
+            help: "the name of the new link, up to 15 bytes",
+            literal: false,
+        });
+    };
+    let (mut parent, mut named) = (false, false);
+    loop {
+        let Some(word) = before.next() else {
+            let [link, name_word, kind] = &virtual_link_line::WORDS;
+            if !parent {
+                keyword(link, each);
+            }
+            if !named {
+                keyword(name_word, each);
+                return name(each);
+            }
+            return keyword(kind, each);
+        };
+        match virtual_link_line::word_before_kind(word, named, false) {
+            Err(_) => return,
+            Ok(None) => named = true,
+            Ok(Some(virtual_link_line::LINK)) => {
+                parent = true;
+                if before.next().is_none() {
+                    return devices.names(&mut |text| {
+                        each(Suggestion {
+                            text,
+                            help: "",
+                            literal: true,
+                        });
+                    });
+                }
+            }
+            Ok(Some(virtual_link_line::NAME)) => {
+                named = true;
+                if before.next().is_none() {
+                    return name(each);
+                }
+            }
+            Ok(Some(_)) => break,
+        }
+    }
+    let [vlan, others @ ..] = &virtual_link_line::KINDS;
+    let Some(kind) = before.next() else {
+        return match parent {
+            true => keyword(vlan, each),
+            false => others.iter().for_each(|other| keyword(other, each)),
+        };
+    };
+    let is_vlan = index_in(kind, &virtual_link_line::KINDS, false) == Ok(0);
+    match (is_vlan, before.next(), before.next()) {
+        (true, None, _) => keyword(&virtual_link_line::ID[0], each),
+        (true, Some(_), None) => each(Suggestion {
+            text: "NUMBER",
+            help: "from 1 to 4094",
+            literal: false,
+        }),
+        _ => {}
     }
 }
 
@@ -457,12 +564,38 @@ mod tests {
         assert_eq!(offered("port set eth0 forwarding on ").1, "urpf");
         assert_eq!(offered("port del eth0 "), (14, "".into()));
         assert_eq!(offered("link set dev "), (13, "lo eth0".into()));
-        assert_eq!(offered("link set eth0 "), (14, "up down mtu".into()));
+        assert_eq!(
+            offered("link set eth0 "),
+            (14, "up down mtu master nomaster".into())
+        );
+        assert_eq!(offered("link set eth0 up master "), (24, "lo eth0".into()));
+        assert_eq!(offered("link set eth0 up nomaster ").1, "mtu");
+        for (left, right) in [
+            ("link add ", "link name NAME"),
+            ("link add link ", "lo eth0"),
+            ("link add link eth0 ", "name NAME"),
+            ("link add link eth0 name ", "NAME"),
+            ("link add link eth0 name v ", "type"),
+            ("link add link eth0 name v type ", "vlan"),
+            ("link add link eth0 name v type vlan ", "id"),
+            ("link add link eth0 name v type vlan id ", "NUMBER"),
+            ("link add link eth0 name v type vlan id 7 ", ""),
+            ("link add br0 ", "link type"),
+            ("link add br0 type ", "bridge dummy"),
+            ("link add br0 type bridge ", ""),
+        ] {
+            assert_eq!(offered(left).1, right, "{left}");
+        }
         assert_eq!(offered("link set eth0 down mtu "), (23, "NUMBER".into()));
-        assert_eq!(offered("link set eth0 down ").1, "mtu");
+        assert_eq!(offered("link set eth0 down ").1, "mtu master nomaster");
         assert_eq!(offered("link show "), (10, "lo eth0 json".into()));
         assert_eq!(offered("address show eth0 ").1, "json");
         assert_eq!(offered("address show json ").1, "");
+        assert_eq!(offered("neighbour del "), (14, "ADDRESS".into()));
+        assert_eq!(offered("neighbour del ::1 ").1, "dev");
+        assert_eq!(offered("neighbour del ::1 dev ").1, "lo eth0");
+        assert_eq!(offered("neighbour flush "), (16, "dev".into()));
+        assert_eq!(offered("neighbour flush dev ").1, "lo eth0");
         assert_eq!(offered("address add "), (12, "ADDRESS/LEN".into()));
         assert_eq!(offered("address add ::1/64 ").1, "dev");
         assert_eq!(offered("address add ::1/64 dev ").1, "lo eth0");
@@ -530,6 +663,7 @@ mod tests {
                     "PREFIX" => "10.0.0.0/8",
                     "ADDRESS" => "192.0.2.1",
                     "NUMBER" => "7",
+                    "NAME" => "br0",
                     "TEXT" => "hi",
                     "SECONDS" => "60",
                     "FILE" => "/data/x",

@@ -3,7 +3,8 @@
 
 use std::fmt;
 
-use nl31_route::{Keyword, Value, Word};
+use nl31_netlink::rtnetlink::{VLAN_ID_MAX, VLAN_ID_MIN};
+use nl31_route::{DEVICE_NAME_MAX, Keyword, Value, Word};
 
 use super::level::Level;
 use super::limits::{
@@ -73,6 +74,14 @@ pub enum GrammarErrorKind {
     NoPlainDevice,
     /// Not the name of a host.
     NoHostName,
+    /// Not the name of a new link.
+    NoLinkName,
+    /// Not the number of a VLAN.
+    NoVlanId,
+    /// A VLAN without the device that it is over.
+    NoParent,
+    /// Another link with one.
+    Parent,
     /// Not an address without a length.
     NoHost,
     /// An IPv4 address where an IPv6 address is meant, or the reverse.
@@ -131,6 +140,15 @@ impl fmt::Display for GrammarErrorKind {
                 f,
                 "expected a name of at most {HOST_NAME_MAX} characters: letters, digits, and between them - and ."
             ),
+            Self::NoLinkName => write!(
+                f,
+                "expected a name of 1 to {DEVICE_NAME_MAX} bytes, without %, / and :"
+            ),
+            Self::NoVlanId => write!(f, "expected a number from {VLAN_ID_MIN} to {VLAN_ID_MAX}"),
+            Self::NoParent => f.write_str(
+                "a VLAN needs the device that it is over: write link and its name before type",
+            ),
+            Self::Parent => f.write_str("only a VLAN is over another device"),
             Self::NoHost => {
                 write!(f, "expected {}", Value::Address.expected())
             }

@@ -31,8 +31,13 @@ impl fmt::Display for Command {
                 f.write_str(if *optional { "]" } else { "" })
             }
             Arguments::Device => f.write_str(" NAME"),
-            Arguments::Link => f.write_str(" NAME [up|down] [mtu NUMBER]"),
+            Arguments::Link => f.write_str(" NAME [up|down] [mtu NUMBER] [master NAME|nomaster]"),
+            Arguments::VirtualLink => {
+                f.write_str(" [link NAME] NAME type vlan|bridge|dummy [id NUMBER]")
+            }
             Arguments::DeviceAddress => f.write_str(" ADDRESS/LEN dev NAME"),
+            Arguments::Neighbour => f.write_str(" ADDRESS dev NAME"),
+            Arguments::AnyDevice => f.write_str(" [dev NAME]"),
             Arguments::Listed(json) => write!(f, " [NAME] [{}]", json[0].word),
             Arguments::Port => {
                 f.write_str(" NAME")?;

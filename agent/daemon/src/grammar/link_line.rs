@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Arguments of the commands that set up links and their addresses, in the words of iproute2.
 
-use nl31_netlink::rtnetlink::{InterfaceAddress, LinkSpec};
+use std::net::IpAddr;
+use std::str::FromStr;
+
+use nl31_netlink::rtnetlink::{InterfaceAddress, LinkSpec, Master};
 use nl31_route::{DeviceName, Keyword, Value, Word, words};
 
 use super::device_word::{DEV, first_device, index_in};
@@ -11,7 +14,7 @@ use super::parse::nothing;
 use super::table::flag;
 
 /// The settings of a link.
-pub(super) static SETTINGS: [Keyword; 3] = [
+pub(super) static SETTINGS: [Keyword; 5] = [
     flag("up", "switch it on"),
     flag("down", "switch it off"),
     Keyword {
@@ -19,6 +22,12 @@ pub(super) static SETTINGS: [Keyword; 3] = [
         value: Value::Number,
         help: "its largest packet in bytes",
     },
+    Keyword {
+        word: "master",
+        value: Value::Device,
+        help: "make it a member of this bridge",
+    },
+    flag("nomaster", "of no bridge any more"),
 ];
 
 /// The word before the device of an address.
@@ -40,6 +49,7 @@ pub(super) fn link(line: &str, start: usize, whole: bool) -> Result<LinkSpec, Gr
         device,
         up: None,
         mtu: None,
+        master: None,
     };
     let mut words = words(line, end).peekable();
     if words.peek().is_none() {
@@ -50,6 +60,14 @@ pub(super) fn link(line: &str, start: usize, whole: bool) -> Result<LinkSpec, Gr
         match setting(word, whole)? {
             0 => spec.up = Some(true),
             1 => spec.up = Some(false),
+            3 => {
+                let missing = || GrammarError::at_end(line, GrammarErrorKind::NoDevice);
+                let word = words.next().ok_or_else(missing)?;
+                let master = word.text.parse();
+                let wrong = |_| GrammarError::at(word, GrammarErrorKind::NoDevice);
+                spec.master = Some(Master::Device(master.map_err(wrong)?));
+            }
+            4 => spec.master = Some(Master::None),
             _ => {
                 let missing = || GrammarError::at_end(line, GrammarErrorKind::NoMtu);
                 let word = words.next().ok_or_else(missing)?;
@@ -70,11 +88,42 @@ pub(super) fn address(
     start: usize,
     whole: bool,
 ) -> Result<(InterfaceAddress, DeviceName), GrammarError> {
+    let (address, end) = first(line, start, GrammarErrorKind::NoAddress)?;
+    Ok((address, behind_dev(line, end, whole)?))
+}
+
+/// A host, and behind `dev` the device behind which it is.
+pub fn neighbour(line: &str, start: usize) -> Result<(IpAddr, DeviceName), GrammarError> {
+    let (address, end) = first(line, start, GrammarErrorKind::NoHost)?;
+    Ok((address, behind_dev(line, end, false)?))
+}
+
+/// A device behind `dev`, or nothing.
+pub fn any_device(line: &str, start: usize) -> Result<Option<DeviceName>, GrammarError> {
+    match words(line, start).next() {
+        None => Ok(None),
+        Some(_) => behind_dev(line, start, false).map(Some),
+    }
+}
+
+/// The first word, and where it ends.
+fn first<A: FromStr>(
+    line: &str,
+    start: usize,
+    expected: GrammarErrorKind,
+) -> Result<(A, usize), GrammarError> {
+    let Some(word) = words(line, start).next() else {
+        return Err(GrammarError::at_end(line, expected));
+    };
+    match word.text.parse() {
+        Ok(address) => Ok((address, word.column + word.text.len())),
+        Err(_) => Err(GrammarError::at(word, expected)),
+    }
+}
+
+/// `dev` and a device, and nothing else.
+fn behind_dev(line: &str, start: usize, whole: bool) -> Result<DeviceName, GrammarError> {
     let mut words = words(line, start);
-    let missing = || GrammarError::at_end(line, GrammarErrorKind::NoAddress);
-    let word = words.next().ok_or_else(missing)?;
-    let address = word.text.parse();
-    let address = address.map_err(|_| GrammarError::at(word, GrammarErrorKind::NoAddress))?;
     let missing = || GrammarError::at_end(line, GrammarErrorKind::NotOneOf(&DEVICE));
     let word = words.next().ok_or_else(missing)?;
     index_in(word, &DEVICE, whole)?;
@@ -83,12 +132,14 @@ pub(super) fn address(
     let device = word.text.parse();
     let device = device.map_err(|_| GrammarError::at(word, GrammarErrorKind::NoDevice))?;
     nothing(line, word.column + word.text.len())?;
-    Ok((address, device))
+    Ok(device)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const SETTINGS_EXPECTED: &str = "expected up, down, mtu, master or nomaster";
 
     #[test]
     fn link_settings_are_those_that_the_line_names() {
@@ -97,10 +148,18 @@ mod tests {
         let eth0 = spec("link set dev eth0 mtu 1400 up").unwrap();
         assert_eq!((eth0.up, eth0.mtu), (Some(true), Some(1400)));
         assert_eq!(spec("link set eth0 do").unwrap().up, Some(false));
+        assert_eq!(
+            spec("link set eth0 master br0 up").unwrap().master,
+            Some(Master::Device("br0".parse().unwrap()))
+        );
+        let none = spec("link set eth0 nom").unwrap();
+        assert_eq!((none.up, none.master), (None, Some(Master::None)));
         for (line, column, text) in [
             ("link set", 8, "expected the name of a device"),
-            ("link set eth0", 13, "expected up, down or mtu"),
-            ("link set eth0 on", 14, "expected up, down or mtu"),
+            ("link set eth0", 13, SETTINGS_EXPECTED),
+            ("link set eth0 on", 14, SETTINGS_EXPECTED),
+            ("link set eth0 m", 14, SETTINGS_EXPECTED),
+            ("link set eth0 master", 20, "expected the name of a device"),
             ("link set eth0 mtu", 17, "expected bytes, from 68 to 65536"),
             (
                 "link set eth0 mtu 67",

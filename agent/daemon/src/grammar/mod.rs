@@ -17,6 +17,7 @@ mod probe_line;
 mod route_line;
 mod setting;
 mod table;
+mod virtual_link_line;
 
 pub use complete::{Suggestion, in_text, suggestions};
 pub use device_word::listed;
@@ -25,10 +26,11 @@ pub use help::markdown;
 pub use host_name::HostName;
 pub use level::Level;
 pub use limits::{CONFIRM_SECONDS_MAX, GREETING_MAX, TERMINAL_SIZE_MAX};
+pub use link_line::{any_device, neighbour};
 pub use parse::{command, confirmed, nothing, one_of, one_word, size};
 pub use probe_line::{Probe, probe};
 pub use route_line::{route_words, within_family};
-pub use setting::{Setting, SettingChange, is_setting, setting, setting_change};
+pub use setting::{Setting, SettingChange, is_setting, made_link, setting, setting_change};
 pub use table::{
     ALL, Action, Arguments, CODES, COMMANDS, CONFIRMED, COUNT, Command, GET_JSON, JSON, LONGER,
 };

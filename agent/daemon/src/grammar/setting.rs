@@ -5,7 +5,7 @@
 use std::fmt;
 
 use nl31_netlink::PortSpec;
-use nl31_netlink::rtnetlink::{InterfaceAddress, LinkSpec};
+use nl31_netlink::rtnetlink::{InterfaceAddress, LinkKind, LinkSpec, Master, VirtualLink};
 use nl31_route::{DeviceName, Keyword, SETTINGS, Value, words};
 
 use super::device_word;
@@ -16,12 +16,15 @@ use super::link_line;
 use super::parse::command;
 use super::port_line;
 use super::table::{Action, Command, flag};
+use super::virtual_link_line::{self, NoComment, Written};
 
 /// A setting.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Setting {
     /// `hostname …`
     HostName(HostName),
+    /// `link add …`
+    VirtualLink(VirtualLink),
     /// `link set …`
     Link(LinkSpec),
     /// `address add …`
@@ -36,7 +39,13 @@ pub enum Setting {
 /// at once.
 static VERBS: [&[Keyword]; SETTINGS.len()] = [
     &[],
-    &[flag("set", "switch a device on or off, or set its MTU")],
+    &[
+        flag(
+            "add",
+            "make a VLAN over a device, a bridge or a dummy device",
+        ),
+        flag("set", "switch a device on or off, or set its MTU"),
+    ],
     &[flag("add", "give a device an address")],
     &[flag("set", "forward the packets that come in on a device")],
     &[],
@@ -47,6 +56,7 @@ impl Setting {
     pub fn device(&self) -> Option<&DeviceName> {
         match self {
             Self::HostName(_) => None,
+            Self::VirtualLink(link) => Some(&link.device),
             Self::Link(spec) => Some(&spec.device),
             Self::Address(_, device) => Some(device),
             Self::Port(spec) => Some(&spec.device),
@@ -60,10 +70,33 @@ impl Setting {
         !matches!(self, Self::HostName(_) | Self::Dhcp(_))
     }
 
+    /// The devices that it needs: those that have to exist before it can be made.
+    pub fn needs(&self) -> impl Iterator<Item = &DeviceName> {
+        let (first, master) = match self {
+            Self::VirtualLink(link) => (link.parent(), None),
+            Self::Link(spec) => (Some(&spec.device), spec.master.as_ref()),
+            _ => (self.device(), None),
+        };
+        let master = master.and_then(|master| match master {
+            Master::Device(master) => Some(master),
+            Master::None => None,
+        });
+        first.into_iter().chain(master)
+    }
+
+    /// The device whose arrival has it made: a VLAN comes with the device that it is over.
+    pub fn arrives_with(&self) -> Option<&DeviceName> {
+        match self {
+            Self::VirtualLink(link) => link.parent().or(Some(&link.device)),
+            _ => self.device(),
+        }
+    }
+
     /// Whether both are about one object, so that a config has only one of them.
     pub fn is_same(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::HostName(_), Self::HostName(_)) => true,
+            (Self::VirtualLink(one), Self::VirtualLink(other)) => one.device == other.device,
             (Self::Link(one), Self::Link(other)) => one.device == other.device,
             (Self::Port(one), Self::Port(other)) => one.device == other.device,
             (Self::Address(..), Self::Address(..)) | (Self::Dhcp(_), Self::Dhcp(_)) => {
@@ -80,6 +113,7 @@ impl Setting {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 match self.0 {
                     Setting::HostName(name) => write!(f, "host name {name}"),
+                    Setting::VirtualLink(link) => write!(f, "link {}", link.device),
                     Setting::Link(spec) => write!(f, "link {}", spec.device),
                     Setting::Address(address, device) => write!(f, "{address} dev {device}"),
                     Setting::Port(spec) => write!(f, "port {}", spec.device),
@@ -97,7 +131,9 @@ impl Setting {
             (Self::Link(link), Self::Link(later)) => {
                 link.up = later.up.or(link.up);
                 link.mtu = later.mtu.or(link.mtu);
+                link.master = later.master.clone().or(link.master.take());
             }
+            (Self::VirtualLink(link), Self::VirtualLink(later)) => *link = later.clone(),
             (Self::Port(port), Self::Port(later)) => {
                 port.forwarding = later.forwarding.or(port.forwarding);
                 port.urpf = later.urpf.or(port.urpf);
@@ -112,13 +148,18 @@ impl fmt::Display for Setting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::HostName(name) => write!(f, "hostname {name}"),
+            Self::VirtualLink(link) => write!(f, "link add {}", Written(link)),
             Self::Link(spec) => {
                 write!(f, "link set {}", Named(&spec.device))?;
                 if let Some(up) = spec.up {
                     f.write_str(if up { " up" } else { " down" })?;
                 }
-                match spec.mtu {
-                    Some(mtu) => write!(f, " mtu {mtu}"),
+                if let Some(mtu) = spec.mtu {
+                    write!(f, " mtu {mtu}")?;
+                }
+                match &spec.master {
+                    Some(Master::Device(master)) => write!(f, " master {}", NoComment(master)),
+                    Some(Master::None) => f.write_str(" nomaster"),
                     None => Ok(()),
                 }
             }
@@ -178,6 +219,11 @@ impl SettingChange {
             made: false,
         }
     }
+
+    /// Whether it makes the link of this name.
+    pub fn makes(&self, device: &DeviceName) -> bool {
+        self.made && matches!(&self.setting, Setting::VirtualLink(link) if link.device == *device)
+    }
 }
 
 /// Whether a command changes a setting.
@@ -186,7 +232,9 @@ pub fn is_setting(action: Action) -> bool {
         action,
         Action::Dhcp
             | Action::HostName
+            | Action::LinkAdd
             | Action::LinkSet
+            | Action::LinkDel
             | Action::AddressAdd
             | Action::AddressDel
             | Action::PortSet
@@ -211,6 +259,15 @@ pub fn setting_change(
                 made,
             })
         }
+        Action::LinkAdd => virtual_link_line::virtual_link(line, start, whole)
+            .map(|link| SettingChange::make(Setting::VirtualLink(link))),
+        Action::LinkDel => {
+            let device = device_word::device(line, start)?;
+            // The name says which; the kind does not count.
+            let kind = LinkKind::Dummy;
+            let link = VirtualLink { device, kind };
+            Ok(SettingChange::end(Setting::VirtualLink(link)))
+        }
         Action::LinkSet => {
             link_line::link(line, start, whole).map(|link| SettingChange::make(Setting::Link(link)))
         }
@@ -233,6 +290,16 @@ pub fn setting_change(
             port_line::port(line, start, whole).map(|port| SettingChange::make(Setting::Port(port)))
         }
     }
+}
+
+/// The link that a line of the console makes, if it does.
+pub fn made_link(line: &str) -> Option<DeviceName> {
+    let (command, start) = command(line).ok().flatten()?;
+    if command.action != Action::LinkAdd {
+        return None;
+    }
+    let link = virtual_link_line::virtual_link(line, start, false).ok()?;
+    Some(link.device)
 }
 
 /// Reads a line of a config; `None` if it is not a setting. Its words are written in full.
@@ -280,6 +347,12 @@ mod tests {
     #[test]
     fn setting_shown_reads_as_the_same() {
         for line in [
+            "link add br0 type bridge",
+            "link add link eth0 name eth0.7 type vlan id 7",
+            "link add link \\x23wan name \\x23wan.7 type vlan id 7",
+            "link set eth1 up mtu 1400 master br0",
+            "link set eth1 nomaster",
+            "link set dev dev master \\x23br",
             "port set eth0",
             "port set eth0 forwarding off",
             "port set eth0 forwarding on urpf strict",
@@ -312,9 +385,21 @@ mod tests {
             "9+3 expected a name of at most 64 characters: letters, digits, and between them - and ."
         );
         assert_eq!(read("port del eth0"), "5+3 expected set");
+        assert_eq!(read("link del br0"), "5+3 expected add or set");
+        assert_eq!(
+            read("link add br0 ty bridge"),
+            "13+2 expected link, name or type"
+        );
+        assert_eq!(
+            read("link add br0 type bri"),
+            "18+3 expected vlan, bridge or dummy"
+        );
         assert_eq!(read("address del ::1/64 dev lo"), "8+3 expected add");
         assert_eq!(read("address add 192.0.2.1/24 de lo"), "25+2 expected dev");
-        assert_eq!(read("link set eth0 u"), "14+1 expected up, down or mtu");
+        assert_eq!(
+            read("link set eth0 u"),
+            "14+1 expected up, down, mtu, master or nomaster"
+        );
         assert_eq!(read("port set"), "8+0 expected the name of a device");
         assert_eq!(
             read("port set eth0 urp strict"),
@@ -336,7 +421,10 @@ mod tests {
         assert_eq!(port.to_string(), "port set eth0 forwarding off urpf off");
         let mut link = read("link set eth0 up");
         link.merge(&read("link set eth0 mtu 1400"));
-        assert_eq!(link.to_string(), "link set eth0 up mtu 1400");
+        link.merge(&read("link set eth0 master br0"));
+        assert_eq!(link.to_string(), "link set eth0 up mtu 1400 master br0");
+        link.merge(&read("link set eth0 nomaster"));
+        assert_eq!(link.to_string(), "link set eth0 up mtu 1400 nomaster");
         assert!(!link.is_same(&port));
         assert!(port.is_same(&read("port set eth0")));
         assert!(!port.is_same(&read("port set eth1")));

@@ -19,12 +19,16 @@ pub enum Action {
     RouteGet,
     RouteShow,
     RouteFlush,
+    LinkAdd,
     LinkSet,
+    LinkDel,
     LinkShow,
     AddressAdd,
     AddressDel,
     AddressShow,
     NeighbourShow,
+    NeighbourDel,
+    NeighbourFlush,
     PortSet,
     PortDel,
     PortShow,
@@ -65,6 +69,8 @@ impl Action {
                 | Self::LinkShow
                 | Self::AddressShow
                 | Self::NeighbourShow
+                | Self::NeighbourDel
+                | Self::NeighbourFlush
                 | Self::PortShow
                 | Self::Multipath
                 | Self::Monitor
@@ -143,8 +149,14 @@ pub enum Arguments {
     Port,
     /// A device, and settings of a link.
     Link,
+    /// A new link: its name, its kind, and the device that it is over.
+    VirtualLink,
     /// An address with its length, and a device.
     DeviceAddress,
+    /// An address, and the device behind which it is.
+    Neighbour,
+    /// `dev` and a device, or nothing.
+    AnyDevice,
     /// A device, or nothing; and `json`, or nothing.
     Listed(&'static [Keyword]),
     /// A device, and `on` or `off`; or nothing.
@@ -310,12 +322,16 @@ commands! {
     "route" "get" => RouteGet, Arguments::Address(&GET), "show the route in use for an address";
     "route" "show" => RouteShow, Arguments::Filter(&SHOW), "list all routes, or those that match";
     "route" "flush" => RouteFlush, Arguments::Filter(&FLUSH), "delete all routes that match";
-    "link" "set" => LinkSet, Arguments::Link, "switch a device on or off, or set its MTU";
+    "link" "add" => LinkAdd, Arguments::VirtualLink, "make a VLAN over a device, a bridge or a dummy device";
+    "link" "set" => LinkSet, Arguments::Link, "switch a device on or off, set its MTU, or make it a member of a bridge";
+    "link" "del" => LinkDel, Arguments::Device, "delete a VLAN, bridge or dummy device, with its settings";
     "link" "show" => LinkShow, Arguments::Listed(&AS_JSON), "list devices with their state, addresses and counters, or one";
     "address" "add" => AddressAdd, Arguments::DeviceAddress, "give a device an address";
     "address" "del" => AddressDel, Arguments::DeviceAddress, "take an address of a device away";
     "address" "show" => AddressShow, Arguments::Listed(&AS_JSON), "list addresses, or those of a device";
     "neighbour" "show" => NeighbourShow, Arguments::Listed(&AS_JSON), "list the hosts that Linux has met behind its devices, or behind one";
+    "neighbour" "del" => NeighbourDel, Arguments::Neighbour, "have Linux forget a host behind a device";
+    "neighbour" "flush" => NeighbourFlush, Arguments::AnyDevice, "have Linux forget all hosts, or those behind a device; the permanent ones stay";
     "port" "set" => PortSet, Arguments::Port, "forward the packets that come in on a device by the table, or change how";
     "port" "del" => PortDel, Arguments::Device, "leave the packets of a device to Linux again";
     "port" "show" => PortShow, Arguments::Word(&AS_JSON), "list ports, and count their packets";

@@ -44,6 +44,8 @@ impl Devices for SystemDevices {
 /// devices are added, removed and renamed.
 pub struct Cached<'a> {
     devices: &'a dyn Devices,
+    /// Devices that edits make.
+    made: &'a [DeviceName],
     /// Names with their indices; `None` for a missing device.
     known: heapless::Deque<(Option<u32>, DeviceName), 8>,
 }
@@ -51,10 +53,21 @@ pub struct Cached<'a> {
 impl<'a> Cached<'a> {
     /// An empty cache.
     pub fn new(devices: &'a dyn Devices) -> Self {
+        Self::with_made(devices, &[])
+    }
+
+    /// An empty cache; the devices of `made` are made by the changes before.
+    pub fn with_made(devices: &'a dyn Devices, made: &'a [DeviceName]) -> Self {
         Self {
             devices,
+            made,
             known: heapless::Deque::new(),
         }
+    }
+
+    /// Whether there is a device of this name, or the changes before make one.
+    pub fn exists(&mut self, name: &DeviceName) -> bool {
+        self.index(name).is_some() || self.made.contains(name)
     }
 
     /// The devices without the cache.

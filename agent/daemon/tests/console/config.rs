@@ -8,6 +8,7 @@ use nl31_agent::config::boot::Boot;
 use nl31_agent::config::locations::Files;
 use nl31_agent::console::shared::Shared;
 use nl31_agent::console::{Console, Peer};
+use nl31_netlink::FakeLinks;
 
 use crate::session::{Folder, Session, TestDevices, client, script};
 
@@ -57,12 +58,13 @@ fn save_in_memory_is_warning_and_leaves_changes_unsaved() {
     let shared = Rc::new(Shared::new(files, true, true));
     let mut session = Session {
         console: Console::new(
-            Box::new(TestDevices),
+            Box::new(TestDevices::default()),
             Some(boot),
             Peer::Script,
             Rc::clone(&shared),
         ),
         shared,
+        made: FakeLinks::default(),
         folder,
     };
     session.console.attach(client());
@@ -265,7 +267,7 @@ fn reboot_with_unsaved_changes_is_refused() {
     let mut session = Session::new(false);
     let shared = Rc::new(Shared::new(session.folder.files(), true, true));
     session.console = Console::new(
-        Box::new(TestDevices),
+        Box::new(TestDevices::default()),
         None,
         Peer::Script,
         Rc::clone(&shared),

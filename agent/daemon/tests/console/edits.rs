@@ -240,7 +240,7 @@ fn second_session_cannot_open_edits() {
     let mut session = Session::new(false);
     session.types("begin\n");
     let shared = Rc::clone(&session.shared);
-    let mut other = Console::new(Box::new(TestDevices), None, Peer::Script, shared);
+    let mut other = Console::new(Box::new(TestDevices::default()), None, Peer::Script, shared);
     other.attach(client());
     other.feed(b"begin\nroute add 10.0.0.0/8 dev eth0\n");
     while other.work() {}

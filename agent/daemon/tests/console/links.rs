@@ -63,7 +63,7 @@ fn link_errors_name_their_place_or_the_kernels_reason() {
         > link set eth0
           link set eth0
                        ^
-        E400 column 14: expected up, down or mtu
+        E400 column 14: expected up, down, mtu, master or nomaster
         > address add 192.0.2.1 dev eth0
           address add 192.0.2.1 dev eth0
                       ^^^^^^^^^
@@ -259,6 +259,64 @@ fn neighbours_are_shown_as_iproute2_has_them() {
         {\"dst\":\"192.0.2.254\",\"dev\":\"eth0\",\"lladdr\":\"02:00:00:00:00:09\",\"state\":\"reachable\"}
         {\"dst\":\"fe80::1\",\"dev\":\"eth0\",\"lladdr\":\"02:00:00:00:00:09\",\"state\":\"stale\"}
         I200 2 neighbours
+        ",
+    );
+}
+
+#[test]
+fn neighbours_are_deleted_but_the_permanent_ones_not_flushed() {
+    let mut session = Session::new(false);
+    let eth0 = &mut session.kernel().devices[1];
+    let learnt = [("192.0.2.1", 2), ("192.0.2.2", 4), ("fe80::1", 0x20)];
+    for (address, state) in learnt
+        .into_iter()
+        .chain([("192.0.2.9", 0x80), ("224.0.0.22", 0x40)])
+    {
+        let mac = [2, 0, 0, 0, 0, 9];
+        eth0.neighbours.push((address.parse().unwrap(), mac, state));
+    }
+    session.plays(
+        "
+        > ip neigh del 192.0.2.1 dev eth0
+        I200 deleted neighbour 192.0.2.1 dev eth0
+        > neighbour del 192.0.2.1 dev eth0
+        E415 192.0.2.1 dev eth0: the device has no such neighbour
+        > neighbour del 192.0.2.1 dev usb0
+          neighbour del 192.0.2.1 dev usb0
+                                      ^^^^
+        E406 device usb0 does not exist
+        > neighbour del eth0
+          neighbour del eth0
+                        ^^^^
+        E400 column 15: expected an address like 192.0.2.1 or 2001:db8::1
+        > neighbour flush eth0
+          neighbour flush eth0
+                          ^^^^
+        E400 column 17: expected dev
+        > neighbour flush dev lo
+        I200 deleted 0 neighbours
+        > ip neigh flush dev eth0
+        I200 deleted 2 neighbours
+        > neighbour show
+        192.0.2.9 dev eth0 lladdr 02:00:00:00:00:09 permanent
+        I200 1 neighbour
+        > neighbour del 192.0.2.9 dev eth0
+        I200 deleted neighbour 192.0.2.9 dev eth0
+        > begin
+        I200 edits wait for `commit` from now on
+        > neighbour flush
+        I200 deleted 0 neighbours
+        > commit
+        W204 there were no edits
+        ",
+    );
+    // Neither learnt nor set, but of the address itself.
+    assert_eq!(session.kernel().devices[1].neighbours.len(), 1);
+    session.kernel().admin = false;
+    session.plays(
+        "
+        > neighbour del 192.0.2.9 dev eth0
+        E403 192.0.2.9 dev eth0: CAP_NET_ADMIN is needed
         ",
     );
 }

@@ -21,3 +21,4 @@ mod session;
 mod settings;
 mod setup;
 mod terminal;
+mod virtual_links;

@@ -12,11 +12,12 @@ use nl31_agent::config::locations::Files;
 use nl31_agent::console::shared::Shared;
 use nl31_agent::console::{Console, PROMPT, Peer};
 use nl31_agent::platform::devices::Devices;
-use nl31_netlink::{Client, FakeKernel};
+use nl31_netlink::{Client, FakeKernel, FakeLinks};
 use nl31_route::DeviceName;
 
-/// `lo` is 1, `eth0` is 2, `eth1` is 3 but unknown to the kernel.
-pub struct TestDevices;
+/// `lo` is 1, `eth0` is 2, `eth1` is 3 but unknown to the kernel; and the links that were made.
+#[derive(Default)]
+pub struct TestDevices(FakeLinks);
 
 const DEVICES: [&str; 3] = ["lo", "eth0", "eth1"];
 
@@ -26,12 +27,22 @@ impl Devices for TestDevices {
             .iter()
             .position(|&device| device.as_bytes() == name.as_bytes())
             .map(|at| at as u32 + 1)
+            .or_else(|| {
+                let made = self.0.borrow();
+                let found = made.iter().find(|(made, _)| made == name);
+                found.map(|(_, index)| *index)
+            })
     }
 
     fn name(&self, index: u32) -> Option<DeviceName> {
         DEVICES
             .get(index as usize - 1)
             .map(|name| name.parse().unwrap())
+            .or_else(|| {
+                let made = self.0.borrow();
+                let found = made.iter().find(|(_, made)| *made == index);
+                found.map(|(name, _)| name.clone())
+            })
     }
 
     fn names(&self, each: &mut dyn FnMut(&str)) {
@@ -79,12 +90,14 @@ pub struct Session {
     pub console: Console<FakeKernel>,
     pub shared: Rc<Shared>,
     pub folder: Folder,
+    /// The links that the kernel has made.
+    pub made: FakeLinks,
 }
 
 impl Session {
     pub fn new(interactive: bool) -> Self {
         let mut session = Self::without_kernel(interactive);
-        session.console.attach(client());
+        session.attach();
         session.console.start();
         session.types("");
         session
@@ -100,12 +113,21 @@ impl Session {
     }
 
     pub fn with(folder: Folder, peer: Peer, boot: Option<Boot>) -> Self {
-        let shared = folder.shared();
+        let (shared, made) = (folder.shared(), FakeLinks::default());
+        let devices = Box::new(TestDevices(Rc::clone(&made)));
         Self {
-            console: Console::new(Box::new(TestDevices), boot, peer, Rc::clone(&shared)),
+            console: Console::new(devices, boot, peer, Rc::clone(&shared)),
             shared,
             folder,
+            made,
         }
+    }
+
+    /// Attaches a kernel whose links the session knows.
+    fn attach(&mut self) {
+        let mut client = client();
+        client.transport().made = Rc::clone(&self.made);
+        self.console.attach(client);
     }
 
     /// A session that boots with a config.
@@ -114,7 +136,7 @@ impl Session {
         fs::write(folder.config(), config).unwrap();
         let boot = Boot::new(&folder.files());
         let mut session = Self::with(folder, Peer::Script, Some(boot));
-        session.console.attach(client());
+        session.attach();
         session
     }
 
@@ -123,7 +145,7 @@ impl Session {
         let mut guest = Self::new(false);
         guest.shared = Rc::new(Shared::new(self.folder.files(), false, false));
         let shared = Rc::clone(&guest.shared);
-        guest.console = Console::new(Box::new(TestDevices), None, Peer::Script, shared);
+        guest.console = Console::new(Box::new(TestDevices::default()), None, Peer::Script, shared);
         guest.console.attach(client());
         guest
     }

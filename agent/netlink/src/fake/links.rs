@@ -16,7 +16,14 @@ impl FakeKernel {
         let (header, payload, _) = message::split(request).expect("clients send whole headers");
         assert_ne!(header.flags & NLM_F_REQUEST, 0);
         let before = self.out.len();
-        let changes = [KINDS.set_link, KINDS.new_address, KINDS.del_address];
+        let changes = [
+            KINDS.set_link,
+            KINDS.new_link,
+            KINDS.del_link,
+            KINDS.new_address,
+            KINDS.del_address,
+            KINDS.del_neighbour,
+        ];
         let result = if changes.contains(&header.kind) && !self.admin {
             Err((libc::EPERM, None, ""))
         } else if header.kind == KINDS.get_link {
@@ -28,8 +35,14 @@ impl FakeKernel {
         } else if header.kind == KINDS.get_neighbour {
             self.dump_neighbours(&header);
             Ok(false)
+        } else if header.kind == KINDS.del_neighbour {
+            self.del_neighbour(payload).map(|()| true)
         } else if header.kind == KINDS.set_link {
             self.set_link(payload).map(|()| true)
+        } else if header.kind == KINDS.new_link {
+            self.new_link(payload).map(|()| true)
+        } else if header.kind == KINDS.del_link {
+            self.del_link(payload).map(|()| true)
         } else {
             let added = header.kind == KINDS.new_address;
             self.change_address(payload, added).map(|()| true)
@@ -59,16 +72,35 @@ impl FakeKernel {
     fn set_link(&mut self, payload: &[u8]) -> Result<(), Refusal> {
         let (head, rest) = payload.split_at(16);
         let [flags, changed] = [8, 12].map(|at| head[at] & libc::IFF_UP as u8);
+        let devices = self.devices.clone();
+        let at = |index| devices.iter().find(|device| device.index == index);
         let device = self.device_at(payload)?;
+        let below = device.kind.as_ref().and_then(|(_, _, parent)| *parent);
+        let below = below.and_then(at);
         for attribute in attributes(rest).map(|attribute| attribute.expect("whole")) {
+            if attribute.kind == libc::IFLA_MASTER {
+                let index = u32::from_ne_bytes(array(attribute.payload).unwrap());
+                let bridge = at(index).and_then(|master| master.kind.as_ref());
+                if index > 0 && bridge.is_none_or(|(kind, ..)| kind != "bridge") {
+                    return Err((libc::EOPNOTSUPP, None, ""));
+                }
+                device.master = Some(index).filter(|index| *index > 0);
+                continue;
+            }
             assert_eq!(attribute.kind, libc::IFLA_MTU);
             let mtu = u32::from_ne_bytes(array(attribute.payload).unwrap());
             if mtu > MTU_MAX {
                 return Err((libc::EINVAL, None, "mtu greater than device maximum"));
             }
+            if below.is_some_and(|below| mtu > below.mtu) {
+                return Err((libc::ERANGE, None, ""));
+            }
             device.mtu = mtu;
         }
         if changed != 0 {
+            if flags != 0 && below.is_some_and(|below| !below.up) {
+                return Err((libc::ENETDOWN, None, ""));
+            }
             device.up = flags != 0;
             if !device.up {
                 // As Linux does: IPv6 addresses go when the device goes down.
@@ -76,7 +108,91 @@ impl FakeKernel {
                     .addresses
                     .retain(|address| address.address().is_ipv4());
             }
+            // And a VLAN goes up and down with the device below it.
+            let (index, up) = (device.index, device.up);
+            let mut over = Vec::new();
+            for device in &self.devices {
+                let parent = device.kind.as_ref().and_then(|(_, _, parent)| *parent);
+                if parent == Some(index) {
+                    over.push(device.index);
+                }
+            }
+            for index in over {
+                let flags = if up { libc::IFF_UP as u32 } else { 0 };
+                let changed = libc::IFF_UP as u32;
+                self.set_link(&crate::rtnetlink::link_head(index, flags, changed))?;
+            }
         }
+        Ok(())
+    }
+
+    fn del_neighbour(&mut self, payload: &[u8]) -> Result<(), Refusal> {
+        let own = attributes(&payload[12..])
+            .map(|attribute| attribute.expect("whole"))
+            .find(|attribute| attribute.kind == crate::rtnetlink::NDA_DST);
+        let own = message::address(own.expect("clients name the address").payload).unwrap();
+        let device = self.device_at(payload)?;
+        let before = device.neighbours.len();
+        device.neighbours.retain(|(address, ..)| *address != own);
+        match device.neighbours.len() < before {
+            true => Ok(()),
+            false => Err((libc::ENOENT, None, "")),
+        }
+    }
+
+    fn new_link(&mut self, payload: &[u8]) -> Result<(), Refusal> {
+        let (_, rest) = payload.split_at(16);
+        let (mut name, mut parent, mut info) = (None, None, None);
+        for attribute in attributes(rest).map(|attribute| attribute.expect("whole")) {
+            match attribute.kind {
+                libc::IFLA_IFNAME => name = message::device_name(attribute.payload).ok(),
+                libc::IFLA_LINK => {
+                    parent = Some(u32::from_ne_bytes(array(attribute.payload).unwrap()));
+                }
+                libc::IFLA_LINKINFO => {
+                    info = crate::rtnetlink::kind_and_vlan(attribute.payload).ok();
+                }
+                other => panic!("attribute {other}"),
+            }
+        }
+        let (kind, vlan) = info.expect("clients name the kind");
+        let name = name.expect("clients name the link");
+        let kind = (kind.to_string(), vlan, parent);
+        let mut devices = self.devices.iter();
+        if devices.any(|device| device.name == name) {
+            return Err((libc::EEXIST, None, ""));
+        }
+        if vlan.is_some() {
+            let mut devices = self.devices.iter();
+            let below = devices.find(|device| Some(device.index) == parent);
+            below.ok_or((libc::ENODEV, None, ""))?;
+            if self
+                .devices
+                .iter()
+                .any(|device| device.kind.as_ref() == Some(&kind))
+            {
+                return Err((libc::EEXIST, None, "VLAN device already exists"));
+            }
+        }
+        let indices = self.devices.iter().map(|device| device.index);
+        // Behind those that tests know without the kernel.
+        let index = indices.max().unwrap_or_default().max(9) + 1;
+        self.made.borrow_mut().push((name.clone(), index));
+        self.devices.push(FakeDevice {
+            up: false,
+            kind: Some(kind),
+            ..FakeDevice::new(index, &name.to_string())
+        });
+        Ok(())
+    }
+
+    fn del_link(&mut self, payload: &[u8]) -> Result<(), Refusal> {
+        let device = self.device_at(payload)?;
+        if device.kind.is_none() {
+            return Err((libc::EOPNOTSUPP, None, ""));
+        }
+        let name = device.name.to_string();
+        self.unplug(&name);
         Ok(())
     }
 
@@ -104,7 +220,8 @@ impl FakeKernel {
                 let same = |other: &InterfaceAddress| {
                     let network = |address: InterfaceAddress| match address.address() {
                         IpAddr::V4(own) => {
-                            Some((own.to_bits() >> (32 - head[1].max(1)), address.len()))
+                            let host_bits = 32 - address.len().max(1);
+                            Some((own.to_bits() >> host_bits, address.len()))
                         }
                         IpAddr::V6(_) => None,
                     };
@@ -127,6 +244,15 @@ impl FakeKernel {
                 out.terminated(libc::IFLA_IFNAME, device.name.as_bytes())?;
                 out.attribute(libc::IFLA_MTU, &device.mtu.to_ne_bytes())?;
                 out.attribute(libc::IFLA_ADDRESS, &[2, 0, 0, 0, 0, device.index as u8])?;
+                if let Some((kind, vlan, parent)) = &device.kind {
+                    if let Some(parent) = parent {
+                        out.attribute(libc::IFLA_LINK, &parent.to_ne_bytes())?;
+                    }
+                    out.attribute(libc::IFLA_LINKINFO, &crate::rtnetlink::info(kind, *vlan))?;
+                }
+                if let Some(master) = device.master {
+                    out.attribute(libc::IFLA_MASTER, &master.to_ne_bytes())?;
+                }
                 out.attribute(libc::IFLA_STATS64, &[0; 200])
             });
         }

@@ -5,6 +5,7 @@ use nix::libc;
 use nl31_route::DeviceName;
 
 use super::message::KINDS;
+use super::virtual_link::{Kind, kind_and_vlan};
 use crate::abi::*;
 use crate::client::Client;
 use crate::error::{Error, ErrorKind, Op};
@@ -29,6 +30,17 @@ pub struct LinkSpec {
     pub up: Option<bool>,
     /// Largest packet in bytes.
     pub mtu: Option<u32>,
+    /// The bridge that it is a member of.
+    pub master: Option<Master>,
+}
+
+/// The bridge of a link.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Master {
+    /// None.
+    None,
+    /// The device of this name.
+    Device(DeviceName),
 }
 
 /// A link, as the kernel describes it.
@@ -46,6 +58,14 @@ pub struct Link {
     pub mtu: u32,
     /// The hardware address; empty where there is none.
     pub mac: Mac,
+    /// The kernel's word for the kind of a virtual link; empty for hardware.
+    pub kind: Kind,
+    /// The number of a VLAN.
+    pub vlan: Option<u16>,
+    /// Index of the device that it is over, like that of a VLAN.
+    pub parent: Option<u32>,
+    /// Index of the device that it is a member of.
+    pub master: Option<u32>,
     /// Its packets.
     pub counters: LinkCounters,
 }
@@ -83,15 +103,24 @@ fn decode(payload: &[u8]) -> Result<Link, Malformed> {
     let mut device = None;
     let mut mtu = 0;
     let mut mac = Mac::new();
+    let (mut kind, mut vlan) = (Kind::new(), None);
+    let (mut parent, mut master) = (None, None);
     let mut counters = LinkCounters::default();
     for attribute in attributes(rest) {
-        let Attribute { kind, payload, .. } = attribute?;
-        match kind {
+        let Attribute {
+            kind: attribute,
+            payload,
+            ..
+        } = attribute?;
+        match attribute {
             libc::IFLA_IFNAME => device = Some(device_name(payload)?),
             libc::IFLA_MTU => mtu = u32::from_ne_bytes(array(payload)?),
             libc::IFLA_ADDRESS => {
                 mac = Mac::from_slice(payload).unwrap_or_default();
             }
+            libc::IFLA_LINKINFO => (kind, vlan) = kind_and_vlan(payload)?,
+            libc::IFLA_LINK => parent = index_of(payload)?,
+            libc::IFLA_MASTER => master = index_of(payload)?,
             libc::IFLA_STATS64 => {
                 let numbers = payload.chunks_exact(8);
                 for (counter, bytes) in counters.0.iter_mut().zip(numbers) {
@@ -108,8 +137,18 @@ fn decode(payload: &[u8]) -> Result<Link, Malformed> {
         carrier: flags & libc::IFF_LOWER_UP as u32 != 0,
         mtu,
         mac,
+        kind,
+        vlan,
+        parent,
+        master,
         counters,
     })
+}
+
+/// The index of another device; 0 is none.
+fn index_of(payload: &[u8]) -> Result<Option<u32>, Malformed> {
+    let index = u32::from_ne_bytes(array(payload)?);
+    Ok(Some(index).filter(|index| *index > 0))
 }
 
 /// `struct ifinfomsg`.
@@ -144,8 +183,18 @@ impl<T: Transport> Client<T> {
         Ok(links)
     }
 
-    /// Changes what `spec` names of the link of this index.
-    pub fn set_link(&mut self, index: u32, spec: &LinkSpec) -> Result<(), Error> {
+    /// Changes what `spec` names of the link of this index, but for its master: that of index
+    /// `master`, where 0 is none.
+    pub fn set_link(
+        &mut self,
+        index: u32,
+        spec: &LinkSpec,
+        master: Option<u32>,
+    ) -> Result<(), Error> {
+        let op = match (master, spec.mtu) {
+            (Some(_), None) => Op::Master,
+            _ => Op::Link,
+        };
         let up = libc::IFF_UP as u32;
         let (flags, changed) = match spec.up {
             Some(true) => (up, up),
@@ -153,13 +202,16 @@ impl<T: Transport> Client<T> {
             None => (0, 0),
         };
         self.rtnetlink(
-            Op::Link,
+            op,
             KINDS.set_link,
             NLM_F_ACK,
             &|request| {
                 request.put(&head(index, flags, changed))?;
-                match spec.mtu {
-                    Some(mtu) => request.attribute(libc::IFLA_MTU, &mtu.to_ne_bytes()),
+                if let Some(mtu) = spec.mtu {
+                    request.attribute(libc::IFLA_MTU, &mtu.to_ne_bytes())?;
+                }
+                match master {
+                    Some(master) => request.attribute(libc::IFLA_MASTER, &master.to_ne_bytes()),
                     None => Ok(()),
                 }
             },

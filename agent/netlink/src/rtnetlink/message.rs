@@ -18,10 +18,12 @@ pub(crate) struct Kinds {
     pub(crate) new_link: u16,
     pub(crate) get_link: u16,
     pub(crate) set_link: u16,
+    pub(crate) del_link: u16,
     pub(crate) new_address: u16,
     pub(crate) del_address: u16,
     pub(crate) get_address: u16,
     pub(crate) new_neighbour: u16,
+    pub(crate) del_neighbour: u16,
     pub(crate) get_neighbour: u16,
 }
 
@@ -29,10 +31,12 @@ pub(crate) const KINDS: Kinds = Kinds {
     new_link: libc::RTM_NEWLINK,
     get_link: libc::RTM_GETLINK,
     set_link: libc::RTM_SETLINK,
+    del_link: libc::RTM_DELLINK,
     new_address: libc::RTM_NEWADDR,
     del_address: libc::RTM_DELADDR,
     get_address: libc::RTM_GETADDR,
     new_neighbour: libc::RTM_NEWNEIGH,
+    del_neighbour: libc::RTM_DELNEIGH,
     get_neighbour: libc::RTM_GETNEIGH,
 };
 
@@ -123,7 +127,16 @@ fn explained(op: Op, mut error: KernelError) -> KernelError {
     let text = match (op, error.errno) {
         (_, libc::EPERM | libc::EACCES) => "CAP_NET_ADMIN is needed",
         (_, libc::ENODEV) => "no such device",
+        (Op::LinkAdd, libc::EOPNOTSUPP) => "the kernel makes no link of this kind here",
+        (Op::LinkAdd, libc::EEXIST) => "a device of this name exists already",
+        (Op::LinkAdd, libc::EINVAL) => "the kernel takes no link of this name",
+        (Op::Master, libc::EINVAL | libc::EBUSY | libc::ELOOP | libc::EOPNOTSUPP) => {
+            "the device cannot be a member of this master"
+        }
         (_, libc::EOPNOTSUPP) => "the device does not support this",
+        (Op::Link, libc::ENETDOWN) => "the device below it is down",
+        (Op::Neighbour, libc::ENOENT) => "the device has no such neighbour",
+        (Op::Neighbour, libc::EINVAL) => "the device has no neighbours",
         (Op::Address, libc::EEXIST) => "the device has this address already",
         (Op::Address, libc::EADDRNOTAVAIL) => "the device has no such address",
         (Op::Address, libc::EINVAL) => "the address does not suit a device",
@@ -142,6 +155,7 @@ mod tests {
     use crate::message::Message;
     use crate::rtnetlink::{LinkSpec, exchange};
     use crate::transport::ReceiveError;
+    use nl31_route::Protocol;
     use std::time::Instant;
 
     /// This machine's rtnetlink, and no protocol 31.
@@ -188,12 +202,14 @@ mod tests {
             device: "none".parse().unwrap(),
             up: Some(true),
             mtu: None,
+            master: None,
         };
         let index = i32::MAX as u32;
         for error in [
-            client.set_link(index, &spec).unwrap_err(),
+            client.set_link(index, &spec, None).unwrap_err(),
+            client.delete_link(index).unwrap_err(),
             client
-                .add_address(index, "192.0.2.1/24".parse().unwrap())
+                .add_address(index, "192.0.2.1/24".parse().unwrap(), Protocol::UNSPEC)
                 .unwrap_err(),
         ] {
             // Without the right to change links, that is said first.

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use nix::libc;
 
+use super::address::octets;
 use super::link::Mac;
 use super::message::KINDS;
 use crate::abi::*;
@@ -45,6 +46,13 @@ pub struct Neighbour {
     pub mac: Mac,
     /// The state, in iproute2's word.
     pub state: &'static str,
+}
+
+impl Neighbour {
+    /// Whether it was set, not learnt.
+    pub fn is_permanent(&self) -> bool {
+        self.state == "permanent"
+    }
 }
 
 /// The neighbour in a message; `None` if there is none to show.
@@ -103,5 +111,23 @@ impl<T: Transport> Client<T> {
             },
         )?;
         Ok(neighbours)
+    }
+
+    /// Has the kernel forget a neighbour. Fails with `ENOENT` if there is none such.
+    pub fn delete_neighbour(&mut self, index: u32, address: IpAddr) -> Result<(), Error> {
+        let family = match address {
+            IpAddr::V4(_) => libc::AF_INET,
+            IpAddr::V6(_) => libc::AF_INET6,
+        };
+        self.rtnetlink(
+            Op::Neighbour,
+            KINDS.del_neighbour,
+            NLM_F_ACK,
+            &|request| {
+                request.put(&head(family as u8, index, 0))?;
+                request.attribute(NDA_DST, &octets(address))
+            },
+            &mut |_, _| Ok(()),
+        )
     }
 }

@@ -66,7 +66,7 @@ pub fn make_arrived<T: Transport>(
         }
         if index.is_some() {
             let settings = file.configured.settings.all().iter();
-            let settings = settings.filter(|setting| setting.device() == Some(&device));
+            let settings = settings.filter(|setting| setting.arrives_with() == Some(&device));
             let changes: Vec<_> = settings
                 .map(|setting| SettingChange::make(whole(setting)))
                 .collect();
@@ -89,12 +89,12 @@ mod tests {
     use crate::config::settings::transaction::Transaction;
     use crate::grammar::setting;
     use crate::platform::atomic_file::tests::Folder;
-    use nl31_netlink::{FakeDevice, FakeKernel};
-    use std::cell::RefCell;
+    use nl31_netlink::{FakeDevice, FakeKernel, FakeLinks};
+    use std::rc::Rc;
     use std::time::Duration;
 
     /// Devices that come and go.
-    struct Plugged(RefCell<Vec<(DeviceName, u32)>>);
+    struct Plugged(FakeLinks);
 
     impl Devices for Plugged {
         fn index(&self, name: &DeviceName) -> Option<u32> {
@@ -116,7 +116,7 @@ mod tests {
     fn settings_are_made_whenever_their_device_comes() {
         let folder = Folder::new("arrivals");
         let path = folder.0.join("settings");
-        let devices = Plugged(RefCell::default());
+        let devices = Plugged(FakeLinks::default());
         let mut client = Client::with_timeout(FakeKernel::default(), Duration::ZERO);
         let mut transaction = Transaction::open(&path).unwrap();
         let port = setting("port set usb0 urpf loose").unwrap().unwrap();
@@ -159,5 +159,51 @@ mod tests {
         }
         let configured = Configured::read(&path).unwrap();
         assert_eq!(configured.revision, 1, "nothing is unsaved by it");
+    }
+
+    #[test]
+    fn vlan_comes_with_the_device_below_it() {
+        let folder = Folder::new("arrivals-vlan");
+        let path = folder.0.join("settings");
+        let devices = Plugged(FakeLinks::default());
+        let mut client = Client::with_timeout(FakeKernel::default(), Duration::ZERO);
+        client.transport().made = Rc::clone(&devices.0);
+        let mut transaction = Transaction::open(&path).unwrap();
+        let settings = [
+            "link add link usb0 name usb0.7 type vlan id 7",
+            "link add link usb0.7 name qinq type vlan id 9",
+            "address add 192.0.2.1/24 dev qinq",
+        ];
+        let settings = settings.map(|line| (1, setting(line).unwrap().unwrap()));
+        transaction.replace(&settings).unwrap();
+        transaction.prepare(&mut client, &path).unwrap();
+        transaction.apply(&mut client, &devices).unwrap();
+        assert!(transaction.finish(&mut client).is_empty());
+
+        for index in [7, 8] {
+            let told = |client: &mut Client<FakeKernel>| {
+                let arrivals = make_arrived(client, &devices, &path).unwrap();
+                let told = arrivals.iter().map(ToString::to_string);
+                told.collect::<Vec<_>>()
+            };
+            assert_eq!(told(&mut client), [""; 0], "it is away");
+            let usb0 = ("usb0".parse().unwrap(), index);
+            devices.0.borrow_mut().push(usb0);
+            let kernel = client.transport();
+            kernel.devices.push(FakeDevice::new(index, "usb0"));
+            assert_eq!(
+                told(&mut client),
+                [
+                    "device usb0 appeared: 1 setting made",
+                    "device usb0.7 appeared: 1 setting made",
+                    "device qinq appeared: 1 setting made",
+                ]
+            );
+            assert_eq!(told(&mut client), [""; 0], "they are made once");
+            let qinq = client.transport().devices.last().unwrap();
+            assert_eq!((qinq.up, qinq.addresses.len()), (true, 1));
+            client.transport().unplug("usb0");
+            assert_eq!(client.transport().devices.len(), 2);
+        }
     }
 }

@@ -36,7 +36,7 @@ pub enum SettingErrorKind {
     TooMany(TooMany),
     /// The device does not exist.
     NoDevice(DeviceName),
-    /// The address is configured already.
+    /// The address or the virtual link is configured already.
     Exists,
     /// The kernel refused.
     Kernel(Error),
@@ -67,7 +67,10 @@ impl SettingError {
         match &self.kind {
             SettingErrorKind::Full | SettingErrorKind::TooMany(_) => codes::FULL,
             SettingErrorKind::NoDevice(_) => codes::NO_DEVICE,
-            SettingErrorKind::Exists => codes::HAS_ADDRESS,
+            SettingErrorKind::Exists => match self.setting {
+                Some(Setting::VirtualLink(_)) => codes::HAS_LINK,
+                _ => codes::HAS_ADDRESS,
+            },
             SettingErrorKind::Kernel(error) => Code::of(error),
             SettingErrorKind::Io(error) => codes::of_io(error),
         }
@@ -100,7 +103,10 @@ impl fmt::Display for SettingError {
             }
             SettingErrorKind::TooMany(limit) => limit.fmt(f)?,
             SettingErrorKind::NoDevice(device) => write!(f, "device {device} does not exist")?,
-            SettingErrorKind::Exists => f.write_str("the address is configured already")?,
+            SettingErrorKind::Exists => match self.setting {
+                Some(Setting::VirtualLink(_)) => f.write_str("the link is configured already")?,
+                _ => f.write_str("the address is configured already")?,
+            },
             SettingErrorKind::Kernel(error) => codes::Reason(error).fmt(f)?,
             SettingErrorKind::Io(error) if error.kind() == io::ErrorKind::ResourceBusy => {
                 f.write_str("another session changes settings: try again")?;

@@ -77,10 +77,10 @@ impl Configured {
             .extend(index.map(|index| (name.clone(), index)));
     }
 
-    /// The devices of the settings, each once.
+    /// The devices whose arrival has settings made, each once.
     pub(super) fn devices(&self) -> Vec<DeviceName> {
         let mut devices = Vec::<DeviceName>::new();
-        for device in self.settings.all().iter().filter_map(Setting::device) {
+        for device in self.settings.all().iter().filter_map(Setting::arrives_with) {
             if !devices.contains(device) {
                 devices.push(device.clone());
             }

@@ -1,18 +1,23 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Settings in the kernel: made, ended, and restored.
 
+use std::cmp::Reverse;
+use std::net::IpAddr;
+
 use nix::libc;
-use nl31_netlink::rtnetlink::{Link, LinkAddress, LinkSpec};
+use nl31_netlink::rtnetlink::{Link, LinkAddress, LinkSpec, Master, VirtualLink};
 use nl31_netlink::{Client, Error, Op, Port, PortSpec, Protocol, Transport, Urpf};
+use nl31_route::DeviceName;
 
 use super::error::Left;
+use super::place;
 use crate::grammar::codes;
 use crate::grammar::{Setting, SettingChange};
 use crate::platform::devices::Devices;
 
-/// Restores what the kernel had, the last one first, where it differs; gives how much that was
-/// and what failed. What was not there before ends first: with an address Linux deletes others
-/// of its network.
+/// Restores what the kernel had where it differs; gives how much that was and what failed. What
+/// was not there before ends first: with an address Linux deletes others of its network. What was
+/// there is made in the order of a config, else the last one first.
 pub fn restore<T: Transport>(
     client: &mut Client<T>,
     devices: &dyn Devices,
@@ -21,13 +26,27 @@ pub fn restore<T: Transport>(
     let (mut count, mut left) = (0, Left::default());
     for made in [false, true] {
         let now = KernelState::read(client, before.iter()).ok();
-        let differs = |was: &&SettingChange| {
+        let mut changes = Vec::new();
+        for was in before.iter().rev() {
             let now = now.as_ref().map(|now| now.was(&was.setting));
-            was.made == made && now.is_none_or(|now| now.made != made || made && now != **was)
+            let is_other = now.as_ref().is_none_or(|now| now.made && now != was);
+            if !made && was.made && is_other && matches!(was.setting, Setting::VirtualLink(_)) {
+                // A link of another kind has its name.
+                changes.push(SettingChange::end(was.setting.clone()));
+            } else if was.made == made && now.is_none_or(|now| now.made != made || is_other) {
+                changes.push(was.clone());
+                count += 1;
+            }
+        }
+        let key = |change: &SettingChange| {
+            let all = before.iter().map(|was| &was.setting);
+            place(&change.setting, all)
         };
-        let changes = before.iter().rev().filter(differs);
-        let changes = changes.inspect(|_| count += 1);
-        left.join(make_all(client, devices, changes));
+        match made {
+            true => changes.sort_by_cached_key(key),
+            false => changes.sort_by_cached_key(|change| Reverse(key(change))),
+        }
+        left.join(make_all(client, devices, changes.iter()));
     }
     (count, left)
 }
@@ -49,7 +68,8 @@ pub(super) fn make_all<'a, T: Transport>(
     left
 }
 
-/// Makes one change. A link that ends stays as it is: there is no state before it.
+/// Makes one change. A link that ends stays as it is, but for its master: there is no state
+/// before it.
 pub(super) fn make<T: Transport>(
     client: &mut Client<T>,
     devices: &dyn Devices,
@@ -58,8 +78,37 @@ pub(super) fn make<T: Transport>(
     let index = |device, op| devices.index(device).ok_or(Error::no_device(op));
     match &change.setting {
         Setting::HostName(_) | Setting::Dhcp(_) => Ok(()),
-        Setting::Link(spec) if change.made => client.set_link(index(&spec.device, Op::Link)?, spec),
-        Setting::Link(_) => Ok(()),
+        Setting::VirtualLink(link) if change.made => add(client, devices, link),
+        Setting::VirtualLink(link) => {
+            let there = virtual_link(client, devices, link)?;
+            let (index, _) = there.ok_or(Error::no_device(Op::LinkDelete))?;
+            client.delete_link(index)
+        }
+        Setting::Link(spec) => {
+            let master = match &spec.master {
+                None => None,
+                Some(Master::Device(master)) if change.made => {
+                    let missing = || {
+                        let text = "the device that is to be its master does not exist";
+                        Error::known(Op::Master, libc::ENODEV, text)
+                    };
+                    Some(devices.index(master).ok_or_else(missing)?)
+                }
+                Some(_) => Some(0),
+            };
+            if change.made {
+                return client.set_link(index(&spec.device, Op::Link)?, spec, master);
+            }
+            if master.is_none() {
+                return Ok(());
+            }
+            let nothing = LinkSpec {
+                up: None,
+                mtu: None,
+                ..spec.clone()
+            };
+            client.set_link(index(&spec.device, Op::Link)?, &nothing, master)
+        }
         Setting::Address(address, device) => {
             let index = index(device, Op::Address)?;
             match change.made {
@@ -70,6 +119,60 @@ pub(super) fn make<T: Transport>(
         Setting::Port(spec) if change.made => client.set_port(spec),
         Setting::Port(spec) => client.delete_port(&spec.device),
     }
+}
+
+/// Makes a virtual link and switches it on, as init does with every link; one that is there
+/// already stays as it is.
+fn add<T: Transport>(
+    client: &mut Client<T>,
+    devices: &dyn Devices,
+    link: &VirtualLink,
+) -> Result<(), Error> {
+    let exists = || {
+        let text = "a device of this name exists already";
+        Error::known(Op::LinkAdd, libc::EEXIST, text)
+    };
+    if devices.index(&link.device).is_some() {
+        let there = virtual_link(client, devices, link)?;
+        let is_same = there.is_some_and(|(_, there)| there == *link);
+        return is_same.then_some(()).ok_or_else(exists);
+    }
+    let parent = match link.parent() {
+        Some(parent) => {
+            let index = devices.index(parent);
+            Some(index.ok_or(Error::no_device(Op::LinkAdd))?)
+        }
+        None => None,
+    };
+    client.add_link(link, parent)?;
+    let Some(index) = devices.index(&link.device) else {
+        return Ok(());
+    };
+    let up = LinkSpec {
+        device: link.device.clone(),
+        up: Some(true),
+        mtu: None,
+        master: None,
+    };
+    match client.set_link(index, &up, None) {
+        // A VLAN goes up with the device below it.
+        Err(error) if error.errno() == Some(libc::ENETDOWN) => Ok(()),
+        switched_on => switched_on,
+    }
+}
+
+/// The virtual link of a name, with its index.
+fn virtual_link<T: Transport>(
+    client: &mut Client<T>,
+    devices: &dyn Devices,
+    link: &VirtualLink,
+) -> Result<Option<(u32, VirtualLink)>, Error> {
+    if devices.index(&link.device).is_none() {
+        return Ok(None);
+    }
+    let links = client.links()?;
+    let there = links.iter().find(|there| there.device == link.device);
+    Ok(there.and_then(|there| Some((there.index, VirtualLink::of(there, &links)?))))
 }
 
 /// Whether the object or its device does not exist.
@@ -96,6 +199,7 @@ impl KernelState {
         for change in changes {
             match change.setting {
                 Setting::Port(_) => ports = true,
+                Setting::VirtualLink(_) => (others, ports) = (true, true),
                 Setting::Link(_) | Setting::Address(..) => others = true,
                 Setting::HostName(_) | Setting::Dhcp(_) => {}
             }
@@ -117,13 +221,11 @@ impl KernelState {
         let link = links.find(|link| setting.device() == Some(&link.device));
         let found = match setting {
             Setting::HostName(_) | Setting::Dhcp(_) => None,
-            Setting::Link(_) => link.map(|link| {
-                Setting::Link(LinkSpec {
-                    device: link.device.clone(),
-                    up: Some(link.up),
-                    mtu: Some(link.mtu),
-                })
-            }),
+            Setting::VirtualLink(_) => {
+                let link = link.and_then(|link| VirtualLink::of(link, &self.links));
+                link.map(Setting::VirtualLink)
+            }
+            Setting::Link(_) => link.map(|link| self.link(link)),
             Setting::Address(address, _) => {
                 let mut all = self.addresses.iter();
                 let there = link.is_some_and(|link| {
@@ -133,17 +235,80 @@ impl KernelState {
             }
             Setting::Port(spec) => {
                 let port = self.ports.iter().find(|port| port.device == spec.device);
-                port.map(|port| {
-                    Setting::Port(PortSpec {
-                        device: port.device.clone(),
-                        forwarding: Some(port.forwarding),
-                        urpf: Some(port.urpf),
-                    })
-                })
+                port.map(port_of)
             }
         };
         was(setting, found)
     }
+
+    fn link(&self, link: &Link) -> Setting {
+        let mut links = self.links.iter();
+        let master = links.find(|other| Some(other.index) == link.master);
+        Setting::Link(LinkSpec {
+            device: link.device.clone(),
+            up: Some(link.up),
+            mtu: Some(link.mtu),
+            master: Some(match master {
+                Some(master) => Master::Device(master.device.clone()),
+                None => Master::None,
+            }),
+        })
+    }
+
+    /// What goes with a virtual link: its state, its addresses and its port, the VLANs over it
+    /// with theirs, and that others are its members. Linux makes link-local addresses by itself.
+    pub(super) fn with_link(&self, device: &DeviceName) -> Vec<Setting> {
+        let mut gone: Vec<&Link> = Vec::new();
+        loop {
+            let is_over = |link: &Link| match VirtualLink::of(link, &self.links) {
+                Some(own) if own.device == *device => true,
+                Some(own) => {
+                    let mut parents = gone.iter();
+                    parents.any(|parent| own.parent() == Some(&parent.device))
+                }
+                None => false,
+            };
+            let is_known = |link: &Link| gone.iter().any(|known| known.index == link.index);
+            let mut links = self.links.iter();
+            match links.find(|link| !is_known(link) && is_over(link)) {
+                Some(link) => gone.push(link),
+                None => break,
+            }
+        }
+        let mut all = Vec::new();
+        let of = |index| gone.iter().find(|link| link.index == index);
+        for link in &self.links {
+            if of(link.index).is_some() {
+                all.extend(VirtualLink::of(link, &self.links).map(Setting::VirtualLink));
+                all.push(self.link(link));
+            } else if link.master.and_then(of).is_some() {
+                all.push(self.link(link));
+            }
+        }
+        for own in &self.addresses {
+            let is_link_local = match own.address.address() {
+                IpAddr::V6(address) => address.is_unicast_link_local(),
+                IpAddr::V4(_) => false,
+            };
+            if let Some(link) = of(own.index).filter(|_| !is_link_local) {
+                all.push(Setting::Address(own.address, link.device.clone()));
+            }
+        }
+        for port in &self.ports {
+            if of(port.index).is_some() {
+                all.push(port_of(port));
+            }
+        }
+        all
+    }
+}
+
+fn port_of(port: &Port) -> Setting {
+    Setting::Port(PortSpec {
+        device: port.device.clone(),
+        forwarding: Some(port.forwarding),
+        urpf: Some(port.urpf),
+    })
 }
 
 pub(super) fn was(setting: &Setting, found: Option<Setting>) -> SettingChange {
@@ -161,8 +326,13 @@ pub(super) fn whole(setting: &Setting) -> Setting {
             urpf: Some(spec.urpf.unwrap_or(Urpf::Off)),
             device: spec.device.clone(),
         }),
-        Setting::HostName(_) | Setting::Link(_) | Setting::Address(..) | Setting::Dhcp(_) => {
-            setting.clone()
-        }
+        Setting::Link(spec) => Setting::Link(LinkSpec {
+            master: Some(spec.master.clone().unwrap_or(Master::None)),
+            ..spec.clone()
+        }),
+        Setting::HostName(_)
+        | Setting::VirtualLink(_)
+        | Setting::Address(..)
+        | Setting::Dhcp(_) => setting.clone(),
     }
 }

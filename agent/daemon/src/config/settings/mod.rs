@@ -10,8 +10,13 @@ pub mod transaction;
 
 use std::fmt;
 
+use nl31_netlink::rtnetlink::{LinkSpec, Master};
+use nl31_route::DeviceName;
+
 use crate::grammar::{HostName, Setting, SettingChange};
 
+/// Most virtual links that are configured.
+pub const VIRTUAL_LINKS_MAX: usize = 256;
 /// Most links that are configured.
 pub const LINKS_MAX: usize = 128;
 /// Most addresses that are configured.
@@ -44,12 +49,59 @@ impl fmt::Display for TooMany {
 fn kind(setting: &Setting) -> (u8, TooMany) {
     let (place, kind, max) = match setting {
         Setting::HostName(_) => (0, "host name", 1),
-        Setting::Link(_) => (1, "links", LINKS_MAX),
-        Setting::Address(..) => (2, "addresses", ADDRESSES_MAX),
-        Setting::Port(_) => (3, "ports", PORTS_MAX),
-        Setting::Dhcp(_) => (4, "DHCP clients", DHCP_MAX),
+        Setting::VirtualLink(_) => (1, "virtual links", VIRTUAL_LINKS_MAX),
+        Setting::Link(_) => (2, "links", LINKS_MAX),
+        Setting::Address(..) => (3, "addresses", ADDRESSES_MAX),
+        Setting::Port(_) => (4, "ports", PORTS_MAX),
+        Setting::Dhcp(_) => (5, "DHCP clients", DHCP_MAX),
     };
     (place, TooMany { kind, max })
+}
+
+/// Most devices below a device, as Linux has it; it also ends a circle.
+const DEPTH_MAX: usize = 8;
+
+/// The place of a setting of `all` in a config: behind what it needs. A link is behind those
+/// below it, as its MTU is at most theirs, and it goes up after them.
+pub(super) fn place<'a>(
+    setting: &'a Setting,
+    all: impl Iterator<Item = &'a Setting> + Clone,
+) -> (u8, usize) {
+    let depth = match setting {
+        Setting::VirtualLink(link) => depth(&link.device, all),
+        Setting::Link(spec) => depth(&spec.device, all),
+        Setting::HostName(_) | Setting::Address(..) | Setting::Port(_) | Setting::Dhcp(_) => 0,
+    };
+    (kind(setting).0, depth)
+}
+
+/// The number of devices below a device.
+fn depth<'a>(mut device: &'a DeviceName, all: impl Iterator<Item = &'a Setting> + Clone) -> usize {
+    for depth in 0..DEPTH_MAX {
+        let mut links = all.clone().filter_map(|setting| match setting {
+            Setting::VirtualLink(link) => Some(link),
+            _ => None,
+        });
+        let link = links.find(|link| link.device == *device);
+        match link.and_then(|link| link.parent()) {
+            Some(parent) => device = parent,
+            None => return depth,
+        }
+    }
+    DEPTH_MAX
+}
+
+/// The setting as it is configured: without a master is the same as to name none.
+fn configured(setting: &Setting) -> Option<Setting> {
+    let Setting::Link(spec) = setting else {
+        return Some(setting.clone());
+    };
+    let spec = LinkSpec {
+        master: spec.master.clone().filter(|master| *master != Master::None),
+        ..spec.clone()
+    };
+    let is_empty = spec.up.is_none() && spec.mtu.is_none() && spec.master.is_none();
+    (!is_empty).then_some(Setting::Link(spec))
 }
 
 impl Settings {
@@ -78,19 +130,89 @@ impl Settings {
             self.all.retain(|other| !other.is_same(setting));
             return Ok(());
         }
-        let (place, limit) = kind(setting);
-        let same = self.all.iter_mut().find(|other| other.is_same(setting));
-        if let Some(same) = same {
+        let (_, limit) = kind(setting);
+        if let Some(at) = self.all.iter().position(|other| other.is_same(setting)) {
+            let mut same = self.all.remove(at);
             same.merge(setting);
+            if let Some(same) = configured(&same) {
+                self.all.insert(at, same);
+            }
+            self.sort_by_links(setting);
             return Ok(());
         }
-        let of_kind = self.all.iter().filter(|other| kind(other).0 == place);
+        let Some(new) = configured(setting) else {
+            return Ok(());
+        };
+        let of_kind = self.all.iter().filter(|other| kind(other).1 == limit);
         if of_kind.count() == limit.max {
             return Err(limit);
         }
-        let at = self.all.partition_point(|other| kind(other).0 <= place);
-        self.all.insert(at, setting.clone());
+        let all = || self.all.iter().chain([&new]);
+        let own = place(&new, all());
+        let at = self.all.partition_point(|other| place(other, all()) <= own);
+        self.all.insert(at, new);
+        self.sort_by_links(setting);
         Ok(())
+    }
+
+    /// Puts settings behind a virtual link that has come or changed, if they need it.
+    fn sort_by_links(&mut self, changed: &Setting) {
+        let Setting::VirtualLink(link) = changed else {
+            return;
+        };
+        let needs = |other: &Setting| match other {
+            Setting::VirtualLink(other) => other.parent() == Some(&link.device),
+            other => other.device() == Some(&link.device),
+        };
+        if self.all.iter().any(needs) {
+            let all = self.all.clone();
+            self.all
+                .sort_by_cached_key(|setting| place(setting, all.iter()));
+        }
+    }
+
+    /// The device, and those of the VLANs over it.
+    pub fn over(&self, device: &DeviceName) -> Vec<DeviceName> {
+        let mut over = vec![device.clone()];
+        for setting in &self.all {
+            if let Setting::VirtualLink(link) = setting
+                && link.parent().is_some_and(|parent| over.contains(parent))
+                && !over.contains(&link.device)
+            {
+                over.push(link.device.clone());
+            }
+        }
+        over
+    }
+
+    /// The changes that a change means: with a virtual link end its settings, the VLANs over it
+    /// and theirs, and its members leave it. In the order in which they can be made.
+    pub fn with_dependents(&self, change: SettingChange) -> Vec<SettingChange> {
+        let gone = match &change.setting {
+            Setting::VirtualLink(link) if !change.made => self.over(&link.device),
+            _ => return vec![change],
+        };
+        let mut changes = Vec::new();
+        for setting in self.all.iter().rev() {
+            let device = setting.device();
+            if device.is_some_and(|device| gone.contains(device)) {
+                changes.push(SettingChange::end(setting.clone()));
+            } else if let Setting::Link(spec) = setting
+                && let Some(Master::Device(master)) = &spec.master
+                && gone.contains(master)
+            {
+                changes.push(SettingChange::make(Setting::Link(LinkSpec {
+                    device: spec.device.clone(),
+                    up: None,
+                    mtu: None,
+                    master: Some(Master::None),
+                })));
+            }
+        }
+        if self.find(&change.setting).is_none() {
+            changes.push(change);
+        }
+        changes
     }
 
     /// Restores what was configured of an object.
@@ -102,6 +224,7 @@ impl Settings {
                 .find(|other| other.is_same(&was.setting))
         {
             *same = was.setting.clone();
+            self.sort_by_links(&was.setting);
             return Ok(());
         }
         self.change(was)
@@ -175,6 +298,85 @@ mod tests {
         );
         settings.restore(&made("port set eth0")).unwrap();
         assert_eq!(lines(&settings)[3..], ["port set eth0", "dhcp eth1 on"]);
+    }
+
+    #[test]
+    fn settings_stand_behind_what_they_need() {
+        let wanted = [
+            "link add br0 type bridge",
+            "link add link br0 name br0.7 type vlan id 7",
+            "link add link br0.7 name qinq type vlan id 9",
+            "link set eth1 master br0",
+            "link set br0 mtu 1400",
+            "link set br0.7 mtu 1400",
+            "link set qinq mtu 1400",
+            "address add 192.0.2.1/24 dev qinq",
+            "port set qinq",
+        ];
+        // The MTUs of the links in one order, and the rest in any.
+        for order in [
+            [0, 1, 2, 3, 4, 5, 6, 7, 8],
+            [8, 7, 3, 6, 5, 4, 2, 1, 0],
+            [6, 3, 5, 1, 4, 0, 8, 7, 2],
+            [3, 5, 2, 6, 4, 1, 7, 0, 8],
+        ] {
+            let mut settings = Settings::default();
+            for at in order {
+                settings.change(&made(wanted[at])).unwrap();
+            }
+            assert_eq!(lines(&settings), wanted, "{order:?}");
+        }
+        // A circle is no endless loop.
+        let mut settings = Settings::default();
+        for line in [
+            "link add link b name a type vlan id 1",
+            "link add link a name b type vlan id 1",
+            "link set a up",
+        ] {
+            settings.change(&made(line)).unwrap();
+        }
+        let a = "a".parse().unwrap();
+        assert_eq!((lines(&settings).len(), settings.over(&a).len()), (3, 2));
+    }
+
+    #[test]
+    fn with_a_link_end_its_settings_and_those_over_it() {
+        let mut settings = Settings::default();
+        for line in [
+            "link add br0 type bridge",
+            "link add link br0 name br0.7 type vlan id 7",
+            "link set eth1 up master br0",
+            "link set eth2 master br0",
+            "link set br0 up",
+            "address add 192.0.2.1/24 dev br0.7",
+            "address add 192.0.2.2/24 dev eth0",
+            "port set br0.7",
+        ] {
+            settings.change(&made(line)).unwrap();
+        }
+        let del = SettingChange::end(made("link add br0 type dummy").setting);
+        let changes = settings.with_dependents(del);
+        let told = changes.iter().map(|change| {
+            let sign = if change.made { '+' } else { '-' };
+            format!("{sign}{}", change.setting)
+        });
+        assert_eq!(
+            told.collect::<Vec<_>>(),
+            [
+                "-port set br0.7",
+                "-address add 192.0.2.1/24 dev br0.7",
+                "-link set br0 up",
+                "+link set eth2 nomaster",
+                "+link set eth1 nomaster",
+                "-link add link br0 name br0.7 type vlan id 7",
+                "-link add br0 type bridge",
+            ]
+        );
+        for change in &changes {
+            settings.change(change).unwrap();
+        }
+        let left = ["link set eth1 up", "address add 192.0.2.2/24 dev eth0"];
+        assert_eq!(lines(&settings), left);
     }
 
     #[test]

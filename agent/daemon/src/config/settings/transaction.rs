@@ -12,7 +12,8 @@
 use std::io;
 use std::path::Path;
 
-use nl31_netlink::{Client, Error, PortSpec, Transport};
+use nix::libc;
+use nl31_netlink::{Client, Error, Op, PortSpec, Transport};
 use nl31_route::DeviceName;
 
 use super::error::{CHANGES_MAX, Left, SettingError, SettingErrorKind};
@@ -32,6 +33,15 @@ pub struct Before {
     pub configured: SettingChange,
 }
 
+/// The device for which a setting of a config waits.
+fn missing<'a>(devices: &dyn Devices, setting: &'a Setting) -> Option<&'a DeviceName> {
+    let device = match setting {
+        Setting::VirtualLink(link) => link.parent()?,
+        _ => setting.device()?,
+    };
+    Some(device).filter(|device| devices.index(device).is_none())
+}
+
 /// A transaction of settings.
 #[derive(Debug)]
 pub struct Transaction {
@@ -44,6 +54,9 @@ pub struct Transaction {
     /// Ports on which forwarding begins at the end.
     starting: Vec<DeviceName>,
     waiting: Waiting,
+    /// Links that the changes make, and those that they delete.
+    made: Vec<DeviceName>,
+    gone: Vec<DeviceName>,
 }
 
 impl Transaction {
@@ -56,10 +69,12 @@ impl Transaction {
             before: Vec::new(),
             starting: Vec::new(),
             waiting: Waiting::default(),
+            made: Vec::new(),
+            gone: Vec::new(),
         })
     }
 
-    /// Adds a change of a device that exists.
+    /// Adds a change of a device that exists, or that an earlier change makes.
     pub fn stage(
         &mut self,
         tag: u32,
@@ -72,24 +87,48 @@ impl Transaction {
             setting: Some(change.setting),
             ..SettingError::new(kind)
         };
-        if self.changes.len() == CHANGES_MAX {
-            return Err(fault(SettingErrorKind::Full, change));
-        }
-        let device = change.setting.device();
-        // What waits for a device may be ended without it.
-        let may_miss = !change.made && settings.find(&change.setting).is_some();
-        if !may_miss && let Some(device) = device.filter(|device| devices.index(device).is_none()) {
+        let exists = |device: &DeviceName| {
+            let is_there = devices.index(device).is_some() && !self.gone.contains(device);
+            is_there || self.made.contains(device)
+        };
+        let is_configured = settings.find(&change.setting).is_some();
+        let missing = match change.made {
+            true => change.setting.needs().find(|device| !exists(device)),
+            // What waits for a device may be ended without it.
+            false => {
+                let device = change.setting.device();
+                device.filter(|device| !is_configured && !exists(device))
+            }
+        };
+        if let Some(device) = missing {
             let kind = SettingErrorKind::NoDevice(device.clone());
             return Err(fault(kind, change));
         }
-        let is_address = matches!(change.setting, Setting::Address(..));
-        if change.made && is_address && settings.find(&change.setting).is_some() {
+        let is_once = matches!(
+            change.setting,
+            Setting::Address(..) | Setting::VirtualLink(_)
+        );
+        if change.made && is_once && is_configured {
             return Err(fault(SettingErrorKind::Exists, change));
         }
-        if let Err(limit) = settings.change(&change) {
-            return Err(fault(SettingErrorKind::TooMany(limit), change));
+        let changes = settings.with_dependents(change.clone());
+        if self.changes.len() + changes.len() > CHANGES_MAX {
+            return Err(fault(SettingErrorKind::Full, change));
         }
-        self.changes.push((tag, change));
+        for change in changes {
+            if let Err(limit) = settings.change(&change) {
+                return Err(fault(SettingErrorKind::TooMany(limit), change));
+            }
+            if let Setting::VirtualLink(link) = &change.setting {
+                let (to, from) = match change.made {
+                    true => (&mut self.made, &mut self.gone),
+                    false => (&mut self.gone, &mut self.made),
+                };
+                to.push(link.device.clone());
+                from.retain(|device| *device != link.device);
+            }
+            self.changes.push((tag, change));
+        }
         Ok(())
     }
 
@@ -99,16 +138,26 @@ impl Transaction {
         let configured = &mut self.file.configured.settings;
         let before = std::mem::take(configured);
         for (tag, setting) in settings {
-            let change = SettingChange::make(setting.clone());
-            configured.change(&change).map_err(|limit| SettingError {
+            let fault = |kind| SettingError {
                 tag: Some(*tag),
                 setting: Some(setting.clone()),
-                ..SettingError::new(SettingErrorKind::TooMany(limit))
-            })?;
+                ..SettingError::new(kind)
+            };
+            let is_link = matches!(setting, Setting::VirtualLink(_));
+            let other = configured.find(setting).filter(|other| *other != setting);
+            if is_link && other.is_some() {
+                return Err(fault(SettingErrorKind::Exists));
+            }
+            let changed = configured.change(&SettingChange::make(setting.clone()));
+            changed.map_err(|limit| fault(SettingErrorKind::TooMany(limit)))?;
         }
-        // Against the order in which they were made.
+        // Against the order in which they were made. A link of another kind takes the place of
+        // one of its name.
         let gone = before.all().iter().rev();
-        let gone = gone.filter(|setting| configured.find(setting).is_none());
+        let gone = gone.filter(|setting| match configured.find(setting) {
+            Some(now) => matches!(now, Setting::VirtualLink(_)) && now != *setting,
+            None => true,
+        });
         let gone = gone.map(|setting| (0, SettingChange::end(setting.clone())));
         self.changes = gone.collect();
         self.changes.extend(configured.all().iter().map(|setting| {
@@ -179,17 +228,54 @@ impl Transaction {
                 });
             }
         };
-        for (_, SettingChange { setting, .. }) in &self.changes {
-            // Addresses go with their link, and with another address of the network.
-            let takes_others = matches!(setting, Setting::Link(_) | Setting::Address(..));
-            for other in configured.all().iter().filter(|_| takes_others) {
-                if matches!(other, Setting::Address(..)) && other.device() == setting.device() {
+        for (_, SettingChange { setting, made }) in &self.changes {
+            // Addresses go with their link or one below it, and with another address of the
+            // network.
+            let takes = match (setting, setting.device()) {
+                (Setting::VirtualLink(_) | Setting::Link(_), Some(device)) => {
+                    configured.over(device)
+                }
+                (Setting::Address(_, device), _) => vec![device.clone()],
+                _ => Vec::new(),
+            };
+            if let Setting::VirtualLink(link) = setting
+                && !made
+            {
+                kernel.with_link(&link.device).iter().for_each(&mut add);
+            }
+            for other in configured.all() {
+                if matches!(other, Setting::Address(_, device) if takes.contains(device)) {
                     add(other);
                 }
             }
             add(setting);
         }
         self.before = before;
+        self.check_deleted()
+    }
+
+    /// Refuses to delete a device that was not made.
+    fn check_deleted(&self) -> Result<(), SettingError> {
+        for (at, (tag, change)) in self.changes.iter().enumerate() {
+            let (setting, false) = (&change.setting, change.made) else {
+                continue;
+            };
+            let Setting::VirtualLink(link) = setting else {
+                continue;
+            };
+            let mut before = self.before.iter();
+            let was = before.find(|before| before.kernel.setting.is_same(setting));
+            let was_there = was.is_some_and(|was| was.kernel.made || was.configured.made);
+            let mut earlier = self.changes[..at].iter();
+            if !was_there && !earlier.any(|(_, earlier)| earlier.makes(&link.device)) {
+                let text = "only a VLAN, bridge or dummy device can be deleted";
+                return Err(SettingError {
+                    tag: (*tag > 0).then_some(*tag),
+                    setting: Some(setting.clone()),
+                    ..Error::known(Op::LinkDelete, libc::EOPNOTSUPP, text).into()
+                });
+            }
+        }
         Ok(())
     }
 
@@ -218,9 +304,10 @@ impl Transaction {
         // and those of an IPv4 network with its first one.
         let mut renewed: Vec<DeviceName> = Vec::new();
         for (tag, change) in std::mem::take(&mut self.changes) {
-            let device = change.setting.device();
-            let missing = device.filter(|device| devices.index(device).is_none());
-            if let Some(device) = missing.filter(|_| change.made && self.replaces) {
+            if change.made
+                && self.replaces
+                && let Some(device) = missing(devices, &change.setting)
+            {
                 self.waiting.add_setting(device);
                 continue;
             }
@@ -241,13 +328,17 @@ impl Transaction {
             let renews = match &change.setting {
                 Setting::Link(spec) => change.made && spec.up != Some(false),
                 Setting::Address(..) => !change.made,
-                Setting::HostName(_) | Setting::Port(_) | Setting::Dhcp(_) => false,
+                Setting::HostName(_)
+                | Setting::VirtualLink(_)
+                | Setting::Port(_)
+                | Setting::Dhcp(_) => false,
             };
             if let Some(device) = change.setting.device()
                 && renews
-                && !renewed.contains(device)
             {
-                renewed.push(device.clone());
+                renewed.extend(self.file.configured.settings.over(device));
+                renewed.sort_by(|one, other| one.as_bytes().cmp(other.as_bytes()));
+                renewed.dedup();
             }
         }
         for device in renewed {
@@ -351,11 +442,11 @@ impl Transaction {
         );
         configured.revision += u64::from(differs);
         for Before { kernel, .. } in &self.before {
-            let Some(device) = kernel.setting.device() else {
+            let Some(device) = kernel.setting.arrives_with() else {
                 continue;
             };
             let settings = configured.settings.all().iter();
-            let mut others = settings.filter(|setting| setting.device() == Some(device));
+            let mut others = settings.filter(|setting| setting.arrives_with() == Some(device));
             // The others of the device may still have to be made after it came back.
             let all = others.all(|other| {
                 let mut touched = self.before.iter();
