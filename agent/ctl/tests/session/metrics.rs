@@ -8,7 +8,7 @@ use nl31_ctl::output::Output;
 use nl31_netlink::PortCounters;
 use nl31_wire::Op;
 
-use crate::rig::{Kernel, TestPort, change, says};
+use crate::rig::{change, says, with_folder};
 
 type Labels = BTreeMap<String, String>;
 
@@ -135,7 +135,7 @@ fn value(families: &BTreeMap<String, Family>, name: &str, wanted: &[(&str, &str)
 
 #[test]
 fn metrics_tell_what_the_appliance_counts() {
-    let port = TestPort::to(Kernel::default(), 0);
+    let (port, _folder) = with_folder("metrics");
     let mut link = port.open();
     change(&mut link, Op::Add, "10.0.0.0/8 dev lo").unwrap();
     change(&mut link, Op::Append, "10.0.0.0/8 dev eth0").unwrap();
