@@ -113,6 +113,7 @@ impl Setup {
                 match setting {
                     Setting::Address(address, on) if *on == device => was.addresses.push(*address),
                     Setting::Port(port) => was_port |= port.device == device,
+                    Setting::Dhcp(on) => was.dhcp |= *on == device,
                     _ => {}
                 }
             }

@@ -72,6 +72,21 @@ fn answers_become_a_commit_that_waits_for_confirm() {
 }
 
 #[test]
+fn link_may_have_its_addresses_from_dhcp() {
+    let mut session = Session::new(true);
+    session.types("setup\r\rdhcp\r\r\rconfirm\r");
+    let config = session.types("config show\r");
+    for line in ["port set eth0\r\n", "dhcp eth0 on\r\n"] {
+        assert!(config.contains(line), "{line}: {config}");
+    }
+    // The default route comes with the lease, so it is not asked for.
+    let asked = session.types("setup\r\r");
+    assert!(asked.ends_with("eth0 addresses [dhcp]: "), "{asked}");
+    let asked = session.types("none\r");
+    assert!(asked.contains("\r\n  dhcp eth0 off\r\n"), "{asked}");
+}
+
+#[test]
 fn commit_of_setup_is_rolled_back() {
     let mut session = Session::new(true);
     session.types("setup\r\r192.0.2.1/24\rno\r\r\r");
