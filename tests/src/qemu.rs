@@ -109,6 +109,8 @@ pub struct Drive<'a> {
     pub log: Option<&'a Path>,
     /// Requests that fail. Not with a log.
     pub faults: &'a [Fault],
+    /// A second disk beside it.
+    pub beside: Option<&'a Path>,
 }
 
 impl<'a> Drive<'a> {
@@ -118,6 +120,7 @@ impl<'a> Drive<'a> {
             file,
             log: None,
             faults: &[],
+            beside: None,
         }
     }
 
@@ -384,6 +387,12 @@ impl Board {
                 "-device",
                 "virtio-blk-pci,drive=disk,werror=report,rerror=report",
             );
+            if let Some(file) = drive.beside {
+                let disk = json!({ "driver": "file", "filename": file });
+                let node = json!({ "driver": "raw", "file": disk, "node-name": "beside" });
+                self.arg("-blockdev", node.to_string());
+                self.arg("-device", "virtio-blk-pci,drive=beside");
+            }
         }
         // A guest that is restored is told to announce itself. Linux's driver does so in a
         // work that waits for RTNL, and closing the device under RTNL waits for that work:

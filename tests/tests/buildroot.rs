@@ -463,9 +463,10 @@ fn disks_have_the_layout_that_the_image_relies_on() {
         let (name, disk, images) = disk_image(&board);
         assert!(disk.len() <= 64 << 20, "{board}: {} bytes", disk.len());
 
-        // Kernels find the root as PARTUUID=6e6c3331-02, S10data /data as partition 3.
-        let signature = &disk[MBR_SIGNATURE..MBR_SIGNATURE + 4];
-        assert_eq!(signature, 0x6e6c_3331_u32.to_le_bytes(), "{board}");
+        // Kernels find the root by the signature, S10data /data as partition 3.
+        let (_, _, signature, _) = boot_from(&board);
+        let is = &disk[MBR_SIGNATURE..MBR_SIGNATURE + 4];
+        assert_eq!(is, signature.to_le_bytes(), "{board}");
         let [boot, root, data, none] = partitions(&disk)[..] else {
             panic!("four entries")
         };
@@ -572,12 +573,19 @@ fn device_trees_are_built_and_taken() {
     }
 }
 
-/// Where boards have the kernel's command line, and the console on it.
-const COMMAND_LINES: &[(&str, &str, &str)] = &[
-    ("beaglebone", "extlinux.conf", "ttyS0,115200"),
-    ("pc_x86_64", "linux.fragment", "ttyS0,115200"),
-    ("raspberrypi_64", "cmdline.txt", "ttyS1,115200"),
+/// Where boards have the kernel's command line, the signature by which that names the disk, and
+/// the console on it.
+const COMMAND_LINES: &[(&str, &str, u32, &str)] = &[
+    ("beaglebone", "extlinux.conf", 0x6e6c_3362, "ttyS0,115200"),
+    ("pc_x86_64", "linux.fragment", 0x6e6c_3331, "ttyS0,115200"),
+    ("raspberrypi_64", "cmdline.txt", 0x6e6c_3370, "ttyS1,115200"),
 ];
+
+/// That of a board.
+fn boot_from(board: &str) -> (&str, &str, u32, &str) {
+    let line = COMMAND_LINES.iter().find(|line| line.0 == board);
+    *line.unwrap_or_else(|| panic!("{board} has no command line"))
+}
 
 /// The console is a serial line that each of the board's device trees switches on, under
 /// that number.
@@ -586,7 +594,7 @@ fn consoles_are_in_the_device_trees() {
     host::require(&[host::KERNEL, device_tree::PACKAGES].concat()).expect("packages");
     let tree = tempfile::NamedTempFile::new().expect("a file");
     let mut checked = 0;
-    for (board, _, console) in COMMAND_LINES {
+    for (board, _, _, console) in COMMAND_LINES {
         let config = defconfig(board);
         let Some(names) = config.get("BR2_LINUX_KERNEL_INTREE_DTS_NAME") else {
             continue;
@@ -613,14 +621,19 @@ fn consoles_are_in_the_device_trees() {
 /// a serial line.
 #[test]
 fn command_lines_name_root_and_console() {
-    for (board, file, console) in COMMAND_LINES {
+    for (board, file, signature, console) in COMMAND_LINES {
         let text = read(&board_file(board, file));
-        assert!(
-            text.contains("root=PARTUUID=6e6c3331-02 rootfstype=squashfs rootwait=60"),
-            "{file}"
-        );
+        let root = format!("root=PARTUUID={signature:08x}-02 rootfstype=squashfs rootwait=60 ");
+        assert!(text.contains(&root), "{file}: {root}");
         assert!(text.contains(&format!("console={console}")), "{file}");
     }
+}
+
+/// Or a card of one in another would be taken for the other's own disk.
+#[test]
+fn each_board_has_a_disk_signature_of_its_own() {
+    let signatures: BTreeSet<u32> = COMMAND_LINES.iter().map(|line| line.2).collect();
+    assert_eq!(signatures.len(), disk_boards().len());
 }
 
 /// `lab buildroot` with `args`, and `from` instead of where the release is fetched from.

@@ -293,6 +293,37 @@ fn assert_save_fails(guest: &mut Guest, code: u16) {
     assert!(guest.command("ping").expect("a reply").succeeded());
 }
 
+/// Flashed with the same image, so that the kernel takes either for its root.
+#[test]
+fn second_disk_with_same_signature_is_told_and_neither_is_touched() {
+    let (disk, beside) = (used(), used());
+    let drive = |append: &str| {
+        let drive = Drive {
+            beside: Some(beside.path()),
+            ..Drive::new(disk.path())
+        };
+        boot_drive(drive, append)
+    };
+    for append in ["", "nl31.factory-reset"] {
+        let mut guest = drive(append);
+        assert_said(&guest, "the disks vda and vdb have the same signature");
+        assert_said(&guest, "nothing is read, kept or reset");
+        assert!(!has_config(&mut guest));
+        assert_save_fails(&mut guest, 424);
+        drop(guest);
+    }
+    let mut guest = boot(&disk, "");
+    assert_eq!(said(&guest), [""; 0]);
+    assert!(has_config(&mut guest));
+    drop(guest);
+
+    // Nor is a disk of another board, or a blank one, taken for a second.
+    beside.write(440, b"b3ln").expect("to write");
+    assert!(has_config(&mut drive("")));
+    beside.write(0, &[0; 512]).expect("to write");
+    assert!(has_config(&mut drive("")));
+}
+
 #[test]
 fn a_missing_partition_is_told() {
     let disk = used();
