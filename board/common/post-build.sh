@@ -55,15 +55,18 @@ if [ -e "$access" ]; then
 	chmod 0600 "$access"
 fi
 
-# What it is and what it was made from: the lab names the content, a checkout its
-# commit; files without a history are hashed.
+# What it is and what it was made from. An agent of another build would say otherwise; the lab
+# names its image for the agent, which cannot name the image.
 project=$(cd "$(dirname "$0")/../.." && pwd)
 version=$(sed -n 's/^version = "\(.*\)"$/\1/p' "$project/Cargo.toml")
-build=${NL31_BUILD_ID:-$(git -C "$project" describe --always --dirty --abbrev=12 2>/dev/null || true)}
-if [ -z "$build" ]; then
-	build=$(cd "$project" && find Cargo.* agent board buildroot kmod rootfs-overlay -type f |
-		LC_ALL=C sort | xargs sha256sum | sha256sum | cut -c 1-12)
-fi
+build=$("$project/board/common/build-id.sh")
+case $build in
+lab-*) ;;
+*)
+	grep -aqF -e "$build" "$target/usr/sbin/nl31-agent" ||
+		die "/usr/sbin/nl31-agent is not of build $build: the tree was changed meanwhile; run make again"
+	;;
+esac
 rm -f "$target/etc/os-release"
 cat >"$target/etc/os-release" <<END
 NAME=nl31

@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT OR Apache-2.0
-# Fails unless every line of the fragments is in the kernel's configuration.
+# Fails unless every line of the fragments is in the configuration, of the kernel or of another
+# program that Kconfig configures.
 # usage: check-fragments.sh CONFIG [FRAGMENT...]
 set -eu
 
@@ -28,7 +29,7 @@ for fragment in "$@"; do
 		else
 			grep -Fqx -- "$line" "$config" && continue
 		fi
-		echo "$fragment:$number: '$line' did not survive into the kernel's configuration:" \
+		echo "$fragment:$number: '$line' did not survive into the configuration:" \
 			"the symbol is unknown, what it depends on is missing, or something overrides it" >&2
 		lost=1
 	done <"$fragment"

@@ -17,19 +17,20 @@ ifeq ($(BR2_LINUX_KERNEL_EXT_NL31_KMOD),y)
 # The extension's own hook runs before the kernel is patched, once. Edits of
 # kmod/ reach an unpacked kernel by the first of these, and a kernel from
 # LINUX_OVERRIDE_SRCDIR, which is not patched at all, gets kmod/ by the second.
-# check-package disable TypoInPackageVariable
-LINUX_PRE_BUILD_HOOKS += NL31_KMOD_PREPARE_KERNEL
+define NL31_KMOD_UPDATE_KERNEL
+	$(if $(wildcard $(LINUX_DIR)/net/Kconfig),$(NL31_KMOD_PREPARE_KERNEL))
+endef
+NL31_KMOD_POST_RSYNC_HOOKS += NL31_KMOD_UPDATE_KERNEL
 # check-package disable TypoInPackageVariable
 LINUX_POST_RSYNC_HOOKS += NL31_KMOD_PREPARE_KERNEL
 
-# Kconfig drops what it does not know, and what depends on something absent,
-# without a word.
-define NL31_KMOD_CHECK_FRAGMENTS
-	$(BR2_EXTERNAL_NL31_PATH)/linux/check-fragments.sh \
-		$(LINUX_DIR)/.config $(LINUX_KCONFIG_FRAGMENT_FILES)
+# The kernel tells addresses when it panics; its image has no names for them.
+define NL31_KMOD_KEEP_SYMBOLS
+	$(INSTALL) -D -m 0644 $(LINUX_DIR)/System.map $(BINARIES_DIR)/symbols/System.map
+	$(INSTALL) -D -m 0644 $(LINUX_DIR)/vmlinux $(BINARIES_DIR)/symbols/vmlinux
 endef
 # check-package disable TypoInPackageVariable
-LINUX_POST_CONFIGURE_HOOKS += NL31_KMOD_CHECK_FRAGMENTS
+LINUX_POST_INSTALL_IMAGES_HOOKS += NL31_KMOD_KEEP_SYMBOLS
 
 # external.mk makes the file. Without KCONFIG_ALLCONFIG, whatever becomes visible
 # through a fragment would get its default value, which is often y.

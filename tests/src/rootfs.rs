@@ -20,6 +20,9 @@ use crate::{cross, debian};
 const BUSYBOX: &str = "/bin/busybox";
 const POST_BUILD: &str = "board/common/post-build.sh";
 
+/// What that runs.
+const BUILD_ID: &str = "board/common/build-id.sh";
+
 /// What S10data runs, which only images with a disk have.
 const E2FSPROGS: &[&str] = &["/sbin/e2fsck", "/sbin/mke2fs"];
 
@@ -69,7 +72,9 @@ impl Parts {
         );
         key.add_file(project, &self.agent)?;
         key.add_file(project, &self.busybox)?;
-        key.add_file(project, &project.join(POST_BUILD))?;
+        for script in [POST_BUILD, BUILD_ID] {
+            key.add_file(project, &project.join(script))?;
+        }
         for file in cache::files_below(&project.join("rootfs-overlay"), &|_| true)? {
             key.add_file(project, &file)?;
         }

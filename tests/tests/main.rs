@@ -20,8 +20,11 @@ mod power_cut;
 mod program;
 mod protocol;
 mod readme;
+#[cfg(buildroot)]
+mod rebuild;
 mod resilience;
 mod serial;
 mod specification;
+mod stamp;
 mod transaction;
 mod wire;

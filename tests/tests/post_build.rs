@@ -71,6 +71,22 @@ fn host_name_edited_on_windows_loses_its_cr() {
     }
 }
 
+#[test]
+fn agent_of_another_build_is_refused() {
+    let target = Target::new();
+    target.is_finished();
+    let release = target.text("etc/os-release");
+    assert!(release.contains(&format!("\nBUILD_ID={BUILD}\n")));
+    let output = target.finish("ba9876543210");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        !output.status.success() && said.contains("nl31-agent is not of build ba9876543210"),
+        "{said}"
+    );
+    // The lab's images are named for their content, the agent's program included.
+    assert!(target.finish("lab-ba9876543210").status.success());
+}
+
 /// A folder that Buildroot made before the image was without modules has it.
 #[test]
 fn script_that_loads_modules_is_removed() {

@@ -28,6 +28,18 @@ NL31_AGENT_REDISTRIBUTE = NO
 NL31_AGENT_OVERRIDE_SRCDIR_RSYNC_EXCLUSIONS = \
 	--exclude /target --exclude /.cargo --exclude /vendor
 
+# rsync leaves what the working tree has no more, and skips what is older than its copy; cargo
+# compiles what is newer than its outcome.
+define NL31_AGENT_DROP_SOURCES
+	find $(@D) -mindepth 1 -maxdepth 1 ! -name '.*' ! -name target ! -name vendor \
+		-exec rm -rf {} +
+endef
+NL31_AGENT_PRE_RSYNC_HOOKS += NL31_AGENT_DROP_SOURCES
+define NL31_AGENT_TOUCH_SOURCES
+	find $(@D)/agent -type f -exec touch {} +
+endef
+NL31_AGENT_POST_RSYNC_HOOKS += NL31_AGENT_TOUCH_SOURCES
+
 # Buildroot vendors the crates of what it downloads; this package is not
 # downloaded. The crates come to Buildroot's own CARGO_HOME, in BR2_DL_DIR, so
 # they are fetched once, and Cargo.lock has the checksum of each.
@@ -63,6 +75,8 @@ NL31_AGENT_POST_LEGAL_INFO_HOOKS += NL31_AGENT_NOTICES
 # cargo-package replaces these settings of the workspace's release profile; of
 # the others it lets BR2_ENABLE_LTO decide about link-time optimisation.
 NL31_AGENT_CARGO_ENV = CARGO_PROFILE_RELEASE_CODEGEN_UNITS=1
+# `version` tells it, and post-build.sh compares it with the image's
+NL31_AGENT_CARGO_ENV += NL31_BUILD_ID="$$($(NL31_AGENT_SITE)/board/common/build-id.sh)"
 ifeq ($(BR2_OPTIMIZE_S),y)
 NL31_AGENT_CARGO_ENV += CARGO_PROFILE_RELEASE_OPT_LEVEL=z
 endif

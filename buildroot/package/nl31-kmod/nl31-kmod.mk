@@ -15,6 +15,12 @@ NL31_KMOD_LICENSE_FILES = LICENSE-GPL-2.0 LICENSE-MIT LICENSE-SYSCALL-NOTE
 # The kernel extension builds it, as part of the kernel.
 NL31_KMOD_INSTALL_TARGET = NO
 
+# rsync leaves what the working tree has no more, and skips what is older than its copy.
+define NL31_KMOD_DROP_SOURCES
+	find $(@D) -mindepth 1 -maxdepth 1 ! -name '.*' -exec rm -rf {} +
+endef
+NL31_KMOD_PRE_RSYNC_HOOKS += NL31_KMOD_DROP_SOURCES
+
 # The licences are at the top of the working tree, beside kmod/.
 define NL31_KMOD_COPY_LICENSES
 	cp $(addprefix $(NL31_KMOD_SITE)/../,$(NL31_KMOD_LICENSE_FILES)) $(@D)

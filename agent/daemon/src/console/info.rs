@@ -131,7 +131,14 @@ impl<T: Transport> Console<T> {
             ));
             separator = ",";
         };
-        tell(self, format_args!("agent {}", env!("CARGO_PKG_VERSION")));
+        // Buildroot names the commit, as it does for the image.
+        match option_env!("NL31_BUILD_ID") {
+            Some(build) => tell(
+                self,
+                format_args!("agent {} {build}", env!("CARGO_PKG_VERSION")),
+            ),
+            None => tell(self, format_args!("agent {}", env!("CARGO_PKG_VERSION"))),
+        }
         let host = self.host_name();
         system::describe(host.as_deref(), |line| tell(self, line));
         if let Some(unsaved) = self.has_unsaved_changes() {

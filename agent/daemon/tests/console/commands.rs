@@ -468,3 +468,14 @@ fn data_line_never_looks_like_status_line() {
         );
     }
 }
+
+/// With `NL31_BUILD_ID` set for cargo, as Buildroot sets it.
+#[test]
+fn version_names_build_that_agent_was_compiled_for() {
+    let told = Session::new(false).types("version\n");
+    let ours = match option_env!("NL31_BUILD_ID") {
+        Some(build) => format!("agent {} {build}\n", env!("CARGO_PKG_VERSION")),
+        None => format!("agent {}\n", env!("CARGO_PKG_VERSION")),
+    };
+    assert!(told.starts_with(&ours), "{told}");
+}
