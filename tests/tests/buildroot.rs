@@ -636,6 +636,34 @@ fn each_board_has_a_disk_signature_of_its_own() {
     assert_eq!(signatures.len(), disk_boards().len());
 }
 
+/// U-Boot's own list of what to boot from ends with the network, where any DHCP server answers.
+#[test]
+fn boot_loader_knows_cards_only_and_leaves_no_prompt() {
+    for board in boards() {
+        let config = defconfig(&board);
+        if !config.contains_key("BR2_TARGET_UBOOT") {
+            continue;
+        }
+        let option = "BR2_TARGET_UBOOT_CONFIG_FRAGMENT_FILES";
+        let texts = files(&config, option);
+        let text: String = texts
+            .iter()
+            .map(|file| read(&project().join(file)))
+            .collect();
+        let value = |name: &str| text.lines().find_map(|line| line.strip_prefix(name));
+        assert_eq!(value("CONFIG_BOOTDELAY="), Some("-2"), "{board}");
+        let command = value("CONFIG_BOOTCOMMAND=").expect("a command");
+        let steps: Vec<_> = command.trim_matches('"').split("; ").collect();
+        let boots = steps
+            .iter()
+            .filter_map(|step| step.strip_prefix("run bootcmd_"));
+        let boots: Vec<_> = boots.collect();
+        assert!(boots.iter().all(|from| from.starts_with("mmc")), "{board}");
+        assert!(!boots.is_empty() && !command.contains("distro"), "{board}");
+        assert_eq!(steps.last(), Some(&"reset"), "{board}");
+    }
+}
+
 /// `lab buildroot` with `args`, and `from` instead of where the release is fetched from.
 fn lab(args: &[&str], from: &Path) -> (bool, String) {
     let cache = tempfile::tempdir().expect("a folder");
