@@ -534,10 +534,10 @@ mod tests {
 
     #[test]
     fn no_file_is_an_error() {
-        let error = open("/no/such").unwrap_err();
+        let error = open("/proc/none").unwrap_err();
         assert_eq!(
             error.to_string(),
-            "/no/such: No such file or directory (os error 2)"
+            "/proc/none: No such file or directory (os error 2)"
         );
     }
 

@@ -162,8 +162,8 @@ fn config_error_names_place_and_loads_nothing() {
         "
         > load
         E424 FILE:2:12: expected via, dev, metric or proto
-        > load /no/such/file
-        E424 /no/such/file: No such file or directory (os error 2)
+        > load /proc/none
+        E424 /proc/none: No such file or directory (os error 2)
         > diff
         E424 FILE:2:12: expected via, dev, metric or proto
         ",
