@@ -10,6 +10,9 @@ use std::process::Command;
 
 use nl31_agent::console::access::{Access, hash_pin};
 
+/// The build that the stand-in for the agent is of.
+const BUILD: &str = "0123456789ab";
+
 /// A root filesystem with as much as the script looks at.
 struct Root(PathBuf);
 
@@ -20,8 +23,12 @@ impl Root {
         for folder in ["usr/sbin", "etc/nl31", "etc/init.d"] {
             fs::create_dir_all(root.0.join(folder)).unwrap();
         }
-        for file in ["usr/sbin/nl31-agent", "etc/inittab", "etc/nl31/routes.conf"] {
-            fs::write(root.0.join(file), "").unwrap();
+        for (file, content) in [
+            ("usr/sbin/nl31-agent", BUILD),
+            ("etc/inittab", ""),
+            ("etc/nl31/routes.conf", ""),
+        ] {
+            fs::write(root.0.join(file), content).unwrap();
         }
         let executable = fs::Permissions::from_mode(0o755);
         fs::set_permissions(root.0.join("usr/sbin/nl31-agent"), executable).unwrap();
@@ -33,7 +40,9 @@ impl Root {
         let file = self.0.join("etc/nl31/console.conf");
         fs::write(&file, text).unwrap();
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../board/common/post-build.sh");
-        let output = Command::new(script).arg(&self.0).output().unwrap();
+        let mut command = Command::new(script);
+        command.arg(&self.0).env("NL31_BUILD_ID", BUILD);
+        let output = command.output().unwrap();
         let errors = String::from_utf8(output.stderr).unwrap();
         if output.status.success() {
             assert_eq!(errors, "");
