@@ -110,12 +110,87 @@ fn count(guest: &mut Guest, device: &str, name: &str) -> u64 {
         .map_or(0, |count| count.parse().expect("a number"))
 }
 
+/// Runs a script in the guest.
+#[track_caller]
+fn runs(guest: &mut Guest, script: &str) {
+    let ran = guest.exec(script).expect("to run");
+    let errors = String::from_utf8_lossy(&ran.stderr).into_owned();
+    assert_eq!(ran.status, 0, "{errors}");
+}
+
+/// VLAN 7 between the router and `a`; and what `b` sends to 198.51.100.1, an address of `a`,
+/// comes by its second cable.
+const VLAN_AND_BRIDGE: &str = r#"
+set -e
+in_() {
+	name=$1
+	shift
+	nsenter --net=/proc/$(cat /run/$name)/ns/net "$@"
+}
+in_ a ip link add link a0-peer name a7 type vlan id 7
+in_ a ip address add 10.7.0.2/24 dev a7
+in_ a ip link set a7 up
+in_ a ip route add 192.0.2.1/32 via 10.7.0.1
+in_ a ip address add 198.51.100.1/32 dev lo
+in_ b ip route add 198.51.100.1/32 via 10.3.0.1
+"#;
+
+#[test]
+fn vlan_and_bridge_are_ports_as_their_devices_are() {
+    let mut guest = Guest::start(Image::shared(), &Setup::default()).expect("a guest");
+    runs(&mut guest, NEIGHBOURS);
+    runs(&mut guest, VLAN_AND_BRIDGE);
+    for line in [
+        "begin",
+        "link add link a0 name a0.7 type vlan id 7",
+        "address add 10.7.0.1/24 dev a0.7",
+        "port set a0.7",
+        "route add 192.0.2.0/24 via 10.2.0.2 dev b0",
+        "link add br0 type bridge",
+        "link set c0 master br0",
+        "address del 10.3.0.1/24 dev c0",
+        "address add 10.3.0.1/24 dev br0",
+        "port set br0",
+        "route add 198.51.100.0/24 via 10.7.0.2 dev a0.7",
+        "commit",
+    ] {
+        succeeds(&mut guest, line);
+    }
+    reaches(&mut guest, "192.0.2.1");
+    assert!(count(&mut guest, "a0.7", "forwarded") >= 3);
+    let from_b = "nsenter --net=/proc/$(cat /run/b)/ns/net ping -c 3 -W 5 198.51.100.1 2>&1";
+    let output = guest.exec(from_b).expect("to run");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(output.status, 0, "{text}");
+    assert!(count(&mut guest, "br0", "forwarded") >= 3);
+
+    // The neighbour is met again after it was forgotten.
+    let met = succeeds(&mut guest, "neighbour show a0.7");
+    let neighbour = "10.7.0.2 dev a0.7 lladdr ";
+    assert!(met.data().any(|line| line.starts_with(neighbour)), "{met}");
+    succeeds(&mut guest, "neighbour del 10.7.0.2 dev a0.7");
+    succeeds(&mut guest, "neighbour flush dev a0.7");
+    reaches(&mut guest, "192.0.2.1");
+    // An address that no one has met.
+    let unknown = guest
+        .command("neighbour del 10.7.0.77 dev a0.7")
+        .expect("a reply");
+    assert!(unknown.to_string().contains("E415 "), "{unknown}");
+
+    // Without the VLAN its port and its address are gone, and its route waits.
+    let deleted = succeeds(&mut guest, "link del a0.7");
+    assert!(
+        deleted.to_string().contains("and 2 settings with it"),
+        "{deleted}"
+    );
+    let (status, text) = from_a(&mut guest, "ping -c 1 -W 2 192.0.2.1");
+    assert_ne!(status, 0, "{text}");
+}
+
 #[test]
 fn packets_follow_the_table_from_port_to_port() {
     let mut guest = Guest::start(Image::shared(), &Setup::default()).expect("a guest");
-    let made = guest.exec(NEIGHBOURS).expect("to run");
-    let errors = String::from_utf8_lossy(&made.stderr).into_owned();
-    assert_eq!(made.status, 0, "{errors}");
+    runs(&mut guest, NEIGHBOURS);
 
     // Without ports the table forwards nothing.
     succeeds(

@@ -1,27 +1,43 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! One cable sets up a router: what is typed of links, addresses, ports and routes is saved,
-//! and comes back after the power was cut.
+//! and comes back after the power was cut; a VLAN and a bridge, too.
 
 use nl31_lab::console::is_prompt;
 use nl31_lab::qemu::Drive;
 use nl31_lab::{Disk, DiskImage, Guest, Image, Reply, Setup};
 
 /// What is typed, in another order than that of the config.
-const TYPED: [&str; 6] = [
+const TYPED: [&str; 14] = [
     "port set eth0 urpf loose",
     "address add 192.0.2.1/24 dev eth0",
     "address add 2001:db8::1/64 dev eth0",
     "link set eth0 mtu 1400",
     "route add 10.0.0.0/8 via 192.0.2.254 dev eth0",
     "route add 2001:db8:1::/48 via 2001:db8::2 dev eth0",
+    "link add link eth0 name eth0.7 type vlan id 7",
+    "address add 203.0.113.1/24 dev eth0.7",
+    "port set eth0.7",
+    "link add link eth0 name eth0.8 type vlan id 8",
+    "link add br0 type bridge",
+    "link set eth0.8 master br0",
+    "address add 10.9.0.1/24 dev br0",
+    "port set br0",
 ];
 
 /// The settings as they are saved.
-const SETTINGS: [&str; 4] = [
+const SETTINGS: [&str; 12] = [
+    "link add br0 type bridge",
+    "link add link eth0 name eth0.7 type vlan id 7",
+    "link add link eth0 name eth0.8 type vlan id 8",
     "link set eth0 mtu 1400",
+    "link set eth0.8 master br0",
     "address add 192.0.2.1/24 dev eth0",
     "address add 2001:db8::1/64 dev eth0",
+    "address add 203.0.113.1/24 dev eth0.7",
+    "address add 10.9.0.1/24 dev br0",
     "port set eth0 urpf loose",
+    "port set eth0.7",
+    "port set br0",
 ];
 
 fn boot(disk: &Disk) -> Guest {
@@ -34,12 +50,20 @@ fn succeeds(guest: &mut Guest, line: &str) -> Reply {
     reply
 }
 
-/// What Linux itself says of eth0.
-fn linux(guest: &mut Guest) -> String {
-    let output = guest.exec("ip address show dev eth0").expect("to run");
-    assert_eq!(output.status, 0);
+/// What a command in the guest prints.
+fn prints(guest: &mut Guest, command: &str) -> String {
+    let output = guest.exec(command).expect("to run");
+    assert_eq!(output.status, 0, "{command}");
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
+
+/// What Linux itself says of eth0.
+fn linux(guest: &mut Guest) -> String {
+    prints(guest, "ip address show dev eth0")
+}
+
+/// The indices of the links that were made.
+const INDICES: &str = "cd /sys/class/net && cat br0/ifindex eth0.7/ifindex eth0.8/ifindex";
 
 #[test]
 fn saved_router_comes_back_after_power_cut() {
@@ -67,8 +91,29 @@ fn saved_router_comes_back_after_power_cut() {
     }
     assert!(!shown.contains("198.51.100.1"), "{shown}");
     let ports = succeeds(&mut guest, "port show");
-    let port = "eth0 forwarding on urpf loose ";
-    assert!(ports.lines[0].starts_with(port), "{ports}");
+    for port in [
+        "eth0 forwarding on urpf loose ",
+        "eth0.7 forwarding on ",
+        "br0 forwarding on ",
+    ] {
+        let mut lines = ports.data();
+        assert!(lines.any(|line| line.starts_with(port)), "{port}: {ports}");
+    }
+    for (device, kind) in [
+        (
+            "eth0.7",
+            " kind vlan id 7 over eth0 address 203.0.113.1/24 ",
+        ),
+        ("eth0.8", " kind vlan id 8 over eth0 master br0 "),
+        ("br0", " kind bridge address 10.9.0.1/24 "),
+    ] {
+        let shown = succeeds(&mut guest, &format!("link show {device}"));
+        let up = format!("{device} up carrier on mtu 1400 ");
+        assert!(shown.lines[0].starts_with(&up), "{shown}");
+        assert!(shown.lines[0].contains(kind), "{shown}");
+    }
+    assert_eq!(prints(&mut guest, "ls /sys/class/net/br0/brif"), "eth0.8\n");
+    let indices = prints(&mut guest, INDICES);
     let page = succeeds(&mut guest, "show");
     for line in [
         "changes none",
@@ -89,6 +134,30 @@ fn saved_router_comes_back_after_power_cut() {
     assert_eq!(settings.data().collect::<Vec<_>>(), SETTINGS);
     let listed = succeeds(&mut guest, "link show eth0");
     assert!(listed.lines[0].contains(" mtu 1400 "), "{listed}");
+    assert_eq!(prints(&mut guest, INDICES), indices);
+
+    // What the kernel refuses, and what it deletes with a link.
+    for (line, code) in [
+        ("link add link eth0 name v type vlan id 7", "E413 "),
+        ("link add eth0 type dummy", "E413 "),
+        ("link add all type dummy", "E422 "),
+        ("link set br0 master br0", "E422 "),
+        ("link set eth0.7 mtu 1500", "E422 "),
+        ("link del eth0", "E422 "),
+        ("link del nl31", "E422 "),
+    ] {
+        let reply = guest.command(line).expect("a reply");
+        assert!(reply.to_string().contains(code), "{line}: {reply}");
+    }
+    let deleted = succeeds(&mut guest, "link del br0");
+    assert!(
+        deleted.to_string().contains("and 3 settings with it"),
+        "{deleted}"
+    );
+    succeeds(&mut guest, "load");
+    assert_eq!(prints(&mut guest, "ls /sys/class/net/br0/brif"), "eth0.8\n");
+    let no_difference = succeeds(&mut guest, "diff");
+    assert_eq!(no_difference.data().count(), 0, "{no_difference}");
 }
 
 /// A question of `setup`, by how it begins, and what a person answers; Enter alone to all others.
