@@ -12,6 +12,7 @@ use nl31_route::Protocol;
 use nl31_wire::limits::CONFIRM_MAX;
 
 use crate::completion;
+use crate::connect::BAUD;
 use crate::feed::devices::DeviceMap;
 use crate::feed::selection::{Lengths, MAX_ROUTES};
 use crate::import::format::Format;
@@ -38,8 +39,10 @@ pub struct Arguments {
     #[arg(long, value_name = "PATH", global = true)]
     pub socket: Option<PathBuf>,
 
-    /// Bit rate of the serial line.
-    #[arg(long, value_name = "BAUD", value_parser = port::baud, default_value_t = 115_200,
+    /// Bit rate of the serial line for lists and batches. The line begins with 115200, and has
+    /// that again at the end; a line that cannot have the other one keeps its own. Where nobody
+    /// answers at 115200 the line is taken to have this rate from the boot on.
+    #[arg(long, value_name = "BAUD", value_parser = port::baud, default_value_t = BAUD,
           global = true)]
     pub baud: u32,
 

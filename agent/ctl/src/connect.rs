@@ -20,6 +20,9 @@ use crate::port::{Place, Port, SOCKET};
 
 /// The environment variable that names the line if `--serial` is missing.
 pub const SERIAL: &str = "NL31_SERIAL";
+/// The speed that a line begins with.
+pub const BAUD: u32 = 115_200;
+
 /// Pause between two attempts to get a session back.
 const RETRY: Duration = Duration::from_millis(500);
 
@@ -84,9 +87,22 @@ impl Connector {
     /// Opens the place and a session. A line with a PIN is still locked.
     pub fn open(&mut self) -> Result<Session, Error> {
         let name = self.place.to_string();
-        let port = self.place.open(self.baud);
-        let port = port.map_err(|error| Error::Port(name.clone(), error))?;
-        let mut link = Link::open(port, &name, OPENING, SESSION)?;
+        let open = |baud| {
+            let port = self.place.open(baud);
+            let port = port.map_err(|error| Error::Port(name.clone(), error))?;
+            Link::open(port, &name, OPENING, SESSION)
+        };
+        let mut link = match open(BAUD) {
+            Ok(mut link) => {
+                if self.baud != BAUD {
+                    link.want_speed(self.baud);
+                }
+                link
+            }
+            // Its console may have the wanted speed from the boot on.
+            Err(Error::NoAnswer) if self.baud != BAUD => open(self.baud)?,
+            Err(error) => return Err(error),
+        };
         let agent = link.agent();
         self.last = Some((agent.boot, Instant::now()));
         if let Some(journal) = &self.journal {
@@ -168,7 +184,11 @@ fn place(line: &SerialLine, baud: u32) -> Result<Place, Error> {
         SerialLine::Tcp(address) => Place::Tcp(address.clone()),
         SerialLine::Auto => {
             let ports: Vec<_> = candidates().into_iter().map(|port| port.path).collect();
-            Place::Serial(find(&ports, baud)?)
+            let found = match find(&ports, BAUD) {
+                Err(Error::NoPort(_)) if baud != BAUD => find(&ports, baud),
+                found => found,
+            };
+            Place::Serial(found?)
         }
     })
 }

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use nl31_route::{DeviceName, Spec};
-use nl31_wire::limits::FRAME_MAX;
+use nl31_wire::limits::{FRAME_MAX, SPEED_SILENCE_MS, speed_change_ms};
 use nl31_wire::{
     Client, Deframer, Frame, Item, News, Op, Request, Response, RetryPolicy, SCHEMA, Task,
 };
@@ -32,6 +32,16 @@ pub const LOOKING: RetryPolicy = RetryPolicy {
     timeout_ms: 400,
     attempts: 3,
 };
+
+/// How long an answer at a new speed of the line is waited for, and at the old one again.
+const CONFIRMING: RetryPolicy = RetryPolicy {
+    timeout_ms: 200,
+    attempts: u8::MAX,
+};
+/// Each side goes back to the line's own speed after this time without a frame.
+const SPEED_SILENCE: Duration = Duration::from_millis(SPEED_SILENCE_MS as u64);
+/// After this time without a frame the agent has gone back, though it be slow.
+const SPEED_GONE: Duration = Duration::from_millis(SPEED_SILENCE_MS as u64 + 500);
 
 /// Pause before an agent is asked again that has nothing to say yet.
 pub const POLL_INTERVAL: Duration = Duration::from_millis(20);
@@ -120,6 +130,21 @@ pub struct Link<P> {
     /// Runs of bytes between two delimiters that were no frame.
     damaged: u64,
     journal: Option<Rc<Journal>>,
+    /// The policy of the session.
+    policy: RetryPolicy,
+    speed: Speed,
+}
+
+/// The speed of the line, where another one than its own is wanted.
+struct Speed {
+    /// Wanted for lists and batches, and not refused yet.
+    wanted: Option<u32>,
+    /// The line's own, while it has the other.
+    own: Option<u32>,
+    /// When the last whole frame of the agent came.
+    heard: Instant,
+    /// Why the other one cannot be had.
+    refused: Option<String>,
 }
 
 impl<P: Port> Link<P> {
@@ -153,6 +178,13 @@ impl<P: Port> Link<P> {
             garbage: Garbage::default(),
             damaged: 0,
             journal: None,
+            policy: then,
+            speed: Speed {
+                wanted: None,
+                own: None,
+                heard: Instant::now(),
+                refused: None,
+            },
         };
         let opened = link
             .answer(|response| match response {
@@ -206,6 +238,103 @@ impl<P: Port> Link<P> {
         self.damaged
     }
 
+    /// Wants this speed of the line for lists and batches, see [`Link::hurry`].
+    pub fn want_speed(&mut self, baud: u32) {
+        self.speed.wanted = Some(baud);
+    }
+
+    /// Why the wanted speed cannot be had; once.
+    pub fn speed_refused(&mut self) -> Option<String> {
+        self.speed.refused.take()
+    }
+
+    /// Has the line take the wanted speed, if there is one, and the line and the agent can. No
+    /// request may be in flight.
+    pub fn hurry(&mut self) -> Result<(), Error> {
+        let (Some(baud), None) = (self.speed.wanted, self.speed.own) else {
+            return Ok(());
+        };
+        let own = match self.port.speed() {
+            Ok(own) => own,
+            Err(error) => return self.stays_slow(error.to_string()),
+        };
+        // A line that cannot have it is not worth a question.
+        let tried = self.port.set_speed(baud);
+        self.port.set_speed(own).map_err(port_error)?;
+        if let Err(error) = tried {
+            return self.stays_slow(error.to_string());
+        }
+        match self.done(&Request::Speed { baud }) {
+            Ok(()) => {}
+            Err(Error::Refused(refused)) => return self.stays_slow(refused.text),
+            Err(error) => return Err(error),
+        }
+        self.port.set_speed(baud).map_err(port_error)?;
+        self.speed.own = Some(own);
+        self.confirm_speed(own)
+    }
+
+    /// Gives the line its own speed back. No request may be in flight.
+    pub fn unhurry(&mut self) -> Result<(), Error> {
+        self.go_back_when_idle()?;
+        let Some(own) = self.speed.own else {
+            return Ok(());
+        };
+        // On the way back it is no fault of the other speed if its answer is lost.
+        let wanted = self.speed.wanted.take();
+        let fast = wanted.unwrap_or(own);
+        let done = self.done(&Request::Speed { baud: own });
+        self.speed.wanted = wanted;
+        match done {
+            Ok(()) | Err(Error::Refused(_)) => {}
+            Err(error) => return Err(error),
+        }
+        if self.speed.own.is_some() {
+            self.own_speed()?;
+        }
+        self.confirm_speed(fast)
+    }
+
+    fn stays_slow(&mut self, why: String) -> Result<(), Error> {
+        self.speed.wanted = None;
+        self.speed.refused = Some(why);
+        Ok(())
+    }
+
+    /// Asks for an answer at the new speed, which falls back if none comes.
+    fn confirm_speed(&mut self, before: u32) -> Result<(), Error> {
+        std::thread::sleep(2 * Duration::from_millis(speed_change_ms(before).into()));
+        self.speed.heard = Instant::now();
+        self.client.set_retry_policy(CONFIRMING);
+        let confirmed = self.done(&Request::Ping {});
+        self.client.set_retry_policy(self.policy);
+        match confirmed {
+            // The kernel is not there, or the line is locked: it is an answer.
+            Ok(()) | Err(Error::Refused(_)) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Gives this side of the line its own speed; the agent does so after a silence.
+    fn own_speed(&mut self) -> Result<(), Error> {
+        match self.speed.own.take() {
+            Some(own) => self.port.set_speed(own).map_err(port_error),
+            None => Ok(()),
+        }
+    }
+
+    /// The agent goes back after a silence: so does this side before, and waits until the agent
+    /// has.
+    fn go_back_when_idle(&mut self) -> Result<(), Error> {
+        let silence = self.speed.heard.elapsed();
+        if self.speed.own.is_none() || self.pending() > 0 || silence < SPEED_SILENCE / 2 {
+            return Ok(());
+        }
+        self.own_speed()?;
+        std::thread::sleep(SPEED_GONE.saturating_sub(silence));
+        Ok(())
+    }
+
     /// The port.
     pub fn port(&mut self) -> &mut P {
         &mut self.port
@@ -255,6 +384,7 @@ impl<P: Port> Link<P> {
     }
 
     fn submit_with(&mut self, request: &Request<'_>, effect: Effect) -> Result<(), Error> {
+        self.go_back_when_idle()?;
         let under_way =
             self.changes.contains(&true) || self.goes_on && matches!(request, Request::Next {});
         self.client
@@ -313,6 +443,7 @@ impl<P: Port> Link<P> {
                     byte,
                 );
                 let Some(frame) = frame else { continue };
+                self.speed.heard = Instant::now();
                 match self.client.frame(&frame, now) {
                     News::Answer(_, response) => {
                         if let Some(journal) = journal {
@@ -342,6 +473,12 @@ impl<P: Port> Link<P> {
             self.receive(Duration::ZERO)?;
             if !self.received.is_empty() {
                 continue;
+            }
+            if self.speed.own.is_some() && self.speed.heard.elapsed() >= SPEED_SILENCE {
+                if let Some(wanted) = self.speed.wanted.take() {
+                    self.speed.refused = Some(format!("no answer came at {wanted} baud"));
+                }
+                self.own_speed()?;
             }
             let now = self.start.elapsed().as_millis() as u32;
             match self.client.poll(now) {
@@ -423,6 +560,9 @@ impl<P: Port> Link<P> {
 
     /// Sends one `Leave`, whether there is a session or not.
     fn farewell(&mut self, id: u16) {
+        if self.speed.own.is_some() && self.own_speed().is_ok() {
+            std::thread::sleep(SPEED_GONE);
+        }
         let mut bytes = [0; FRAME_MAX];
         if let Ok(len) = (Request::Leave {}).encode(id, &mut bytes)
             && self.port.send(&bytes[..len]).is_ok()
@@ -453,6 +593,7 @@ impl<P: Port> Link<P> {
     pub fn leave(mut self) -> Result<(), Error> {
         self.leaving = true;
         self.drain()?;
+        self.unhurry()?;
         match self.done(&Request::Leave {}) {
             // The agent has left the session, and its answer was lost.
             Err(Error::SessionLost) => Ok(()),

@@ -2,6 +2,7 @@
 //! Moving bytes to the agent and back: a serial line, a TCP connection to one, or the
 //! agent's local socket.
 
+pub mod bit_rate;
 mod serial;
 mod tcp;
 
@@ -63,7 +64,19 @@ pub trait Port {
     /// Receives what has come, and waits for at most `wait` if nothing has. Gives the
     /// number of bytes, which is 0 after a signal and after the wait.
     fn receive(&mut self, buffer: &mut [u8], wait: Duration) -> io::Result<usize>;
+
+    /// Bits a second of a serial line of this machine.
+    fn speed(&self) -> io::Result<u32> {
+        Err(io::Error::new(io::ErrorKind::Unsupported, NO_SPEED))
+    }
+
+    /// Sets them. Fails if the line makes others of them, which stay.
+    fn set_speed(&mut self, _baud: u32) -> io::Result<()> {
+        Err(io::Error::new(io::ErrorKind::Unsupported, NO_SPEED))
+    }
 }
+
+const NO_SPEED: &str = "it is no serial line of this machine";
 
 impl Port for UnixStream {
     fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
@@ -82,6 +95,14 @@ impl<P: Port + ?Sized> Port for Box<P> {
 
     fn receive(&mut self, buffer: &mut [u8], wait: Duration) -> io::Result<usize> {
         (**self).receive(buffer, wait)
+    }
+
+    fn speed(&self) -> io::Result<u32> {
+        (**self).speed()
+    }
+
+    fn set_speed(&mut self, baud: u32) -> io::Result<()> {
+        (**self).set_speed(baud)
     }
 }
 

@@ -91,7 +91,7 @@ pub fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Error> {
             }
             // The agent answers nothing more once it restarts the appliance.
             Ok(()) if matches!(arguments.command, Command::Reboot { .. }) => return Ok(()),
-            result => return end(link, result),
+            result => return end(link, result, &out),
         }
     }
 }
@@ -115,7 +115,7 @@ fn serve_metrics(
             text = metrics::collect(&mut link, &mut damaged, out)?;
             Ok(())
         });
-        end(link, result)?;
+        end(link, result, out)?;
         Ok(text)
     })
 }
@@ -155,7 +155,14 @@ fn resume(command: &Command, lines: Option<&Lines>, out: &mut Output<'_>) -> Res
 }
 
 /// Ends the session, so that the line returns to its console.
-fn end<P: Port>(link: Link<P>, result: Result<(), Error>) -> Result<(), Error> {
+fn end<P: Port>(
+    mut link: Link<P>,
+    result: Result<(), Error>,
+    out: &Output<'_>,
+) -> Result<(), Error> {
+    if let Some(why) = link.speed_refused() {
+        out.warn(&format!("the line keeps its own speed: {why}"));
+    }
     match result {
         Err(error) if error.is_session_lost() => {
             link.give_back();

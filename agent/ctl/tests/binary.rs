@@ -11,6 +11,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -19,10 +20,12 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::termios::{SetArg, cfmakeraw, tcgetattr, tcsetattr};
 use nix::unistd::{Pid, ttyname};
 use nl31_agent::event_loop::{self, Options};
+use nl31_agent::platform::bit_rate::{bit_rate, set_bit_rate};
 use nl31_agent::platform::log_ring;
 use nl31_agent::platform::serial::Choice;
 use nl31_ctl::discovery::find;
-use nl31_wire::limits::SILENCE_MS;
+use nl31_wire::limits::{FRAME_MAX, SILENCE_MS};
+use nl31_wire::{Deframer, Frame, Request, Response, code};
 
 /// A machine under load may take this long for anything; what is longer is a hang.
 const HANG_MS: u16 = 60_000;
@@ -33,7 +36,8 @@ struct Line {
     folder: PathBuf,
     /// The host's end.
     port: PathBuf,
-    _ends: [File; 2],
+    /// The agent's end, and the host's.
+    ends: [File; 2],
 }
 
 fn pty() -> (File, File, PathBuf) {
@@ -62,6 +66,18 @@ impl Line {
 
     /// A line with such a file of what it may do.
     fn with_access(name: &str, access: &str) -> Self {
+        Self::with_copiers(name, access, |theirs, ours, _| {
+            copy(theirs, ours);
+            copy(ours, theirs);
+        })
+    }
+
+    /// A line whose bytes are carried by what this starts with both masters and both ends.
+    fn with_copiers(
+        name: &str,
+        access: &str,
+        start: impl FnOnce(&File, &File, [&File; 2]),
+    ) -> Self {
         let name = format!("nl31ctl-{}-{name}", std::process::id());
         let folder = std::env::temp_dir().join(name);
         std::fs::create_dir_all(&folder).unwrap();
@@ -70,8 +86,7 @@ impl Line {
         std::fs::write(folder.join("console.conf"), access).unwrap();
         let (theirs, their_end, device) = pty();
         let (ours, our_end, port) = pty();
-        copy(&theirs, &ours);
-        copy(&ours, &theirs);
+        start(&theirs, &ours, [&their_end, &our_end]);
         let options = Options {
             serial: Choice::Device(device),
             config: Some(config),
@@ -87,7 +102,7 @@ impl Line {
         Self {
             folder,
             port,
-            _ends: [their_end, our_end],
+            ends: [their_end, our_end],
         }
     }
 
@@ -788,4 +803,259 @@ fn requests_for_metrics_have_sessions_of_their_own() {
     kill(Pid::from_raw(ctl.id() as i32), Signal::SIGTERM).unwrap();
     let end = ctl.wait().unwrap();
     assert_eq!(end.signal(), Some(Signal::SIGTERM as i32));
+}
+
+const OWN: u32 = 115_200;
+const FAST: u32 = 921_600;
+
+/// What a line with two speeds has carried.
+#[derive(Default)]
+struct Carried {
+    /// Whole frames at the other speed.
+    fast: u32,
+    /// Frames that were lost as the test wanted.
+    lost: u32,
+    /// Speeds of the frames of kind Speed that have reached the agent.
+    asked: Vec<u32>,
+}
+
+/// Which frame is lost, once.
+#[derive(Clone, Copy)]
+enum Lost {
+    Nothing,
+    /// The request for this speed.
+    Request(u32),
+    /// The answer to it.
+    Answer(u32),
+    /// The request that confirms this speed, the next one behind it.
+    Confirmation(u32),
+    /// The answer to that.
+    Confirmed(u32),
+    /// Everything at the other speed.
+    Fast,
+}
+
+/// Carries frames one way as a cable does: what is sent at one speed and read at another is lost,
+/// and so is what `loses` says.
+fn carry(
+    from: &File,
+    to: &File,
+    ends: [&File; 2],
+    carried: &Arc<Mutex<Carried>>,
+    mut loses: impl FnMut(&Frame<'_>, u32) -> bool + Send + 'static,
+) {
+    let [mut from, mut to] = [from, to].map(|file| file.try_clone().unwrap());
+    let ends = ends.map(|file| file.try_clone().unwrap());
+    let carried = Arc::clone(carried);
+    std::thread::spawn(move || {
+        let mut deframer = Deframer::new();
+        let mut held = Vec::new();
+        let mut buffer = [0; 4096];
+        while let Ok(len @ 1..) = from.read(&mut buffer) {
+            for &byte in &buffer[..len] {
+                held.push(byte);
+                let speeds = ends.each_ref().map(|end| bit_rate(end).unwrap());
+                match deframer.byte(byte) {
+                    Some(Ok(frame)) => {
+                        if speeds[0] != speeds[1] {
+                            held.clear();
+                            continue;
+                        }
+                        let mut carried = carried.lock().unwrap();
+                        if loses(&frame, speeds[0]) {
+                            carried.lost += 1;
+                            held.clear();
+                            continue;
+                        }
+                        carried.fast += u32::from(speeds[0] == FAST);
+                        if let Ok(Request::Speed { baud }) = Request::decode(&frame) {
+                            carried.asked.push(baud);
+                        }
+                    }
+                    Some(Err(_)) => {}
+                    // Text.
+                    None if !held.contains(&0) => {}
+                    None => continue,
+                }
+                to.write_all(&held).unwrap();
+                held.clear();
+            }
+        }
+    });
+}
+
+/// A line with two speeds that loses a frame.
+fn line_with_speeds(name: &str, lost: Lost) -> (Line, Arc<Mutex<Carried>>) {
+    let carried = Arc::new(Mutex::new(Carried::default()));
+    let both = Arc::clone(&carried);
+    let line = Line::with_copiers(name, "", |theirs, ours, ends| {
+        for end in ends {
+            set_bit_rate(end, OWN).unwrap();
+        }
+        // The id of the answer that is to be lost, and whether the next request is.
+        let answer = Arc::new(Mutex::new(None));
+        let of_request = Arc::clone(&answer);
+        let (mut is_next, mut done) = (false, false);
+        carry(ours, theirs, ends, &both, move |frame, speed| {
+            let asked = match Request::decode(frame) {
+                Ok(Request::Speed { baud }) => Some(baud),
+                _ => None,
+            };
+            let hit = match lost {
+                Lost::Fast => return speed == FAST,
+                _ if done => return false,
+                Lost::Nothing => false,
+                Lost::Request(baud) => asked == Some(baud),
+                Lost::Answer(baud) => {
+                    if asked == Some(baud) {
+                        *of_request.lock().unwrap() = Some(frame.id);
+                        done = true;
+                    }
+                    false
+                }
+                Lost::Confirmation(_) => is_next && asked.is_none(),
+                Lost::Confirmed(_) => {
+                    if is_next && asked.is_none() {
+                        *of_request.lock().unwrap() = Some(frame.id);
+                        done = true;
+                    }
+                    false
+                }
+            };
+            if let Lost::Confirmation(baud) | Lost::Confirmed(baud) = lost {
+                is_next |= asked == Some(baud);
+            }
+            done |= hit;
+            hit
+        });
+        carry(theirs, ours, ends, &both, move |frame, speed| match lost {
+            Lost::Fast => speed == FAST,
+            _ => {
+                let mut answer = answer.lock().unwrap();
+                let hit = *answer == Some(frame.id);
+                if hit {
+                    *answer = None;
+                }
+                hit
+            }
+        });
+    });
+    (line, carried)
+}
+
+#[track_caller]
+fn lists_at_other_speed(name: &str, lost: Lost) {
+    let (line, carried) = line_with_speeds(name, lost);
+    let mut terminal = line.terminal();
+    says(&mut terminal, b"\r", "nl31> ", true);
+    let slow = line.ctl(&["route", "show"]);
+    let baud = FAST.to_string();
+    let fast = line.ctl(&["--baud", &baud, "route", "show"]);
+    // Without the kernel's side both fail in the same way.
+    assert_eq!(slow.status.code(), fast.status.code(), "{fast:?}");
+    assert_eq!(slow.stdout, fast.stdout);
+    let carried = carried.lock().unwrap();
+    let told = text(&fast.stderr).contains("the line keeps its own speed: no answer came at");
+    match lost {
+        Lost::Fast => assert!(told && carried.lost > 0 && carried.fast == 0, "{fast:?}"),
+        _ => {
+            assert!(!told, "{fast:?}");
+            assert_eq!(carried.lost, u32::from(!matches!(lost, Lost::Nothing)));
+            assert!(carried.fast >= 4, "{}", carried.fast);
+            assert_eq!(carried.asked.first(), Some(&FAST));
+            assert_eq!(carried.asked.last(), Some(&OWN));
+        }
+    }
+    drop(carried);
+    // Both have their own speed, and the line is its console's.
+    for end in &line.ends {
+        assert_eq!(bit_rate(end).unwrap(), OWN);
+    }
+    says(&mut terminal, b"\r", "nl31> ", true);
+}
+
+#[test]
+fn list_is_read_at_other_speed_and_line_gets_its_own_back() {
+    lists_at_other_speed("speed", Lost::Nothing);
+}
+
+#[test]
+fn line_that_loses_everything_at_other_speed_goes_on_at_its_own() {
+    lists_at_other_speed("speed-none", Lost::Fast);
+}
+
+#[test]
+fn each_frame_of_agreement_may_be_lost() {
+    std::thread::scope(|scope| {
+        for (number, lost) in [
+            Lost::Request(FAST),
+            Lost::Answer(FAST),
+            Lost::Confirmation(FAST),
+            Lost::Confirmed(FAST),
+            Lost::Request(OWN),
+            Lost::Answer(OWN),
+            Lost::Confirmation(OWN),
+            Lost::Confirmed(OWN),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            scope.spawn(move || lists_at_other_speed(&format!("speed-{number}"), lost));
+        }
+    });
+}
+
+#[test]
+fn killed_client_leaves_line_with_its_own_speed() {
+    let (line, carried) = line_with_speeds("speed-killed", Lost::Nothing);
+    let mut terminal = line.terminal();
+    says(&mut terminal, b"\r", "nl31> ", true);
+    let frame = |id, request: Request<'_>| {
+        let mut bytes = [0; FRAME_MAX];
+        let len = request.encode(id, &mut bytes).unwrap();
+        bytes[..len].to_vec()
+    };
+    terminal
+        .write_all(&frame(1, Request::Hello { session: 7 }))
+        .unwrap();
+    terminal
+        .write_all(&frame(2, Request::Speed { baud: FAST }))
+        .unwrap();
+    let has = |speed: u32| {
+        let deadline = Instant::now() + Duration::from_millis(HANG_MS.into());
+        while bit_rate(&line.ends[0]).unwrap() != speed {
+            assert!(Instant::now() < deadline, "it is not {speed}");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    };
+    has(FAST);
+    assert_eq!(carried.lock().unwrap().asked, [FAST]);
+    has(OWN);
+    says(&mut terminal, b"\r", "nl31> ", true);
+}
+
+#[test]
+fn connection_without_speed_is_told_and_used_as_it_is() {
+    let line = Line::new("speed-socket");
+    says(&mut line.terminal(), b"\r", "nl31> ", true);
+    let socket = line.socket();
+    let mut stream = std::os::unix::net::UnixStream::connect(socket).unwrap();
+    let mut send = |id, request: Request<'_>| {
+        let mut bytes = [0; FRAME_MAX];
+        let len = request.encode(id, &mut bytes).unwrap();
+        stream.write_all(&bytes[..len]).unwrap();
+        let mut deframer = Deframer::new();
+        loop {
+            let mut byte = [0];
+            stream.read_exact(&mut byte).unwrap();
+            if let Some(frame) = deframer.byte(byte[0]) {
+                return match Response::decode(&frame.unwrap()).unwrap() {
+                    Response::Failed { code, .. } => code,
+                    _ => 0,
+                };
+            }
+        }
+    };
+    assert_eq!(send(1, Request::Hello { session: 7 }), 0);
+    assert_eq!(send(2, Request::Speed { baud: FAST }), code::NO_SPEED);
 }

@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use nix::libc;
 use nix::sys::eventfd::EventFd;
+use nl31_agent::platform::bit_rate::{bit_rate, set_bit_rate};
 use nl31_agent::platform::devices::{Devices, SystemDevices};
 use nl31_agent::platform::exit_reason;
 use nl31_agent::platform::icmp_echo::{AnswerKind, Echo};
@@ -94,6 +95,15 @@ fn forbidden(case: &str, call: libc::c_long, what: impl FnOnce()) {
     };
     assert_eq!(end.code(), Some(system_calls::STATUS), "{end:?}: {words}");
     assert_eq!(words, format!("seccomp blocked system call {call}"));
+}
+
+#[test]
+fn open_terminal_gets_another_bit_rate() {
+    let pty = nix::pty::openpty(None, None).unwrap();
+    allowed("bit-rate", |_| {
+        set_bit_rate(&pty.slave, 921_600).unwrap();
+        assert_eq!(bit_rate(&pty.slave).unwrap(), 921_600);
+    });
 }
 
 #[test]

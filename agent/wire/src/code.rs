@@ -12,9 +12,11 @@ pub const NOT_OPEN: u16 = 482;
 pub const IN_TRANSACTION: u16 = 483;
 /// A change of the transaction failed before, and all of it was dropped.
 pub const TRANSACTION_FAILED: u16 = 484;
+/// The line has no speed, or cannot have this one.
+pub const NO_SPEED: u16 = 485;
 
 /// Every one of them, and what it means.
-pub const ALL: [(u16, &str); 5] = [
+pub const ALL: [(u16, &str); 6] = [
     (
         BAD_MESSAGE,
         "the body of a frame is not that of its kind of message",
@@ -29,4 +31,5 @@ pub const ALL: [(u16, &str); 5] = [
         TRANSACTION_FAILED,
         "a change of the transaction failed before, and all of it was dropped",
     ),
+    (NO_SPEED, "the line has no speed, or cannot have this one"),
 ];

@@ -44,3 +44,16 @@ pub const CONFIRM_PREFIXES_MAX: usize = 4096;
 /// Milliseconds of silence after which an incomplete frame is dropped and its bytes may count
 /// as typed text.
 pub const SILENCE_MS: u32 = 200;
+
+/// Milliseconds without a whole frame after which each side gives a line back its own speed.
+pub const SPEED_SILENCE_MS: u32 = 2000;
+
+/// Milliseconds from the moment at which the driver has no byte of the answer any more until the
+/// line has another speed: the time that 256 bytes in the UART take at this one, up to 300 ms.
+pub const fn speed_change_ms(baud: u32) -> u32 {
+    const BITS: u32 = 256 * 10;
+    match baud {
+        0..8534 => 300,
+        baud => (BITS * 1000).div_ceil(baud),
+    }
+}

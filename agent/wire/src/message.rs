@@ -212,6 +212,12 @@ messages! {
         /// setting, like `port del eth0`. May be empty with `replace`.
         line: &'a str,
     }
+    /// Changes the speed of the serial line, for the session at most. No other request may be
+    /// in flight. Answer: [`Response::Done`]; then both sides have the speed.
+    0x17 Speed {
+        /// Bits a second.
+        baud: u32,
+    }
 }
 
 messages! {

@@ -116,6 +116,10 @@ fn requests() -> Vec<(Request<'static>, &'static str)> {
             },
             "00 18 01 02 01 16 01 0d 70 6f 72 74 20 73 65 74 20 65 74 68 30 92 fe 6d 30 00",
         ),
+        (
+            Request::Speed { baud: 921_600 },
+            "00 0c 01 02 01 17 80 a0 38 fb ff 91 75 00",
+        ),
     ]
 }
 
@@ -327,7 +331,7 @@ fn every_kind_is_here() {
 /// The set of messages may grow; then this number changes with it.
 #[test]
 fn the_schema_is_that_of_these_messages() {
-    assert_eq!(format!("{SCHEMA:08x}"), "3428e758");
+    assert_eq!(format!("{SCHEMA:08x}"), "73d7e3ff");
 }
 
 /// What is behind the body, or short of it, is refused.

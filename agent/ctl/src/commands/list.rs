@@ -25,6 +25,20 @@ pub fn list<P: Port>(
     longer: bool,
     each: &mut dyn FnMut(Route<DeviceName>) -> Result<(), Error>,
 ) -> Result<bool, Error> {
+    link.hurry()?;
+    let listed = parts(link, filter, longer, each);
+    match listed {
+        Err(error) if error.is_link_lost() => Err(error),
+        listed => link.unhurry().and(listed),
+    }
+}
+
+fn parts<P: Port>(
+    link: &mut Link<P>,
+    filter: &Spec<DeviceName>,
+    longer: bool,
+    each: &mut dyn FnMut(Route<DeviceName>) -> Result<(), Error>,
+) -> Result<bool, Error> {
     let filter = ItemsBuffer::filter(filter);
     let filter = filter.items();
     link.submit(&match link.can_pack() {

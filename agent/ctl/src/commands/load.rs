@@ -75,7 +75,12 @@ pub struct Batches<'a, P> {
     sent: VecDeque<Vec<usize>>,
     bar: &'a ProgressBar,
     count: u64,
+    /// Frames sent so far.
+    frames: u32,
 }
+
+/// After so many frames the line is to have the wanted speed, also if it has lost it.
+const HURRY_EVERY: u32 = 8;
 
 /// A route, and its line in the file.
 type Numbered = (usize, Route<DeviceName>);
@@ -93,6 +98,7 @@ impl<'a, P: Port> Batches<'a, P> {
             sent: VecDeque::new(),
             bar,
             count: 0,
+            frames: 0,
         }
     }
 
@@ -121,6 +127,14 @@ impl<'a, P: Port> Batches<'a, P> {
         }
         while self.link.room() == 0 {
             self.take()?;
+        }
+        // A few frames are faster than a change of the speed.
+        self.frames += 1;
+        if self.frames.is_multiple_of(HURRY_EVERY) {
+            while !self.sent.is_empty() {
+                self.take()?;
+            }
+            self.link.hurry().map_err(|error| (None, error))?;
         }
         let request = self.frame.request();
         self.link.submit(&request).map_err(|error| (None, error))?;
@@ -219,9 +233,17 @@ fn batches<P: Port>(
 ) -> Result<u64, Failed> {
     let mut batches = Batches::new(link, bar, frame);
     match push(&mut batches).and_then(|()| batches.flush()) {
-        Ok(()) => Ok(batches.count),
+        Ok(()) => {
+            let count = batches.count;
+            link.unhurry().map_err(|error| (None, error))?;
+            Ok(count)
+        }
         Err(failed) => {
             batches.drain();
+            if !failed.1.is_link_lost() {
+                // The first error is the one that is told.
+                let _ = link.unhurry();
+            }
             Err(failed)
         }
     }

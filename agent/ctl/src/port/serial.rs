@@ -16,6 +16,7 @@ use nix::sys::termios::{
     tcgetattr, tcsetattr,
 };
 
+use super::bit_rate::{bit_rate, set_bit_rate};
 use super::{Port, receive, send};
 
 mod ioctl {
@@ -88,24 +89,47 @@ pub fn baud(text: &str) -> Result<u32, String> {
 }
 
 fn rate(baud: u32) -> io::Result<BaudRate> {
-    Ok(match baud {
-        9600 => BaudRate::B9600,
-        19200 => BaudRate::B19200,
-        38400 => BaudRate::B38400,
-        57600 => BaudRate::B57600,
-        115_200 => BaudRate::B115200,
-        230_400 => BaudRate::B230400,
-        460_800 => BaudRate::B460800,
-        921_600 => BaudRate::B921600,
-        1_000_000 => BaudRate::B1000000,
-        1_500_000 => BaudRate::B1500000,
-        _ => {
-            let text = "a bit rate is one of 9600, 19200, 38400, 57600, 115200, 230400, 460800, \
-                        921600, 1000000 and 1500000";
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
-        }
+    let named = RATES.iter().find(|(number, _)| *number == baud);
+    named.map(|(_, rate)| *rate).ok_or_else(|| {
+        let rates: Vec<_> = RATES.iter().map(|(number, _)| number.to_string()).collect();
+        let text = format!("a bit rate is one of {}", rates.join(", "));
+        io::Error::new(io::ErrorKind::InvalidInput, text)
     })
 }
+
+/// Those that termios has.
+const RATES: [(u32, BaudRate); 30] = [
+    (50, BaudRate::B50),
+    (75, BaudRate::B75),
+    (110, BaudRate::B110),
+    (134, BaudRate::B134),
+    (150, BaudRate::B150),
+    (200, BaudRate::B200),
+    (300, BaudRate::B300),
+    (600, BaudRate::B600),
+    (1200, BaudRate::B1200),
+    (1800, BaudRate::B1800),
+    (2400, BaudRate::B2400),
+    (4800, BaudRate::B4800),
+    (9600, BaudRate::B9600),
+    (19_200, BaudRate::B19200),
+    (38_400, BaudRate::B38400),
+    (57_600, BaudRate::B57600),
+    (115_200, BaudRate::B115200),
+    (230_400, BaudRate::B230400),
+    (460_800, BaudRate::B460800),
+    (500_000, BaudRate::B500000),
+    (576_000, BaudRate::B576000),
+    (921_600, BaudRate::B921600),
+    (1_000_000, BaudRate::B1000000),
+    (1_152_000, BaudRate::B1152000),
+    (1_500_000, BaudRate::B1500000),
+    (2_000_000, BaudRate::B2000000),
+    (2_500_000, BaudRate::B2500000),
+    (3_000_000, BaudRate::B3000000),
+    (3_500_000, BaudRate::B3500000),
+    (4_000_000, BaudRate::B4000000),
+];
 
 impl Port for Serial {
     fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
@@ -114,5 +138,13 @@ impl Port for Serial {
 
     fn receive(&mut self, buffer: &mut [u8], wait: Duration) -> io::Result<usize> {
         receive(&mut *self.file, buffer, wait)
+    }
+
+    fn speed(&self) -> io::Result<u32> {
+        bit_rate(&*self.file)
+    }
+
+    fn set_speed(&mut self, baud: u32) -> io::Result<()> {
+        set_bit_rate(&*self.file, baud)
     }
 }

@@ -14,5 +14,6 @@ mod metrics;
 mod monitor;
 mod rig;
 mod settings;
+mod speed;
 mod transactions;
 mod zebra;

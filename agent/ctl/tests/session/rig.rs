@@ -138,7 +138,14 @@ pub(crate) struct Wire {
     pub(crate) unplugged: bool,
     /// The agent does not know packed messages.
     pub(crate) older: bool,
+    /// The speeds of both ends, the agent's first; bytes get lost where they differ.
+    pub(crate) speeds: [u32; 2],
+    /// Bytes that were carried at another speed than the line's own.
+    pub(crate) fast: usize,
 }
+
+/// The speed of a line.
+pub(crate) const OWN_SPEED: u32 = 115_200;
 
 /// Shared, so that a test can look at the agent while the client has the line.
 #[derive(Clone)]
@@ -172,11 +179,17 @@ impl Wire {
                 Heard::Frame(frame) => {
                     assert!(!self.older || frame.kind <= 0x13, "{frame:?}");
                     self.program.frame(Ok(&frame));
+                    if self.program.asks_for_speed().is_some() {
+                        self.program.answer_speed(Ok(()));
+                    }
                 }
                 Heard::Bad(error) => self.program.frame(Err(error)),
             }
         }
         self.answer();
+        if let Some(speed) = self.program.take_speed() {
+            self.speeds[0] = speed;
+        }
         if self.program.left() {
             self.line.leave();
             self.program.reset();
@@ -222,8 +235,23 @@ impl Port for TestPort {
         if wire.unplugged {
             return Err(io::ErrorKind::BrokenPipe.into());
         }
+        if wire.speeds[0] != wire.speeds[1] {
+            return Ok(());
+        }
+        if wire.speeds[0] != OWN_SPEED {
+            wire.fast += bytes.len();
+        }
         let bytes = wire.damaged(bytes);
         wire.hear(&bytes);
+        Ok(())
+    }
+
+    fn speed(&self) -> io::Result<u32> {
+        Ok(self.0.borrow().speeds[1])
+    }
+
+    fn set_speed(&mut self, baud: u32) -> io::Result<()> {
+        self.0.borrow_mut().speeds[1] = baud;
         Ok(())
     }
 
@@ -260,6 +288,8 @@ impl TestPort {
             hits: 0,
             unplugged: false,
             older: false,
+            speeds: [OWN_SPEED; 2],
+            fast: 0,
         })))
     }
 

@@ -15,6 +15,7 @@ use nl31_wire::Line;
 
 use super::arrivals::Arrivals;
 use super::leases::Leases;
+use super::line_speed::LineSpeed;
 use super::retry::Retry;
 use super::stall::Stall;
 use crate::candidate::confirmed_commit;
@@ -66,6 +67,8 @@ pub(super) struct Agent {
     pub(super) confined: bool,
     /// Separates frames from text on the serial line.
     pub(super) line: Line,
+    /// The speed of the serial line.
+    pub(super) speed: LineSpeed,
     /// When the serial line last received a byte.
     pub(super) heard: Instant,
     /// When a command on the serial line last did a step.
@@ -190,6 +193,7 @@ pub fn run(options: Options) -> io::Result<bool> {
         stall: Stall::default(),
         confined,
         line: Line::new(),
+        speed: LineSpeed::default(),
         heard: Instant::now(),
         worked: Instant::now(),
         program: Program::new(System(Rc::clone(&shared)), run_id),
@@ -209,6 +213,7 @@ pub fn run(options: Options) -> io::Result<bool> {
     if let Some(serial) = &agent.serial {
         let (columns, rows) = serial.size();
         agent.console.set_size(columns, rows);
+        agent.program.set_line_with_speed(serial.is_terminal());
     }
     if let Some(line_lock) = line_lock {
         agent.program.set_line_lock(Rc::clone(&line_lock));
@@ -265,6 +270,7 @@ impl Agent {
         } else if !self.console.booting() {
             self.kernel_retry = Retry::now();
         }
+        self.change_speed();
         self.give_line_back();
         if self.console.works() {
             // A long list is in progress.

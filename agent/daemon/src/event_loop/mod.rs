@@ -5,6 +5,7 @@ mod agent;
 mod arrivals;
 mod kernel;
 mod leases;
+mod line_speed;
 mod retry;
 mod serial_line;
 mod stall;

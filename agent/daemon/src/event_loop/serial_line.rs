@@ -8,6 +8,7 @@ use nl31_wire::limits::SILENCE_MS;
 use nl31_wire::{Heard, Line, Silence};
 
 use super::agent::Agent;
+use super::line_speed::LineSpeed;
 use super::retry::Retry;
 use super::stall::{self, Stall};
 use crate::platform::serial::{Input, Serial};
@@ -28,6 +29,10 @@ impl Agent {
     /// Returns to text after a program has left, or when a person types.
     pub(super) fn give_line_back(&mut self) {
         if self.program.left() && !self.program.pending() {
+            if !self.speed.is_own() {
+                // The answer may be on its way at the other one.
+                return;
+            }
             self.line.leave();
         } else if !self.line.begun() || self.heard.elapsed() < SILENCE {
             return;
@@ -38,6 +43,7 @@ impl Agent {
                 Silence::Person => {}
             }
         }
+        self.own_speed();
         self.program.reset();
         self.console.restart();
     }
@@ -48,6 +54,7 @@ impl Agent {
                 log::info!("serial line is open");
                 let (columns, rows) = serial.size();
                 self.console.set_size(columns, rows);
+                self.program.set_line_with_speed(serial.is_terminal());
                 self.serial = Some(serial);
                 self.serial_retry = Retry::now();
                 self.console.restart();
@@ -77,6 +84,7 @@ impl Agent {
         // The next user may be another person.
         self.console.lock();
         self.serial = None;
+        self.speed = LineSpeed::default();
         self.stall = Stall::default();
         self.line = Line::new();
         self.program.reset();
@@ -170,6 +178,7 @@ impl Agent {
                         self.console.suspend();
                     }
                     self.program.frame(Ok(&frame));
+                    self.agree_on_speed();
                 }
                 Heard::Bad(error) => self.program.frame(Err(error)),
             }

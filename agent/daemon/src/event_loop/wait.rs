@@ -124,9 +124,10 @@ impl Agent {
         let arrivals = self.arrivals_due().filter(|_| ready);
         let leases = self.leases_due().filter(|_| ready);
         let command = self.console.timer();
+        let speed = self.speed.timer();
         let timers = [
-            serial, kernel, silence, undo, idle, watchdog, answer, stall, reboot, arrivals, leases,
-            command,
+            speed, serial, kernel, silence, undo, idle, watchdog, answer, stall, reboot, arrivals,
+            leases, command,
         ];
         let timers = timers.into_iter().flatten();
         match timers.min() {

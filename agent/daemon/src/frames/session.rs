@@ -5,6 +5,7 @@
 //! list, a console command) advances by a part with each request for the next part. So the
 //! program's window is the only queue, and no session waits for a slow program.
 
+use std::io;
 use std::rc::Rc;
 
 use nl31_netlink::abi::NLM_F_REPLACE;
@@ -19,7 +20,7 @@ use super::changes::Changes;
 use super::command::stop;
 use super::host::Host;
 use super::listing::{List, to_spec};
-use super::refusal::{Refusal, Refused, locked};
+use super::refusal::{Refusal, Refused, Text, locked};
 use crate::candidate::confirmed_commit::RolledBack;
 use crate::config::save::Saving;
 use crate::console::Console;
@@ -61,6 +62,20 @@ pub struct Program<H: Host> {
     pub(super) line_lock: Rc<LineLock>,
     /// This session has unlocked the line.
     pub(super) unlocked: bool,
+    pub(super) speed: Speed,
+}
+
+/// The speed of the line, which the owner of the session changes.
+#[derive(Debug, Default)]
+pub(super) struct Speed {
+    /// The line has one.
+    is_there: bool,
+    /// Asked for, and not answered yet.
+    asked: Option<u32>,
+    /// The last one whose answer was Done.
+    agreed: Option<u32>,
+    /// The line is to have it once the output is sent.
+    next: Option<u32>,
 }
 
 impl<H: Host> Program<H> {
@@ -83,7 +98,45 @@ impl<H: Host> Program<H> {
             left: false,
             line_lock: Rc::default(),
             unlocked: false,
+            speed: Speed::default(),
         }
+    }
+
+    /// Sets whether the line has a speed that a program may change. Its owner then asks
+    /// [`Program::asks_for_speed`] and [`Program::take_speed`] after each frame.
+    pub fn set_line_with_speed(&mut self, is_there: bool) {
+        self.speed.is_there = is_there;
+    }
+
+    /// The speed that the last frame asked for; [`Program::answer_speed`] has to follow.
+    pub fn asks_for_speed(&self) -> Option<u32> {
+        self.speed.asked
+    }
+
+    /// Answers: the line can have the speed, or why it cannot.
+    pub fn answer_speed(&mut self, tried: io::Result<()>) {
+        let asked = self.speed.asked.take();
+        match tried {
+            Ok(()) => {
+                (self.speed.agreed, self.speed.next) = (asked, asked);
+                self.answer(&Response::Done {});
+            }
+            Err(error) => {
+                self.speed.agreed = None;
+                let text = Text::of(error);
+                self.answer(&Response::Failed {
+                    code: code::NO_SPEED,
+                    index: None,
+                    offset: None,
+                    text: &text.0,
+                });
+            }
+        }
+    }
+
+    /// The speed that the line is to have once the output is sent; once for each answer.
+    pub fn take_speed(&mut self) -> Option<u32> {
+        self.speed.next.take()
     }
 
     /// Sets the lock of the line; without one the program may do everything.
@@ -106,6 +159,11 @@ impl<H: Host> Program<H> {
         self.subscribed = false;
         self.lost = false;
         self.rolled_back = None;
+        let is_there = self.speed.is_there;
+        self.speed = Speed {
+            is_there,
+            ..Speed::default()
+        };
         if std::mem::take(&mut self.unlocked) {
             self.line_lock.lock();
         }
@@ -140,7 +198,16 @@ impl<H: Host> Program<H> {
             Err(FrameError::Damaged) => Reason::DAMAGED,
             Ok(frame) => match self.server.accept(frame) {
                 Verdict::Ignore => return,
-                Verdict::Repeat(bytes) => return self.out.raw(bytes),
+                Verdict::Repeat(bytes) => {
+                    // The answer was lost, and the client has not changed its speed: the line is
+                    // back, or will be, and both begin again.
+                    if let Ok(Request::Speed { baud }) = Request::decode(frame)
+                        && self.speed.agreed == Some(baud)
+                    {
+                        self.speed.next = Some(baud);
+                    }
+                    return self.out.raw(bytes);
+                }
                 Verdict::Open => {
                     self.left = false;
                     self.close();
@@ -372,6 +439,11 @@ impl<H: Host> Program<H> {
             }
             Request::Save {} => self.save()?,
             Request::Unlock { pin } => self.unlock(pin)?,
+            Request::Speed { .. } if !self.speed.is_there => {
+                let what = format_args!("this connection has no speed");
+                return Err(Refusal::new(code::NO_SPEED, what));
+            }
+            Request::Speed { baud } => self.speed.asked = Some(baud),
         }
         Ok(())
     }

@@ -3,6 +3,7 @@
 //! sandbox.
 
 pub mod atomic_file;
+pub mod bit_rate;
 pub mod devices;
 pub mod exit_reason;
 pub mod icmp_echo;

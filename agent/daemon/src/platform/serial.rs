@@ -14,6 +14,7 @@ use nix::sys::termios::{
     tcflush, tcgetattr, tcsetattr,
 };
 
+use super::bit_rate::{bit_rate, set_bit_rate};
 use super::sandbox::User;
 
 /// File in which the kernel lists its consoles; the last one is `/dev/console`.
@@ -170,6 +171,34 @@ impl Serial {
         Ok(())
     }
 
+    /// Bits a second, of a terminal.
+    pub fn speed(&self) -> io::Result<u32> {
+        bit_rate(&self.input)
+    }
+
+    /// Sets the bits a second. After an error they are not what they were.
+    pub fn set_speed(&mut self, baud: u32) -> io::Result<()> {
+        set_bit_rate(&self.input, baud)
+    }
+
+    /// Fails if the terminal cannot have this speed; its own stays.
+    pub fn try_speed(&mut self, baud: u32) -> io::Result<()> {
+        let own = self.speed()?;
+        let tried = self.set_speed(baud);
+        self.set_speed(own)?;
+        tried
+    }
+
+    /// Bytes that the driver has not sent yet; 0 if it does not tell.
+    pub fn unsent(&self) -> usize {
+        let mut count = 0;
+        // SAFETY: `count` is what the request fills, and outlives the call.
+        match unsafe { ioctl::tiocoutq(self.output().as_raw_fd(), &raw mut count) } {
+            Ok(_) => usize::try_from(count).unwrap_or(0),
+            Err(_) => 0,
+        }
+    }
+
     /// Discards unread input of a terminal.
     pub fn discard_input(&self) {
         if self.is_terminal() {
@@ -250,6 +279,7 @@ mod ioctl {
     use nix::libc;
 
     nix::ioctl_read_bad!(tiocgwinsz, libc::TIOCGWINSZ, libc::winsize);
+    nix::ioctl_read_bad!(tiocoutq, libc::TIOCOUTQ, libc::c_int);
 }
 
 fn window_size(fd: RawFd) -> (usize, usize) {
