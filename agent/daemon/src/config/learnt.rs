@@ -40,6 +40,27 @@ pub fn clients(
     names.map(state).collect()
 }
 
+/// A line for each client, for a person. A lease is bound once the kernel has its address, which
+/// is one of `addresses`.
+pub fn lines(
+    clients: &[(DeviceName, ClientState)],
+    devices: &dyn Devices,
+    addresses: &[LinkAddress],
+    now: u64,
+) -> Vec<String> {
+    let line = |(device, state): &(DeviceName, ClientState)| match state {
+        ClientState::Bound(lease)
+            if !addresses.iter().any(|own| {
+                own.address == lease.address && Some(own.index) == devices.index(device)
+            }) =>
+        {
+            format!("{device} leased {lease}")
+        }
+        state => format!("{device} {}", state.line(now)),
+    };
+    clients.iter().map(line).collect()
+}
+
 /// Keeps what the kernel has equal to the leases.
 #[derive(Debug, Default)]
 pub struct Learnt {

@@ -145,10 +145,9 @@ impl<T: Transport> Console<T> {
             };
             let now = system::seconds_since_boot();
             let settings = &configured.settings;
-            for (device, state) in
-                learnt::clients(settings, &*self.devices, &self.shared.config, now)
-            {
-                lines.push(format!("dhcp {device} {}", state.line(now)));
+            let clients = learnt::clients(settings, &*self.devices, &self.shared.config, now);
+            for line in learnt::lines(&clients, &*self.devices, &addresses, now) {
+                lines.push(format!("dhcp {line}"));
             }
             let settings = configured.settings.all().iter();
             for setting in settings

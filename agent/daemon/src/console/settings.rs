@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Commands that change settings at once, and `config show`.
 
-use nl31_netlink::Transport;
+use nl31_netlink::{Client, Transport};
 use nl31_route::words;
 
-use super::reply::Counted;
+use super::reply::{Counted, Reason};
 use super::session::{Console, LINES_PER_STEP, Running};
 use crate::config::learnt;
 use crate::config::settings::error::{SettingError, SettingErrorKind};
@@ -110,10 +110,14 @@ impl<T: Transport> Console<T> {
             Ok(configured) => configured.settings,
             Err(error) => return self.file_failed(&error),
         };
+        let addresses = match self.ask(Client::addresses) {
+            Ok(addresses) => addresses,
+            Err(error) => return self.failed(&error, format_args!("{}", Reason(&error))),
+        };
         let now = system::seconds_since_boot();
         let clients = learnt::clients(&configured, &*self.devices, &self.shared.config, now);
-        for (device, state) in &clients {
-            self.data(format_args!("{device} {}", state.line(now)));
+        for line in learnt::lines(&clients, &*self.devices, &addresses, now) {
+            self.data(format_args!("{line}"));
         }
         let count = Counted(clients.len() as u64, "DHCP client");
         self.status(codes::DONE, format_args!("{count}"));

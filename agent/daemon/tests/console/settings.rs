@@ -413,6 +413,11 @@ fn dhcp_is_saved_without_what_it_teaches() {
     session.plays(
         "
         > dhcp
+        eth0 leased 192.0.2.10/24 via 192.0.2.1 server 192.0.2.2
+        I200 1 DHCP client
+        > address add 192.0.2.10/24 dev eth0
+        I200 192.0.2.10/24 dev eth0
+        > dhcp
         eth0 bound 192.0.2.10/24 via 192.0.2.1 server 192.0.2.2
         I200 1 DHCP client
         ",
