@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Any file as a config: either all its routes are in the kernel, or none, and then the error
 //! names the first line that is wrong, or one before that the kernel refuses. Of a file with
-//! settings: where it is an error, no route is there.
+//! settings: where it is an error, no route is there, and no link that it made.
 #![no_main]
 
 use std::collections::BTreeMap;
 use std::io::{Seek, Write};
 use std::net::IpAddr;
 use std::os::fd::AsRawFd;
+use std::rc::Rc;
 use std::time::Duration;
 
 use libfuzzer_sys::fuzz_target;
@@ -15,7 +16,7 @@ use nix::sys::memfd::{MFdFlags, memfd_create};
 use nl31_agent::config::file::ConfigErrorKind;
 use nl31_agent::config::load::Loading;
 use nl31_agent::config::locations::Files;
-use nl31_fuzz::devices::TwoDevices;
+use nl31_fuzz::devices::WithLinks;
 use nl31_netlink::{Client, Device, FakeKernel, Mode};
 use nl31_route::{DeviceName, Prefix, Route, SETTINGS};
 
@@ -103,8 +104,9 @@ fuzz_target!(|data: &[u8]| {
     let run = std::env::temp_dir().join(format!("nl31-fuzz-config-{}", std::process::id()));
     let files = Files::new(Some(path.as_ref()), &run);
     let mut loading = Loading::open(path.as_ref(), mode, &files).expect("to open it");
+    let devices = WithLinks(Rc::clone(&client.transport().made));
     let outcome = loop {
-        match loading.step(&mut client, &TwoDevices) {
+        match loading.step(&mut client, &devices) {
             Ok(None) => {}
             Ok(Some(loaded)) => break Ok(loaded),
             Err(error) => break Err(error),
@@ -123,6 +125,10 @@ fuzz_target!(|data: &[u8]| {
     if lines.iter().any(|line| is_setting(line)) {
         if let (Mode::Transaction, Err(error)) = (mode, &outcome) {
             assert!(loaded.is_empty(), "{error}, and yet something was applied");
+        }
+        if let Err(error) = &outcome {
+            let left = devices.0.borrow();
+            assert!(left.is_empty(), "{error}, and yet {left:?} are there");
         }
         let _ = std::fs::remove_dir_all(&run);
         return;
