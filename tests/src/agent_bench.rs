@@ -174,7 +174,8 @@ impl AgentBench {
         let ip = "/mnt/share/ip/ld-linux-x86-64.so.2 --library-path /mnt/share/ip /mnt/share/ip/ip";
         shell(
             &mut guest,
-            "cp /mnt/share/routes.conf /mnt/share/batch /tmp",
+            "cp /mnt/share/routes.conf /mnt/share/batch /tmp && \
+             ip link add dummy0 type dummy && ip link set dummy0 up",
         )?;
         let (mut ours, mut theirs) = (Vec::new(), Vec::new());
         for _ in 0..options.runs {
