@@ -171,7 +171,7 @@ fn vlan_and_bridge_are_ports_as_their_devices_are() {
     succeeds(&mut guest, "neighbour del 10.7.0.2 dev a0.7");
     succeeds(&mut guest, "neighbour flush dev a0.7");
     reaches(&mut guest, "192.0.2.1");
-    // An address that no one has met.
+    // An address without a neighbour entry.
     let unknown = guest
         .command("neighbour del 10.7.0.77 dev a0.7")
         .expect("a reply");

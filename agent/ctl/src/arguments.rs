@@ -40,8 +40,8 @@ pub struct Arguments {
     pub socket: Option<PathBuf>,
 
     /// Bit rate of the serial line for lists and batches. The line begins with 115200, and has
-    /// that again at the end; a line that cannot have the other one keeps its own. Where nobody
-    /// answers at 115200 the line is taken to have this rate from the boot on.
+    /// that again at the end; a line that cannot have the other one keeps its own. Where no
+    /// agent answers at 115200 the line is taken to have this rate from the boot on.
     #[arg(long, value_name = "BAUD", value_parser = port::baud, default_value_t = BAUD,
           global = true)]
     pub baud: u32,

@@ -65,7 +65,7 @@ pub struct FakeDevice {
     pub master: Option<u32>,
 }
 
-/// Names and indices of the virtual links of a [`FakeKernel`], for who maps one to the other.
+/// Names and indices of the virtual links of a [`FakeKernel`], for a test that maps one to the other.
 pub type FakeLinks = Rc<RefCell<Vec<(DeviceName, u32)>>>;
 
 impl FakeDevice {

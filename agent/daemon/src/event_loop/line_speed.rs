@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The speed of the serial line: a program may ask for another one. The line goes back to its
 //! own with the end of the session, and after two seconds without a frame, so that a program
-//! that is gone leaves no line that nobody can read.
+//! that is gone leaves no line at a speed that no terminal expects.
 
 use std::time::{Duration, Instant};
 
