@@ -114,8 +114,10 @@ impl Journal {
                 interrupted,
             } => {
                 let routes = changes(items);
-                let end = format_args!("last: {last} interrupted: {interrupted}");
-                self.line('<', format_args!("Routes{routes} {end}"));
+                self.line(
+                    '<',
+                    format_args!("Routes{routes} last: {last} interrupted: {interrupted}"),
+                );
             }
             Response::PackedRoutes {
                 count,
@@ -124,10 +126,12 @@ impl Journal {
                 interrupted,
             } => {
                 let bytes = packed.len();
-                let end = format_args!("last: {last} interrupted: {interrupted}");
                 self.line(
                     '<',
-                    format_args!("PackedRoutes {count} routes in {bytes} bytes {end}"),
+                    format_args!(
+                        "PackedRoutes {count} routes in {bytes} bytes last: {last} \
+                         interrupted: {interrupted}"
+                    ),
                 );
             }
             Response::Event { generation, item } => {

@@ -374,8 +374,7 @@ impl<T: Transport> Console<T> {
                 if !left.is_empty() {
                     log::error!("commit{left}");
                     // The roll-back, if there is one, tries again.
-                    let text = format_args!("{}{left}", Reason(&error));
-                    return self.status(Code::of(&error), text);
+                    return self.status(Code::of(&error), format_args!("{}{left}", Reason(&error)));
                 }
                 if error.errno().is_some() {
                     self.shared.forget_unconfirmed();
@@ -497,10 +496,9 @@ impl<T: Transport> Console<T> {
             }
             // Without edits the user means the commit.
             if candidate.edits() > 0 {
-                let text = format_args!(
+                return self.status(codes::DONE, format_args!(
                     "dropped {edits}; a commit waits for `confirm`: `rollback` again rolls it back"
-                );
-                return self.status(codes::DONE, text);
+                ));
             }
         }
         if self.shared.unconfirmed.get().is_none() {

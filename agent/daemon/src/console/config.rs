@@ -167,9 +167,10 @@ impl<T: Transport> Console<T> {
                 if !loading.left().is_empty() {
                     let left = loading.left().text();
                     log::error!("{path}: {left}");
-                    let text =
-                        format_args!("loaded {routes}{settings} from {path}, except: {left}");
-                    return self.status(codes::PARTLY, text);
+                    return self.status(
+                        codes::PARTLY,
+                        format_args!("loaded {routes}{settings} from {path}, except: {left}"),
+                    );
                 }
                 self.done(
                     passed_over,

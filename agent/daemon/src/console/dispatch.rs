@@ -209,16 +209,20 @@ impl<T: Transport> Console<T> {
         let edits = self.candidate.as_ref().map_or(0, Candidate::edits);
         if !now && edits > 0 {
             let edits = Counted(edits.into(), "edit");
-            let text = format_args!("{edits} would be lost: `commit` and `save`, or `reboot now`");
-            return self.status(codes::NOT_SAVED, text);
+            return self.status(
+                codes::NOT_SAVED,
+                format_args!("{edits} would be lost: `commit` and `save`, or `reboot now`"),
+            );
         }
         if !now && self.has_unsaved_changes() == Some(true) {
             let remedy = match self.shared.config.files.in_memory {
                 true => "this image keeps nothing; `reboot now` restarts it all the same",
                 false => "`save` them, or `reboot now`",
             };
-            let text = format_args!("changes would be lost: {remedy}");
-            return self.status(codes::NOT_SAVED, text);
+            return self.status(
+                codes::NOT_SAVED,
+                format_args!("changes would be lost: {remedy}"),
+            );
         }
         self.shared.ask_for_reboot();
         self.status(codes::DONE, format_args!("restarting"));

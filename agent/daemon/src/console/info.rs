@@ -191,8 +191,10 @@ impl<T: Transport> Console<T> {
                         number
                     }),
                     Err(error) => {
-                        let text = format_args!("the kernel's log cannot be read: {error}");
-                        return self.status(codes::of_io(&error), text);
+                        return self.status(
+                            codes::of_io(&error),
+                            format_args!("the kernel's log cannot be read: {error}"),
+                        );
                     }
                 },
             };

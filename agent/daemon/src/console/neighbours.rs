@@ -25,12 +25,16 @@ impl<T: Transport> Console<T> {
         };
         match self.ask(|client| client.delete_neighbour(index, address)) {
             Ok(()) => {
-                let text = format_args!("deleted neighbour {address} dev {device}");
-                self.status(codes::DONE, text);
+                self.status(
+                    codes::DONE,
+                    format_args!("deleted neighbour {address} dev {device}"),
+                );
             }
             Err(error) => {
-                let text = format_args!("{address} dev {device}: {}", Reason(&error));
-                self.failed(&error, text);
+                self.failed(
+                    &error,
+                    format_args!("{address} dev {device}: {}", Reason(&error)),
+                );
             }
         }
     }
@@ -61,8 +65,10 @@ impl<T: Transport> Console<T> {
         if let Some(word) = words(line, start).filter(is_named).last() {
             self.caret(line, word.column, word.text.len());
         }
-        let text = format_args!("device {device} does not exist");
-        self.status(codes::NO_DEVICE, text);
+        self.status(
+            codes::NO_DEVICE,
+            format_args!("device {device} does not exist"),
+        );
     }
 }
 

@@ -71,8 +71,10 @@ impl<T: Transport> Console<T> {
             Some(name) => match self.devices.index(name) {
                 Some(index) => Some((index, name.as_bytes())),
                 None => {
-                    let text = format_args!("device {name} does not exist");
-                    return self.status(codes::NO_DEVICE, text);
+                    return self.status(
+                        codes::NO_DEVICE,
+                        format_args!("device {name} does not exist"),
+                    );
                 }
             },
         };
@@ -191,8 +193,7 @@ impl<T: Transport> Console<T> {
         let destination = probe.destination;
         match (error.raw_os_error(), probe.from) {
             (Some(libc::EADDRNOTAVAIL), Some(from)) => {
-                let text = format_args!("{from} is not an address of this router");
-                self.status(codes::NO_ADDRESS, text);
+                self.status(codes::NO_ADDRESS, format_args!("{from} is not an address of this router"));
             }
             (Some(libc::EACCES | libc::EPERM), _) => self.status(
                 codes::DENIED,

@@ -56,8 +56,10 @@ impl<T: Transport> Console<T> {
                     (false, 0) => self.status(codes::DONE, format_args!("deleted link {device}")),
                     (false, _) => {
                         let settings = Counted(ended, "setting");
-                        let text = format_args!("deleted link {device}, and {settings} with it");
-                        self.status(codes::DONE, text);
+                        self.status(
+                            codes::DONE,
+                            format_args!("deleted link {device}, and {settings} with it"),
+                        );
                     }
                 }
             }
@@ -69,8 +71,10 @@ impl<T: Transport> Console<T> {
                 self.status(codes::DONE, format_args!("DHCP on {device} is off"));
             }
             Setting::Address(address, device) if !made => {
-                let text = format_args!("{device} has no address {address} any more");
-                self.status(codes::DONE, text);
+                self.status(
+                    codes::DONE,
+                    format_args!("{device} has no address {address} any more"),
+                );
             }
             setting => self.status(codes::DONE, format_args!("{}", setting.name())),
         }

@@ -130,8 +130,10 @@ impl<T: Transport> Console<T> {
                 }
                 Ok(Step::Route(..) | Step::End { interrupted: false }) => {
                     if let (0, Some(name)) = (show.shown, &show.missing) {
-                        let text = format_args!("device {name} does not exist");
-                        self.status(codes::NO_DEVICE, text);
+                        self.status(
+                            codes::NO_DEVICE,
+                            format_args!("device {name} does not exist"),
+                        );
                         return true;
                     }
                     let shown = count_routes(show.shown);

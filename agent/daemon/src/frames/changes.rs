@@ -220,8 +220,10 @@ impl<H: Host> Program<H> {
                 return Err(no_device(device));
             }
             if together.settings.len() == CHANGES_MAX {
-                let what = format_args!("a transaction has at most {CHANGES_MAX} settings");
-                return Err(Refusal::new(codes::FULL.number, what));
+                return Err(Refusal::new(
+                    codes::FULL.number,
+                    format_args!("a transaction has at most {CHANGES_MAX} settings"),
+                ));
             }
             text = change.setting.to_string();
             together.settings.push(change);
@@ -305,10 +307,12 @@ impl<H: Host> Program<H> {
             let Some(prefix) = prefix else { continue };
             if !recorder.record(client, &mut devices, prefix)? {
                 let max = confirmed_commit::PREFIXES_MAX;
-                let what = format_args!("a commit to be confirmed has at most {max} prefixes");
                 return Err(Refusal {
                     index: Some(index),
-                    ..Refusal::new(codes::FULL.number, what)
+                    ..Refusal::new(
+                        codes::FULL.number,
+                        format_args!("a commit to be confirmed has at most {max} prefixes"),
+                    )
                 });
             }
         }
@@ -363,8 +367,10 @@ impl<H: Host> Program<H> {
             }
             Some(_) => {
                 let max = CONFIRM_SECONDS_MAX;
-                let what = format_args!("the time to confirm is 1 to {max} seconds");
-                return Err(Refusal::new(codes::SYNTAX.number, what));
+                return Err(Refusal::new(
+                    codes::SYNTAX.number,
+                    format_args!("the time to confirm is 1 to {max} seconds"),
+                ));
             }
         };
         let client = self.host.connect()?;
@@ -419,8 +425,10 @@ impl<H: Host> Program<H> {
                             let left = settings.finish(&mut client);
                             if !left.is_empty() {
                                 log::error!("commit: {}", left.text());
-                                let what = format_args!("committed, except: {}", left.text());
-                                return Err(Refusal::new(codes::PARTLY.number, what));
+                                return Err(Refusal::new(
+                                    codes::PARTLY.number,
+                                    format_args!("committed, except: {}", left.text()),
+                                ));
                             }
                         }
                         loaded.added + u32::from(replaces) + changes.len() as u32
@@ -513,13 +521,17 @@ fn change(item: Item, devices: &mut Cached<'_>) -> Refused<Change> {
 
 fn unconfirmed(left: u64) -> Refusal {
     let seconds = left.div_ceil(1000);
-    let what = format_args!("a commit waits {seconds} s more to be confirmed or rolled back");
-    Refusal::new(codes::LOCKED.number, what)
+    Refusal::new(
+        codes::LOCKED.number,
+        format_args!("a commit waits {seconds} s more to be confirmed or rolled back"),
+    )
 }
 
 fn file_failed(path: &Path, error: &io::Error) -> Refusal {
-    let what = format_args!("{}: {error}", path.display());
-    Refusal::new(codes::of_io(error).number, what)
+    Refusal::new(
+        codes::of_io(error).number,
+        format_args!("{}: {error}", path.display()),
+    )
 }
 
 fn in_transaction() -> Refusal {
