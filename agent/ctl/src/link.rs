@@ -280,7 +280,7 @@ impl<P: Port> Link<P> {
         let Some(own) = self.speed.own else {
             return Ok(());
         };
-        // On the way back it is no fault of the other speed if its answer is lost.
+        // A lost answer to this request does not mean that the other speed fails.
         let wanted = self.speed.wanted.take();
         let fast = wanted.unwrap_or(own);
         let done = self.done(&Request::Speed { baud: own });

@@ -76,7 +76,7 @@ pub trait Port {
     }
 }
 
-const NO_SPEED: &str = "it is no serial line of this machine";
+const NO_SPEED: &str = "the connection is not a serial line of this machine";
 
 impl Port for UnixStream {
     fn send(&mut self, bytes: &[u8]) -> io::Result<()> {

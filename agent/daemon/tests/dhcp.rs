@@ -137,8 +137,8 @@ fn hostile_value_of_server_is_left_out() {
                 "router" => BOUND.replace(" via 192.0.2.1", ""),
                 "serverid" => BOUND.replace(" server 192.0.2.2", ""),
                 "mask" => BOUND.into(),
-                "subnet" => "refused: there is no subnet mask from /8 to /32".into(),
-                _ => "refused: a value has not the form of its option".into(),
+                "subnet" => "refused: the server gave no subnet mask from /8 to /32".into(),
+                _ => "refused: the value of an option is malformed".into(),
             };
             assert_eq!(told, expected, "{}: {hostile:.40?}", LEASE[at].0);
             let text = fs::read_to_string(folder.leases().join("eth0")).unwrap();

@@ -125,8 +125,8 @@ impl Learnt {
                     log::info!("DHCP on {device}: leased {lease}");
                     if let Some(router) = lease.refused_router {
                         log::warn!(
-                            "DHCP on {device}: the router {router} is refused: it is no other host \
-                             of the network of {}",
+                            "DHCP on {device}: the router {router} is refused: it must be another \
+                             host of the network of {}",
                             lease.address
                         );
                     }

@@ -55,23 +55,23 @@ pub struct Lease {
 pub enum LeaseError {
     /// The file is not as the script writes it.
     Form,
-    /// There is no mask, or it is no mask of a network.
+    /// The server gave no subnet mask, or one that is not a prefix length from /8 to /32.
     Subnet,
     /// Not an address for a host of the network.
     Address(Ipv4Addr),
-    /// It lasts 0 seconds.
+    /// The lease lasts 0 seconds.
     NoTime,
 }
 
 impl fmt::Display for LeaseError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Form => f.write_str("a value has not the form of its option"),
-            Self::Subnet => f.write_str("there is no subnet mask from /8 to /32"),
+            Self::Form => f.write_str("the value of an option is malformed"),
+            Self::Subnet => f.write_str("the server gave no subnet mask from /8 to /32"),
             Self::Address(address) => {
-                write!(f, "{address} is no address for a host of its network")
+                write!(f, "a host of its network cannot have the address {address}")
             }
-            Self::NoTime => f.write_str("it lasts 0 seconds"),
+            Self::NoTime => f.write_str("the lease lasts 0 seconds"),
         }
     }
 }
@@ -307,7 +307,7 @@ mod tests {
         assert_eq!(state("eth0", 3699), format!("{bound} 1"));
         assert_eq!(state("eth0", 3700), "searching", "its time is over");
         folder.file("eth0", format!("{}{LEASE}", "x".repeat(FILE_MAX as usize)));
-        let refused = "refused: a value has not the form of its option";
+        let refused = "refused: the value of an option is malformed";
         assert_eq!(state("eth0", 100), refused);
         std::fs::write(folder.0.join("eth0"), b"address \xff").unwrap();
         assert_eq!(state("eth0", 100), refused);
