@@ -44,7 +44,9 @@ impl Devices for WithLinks {
     fn name(&self, index: u32) -> Option<DeviceName> {
         let links = self.0.borrow();
         let made = links.iter().find(|(_, made)| *made == index);
-        TwoDevices.name(index).or(made.map(|(name, _)| name.clone()))
+        TwoDevices
+            .name(index)
+            .or(made.map(|(name, _)| name.clone()))
     }
 
     fn names(&self, each: &mut dyn FnMut(&str)) {
