@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! One cable sets up a router: what is typed of links, addresses, ports and routes is saved,
-//! and comes back after the power was cut; a VLAN and a bridge, too.
+//! and comes back after the power was cut; a VLAN, a bridge and multipath, too.
 
 use nl31_lab::console::is_prompt;
 use nl31_lab::qemu::Drive;
 use nl31_lab::{Disk, DiskImage, Guest, Image, Reply, Setup};
 
 /// What is typed, in another order than that of the config.
-const TYPED: [&str; 14] = [
+const TYPED: [&str; 15] = [
     "port set eth0 urpf loose",
     "address add 192.0.2.1/24 dev eth0",
     "address add 2001:db8::1/64 dev eth0",
@@ -22,10 +22,12 @@ const TYPED: [&str; 14] = [
     "link set eth0.8 master br0",
     "address add 10.9.0.1/24 dev br0",
     "port set br0",
+    "multipath on",
 ];
 
 /// The settings as they are saved.
-const SETTINGS: [&str; 12] = [
+const SETTINGS: [&str; 13] = [
+    "multipath on",
     "link add br0 type bridge",
     "link add link eth0 name eth0.7 type vlan id 7",
     "link add link eth0 name eth0.8 type vlan id 8",
@@ -85,6 +87,8 @@ fn saved_router_comes_back_after_power_cut() {
     assert_eq!(settings.data().collect::<Vec<_>>(), SETTINGS);
     let no_difference = succeeds(&mut guest, "diff");
     assert_eq!(no_difference.data().count(), 0, "{no_difference}");
+    let stats = succeeds(&mut guest, "stats");
+    assert!(stats.data().any(|line| line == "multipath 1"), "{stats}");
     let shown = linux(&mut guest);
     for has in ["mtu 1400", "inet 192.0.2.1/24", "inet6 2001:db8::1/64"] {
         assert!(shown.contains(has), "{has}: {shown}");

@@ -129,6 +129,7 @@ struct Transaction {
     before: Table,
     events: usize,
     generation: u64,
+    multipath: bool,
     changes: i32,
     failed: bool,
 }
@@ -299,6 +300,7 @@ impl FakeKernel {
         self.table = std::mem::take(&mut transaction.before);
         self.events.truncate(transaction.events);
         self.generation = transaction.generation;
+        self.multipath = transaction.multipath;
     }
 
     /// What everybody reads while a transaction is open.
@@ -334,6 +336,7 @@ impl FakeKernel {
                 before: self.table.clone(),
                 events: self.events.len(),
                 generation: self.generation,
+                multipath: self.multipath,
                 changes: 0,
                 failed: false,
             });
@@ -453,7 +456,6 @@ impl FakeKernel {
         Ok(())
     }
 
-    /// Sets it at once, within a transaction too.
     fn set_multipath(&mut self, payload: &[u8]) {
         let given = message::attributes(payload)
             .map(|attribute| attribute.expect("whole"))
@@ -464,17 +466,24 @@ impl FakeKernel {
             return;
         }
         let mut datagram = Datagram::new(1024);
-        let body = self.table_body();
+        let body = self.table_body(on);
         encode(&mut datagram, MSG_NEWTABLE, 0, 0, 0, body);
         self.events.push_back(datagram.bytes().to_vec());
     }
 
     fn table(&mut self, header: &Header) {
-        let body = self.table_body();
+        let published = match &self.transaction {
+            Some(transaction) if !transaction.failed => transaction.multipath,
+            _ => self.multipath,
+        };
+        let body = self.table_body(published);
         self.reply(header, MSG_NEWTABLE, 0, body);
     }
 
-    fn table_body(&self) -> impl FnOnce(&mut Datagram) -> Result<(), crate::Full> + use<> {
+    fn table_body(
+        &self,
+        multipath: bool,
+    ) -> impl FnOnce(&mut Datagram) -> Result<(), crate::Full> + use<> {
         let count = |v4: bool| {
             let of_family = self
                 .published()
@@ -486,7 +495,7 @@ impl FakeKernel {
         };
         let ((routes4, paths4), (routes6, paths6)) = (count(true), count(false));
         let generation = self.published_generation();
-        let (max_routes, multipath) = (self.max_routes, self.multipath);
+        let max_routes = self.max_routes;
         move |out| {
             out.attribute(TABLE_GENERATION, &generation.to_ne_bytes())?;
             out.attribute(TABLE_ROUTES4, &routes4.to_ne_bytes())?;

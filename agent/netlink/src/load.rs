@@ -115,13 +115,42 @@ impl Load {
             flags |= NLM_F_MULTI;
             self.loaded.added += 1;
         }
+        self.push_request(client, tag, &request, flags)
+    }
+
+    /// Sets whether paths of the same metric share the load: together with the changes, at once
+    /// with [`Mode::Missing`]. It does not count as one of them.
+    pub fn set_multipath<T: Transport>(
+        &mut self,
+        client: &mut Client<T>,
+        tag: u32,
+        on: bool,
+    ) -> Result<(), Error> {
+        if self.mode == Mode::Missing {
+            self.flush(client)?;
+            return client.set_multipath(on);
+        }
+        let settings = Request::NewTable {
+            max_routes: None,
+            multipath: Some(on),
+        };
+        self.push_request(client, tag, &settings, NLM_F_MULTI)
+    }
+
+    fn push_request<T: Transport>(
+        &mut self,
+        client: &mut Client<T>,
+        tag: u32,
+        request: &Request<'_>,
+        flags: u16,
+    ) -> Result<(), Error> {
         // A file that grows has more lines than were counted: they share the last number;
         // no line has the number of the DONE.
         let seq = self.base.saturating_add(tag).min(self.done - 1);
         self.pushed = true;
-        if self.batch_push(&request, flags, seq).is_err() {
+        if self.batch_push(request, flags, seq).is_err() {
             self.flush(client)?;
-            self.batch_push(&request, flags, seq)
+            self.batch_push(request, flags, seq)
                 .expect("an empty batch has room");
         }
         Ok(())
@@ -512,6 +541,35 @@ mod tests {
         assert_eq!(left.len(), 1);
         assert_eq!(left[0].to_string(), "11.0.0.0/8 via 192.0.2.4");
         client.ping().unwrap();
+    }
+
+    #[test]
+    fn multipath_is_set_with_the_changes_or_not_at_all() {
+        for mode in [Mode::Transaction, Mode::Replace, Mode::Missing] {
+            let mut client = client();
+            let mut load = Load::new(&mut client, mode, 2);
+            load.push(&mut client, 0, &appended(0)).unwrap();
+            load.set_multipath(&mut client, 1, true).unwrap();
+            let is_at_once = client.table().unwrap().multipath;
+            assert_eq!(is_at_once, mode == Mode::Missing);
+            assert_eq!(load.finish(&mut client).unwrap().added, 1, "routes alone");
+            assert!(client.table().unwrap().multipath);
+        }
+        let mut client = client();
+        for fails in [false, true] {
+            let mut load = Load::new(&mut client, Mode::Transaction, 3);
+            load.set_multipath(&mut client, 0, true).unwrap();
+            load.push(&mut client, 1, &appended(0)).unwrap();
+            if fails {
+                load.push(&mut client, 2, &appended(0)).unwrap();
+                let error = load.finish(&mut client).unwrap_err();
+                assert_eq!(load.tag(&error), Some(2));
+            } else {
+                load.abort(&mut client).unwrap();
+            }
+            assert!(!client.table().unwrap().multipath);
+            assert_eq!(client.transport().event(), None);
+        }
     }
 
     #[test]

@@ -12,7 +12,7 @@ pub struct Word<'a> {
 }
 
 /// Words that begin the lines of settings in a config; its other lines are routes.
-pub const SETTINGS: [&str; 5] = ["hostname", "link", "address", "port", "dhcp"];
+pub const SETTINGS: [&str; 6] = ["hostname", "multipath", "link", "address", "port", "dhcp"];
 
 /// The words of `line` from byte `start` on, separated by ASCII white space.
 pub fn words(line: &str, start: usize) -> impl Iterator<Item = Word<'_>> + Clone {

@@ -9,6 +9,7 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use nix::libc;
+use nl31_netlink::Op;
 use nl31_route::{ParseErrorKind, Parsed, PassedOver, Syntax, without_comment};
 
 use super::settings::error::{SettingError, SettingErrorKind};
@@ -241,9 +242,11 @@ impl ConfigError {
         match &self.kind {
             ConfigErrorKind::Kernel(error) => is_lasting(error),
             ConfigErrorKind::Setting(error) => match &error.kind {
-                // A device that another driver uses is busy for as long as it does.
+                // A device that another driver uses is busy for as long as it does; the table, while
+                // another socket's transaction is open.
                 SettingErrorKind::Kernel(error) => {
-                    is_lasting(error) || error.errno() == Some(libc::EBUSY)
+                    let is_busy = error.errno() == Some(libc::EBUSY);
+                    is_lasting(error) || is_busy && error.op != Op::Table
                 }
                 kind => !matches!(kind, SettingErrorKind::Io(_)),
             },

@@ -232,7 +232,7 @@ impl Loading {
         let made = (|| {
             let mut transaction = Transaction::open(&self.settings_file)?;
             transaction.replace(&self.settings)?;
-            transaction.prepare(client, &self.settings_file)?;
+            transaction.prepare(client, &self.settings_file, self.load.as_deref_mut())?;
             transaction.apply(client, devices.devices())?;
             Ok(transaction)
         })();

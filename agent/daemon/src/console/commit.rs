@@ -228,7 +228,7 @@ impl<T: Transport> Console<T> {
     fn pushed(&mut self, mut commit: Box<Commit>) {
         if let (Some(settings), Some(client)) = (&mut commit.settings, &mut self.client) {
             let path = self.shared.config.files.settings();
-            if let Err(error) = settings.prepare(client, &path) {
+            if let Err(error) = settings.prepare(client, &path, Some(&mut commit.load)) {
                 self.abandon(&mut commit.load);
                 return self.setting_edit_failed(&error);
             }

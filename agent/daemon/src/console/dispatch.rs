@@ -60,6 +60,7 @@ impl<T: Transport> Console<T> {
         if command.action.shows_alone() && grammar::nothing(line, start).is_ok() {
             return match command.action {
                 Action::Dhcp => self.show_dhcp(),
+                Action::Multipath => self.show_multipath(),
                 _ => self.show_host_name(),
             };
         }
@@ -114,12 +115,6 @@ impl<T: Transport> Console<T> {
                         let state = words[usize::from(!self.monitoring)].word;
                         self.status(codes::DONE, format_args!("monitor {state}"));
                     }
-                }
-            }
-            (Action::Multipath, Arguments::Word(words)) => {
-                match grammar::one_of(line, start, words) {
-                    Err(error) => self.misspelled(line, &error),
-                    Ok(word) => self.multipath(word.map(|word| word == 0)),
                 }
             }
             (Action::Log, Arguments::Word(words)) => match grammar::one_of(line, start, words) {

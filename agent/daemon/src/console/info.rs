@@ -61,14 +61,13 @@ impl<T: Transport> Console<T> {
         }
     }
 
-    /// Sets whether paths share the load, or tells.
-    pub(super) fn multipath(&mut self, on: Option<bool>) {
-        let set = match on {
-            Some(on) => self.ask(|client| client.set_multipath(on)).map(|()| on),
-            None => self.ask(Client::table).map(|table| table.multipath),
-        };
-        match set {
-            Ok(on) => self.status(codes::DONE, format_args!("multipath {}", on_off(on))),
+    /// Tells whether paths share the load.
+    pub(super) fn show_multipath(&mut self) {
+        match self.ask(Client::table) {
+            Ok(table) => {
+                let multipath = on_off(table.multipath);
+                self.status(codes::DONE, format_args!("multipath {multipath}"));
+            }
             Err(error) => self.failed(&error, format_args!("{}", Reason(&error))),
         }
     }

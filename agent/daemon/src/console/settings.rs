@@ -4,6 +4,7 @@
 use nl31_netlink::{Client, Transport};
 use nl31_route::words;
 
+use super::info::on_off;
 use super::reply::{Counted, Reason};
 use super::session::{Console, LINES_PER_STEP, Running};
 use crate::config::learnt;
@@ -31,7 +32,7 @@ impl<T: Transport> Console<T> {
             let mut transaction = Transaction::open(&path)?;
             transaction.stage(1, change.clone(), devices)?;
             ended = transaction.len() as u64 - 1;
-            transaction.prepare(client, &path)?;
+            transaction.prepare(client, &path, None)?;
             transaction.apply(client, devices)?;
             Ok(transaction.finish(client))
         })();
@@ -66,6 +67,9 @@ impl<T: Transport> Console<T> {
             Setting::Port(spec) if !made => {
                 let device = &spec.device;
                 self.status(codes::DONE, format_args!("deleted port {device}"));
+            }
+            Setting::Multipath => {
+                self.status(codes::DONE, format_args!("multipath {}", on_off(*made)));
             }
             Setting::Dhcp(device) if !made => {
                 self.status(codes::DONE, format_args!("DHCP on {device} is off"));

@@ -112,7 +112,7 @@ impl<T: Transport> Together<T> {
                 transaction.stage(0, change.clone(), devices)?;
             }
         }
-        transaction.prepare(&mut self.client, &path)?;
+        transaction.prepare(&mut self.client, &path, Some(&mut self.load))?;
         Ok(Some(transaction))
     }
 

@@ -42,6 +42,20 @@ pub(super) fn index_in(
     }
 }
 
+/// Whether the last word of a line, from `start` on, is the first of the two.
+pub(super) fn switch(
+    line: &str,
+    start: usize,
+    words: &'static [Keyword; 2],
+    whole: bool,
+) -> Result<bool, GrammarError> {
+    let missing = || GrammarError::at_end(line, GrammarErrorKind::NotOneOf(words));
+    let word = self::words(line, start).next().ok_or_else(missing)?;
+    let index = index_in(word, words, whole)?;
+    nothing(line, word.column + word.text.len())?;
+    Ok(index == 0)
+}
+
 /// A device and `json`, or one of them, or nothing.
 pub fn listed(
     line: &str,

@@ -3,9 +3,8 @@
 
 use nl31_route::{DeviceName, Keyword, words};
 
-use super::device_word::{first_device, index_in};
+use super::device_word::{first_device, switch};
 use super::errors::{GrammarError, GrammarErrorKind};
-use super::parse::nothing;
 use super::table::flag;
 
 /// The words behind the device.
@@ -28,11 +27,7 @@ pub(super) fn dhcp(
         let word = word.expect("the line names the device");
         return Err(GrammarError::at(word, GrammarErrorKind::NoPlainDevice));
     }
-    let missing = || GrammarError::at_end(line, GrammarErrorKind::NotOneOf(&SWITCH));
-    let word = words(line, end).next().ok_or_else(missing)?;
-    let switch = index_in(word, &SWITCH, whole)?;
-    nothing(line, word.column + word.text.len())?;
-    Ok((device, switch == 0))
+    Ok((device, switch(line, end, &SWITCH, whole)?))
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use super::host_name::{self, HostName};
 use super::link_line;
 use super::parse::command;
 use super::port_line;
-use super::table::{Action, Command, flag};
+use super::table::{Action, Command, MULTIPATH, flag};
 use super::virtual_link_line::{self, NoComment, Written};
 
 /// A setting.
@@ -23,6 +23,8 @@ use super::virtual_link_line::{self, NoComment, Written};
 pub enum Setting {
     /// `hostname …`
     HostName(HostName),
+    /// `multipath on`
+    Multipath,
     /// `link add …`
     VirtualLink(VirtualLink),
     /// `link set …`
@@ -38,6 +40,7 @@ pub enum Setting {
 /// The words that make a setting, by the words of [`SETTINGS`]; none where its values follow
 /// at once.
 static VERBS: [&[Keyword]; SETTINGS.len()] = [
+    &[],
     &[],
     &[
         flag(
@@ -55,7 +58,7 @@ impl Setting {
     /// Its device, if it has one.
     pub fn device(&self) -> Option<&DeviceName> {
         match self {
-            Self::HostName(_) => None,
+            Self::HostName(_) | Self::Multipath => None,
             Self::VirtualLink(link) => Some(&link.device),
             Self::Link(spec) => Some(&spec.device),
             Self::Address(_, device) => Some(device),
@@ -95,7 +98,7 @@ impl Setting {
     /// Whether both are about one object, so that a config has only one of them.
     pub fn is_same(&self, other: &Self) -> bool {
         match (self, other) {
-            (Self::HostName(_), Self::HostName(_)) => true,
+            (Self::HostName(_), Self::HostName(_)) | (Self::Multipath, Self::Multipath) => true,
             (Self::VirtualLink(one), Self::VirtualLink(other)) => one.device == other.device,
             (Self::Link(one), Self::Link(other)) => one.device == other.device,
             (Self::Port(one), Self::Port(other)) => one.device == other.device,
@@ -113,6 +116,7 @@ impl Setting {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 match self.0 {
                     Setting::HostName(name) => write!(f, "host name {name}"),
+                    Setting::Multipath => f.write_str("multipath"),
                     Setting::VirtualLink(link) => write!(f, "link {}", link.device),
                     Setting::Link(spec) => write!(f, "link {}", spec.device),
                     Setting::Address(address, device) => write!(f, "{address} dev {device}"),
@@ -148,6 +152,7 @@ impl fmt::Display for Setting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::HostName(name) => write!(f, "hostname {name}"),
+            Self::Multipath => f.write_str("multipath on"),
             Self::VirtualLink(link) => write!(f, "link add {}", Written(link)),
             Self::Link(spec) => {
                 write!(f, "link set {}", Named(&spec.device))?;
@@ -232,6 +237,7 @@ pub fn is_setting(action: Action) -> bool {
         action,
         Action::Dhcp
             | Action::HostName
+            | Action::Multipath
             | Action::LinkAdd
             | Action::LinkSet
             | Action::LinkDel
@@ -252,6 +258,10 @@ pub fn setting_change(
     match command.action {
         Action::HostName => host_name::host_name(line, start)
             .map(|name| SettingChange::make(Setting::HostName(name))),
+        Action::Multipath => Ok(SettingChange {
+            setting: Setting::Multipath,
+            made: device_word::switch(line, start, &MULTIPATH, whole)?,
+        }),
         Action::Dhcp => {
             let (device, made) = dhcp_line::dhcp(line, start, whole)?;
             Ok(SettingChange {
@@ -324,7 +334,7 @@ pub fn setting(line: &str) -> Result<Option<Setting>, GrammarError> {
     let (command, start) = found.expect("the line has the words of a command");
     let change = setting_change(command, line, start, true)?;
     if !change.made {
-        // Only `dhcp … off` gets here: what a config does not switch on is off.
+        // `dhcp … off` or `multipath off`: what a config does not switch on is off.
         let word = self::words(line, 0).last().expect("it has words");
         let kind = GrammarErrorKind::NotOneOf(&dhcp_line::SWITCH[..1]);
         return Err(GrammarError::at(word, kind));
@@ -363,6 +373,7 @@ mod tests {
             "address add 192.0.2.1/24 dev eth0",
             "address add 2001:db8::1/64 dev #wan",
             "hostname r1.example.net",
+            "multipath on",
             "dhcp eth0 on",
             "dhcp dev #wan on",
             "dhcp dev dev on",
@@ -379,6 +390,10 @@ mod tests {
         assert_eq!(read("port"), "4+0 expected set");
         assert_eq!(read("dhcp eth0 off"), "10+3 expected on");
         assert_eq!(read("dhcp eth0 o"), "10+1 expected on or off");
+        assert_eq!(read("multipath off"), "10+3 expected on");
+        assert_eq!(read("multipath of"), "10+2 expected on or off");
+        assert_eq!(read("multipath"), "9+0 expected on or off");
+        assert_eq!(read("multipath on x"), "13+1 expected the end of the line");
         assert_eq!(read("dhcp"), "4+0 expected the name of a device");
         assert_eq!(
             read("hostname r_1"),

@@ -72,7 +72,6 @@ impl Action {
                 | Self::NeighbourDel
                 | Self::NeighbourFlush
                 | Self::PortShow
-                | Self::Multipath
                 | Self::Monitor
                 | Self::Stats
                 | Self::Log
@@ -86,7 +85,7 @@ impl Action {
 
     /// Whether the command without arguments shows what it sets with them.
     pub fn shows_alone(self) -> bool {
-        matches!(self, Self::Dhcp | Self::HostName)
+        matches!(self, Self::Dhcp | Self::HostName | Self::Multipath)
     }
 
     /// Whether the command must not be abbreviated, so that a typing error cannot run it.
@@ -289,7 +288,7 @@ pub(super) static PING: [Keyword; 4] = [
 pub(super) static TRACEROUTE: [Keyword; 2] = [FROM, DEV];
 
 /// The argument of `multipath`.
-static MULTIPATH: [Keyword; 2] = [
+pub(super) static MULTIPATH: [Keyword; 2] = [
     flag("on", "paths of the same metric share the load"),
     flag("off", "the first of them serves"),
 ];
@@ -339,7 +338,7 @@ commands! {
     "config" "show" => ConfigShow, Arguments::None, "list the settings that are configured, as `save` writes them";
     "hostname" => HostName, Arguments::HostName, "show the name of this router, or set it: the prompt begins with it";
     "setup" => Setup, Arguments::None, "ask for the host name, addresses, ports and default routes, and commit them until `confirm`";
-    "multipath" => Multipath, Arguments::Word(&MULTIPATH), "have all paths of the lowest metric share the load, by flows, until the next boot";
+    "multipath" => Multipath, Arguments::Word(&MULTIPATH), "have all paths of the lowest metric share the load, by flows; alone, tell whether they do";
     "begin" => Begin, Arguments::None, "collect edits: changes of routes and settings wait for `commit`";
     "diff" => Diff, Arguments::Word(&AS_JSON), "what the edits would change; without edits, how table and settings differ from the saved config";
     "check" => Check, Arguments::None, "check whether the kernel accepts all edits; changes nothing";

@@ -391,7 +391,12 @@ fn multipath_is_set_and_told() {
     assert!(session.types("stats\n").contains("\nmultipath 1\n"));
     session.plays("> multipath off\nI200 multipath off");
     session.kernel().admin = false;
-    session.plays("> multipath on\nE403 CAP_NET_ADMIN is needed");
+    session.plays("> multipath on\nE403 multipath: CAP_NET_ADMIN is needed");
+    assert!(
+        session
+            .types("config show\n")
+            .starts_with("I200 0 settings")
+    );
 }
 
 #[test]

@@ -353,6 +353,107 @@ fn host_name_is_saved_rolled_back_and_shown() {
 }
 
 #[test]
+fn multipath_is_saved_committed_and_rolled_back() {
+    let mut session = Session::new(false);
+    session.plays_with_file(
+        "
+        > multipath on
+        I200 multipath on
+        > save
+        I200 saved 0 routes and 1 setting
+        > begin
+        I200 edits wait for `commit` from now on
+        > multipath off
+        I200 edit 1
+        > route add 10.0.0.0/8 dev eth0
+        I200 edit 2
+        > diff
+        - multipath on
+        + 10.0.0.0/8 dev eth0
+        I200 2 differences from the table
+        > multipath
+        I200 multipath on
+        > check
+        I200 every edit can be made
+        > commit confirmed 60
+        I200 committed 2 edits, for 60 s: `confirm` keeps and saves them
+        > multipath
+        I200 multipath off
+        > rollback
+        I200 rolled back: restored the paths of 1 prefix and 1 setting
+        > multipath
+        I200 multipath on
+        > diff
+        I200 no difference from FILE
+        > multipath off
+        I200 multipath off
+        > begin
+        I200 edits wait for `commit` from now on
+        > multipath on
+        I200 edit 1
+        > commit
+        I200 committed 1 edit
+        > multipath
+        I200 multipath on
+        ",
+    );
+    let text = saved(&session);
+    assert_eq!(text, "multipath on\n");
+
+    // A config says what is on, before the routes; the kernel has it with them, or not at all.
+    let text = "hostname r1\nmultipath on\nport set eth0\n10.0.0.0/8 dev eth0\n";
+    let mut session = Session::boots(text);
+    session.types("");
+    assert!(session.kernel().multipath);
+    session.types("save\n");
+    assert_eq!(saved(&session), text);
+    let file = session.folder.config();
+    for (text, reply) in [
+        (
+            "10.0.0.0/8 dev eth0\n10.0.0.0/8 dev eth0\n",
+            "E409 FILE:2:1: path is there (File exists (os error 17))\n",
+        ),
+        ("multipath off\n", "E424 FILE:1:11: expected on\n"),
+        ("10.0.0.0/8 dev eth0\n", "I200 loaded 1 route from FILE\n"),
+        (
+            "multipath on\n",
+            "I200 loaded 0 routes and 1 setting from FILE\n",
+        ),
+    ] {
+        let had = session.kernel().multipath;
+        fs::write(&file, text).unwrap();
+        let told = session.types(format!("load {}\n", file.display()));
+        assert_eq!(told.replace(file.to_str().unwrap(), "FILE"), reply);
+        let has = match reply.starts_with('E') {
+            true => had,
+            false => text.starts_with("multipath"),
+        };
+        assert_eq!(session.kernel().multipath, has, "{text}");
+    }
+}
+
+#[test]
+fn edits_that_the_kernel_refuses_leave_multipath_as_it_is() {
+    let mut session = Session::new(false);
+    session.types("route add 10.0.0.0/8 dev eth0\nbegin\nmultipath on\n");
+    session.plays(
+        "
+        > route add 10.0.0.0/8 dev eth0
+        I200 edit 2
+        > commit
+          route add 10.0.0.0/8 dev eth0
+        E409 edit 2: prefix has a path of this metric; nothing was changed
+        > rollback
+        I200 dropped 2 edits
+        > multipath
+        I200 multipath off
+        > config show
+        I200 0 settings; `route show` lists the routes
+        ",
+    );
+}
+
+#[test]
 fn dhcp_is_saved_without_what_it_teaches() {
     let mut session = Session::new(false);
     session.plays_with_file(

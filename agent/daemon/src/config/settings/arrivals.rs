@@ -126,7 +126,7 @@ mod tests {
             .unwrap();
         let settings = [(1, link), (2, address), (3, port)];
         transaction.replace(&settings).unwrap();
-        transaction.prepare(&mut client, &path).unwrap();
+        transaction.prepare(&mut client, &path, None).unwrap();
         transaction.apply(&mut client, &devices).unwrap();
         let told = transaction.waiting().to_string();
         assert_eq!(told, "3 settings wait for a missing device: usb0");
@@ -176,7 +176,7 @@ mod tests {
         ];
         let settings = settings.map(|line| (1, setting(line).unwrap().unwrap()));
         transaction.replace(&settings).unwrap();
-        transaction.prepare(&mut client, &path).unwrap();
+        transaction.prepare(&mut client, &path, None).unwrap();
         transaction.apply(&mut client, &devices).unwrap();
         assert!(transaction.finish(&mut client).is_empty());
 

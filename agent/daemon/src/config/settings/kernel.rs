@@ -78,6 +78,7 @@ pub(super) fn make<T: Transport>(
     let index = |device, op| devices.index(device).ok_or(Error::no_device(op));
     match &change.setting {
         Setting::HostName(_) | Setting::Dhcp(_) => Ok(()),
+        Setting::Multipath => client.set_multipath(change.made),
         Setting::VirtualLink(link) if change.made => add(client, devices, link),
         Setting::VirtualLink(link) => {
             let there = virtual_link(client, devices, link)?;
@@ -188,6 +189,7 @@ pub(super) struct KernelState {
     links: Vec<Link>,
     addresses: Vec<LinkAddress>,
     ports: Vec<Port>,
+    multipath: bool,
 }
 
 impl KernelState {
@@ -195,16 +197,18 @@ impl KernelState {
         client: &mut Client<T>,
         changes: impl Iterator<Item = &'a SettingChange>,
     ) -> Result<Self, Error> {
-        let (mut others, mut ports) = (false, false);
+        let (mut others, mut ports, mut multipath) = (false, false, false);
         for change in changes {
             match change.setting {
                 Setting::Port(_) => ports = true,
                 Setting::VirtualLink(_) => (others, ports) = (true, true),
                 Setting::Link(_) | Setting::Address(..) => others = true,
+                Setting::Multipath => multipath = true,
                 Setting::HostName(_) | Setting::Dhcp(_) => {}
             }
         }
         Ok(Self {
+            multipath: multipath && client.table()?.multipath,
             links: if others { client.links()? } else { Vec::new() },
             addresses: if others {
                 client.addresses()?
@@ -221,6 +225,7 @@ impl KernelState {
         let link = links.find(|link| setting.device() == Some(&link.device));
         let found = match setting {
             Setting::HostName(_) | Setting::Dhcp(_) => None,
+            Setting::Multipath => self.multipath.then_some(Setting::Multipath),
             Setting::VirtualLink(_) => {
                 let link = link.and_then(|link| VirtualLink::of(link, &self.links));
                 link.map(Setting::VirtualLink)
@@ -331,6 +336,7 @@ pub(super) fn whole(setting: &Setting) -> Setting {
             ..spec.clone()
         }),
         Setting::HostName(_)
+        | Setting::Multipath
         | Setting::VirtualLink(_)
         | Setting::Address(..)
         | Setting::Dhcp(_) => setting.clone(),

@@ -49,11 +49,12 @@ impl fmt::Display for TooMany {
 fn kind(setting: &Setting) -> (u8, TooMany) {
     let (place, kind, max) = match setting {
         Setting::HostName(_) => (0, "host name", 1),
-        Setting::VirtualLink(_) => (1, "virtual links", VIRTUAL_LINKS_MAX),
-        Setting::Link(_) => (2, "links", LINKS_MAX),
-        Setting::Address(..) => (3, "addresses", ADDRESSES_MAX),
-        Setting::Port(_) => (4, "ports", PORTS_MAX),
-        Setting::Dhcp(_) => (5, "DHCP clients", DHCP_MAX),
+        Setting::Multipath => (1, "multipath", 1),
+        Setting::VirtualLink(_) => (2, "virtual links", VIRTUAL_LINKS_MAX),
+        Setting::Link(_) => (3, "links", LINKS_MAX),
+        Setting::Address(..) => (4, "addresses", ADDRESSES_MAX),
+        Setting::Port(_) => (5, "ports", PORTS_MAX),
+        Setting::Dhcp(_) => (6, "DHCP clients", DHCP_MAX),
     };
     (place, TooMany { kind, max })
 }
@@ -70,7 +71,11 @@ pub(super) fn place<'a>(
     let depth = match setting {
         Setting::VirtualLink(link) => depth(&link.device, all),
         Setting::Link(spec) => depth(&spec.device, all),
-        Setting::HostName(_) | Setting::Address(..) | Setting::Port(_) | Setting::Dhcp(_) => 0,
+        Setting::HostName(_)
+        | Setting::Multipath
+        | Setting::Address(..)
+        | Setting::Port(_)
+        | Setting::Dhcp(_) => 0,
     };
     (kind(setting).0, depth)
 }
@@ -266,13 +271,16 @@ mod tests {
             "address add 192.0.2.1/24 dev eth1",
             "hostname r1",
             "link set eth1 up",
+            "multipath on",
             "hostname r2",
+            "multipath on",
             "address add 192.0.2.1/24 dev eth1",
         ] {
             settings.change(&made(line)).unwrap();
         }
         let all = [
             "hostname r2",
+            "multipath on",
             "link set eth1 up",
             "address add 192.0.2.1/24 dev eth1",
             "port set eth1 forwarding off",
@@ -297,7 +305,7 @@ mod tests {
             ]
         );
         settings.restore(&made("port set eth0")).unwrap();
-        assert_eq!(lines(&settings)[3..], ["port set eth0", "dhcp eth1 on"]);
+        assert_eq!(lines(&settings)[4..], ["port set eth0", "dhcp eth1 on"]);
     }
 
     #[test]

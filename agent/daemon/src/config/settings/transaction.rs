@@ -13,7 +13,7 @@ use std::io;
 use std::path::Path;
 
 use nix::libc;
-use nl31_netlink::{Client, Error, Op, PortSpec, Transport};
+use nl31_netlink::{Client, Error, Load, Op, PortSpec, Transport};
 use nl31_route::DeviceName;
 
 use super::error::{CHANGES_MAX, Left, SettingError, SettingErrorKind};
@@ -51,6 +51,8 @@ pub struct Transaction {
     replaces: bool,
     /// The state of each object before, see [`Transaction::prepare`].
     before: Vec<Before>,
+    /// Whether the kernel sets multipath when it publishes the routes.
+    is_multipath_pushed: bool,
     /// Ports on which forwarding begins at the end.
     starting: Vec<DeviceName>,
     waiting: Waiting,
@@ -67,6 +69,7 @@ impl Transaction {
             changes: Vec::new(),
             replaces: false,
             before: Vec::new(),
+            is_multipath_pushed: false,
             starting: Vec::new(),
             waiting: Waiting::default(),
             made: Vec::new(),
@@ -189,19 +192,29 @@ impl Transaction {
     }
 
     /// Reads what the changes touch, before them. Uses another socket, as this client may wait
-    /// for the answer to a transaction of routes.
+    /// for the answer to a transaction of routes. That transaction, `load`, takes what is a setting
+    /// of the table: no other socket may change the table while it is open.
     pub fn prepare<T: Transport>(
         &mut self,
         client: &mut Client<T>,
         path: &Path,
+        load: Option<&mut Load>,
     ) -> Result<(), SettingError> {
         self.before.clear();
         if self.changes.is_empty() {
             return Ok(());
         }
         match client.another()? {
-            Some(mut other) => self.prepare_with(&mut other, path),
-            None => self.prepare_with(client, path),
+            Some(mut other) => self.prepare_with(&mut other, path)?,
+            None => self.prepare_with(client, path)?,
+        }
+        let Some(load) = load else { return Ok(()) };
+        self.is_multipath_pushed = true;
+        let mut changes = self.changes.iter();
+        let last = changes.rfind(|(_, change)| change.setting == Setting::Multipath);
+        match last {
+            Some((tag, change)) => Ok(load.set_multipath(client, *tag, change.made)?),
+            None => Ok(()),
         }
     }
 
@@ -313,6 +326,7 @@ impl Transaction {
             }
             let made = match &change.setting {
                 Setting::Port(spec) if change.made => self.set_port(client, spec.clone()),
+                Setting::Multipath if self.is_multipath_pushed => Ok(()),
                 _ if change.made => make(client, devices, &change),
                 _ => self.end(client, devices, &change),
             };
@@ -329,6 +343,7 @@ impl Transaction {
                 Setting::Link(spec) => change.made && spec.up != Some(false),
                 Setting::Address(..) => !change.made,
                 Setting::HostName(_)
+                | Setting::Multipath
                 | Setting::VirtualLink(_)
                 | Setting::Port(_)
                 | Setting::Dhcp(_) => false,
