@@ -399,7 +399,7 @@ impl Board {
         // `ip link set eth0 down` soon after would wait for ever (virtnet_close()).
         self.arg(
             "-device",
-            "virtio-net-pci,netdev=net,romfile=,guest_announce=off",
+            "virtio-net-pci,netdev=net,romfile=,guest_announce=off,speed=1000,duplex=full",
         );
         let mut netdev = "user,id=net,restrict=on".to_owned();
         let lab = match machine.lab {

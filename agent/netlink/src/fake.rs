@@ -63,6 +63,10 @@ pub struct FakeDevice {
     pub kind: Option<(String, Option<u16>, Option<u32>)>,
     /// Index of the bridge that it is a member of.
     pub master: Option<u32>,
+    /// Its MAC address, and whether it takes another one only while it is down.
+    pub mac: [u8; 6],
+    /// See [`FakeDevice::mac`].
+    pub keeps_mac_while_up: bool,
 }
 
 /// Names and indices of the virtual links of a [`FakeKernel`], for a test that maps one to the other.
@@ -81,6 +85,11 @@ impl FakeDevice {
             neighbours: Vec::new(),
             kind: None,
             master: None,
+            mac: match name {
+                "lo" => [0; 6],
+                _ => [2, 0, 0, 0, 0, index as u8],
+            },
+            keeps_mac_while_up: false,
         }
     }
 }

@@ -16,6 +16,8 @@ pub enum Value {
     Number,
     /// A protocol's name or number.
     Protocol,
+    /// The MAC address of a device.
+    Mac,
 }
 
 impl Value {
@@ -27,6 +29,7 @@ impl Value {
             Self::Device => "the name of a device like eth0",
             Self::Number => "a number from 0 to 4294967295",
             Self::Protocol => "a protocol like static or bgp, or a number from 0 to 255",
+            Self::Mac => "a MAC address like 02:00:00:00:00:01",
         }
     }
 
@@ -38,6 +41,7 @@ impl Value {
             Self::Device => "NAME",
             Self::Number => "NUMBER",
             Self::Protocol => "NAME|NUMBER",
+            Self::Mac => "MAC",
         }
     }
 }

@@ -151,6 +151,14 @@ impl<T: Transport> Console<T> {
             "{} {state} carrier {carrier} mtu {}",
             link.device, link.mtu
         ));
+        let speed = self.devices.speed(&link.device);
+        match speed.megabits {
+            Some(megabits) => self.part(format_args!(" speed {megabits}")),
+            None => self.part(format_args!(" speed unknown")),
+        }
+        if let Some(duplex) = speed.duplex {
+            self.part(format_args!(" duplex {duplex}"));
+        }
         if !link.mac.is_empty() {
             self.part(format_args!(" mac {}", Mac(&link.mac)));
         }
@@ -206,6 +214,15 @@ impl<T: Transport> Console<T> {
             link.mtu,
             Mac(&link.mac)
         ));
+        let speed = self.devices.speed(&link.device);
+        match speed.megabits {
+            Some(megabits) => self.part(format_args!(",\"speed\":{megabits}")),
+            None => self.part(format_args!(",\"speed\":null")),
+        }
+        match speed.duplex {
+            Some(duplex) => self.part(format_args!(",\"duplex\":\"{duplex}\"")),
+            None => self.part(format_args!(",\"duplex\":null")),
+        }
         if !link.kind.is_empty() {
             self.part(format_args!(",\"kind\":{}", Quoted(&link.kind)));
         }

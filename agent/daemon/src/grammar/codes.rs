@@ -85,6 +85,7 @@ impl Code {
                 (Op::LinkAdd, libc::EEXIST) => HAS_LINK,
                 (Op::Neighbour, libc::ENOENT) => NO_NEIGHBOUR,
                 (Op::Master, libc::EBUSY | libc::EEXIST) => REFUSED,
+                (Op::Mac, libc::EBUSY) => REFUSED,
                 (_, errno) => Self::of_errno(errno),
             },
             _ => BROKEN,

@@ -249,7 +249,7 @@ fn link_suggestions<'a>(
         };
         given[setting] = true;
         // `up` and `down` exclude each other, as do `master` and `nomaster`.
-        for (one, other) in [(0, 1), (3, 4)] {
+        for (one, other) in [(0, 1), (4, 5)] {
             given[one] |= given[other];
             given[other] |= given[one];
         }
@@ -263,6 +263,7 @@ fn link_suggestions<'a>(
                         literal: true,
                     });
                 }),
+                Value::Mac => placeholder(value, each),
                 _ => each(Suggestion {
                     text: "NUMBER",
                     help: "bytes, from 68 to 65536",
@@ -360,6 +361,15 @@ fn virtual_link_suggestions<'a>(
     }
 }
 
+/// What stands for a value that cannot be listed.
+fn placeholder(value: Value, each: &mut dyn FnMut(Suggestion<'_>)) {
+    each(Suggestion {
+        text: value.placeholder(),
+        help: value.expected(),
+        literal: false,
+    });
+}
+
 /// The address, then words that are not given yet, or the value of the last one.
 fn probe_suggestions<'a>(
     keywords: &'static [Keyword],
@@ -367,13 +377,6 @@ fn probe_suggestions<'a>(
     devices: &dyn Devices,
     each: &mut dyn FnMut(Suggestion<'_>),
 ) {
-    let placeholder = |value: Value, each: &mut dyn FnMut(Suggestion<'_>)| {
-        each(Suggestion {
-            text: value.placeholder(),
-            help: value.expected(),
-            literal: false,
-        });
-    };
     if before.next().is_none() {
         return placeholder(Value::Address, each);
     }
@@ -446,11 +449,7 @@ fn route_suggestions<'a>(
                         literal: true,
                     });
                 }),
-                Value::Address | Value::Number | Value::None => each(Suggestion {
-                    text: value.placeholder(),
-                    help: value.expected(),
-                    literal: false,
-                }),
+                value => placeholder(value, each),
             }
             return;
         }
@@ -566,10 +565,11 @@ mod tests {
         assert_eq!(offered("link set dev "), (13, "lo eth0".into()));
         assert_eq!(
             offered("link set eth0 "),
-            (14, "up down mtu master nomaster".into())
+            (14, "up down mtu address master nomaster".into())
         );
         assert_eq!(offered("link set eth0 up master "), (24, "lo eth0".into()));
-        assert_eq!(offered("link set eth0 up nomaster ").1, "mtu");
+        assert_eq!(offered("link set eth0 up nomaster ").1, "mtu address");
+        assert_eq!(offered("link set eth0 up address "), (25, "MAC".into()));
         for (left, right) in [
             ("link add ", "link name NAME"),
             ("link add link ", "lo eth0"),
@@ -587,7 +587,10 @@ mod tests {
             assert_eq!(offered(left).1, right, "{left}");
         }
         assert_eq!(offered("link set eth0 down mtu "), (23, "NUMBER".into()));
-        assert_eq!(offered("link set eth0 down ").1, "mtu master nomaster");
+        assert_eq!(
+            offered("link set eth0 down ").1,
+            "mtu address master nomaster"
+        );
         assert_eq!(offered("link show "), (10, "lo eth0 json".into()));
         assert_eq!(offered("address show eth0 ").1, "json");
         assert_eq!(offered("address show json ").1, "");

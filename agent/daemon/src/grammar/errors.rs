@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use nl31_netlink::rtnetlink::{VLAN_ID_MAX, VLAN_ID_MIN};
+use nl31_netlink::rtnetlink::{InvalidMac, VLAN_ID_MAX, VLAN_ID_MIN};
 use nl31_route::{DEVICE_NAME_MAX, Keyword, Value, Word};
 
 use super::level::Level;
@@ -70,6 +70,8 @@ pub enum GrammarErrorKind {
     NoAddress,
     /// Not an MTU.
     NoMtu,
+    /// Not the MAC address of a device.
+    NoMac(InvalidMac),
     /// A device whose name cannot be handed to a DHCP client.
     NoPlainDevice,
     /// Not the name of a host.
@@ -92,6 +94,12 @@ pub enum GrammarErrorKind {
     NoCount,
     /// Not a size of an echo request.
     NoProbeSize,
+}
+
+impl From<InvalidMac> for GrammarErrorKind {
+    fn from(error: InvalidMac) -> Self {
+        Self::NoMac(error)
+    }
 }
 
 impl fmt::Display for GrammarErrorKind {
@@ -134,6 +142,7 @@ impl fmt::Display for GrammarErrorKind {
             Self::NoAddress => {
                 f.write_str("expected an address with its length, like 192.0.2.1/24")
             }
+            Self::NoMac(error) => error.fmt(f),
             Self::NoMtu => write!(f, "expected bytes, from {MTU_MIN} to {MTU_MAX}"),
             Self::NoPlainDevice => f.write_str("expected a device whose name has no \\xHH"),
             Self::NoHostName => write!(

@@ -31,7 +31,9 @@ impl fmt::Display for Command {
                 f.write_str(if *optional { "]" } else { "" })
             }
             Arguments::Device => f.write_str(" NAME"),
-            Arguments::Link => f.write_str(" NAME [up|down] [mtu NUMBER] [master NAME|nomaster]"),
+            Arguments::Link => {
+                f.write_str(" NAME [up|down] [mtu NUMBER] [address MAC] [master NAME|nomaster]")
+            }
             Arguments::VirtualLink => {
                 f.write_str(" [link NAME] NAME type vlan|bridge|dummy [id NUMBER]")
             }

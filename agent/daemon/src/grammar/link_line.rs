@@ -4,7 +4,7 @@
 use std::net::IpAddr;
 use std::str::FromStr;
 
-use nl31_netlink::rtnetlink::{InterfaceAddress, LinkSpec, Master};
+use nl31_netlink::rtnetlink::{InterfaceAddress, InvalidMac, LinkSpec, Master};
 use nl31_route::{DeviceName, Keyword, Value, Word, words};
 
 use super::device_word::{DEV, first_device, index_in};
@@ -14,13 +14,18 @@ use super::parse::nothing;
 use super::table::flag;
 
 /// The settings of a link.
-pub(super) static SETTINGS: [Keyword; 5] = [
+pub(super) static SETTINGS: [Keyword; 6] = [
     flag("up", "switch it on"),
     flag("down", "switch it off"),
     Keyword {
         word: "mtu",
         value: Value::Number,
         help: "its largest packet in bytes",
+    },
+    Keyword {
+        word: "address",
+        value: Value::Mac,
+        help: "its MAC address",
     },
     Keyword {
         word: "master",
@@ -45,12 +50,7 @@ pub(super) fn setting(word: Word<'_>, whole: bool) -> Result<usize, GrammarError
 /// A device, and at least one setting. `whole`: the words are written in full.
 pub(super) fn link(line: &str, start: usize, whole: bool) -> Result<LinkSpec, GrammarError> {
     let (device, end) = first_device(line, start)?;
-    let mut spec = LinkSpec {
-        device,
-        up: None,
-        mtu: None,
-        master: None,
-    };
+    let mut spec = LinkSpec::of(device);
     let mut words = words(line, end).peekable();
     if words.peek().is_none() {
         let kind = GrammarErrorKind::NotOneOf(&SETTINGS);
@@ -61,13 +61,19 @@ pub(super) fn link(line: &str, start: usize, whole: bool) -> Result<LinkSpec, Gr
             0 => spec.up = Some(true),
             1 => spec.up = Some(false),
             3 => {
+                let missing = || GrammarError::at_end(line, InvalidMac::Form.into());
+                let word = words.next().ok_or_else(missing)?;
+                let wrong = |error: InvalidMac| GrammarError::at(word, error.into());
+                spec.mac = Some(word.text.parse().map_err(wrong)?);
+            }
+            4 => {
                 let missing = || GrammarError::at_end(line, GrammarErrorKind::NoDevice);
                 let word = words.next().ok_or_else(missing)?;
                 let master = word.text.parse();
                 let wrong = |_| GrammarError::at(word, GrammarErrorKind::NoDevice);
                 spec.master = Some(Master::Device(master.map_err(wrong)?));
             }
-            4 => spec.master = Some(Master::None),
+            5 => spec.master = Some(Master::None),
             _ => {
                 let missing = || GrammarError::at_end(line, GrammarErrorKind::NoMtu);
                 let word = words.next().ok_or_else(missing)?;
@@ -139,7 +145,8 @@ fn behind_dev(line: &str, start: usize, whole: bool) -> Result<DeviceName, Gramm
 mod tests {
     use super::*;
 
-    const SETTINGS_EXPECTED: &str = "expected up, down, mtu, master or nomaster";
+    const SETTINGS_EXPECTED: &str = "expected up, down, mtu, address, master or nomaster";
+    const MAC_EXPECTED: &str = "expected a MAC address like 02:00:00:00:00:01";
 
     #[test]
     fn link_settings_are_those_that_the_line_names() {
@@ -154,7 +161,21 @@ mod tests {
         );
         let none = spec("link set eth0 nom").unwrap();
         assert_eq!((none.up, none.master), (None, Some(Master::None)));
+        let mac = spec("link set eth0 a 02:00:00:00:00:0A up").unwrap();
+        assert_eq!(mac.mac.unwrap().to_string(), "02:00:00:00:00:0a");
         for (line, column, text) in [
+            ("link set eth0 address", 21, MAC_EXPECTED),
+            ("link set eth0 address 192.0.2.1", 22, MAC_EXPECTED),
+            (
+                "link set eth0 address 33:33:00:00:00:01",
+                22,
+                "a multicast address is that of no device: the first byte must be even",
+            ),
+            (
+                "link set eth0 address 00:00:00:00:00:00",
+                22,
+                "all zeros are the address of no device",
+            ),
             ("link set", 8, "expected the name of a device"),
             ("link set eth0", 13, SETTINGS_EXPECTED),
             ("link set eth0 on", 14, SETTINGS_EXPECTED),

@@ -47,7 +47,10 @@ static VERBS: [&[Keyword]; SETTINGS.len()] = [
             "add",
             "make a VLAN over a device, a bridge or a dummy device",
         ),
-        flag("set", "switch a device on or off, or set its MTU"),
+        flag(
+            "set",
+            "switch a device on or off, set its MTU or MAC address",
+        ),
     ],
     &[flag("add", "give a device an address")],
     &[flag("set", "forward the packets that come in on a device")],
@@ -135,6 +138,7 @@ impl Setting {
             (Self::Link(link), Self::Link(later)) => {
                 link.up = later.up.or(link.up);
                 link.mtu = later.mtu.or(link.mtu);
+                link.mac = later.mac.or(link.mac);
                 link.master = later.master.clone().or(link.master.take());
             }
             (Self::VirtualLink(link), Self::VirtualLink(later)) => *link = later.clone(),
@@ -161,6 +165,9 @@ impl fmt::Display for Setting {
                 }
                 if let Some(mtu) = spec.mtu {
                     write!(f, " mtu {mtu}")?;
+                }
+                if let Some(mac) = spec.mac {
+                    write!(f, " address {mac}")?;
                 }
                 match &spec.master {
                     Some(Master::Device(master)) => write!(f, " master {}", NoComment(master)),
@@ -361,6 +368,7 @@ mod tests {
             "link add link eth0 name eth0.7 type vlan id 7",
             "link add link \\x23wan name \\x23wan.7 type vlan id 7",
             "link set eth1 up mtu 1400 master br0",
+            "link set eth1 address 02:00:00:00:00:01 nomaster",
             "link set eth1 nomaster",
             "link set dev dev master \\x23br",
             "port set eth0",
@@ -413,7 +421,7 @@ mod tests {
         assert_eq!(read("address add 192.0.2.1/24 de lo"), "25+2 expected dev");
         assert_eq!(
             read("link set eth0 u"),
-            "14+1 expected up, down, mtu, master or nomaster"
+            "14+1 expected up, down, mtu, address, master or nomaster"
         );
         assert_eq!(read("port set"), "8+0 expected the name of a device");
         assert_eq!(
@@ -438,8 +446,12 @@ mod tests {
         link.merge(&read("link set eth0 mtu 1400"));
         link.merge(&read("link set eth0 master br0"));
         assert_eq!(link.to_string(), "link set eth0 up mtu 1400 master br0");
-        link.merge(&read("link set eth0 nomaster"));
-        assert_eq!(link.to_string(), "link set eth0 up mtu 1400 nomaster");
+        link.merge(&read("link set eth0 address 02:00:00:00:00:01 nomaster"));
+        link.merge(&read("link set eth0 address 02:00:00:00:00:02"));
+        assert_eq!(
+            link.to_string(),
+            "link set eth0 up mtu 1400 address 02:00:00:00:00:02 nomaster"
+        );
         assert!(!link.is_same(&port));
         assert!(port.is_same(&read("port set eth0")));
         assert!(!port.is_same(&read("port set eth1")));

@@ -322,9 +322,9 @@ commands! {
     "route" "show" => RouteShow, Arguments::Filter(&SHOW), "list all routes, or those that match";
     "route" "flush" => RouteFlush, Arguments::Filter(&FLUSH), "delete all routes that match";
     "link" "add" => LinkAdd, Arguments::VirtualLink, "make a VLAN over a device, a bridge or a dummy device";
-    "link" "set" => LinkSet, Arguments::Link, "switch a device on or off, set its MTU, or make it a member of a bridge";
+    "link" "set" => LinkSet, Arguments::Link, "switch a device on or off, set its MTU or MAC address, or make it a member of a bridge";
     "link" "del" => LinkDel, Arguments::Device, "delete a VLAN, bridge or dummy device, with its settings";
-    "link" "show" => LinkShow, Arguments::Listed(&AS_JSON), "list devices with their state, addresses and counters, or one";
+    "link" "show" => LinkShow, Arguments::Listed(&AS_JSON), "list devices with their state, speed, addresses and counters, or one";
     "address" "add" => AddressAdd, Arguments::DeviceAddress, "give a device an address";
     "address" "del" => AddressDel, Arguments::DeviceAddress, "take an address of a device away";
     "address" "show" => AddressShow, Arguments::Listed(&AS_JSON), "list addresses, or those of a device";

@@ -5,6 +5,8 @@ use nix::net::if_::{if_indextoname, if_nameindex, if_nametoindex};
 use nl31_netlink::{Device, Route, Spec};
 use nl31_route::DeviceName;
 
+use super::link_speed::LinkSpeed;
+
 /// Maps names of network devices to indices and back.
 pub trait Devices {
     /// Index of the device of this name.
@@ -13,6 +15,10 @@ pub trait Devices {
     fn name(&self, index: u32) -> Option<DeviceName>;
     /// Calls `each` with the text form of every device's name.
     fn names(&self, each: &mut dyn FnMut(&str));
+    /// Speed and duplex of the device of this name.
+    fn speed(&self, _name: &DeviceName) -> LinkSpeed {
+        LinkSpeed::default()
+    }
 }
 
 /// The devices of this network namespace.
@@ -37,6 +43,10 @@ impl Devices for SystemDevices {
                 each(&name.to_string());
             }
         }
+    }
+
+    fn speed(&self, name: &DeviceName) -> LinkSpeed {
+        LinkSpeed::of(name)
     }
 }
 

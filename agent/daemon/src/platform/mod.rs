@@ -9,6 +9,7 @@ pub mod exit_reason;
 pub mod icmp_echo;
 pub mod instance;
 pub mod kernel_log;
+pub mod link_speed;
 pub mod log_ring;
 pub mod output;
 pub mod printable;

@@ -30,7 +30,7 @@ fn links_and_addresses_are_set_and_shown() {
         > address add 2001:db8::1/64 dev eth0
         I200 2001:db8::1/64 dev eth0
         > link show eth0
-        eth0 up carrier on mtu 1400 mac 02:00:00:00:00:02 address 192.0.2.1/24 address 2001:db8::1/64 received 0 sent 0 received-bytes 0 sent-bytes 0
+        eth0 up carrier on mtu 1400 speed unknown mac 02:00:00:00:00:02 address 192.0.2.1/24 address 2001:db8::1/64 received 0 sent 0 received-bytes 0 sent-bytes 0
         I200 1 link
         > ip addr show dev eth0
         192.0.2.1/24 dev eth0
@@ -51,7 +51,7 @@ fn links_and_addresses_are_set_and_shown() {
         ",
     );
     let json = session.types("link show eth0 json\n");
-    let start = r#"{"dev":"eth0","up":true,"carrier":true,"mtu":1400,"mac":"02:00:00:00:00:02","addresses":["2001:db8::1/64"],"received":0,"#;
+    let start = r#"{"dev":"eth0","up":true,"carrier":true,"mtu":1400,"mac":"02:00:00:00:00:02","addresses":["2001:db8::1/64"],"speed":null,"duplex":null,"received":0,"#;
     assert!(json.starts_with(start), "{json}");
 }
 
@@ -63,7 +63,17 @@ fn link_errors_name_their_place_or_the_kernels_reason() {
         > link set eth0
           link set eth0
                        ^
-        E400 column 14: expected up, down, mtu, master or nomaster
+        E400 column 14: expected up, down, mtu, address, master or nomaster
+        > link set eth0 address 01:00:5e:00:00:01
+          link set eth0 address 01:00:5e:00:00:01
+                                ^^^^^^^^^^^^^^^^^
+        E400 column 23: a multicast address is that of no device: the first byte must be even
+        > link set eth0 address 192.0.2.1
+          link set eth0 address 192.0.2.1
+                                ^^^^^^^^^
+        E400 column 23: expected a MAC address like 02:00:00:00:00:01
+        > link set lo address 02:00:00:00:00:09
+        E422 link lo: the device has no MAC address to change
         > address add 192.0.2.1 dev eth0
           address add 192.0.2.1 dev eth0
                       ^^^^^^^^^
@@ -99,6 +109,85 @@ fn link_errors_name_their_place_or_the_kernels_reason() {
         ",
     );
     assert!(device(&mut session).up);
+}
+
+/// The MAC addresses of eth0 and of the links that were made.
+fn macs(session: &mut Session) -> Vec<String> {
+    let devices = session.kernel().devices.iter();
+    let devices = devices.filter(|device| device.index > 1);
+    let told = devices.map(|device| format!("{} {:02x?}", device.name, device.mac));
+    told.collect()
+}
+
+#[test]
+fn mac_address_is_saved_and_rolled_back() {
+    let mut session = Session::new(false);
+    let (own, set) = (
+        ["eth0 [02, 00, 00, 00, 00, 02]"],
+        ["eth0 [02, 00, 00, 00, 00, 0a]"],
+    );
+    session.plays(
+        "
+        > begin
+        I200 edits wait for `commit` from now on
+        > link set eth0 mtu 1400
+        I200 edit 1
+        > ip link set eth0 address 02:00:00:00:00:0A
+        I200 edit 2
+        > commit confirmed 60
+        I200 committed 2 edits, for 60 s: `confirm` keeps and saves them
+        ",
+    );
+    assert_eq!(macs(&mut session), set);
+    session.types("rollback\n");
+    assert_eq!(macs(&mut session), own);
+    // A later edit fails.
+    session.types("begin\nlink set eth0 address 02:00:00:00:00:0a\nport set lo\n");
+    assert!(session.types("commit\n").contains("E422 edit 2"));
+    assert_eq!(macs(&mut session), own);
+    session.types("rollback\n");
+
+    // A driver that takes it only while the link is down.
+    session.types("address add 2001:db8::1/64 dev eth0\n");
+    session.kernel().devices[1].keeps_mac_while_up = true;
+    session.plays(
+        "
+        > link set eth0 address 02:00:00:00:00:0a
+        I200 link eth0
+        > save
+        I200 saved 0 routes and 2 settings
+        ",
+    );
+    let is_as_saved = |session: &mut Session| {
+        assert_eq!(macs(session), set);
+        assert!(device(session).up);
+        assert_eq!(addresses(session), ["2001:db8::1/64"]);
+    };
+    is_as_saved(&mut session);
+    let text = fs::read_to_string(session.folder.config()).unwrap();
+    let text = text.split_once('\n').unwrap().1;
+    let saved = "link set eth0 address 02:00:00:00:00:0a\naddress add 2001:db8::1/64 dev eth0\n";
+    assert_eq!(text, saved);
+    session.types("load\n");
+    is_as_saved(&mut session);
+    let mut session = Session::boots(saved);
+    session.types("");
+    is_as_saved(&mut session);
+}
+
+/// Linux derives the MAC address of a bridge from its members until it is set.
+#[test]
+fn mac_address_that_is_not_set_is_not_restored() {
+    let mut session = Session::new(false);
+    session.types("link add br0 type bridge\n");
+    session.types("begin\nlink set br0 mtu 1400\nlink set eth0 master br0\n");
+    session.types("commit confirmed 60\n");
+    let changed = [2, 0, 0, 0, 0, 0xbb];
+    let br0 = session.kernel().devices.last_mut().unwrap();
+    (br0.mac, br0.keeps_mac_while_up) = (changed, true);
+    session.types("rollback\n");
+    let br0 = session.kernel().devices.last().unwrap();
+    assert_eq!((br0.mtu, br0.mac, br0.up), (1500, changed, true));
 }
 
 /// Linux deletes the IPv6 addresses of a link that goes down.

@@ -53,7 +53,7 @@ fn links_are_made_shown_and_deleted() {
         > address add 192.0.2.1/24 dev br0
         I200 192.0.2.1/24 dev br0
         > link show eth0.7
-        eth0.7 up carrier on mtu 1500 mac 02:00:00:00:00:0a kind vlan id 7 over eth0 master br0 received 0 sent 0 received-bytes 0 sent-bytes 0
+        eth0.7 up carrier on mtu 1500 speed unknown mac 02:00:00:00:00:0a kind vlan id 7 over eth0 master br0 received 0 sent 0 received-bytes 0 sent-bytes 0
         I200 1 link
         > config show
         link add br0 type bridge
@@ -73,7 +73,7 @@ fn links_are_made_shown_and_deleted() {
     );
     assert_eq!(names(&mut session), ["lo", "eth0", "eth0.7"]);
     let json = session.types("link show eth0.7 json\n");
-    let kind = r#""addresses":[],"kind":"vlan","id":7,"over":"eth0","received":0"#;
+    let kind = r#""addresses":[],"speed":null,"duplex":null,"kind":"vlan","id":7,"over":"eth0","received":0"#;
     assert!(json.contains(kind), "{json}");
     assert!(!session.types("link show eth0 json\n").contains("kind"));
 }

@@ -87,6 +87,13 @@ impl FakeKernel {
                 device.master = Some(index).filter(|index| *index > 0);
                 continue;
             }
+            if attribute.kind == libc::IFLA_ADDRESS {
+                if device.up && device.keeps_mac_while_up {
+                    return Err((libc::EBUSY, None, ""));
+                }
+                device.mac = array(attribute.payload).unwrap();
+                continue;
+            }
             assert_eq!(attribute.kind, libc::IFLA_MTU);
             let mtu = u32::from_ne_bytes(array(attribute.payload).unwrap());
             if mtu > MTU_MAX {
@@ -243,7 +250,7 @@ impl FakeKernel {
                 out.put(&crate::rtnetlink::link_head(device.index, flags, 0))?;
                 out.terminated(libc::IFLA_IFNAME, device.name.as_bytes())?;
                 out.attribute(libc::IFLA_MTU, &device.mtu.to_ne_bytes())?;
-                out.attribute(libc::IFLA_ADDRESS, &[2, 0, 0, 0, 0, device.index as u8])?;
+                out.attribute(libc::IFLA_ADDRESS, &device.mac)?;
                 if let Some((kind, vlan, parent)) = &device.kind {
                     if let Some(parent) = parent {
                         out.attribute(libc::IFLA_LINK, &parent.to_ne_bytes())?;

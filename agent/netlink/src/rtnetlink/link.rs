@@ -4,6 +4,7 @@
 use nix::libc;
 use nl31_route::DeviceName;
 
+use super::mac_address::MacAddress;
 use super::message::KINDS;
 use super::virtual_link::{Kind, kind_and_vlan};
 use crate::abi::*;
@@ -30,8 +31,23 @@ pub struct LinkSpec {
     pub up: Option<bool>,
     /// Largest packet in bytes.
     pub mtu: Option<u32>,
+    /// Its MAC address.
+    pub mac: Option<MacAddress>,
     /// The bridge that it is a member of.
     pub master: Option<Master>,
+}
+
+impl LinkSpec {
+    /// Names no setting of the device.
+    pub fn of(device: DeviceName) -> Self {
+        Self {
+            device,
+            up: None,
+            mtu: None,
+            mac: None,
+            master: None,
+        }
+    }
 }
 
 /// The bridge of a link.
@@ -183,8 +199,23 @@ impl<T: Transport> Client<T> {
         Ok(links)
     }
 
-    /// Changes what `spec` names of the link of this index, but for its master: that of index
-    /// `master`, where 0 is none.
+    /// Gives the link of this index another MAC address. Some drivers refuse that with `EBUSY`
+    /// while the link is up.
+    pub fn set_mac(&mut self, index: u32, mac: MacAddress) -> Result<(), Error> {
+        self.rtnetlink(
+            Op::Mac,
+            KINDS.set_link,
+            NLM_F_ACK,
+            &|request| {
+                request.put(&head(index, 0, 0))?;
+                request.attribute(libc::IFLA_ADDRESS, &mac.octets())
+            },
+            &mut |_, _| Ok(()),
+        )
+    }
+
+    /// Changes what `spec` names of the link of this index, but for its MAC address, and for its
+    /// master: that of index `master`, where 0 is none.
     pub fn set_link(
         &mut self,
         index: u32,

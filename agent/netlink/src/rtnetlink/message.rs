@@ -134,6 +134,10 @@ fn explained(op: Op, mut error: KernelError) -> KernelError {
             "the device cannot be a member of this master"
         }
         (_, libc::EOPNOTSUPP) => "the device does not support this",
+        (Op::Mac, libc::EBUSY) => "the device does not take another MAC address now",
+        (Op::Mac, libc::EINVAL | libc::EADDRNOTAVAIL) => {
+            "the device does not take this MAC address"
+        }
         (Op::Link, libc::ENETDOWN) => "the device below it is down",
         (Op::Neighbour, libc::ENOENT) => "the device has no such neighbour",
         (Op::Neighbour, libc::EINVAL) => "the device has no neighbours",
@@ -199,14 +203,15 @@ mod tests {
     fn linux_refuses_with_a_sentence() {
         let mut client = Client::new(Linux);
         let spec = LinkSpec {
-            device: "none".parse().unwrap(),
             up: Some(true),
-            mtu: None,
-            master: None,
+            ..LinkSpec::of("none".parse().unwrap())
         };
         let index = i32::MAX as u32;
         for error in [
             client.set_link(index, &spec, None).unwrap_err(),
+            client
+                .set_mac(index, "02:00:00:00:00:01".parse().unwrap())
+                .unwrap_err(),
             client.delete_link(index).unwrap_err(),
             client
                 .add_address(index, "192.0.2.1/24".parse().unwrap(), Protocol::UNSPEC)

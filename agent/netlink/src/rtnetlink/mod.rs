@@ -8,6 +8,7 @@
 mod address;
 mod events;
 mod link;
+mod mac_address;
 mod message;
 mod neighbour;
 mod socket;
@@ -20,6 +21,7 @@ pub use events::LinkEvents;
 #[cfg(any(test, feature = "fake-kernel"))]
 pub(crate) use link::head as link_head;
 pub use link::{Link, LinkCounters, LinkSpec, Mac, Master};
+pub use mac_address::{InvalidMac, MacAddress};
 #[cfg(any(test, feature = "fake-kernel"))]
 pub(crate) use message::KINDS;
 #[cfg(any(test, feature = "fake-kernel"))]

@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use std::net::IpAddr;
 
 use nix::libc;
-use nl31_netlink::rtnetlink::{Link, LinkAddress, LinkSpec, Master, VirtualLink};
+use nl31_netlink::rtnetlink::{Link, LinkAddress, LinkSpec, MacAddress, Master, VirtualLink};
 use nl31_netlink::{Client, Error, Op, Port, PortSpec, Protocol, Transport, Urpf};
 use nl31_route::DeviceName;
 
@@ -98,16 +98,16 @@ pub(super) fn make<T: Transport>(
                 Some(_) => Some(0),
             };
             if change.made {
-                return client.set_link(index(&spec.device, Op::Link)?, spec, master);
+                let index = index(&spec.device, Op::Link)?;
+                if let Some(mac) = spec.mac {
+                    set_mac(client, index, &spec.device, mac)?;
+                }
+                return client.set_link(index, spec, master);
             }
             if master.is_none() {
                 return Ok(());
             }
-            let nothing = LinkSpec {
-                up: None,
-                mtu: None,
-                ..spec.clone()
-            };
+            let nothing = LinkSpec::of(spec.device.clone());
             client.set_link(index(&spec.device, Op::Link)?, &nothing, master)
         }
         Setting::Address(address, device) => {
@@ -120,6 +120,33 @@ pub(super) fn make<T: Transport>(
         Setting::Port(spec) if change.made => client.set_port(spec),
         Setting::Port(spec) => client.delete_port(&spec.device),
     }
+}
+
+/// Gives a link another MAC address; where the driver takes it only while the link is down, the
+/// link goes down for it.
+fn set_mac<T: Transport>(
+    client: &mut Client<T>,
+    index: u32,
+    device: &DeviceName,
+    mac: MacAddress,
+) -> Result<(), Error> {
+    match client.set_mac(index, mac) {
+        Err(error) if error.errno() == Some(libc::EBUSY) => {}
+        set => return set,
+    }
+    let links = client.links()?;
+    let link = links.iter().find(|link| link.index == index);
+    if link.is_some_and(|link| link.mac[..] == mac.octets()) {
+        return Ok(());
+    }
+    let switch = |up| LinkSpec {
+        up: Some(up),
+        ..LinkSpec::of(device.clone())
+    };
+    client.set_link(index, &switch(false), None)?;
+    let set = client.set_mac(index, mac);
+    let up = client.set_link(index, &switch(true), None);
+    set.and(up)
 }
 
 /// Makes a virtual link and switches it on, as init does with every link; one that is there
@@ -150,10 +177,8 @@ fn add<T: Transport>(
         return Ok(());
     };
     let up = LinkSpec {
-        device: link.device.clone(),
         up: Some(true),
-        mtu: None,
-        master: None,
+        ..LinkSpec::of(link.device.clone())
     };
     match client.set_link(index, &up, None) {
         // A VLAN goes up with the device below it.
@@ -190,6 +215,9 @@ pub(super) struct KernelState {
     addresses: Vec<LinkAddress>,
     ports: Vec<Port>,
     multipath: bool,
+    /// Devices whose MAC address changes. That of others is not restored: Linux derives the one of
+    /// a bridge or VLAN from other devices until it is set.
+    macs: Vec<DeviceName>,
 }
 
 impl KernelState {
@@ -198,7 +226,13 @@ impl KernelState {
         changes: impl Iterator<Item = &'a SettingChange>,
     ) -> Result<Self, Error> {
         let (mut others, mut ports, mut multipath) = (false, false, false);
+        let mut macs = Vec::new();
         for change in changes {
+            if let Setting::Link(spec) = &change.setting
+                && spec.mac.is_some()
+            {
+                macs.push(spec.device.clone());
+            }
             match change.setting {
                 Setting::Port(_) => ports = true,
                 Setting::VirtualLink(_) => (others, ports) = (true, true),
@@ -209,6 +243,7 @@ impl KernelState {
         }
         Ok(Self {
             multipath: multipath && client.table()?.multipath,
+            macs,
             links: if others { client.links()? } else { Vec::new() },
             addresses: if others {
                 client.addresses()?
@@ -253,11 +288,22 @@ impl KernelState {
             device: link.device.clone(),
             up: Some(link.up),
             mtu: Some(link.mtu),
+            mac: match self.macs.contains(&link.device) {
+                true => link.mac.as_slice().try_into().ok(),
+                false => None,
+            },
             master: Some(match master {
                 Some(master) => Master::Device(master.device.clone()),
                 None => Master::None,
             }),
         })
+    }
+
+    /// Whether a link exists and has no MAC address that could be restored.
+    pub(super) fn lacks_mac(&self, device: &DeviceName) -> bool {
+        let mut links = self.links.iter();
+        let link = links.find(|link| link.device == *device);
+        link.is_some_and(|link| MacAddress::try_from(link.mac.as_slice()).is_err())
     }
 
     /// What goes with a virtual link: its state, its addresses and its port, the VLANs over it

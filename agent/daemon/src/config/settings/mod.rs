@@ -105,7 +105,7 @@ fn configured(setting: &Setting) -> Option<Setting> {
         master: spec.master.clone().filter(|master| *master != Master::None),
         ..spec.clone()
     };
-    let is_empty = spec.up.is_none() && spec.mtu.is_none() && spec.master.is_none();
+    let is_empty = spec == LinkSpec::of(spec.device.clone());
     (!is_empty).then_some(Setting::Link(spec))
 }
 
@@ -207,10 +207,8 @@ impl Settings {
                 && gone.contains(master)
             {
                 changes.push(SettingChange::make(Setting::Link(LinkSpec {
-                    device: spec.device.clone(),
-                    up: None,
-                    mtu: None,
                     master: Some(Master::None),
+                    ..LinkSpec::of(spec.device.clone())
                 })));
             }
         }

@@ -42,6 +42,15 @@ fn missing<'a>(devices: &dyn Devices, setting: &'a Setting) -> Option<&'a Device
     Some(device).filter(|device| devices.index(device).is_none())
 }
 
+/// The error of a change that is refused before it is made.
+fn refused(tag: u32, setting: &Setting, error: Error) -> SettingError {
+    SettingError {
+        tag: (tag > 0).then_some(tag),
+        setting: Some(setting.clone()),
+        ..error.into()
+    }
+}
+
 /// A transaction of settings.
 #[derive(Debug)]
 pub struct Transaction {
@@ -264,7 +273,24 @@ impl Transaction {
             add(setting);
         }
         self.before = before;
+        self.check_macs(&kernel)?;
         self.check_deleted()
+    }
+
+    /// Refuses a MAC address for a device that has none.
+    fn check_macs(&self, kernel: &KernelState) -> Result<(), SettingError> {
+        for (tag, SettingChange { setting, made }) in &self.changes {
+            if let Setting::Link(spec) = setting
+                && *made
+                && spec.mac.is_some()
+                && kernel.lacks_mac(&spec.device)
+            {
+                let text = "the device has no MAC address to change";
+                let error = Error::known(Op::Mac, libc::EOPNOTSUPP, text);
+                return Err(refused(*tag, setting, error));
+            }
+        }
+        Ok(())
     }
 
     /// Refuses to delete a device that was not made.
@@ -282,11 +308,8 @@ impl Transaction {
             let mut earlier = self.changes[..at].iter();
             if !was_there && !earlier.any(|(_, earlier)| earlier.makes(&link.device)) {
                 let text = "only a VLAN, bridge or dummy device can be deleted";
-                return Err(SettingError {
-                    tag: (*tag > 0).then_some(*tag),
-                    setting: Some(setting.clone()),
-                    ..Error::known(Op::LinkDelete, libc::EOPNOTSUPP, text).into()
-                });
+                let error = Error::known(Op::LinkDelete, libc::EOPNOTSUPP, text);
+                return Err(refused(*tag, setting, error));
             }
         }
         Ok(())
