@@ -30,8 +30,9 @@ apply, diff       a route with \"change\": \"-\" or \"+\" for each that goes or 
 feed              {\"source\", \"routes\", \"backlog\", \"sent\", \"rate\", \"passed-over\",
                   \"set-aside\"} now and then; the source is an address or null;
                   {\"notice\"} for what happens
-version           {\"nl31ctl\", \"agent\"}, and if known \"image\", \"host\",
-                  \"boot\", \"module\", \"abi\"; all are texts
+version           {\"nl31ctl\", \"agent\", \"uptime\", \"memory\"}, and if known \"image\",
+                  \"host\", \"boot\", \"changes\", \"storage\", \"module\", \"abi\"; all are
+                  texts
 log               {\"uptime\", \"level\", \"text\"} for each line; uptime in seconds
 confirm, rollback, reboot, factory-reset
                   {\"code\", \"text\"}, the console's status

@@ -3,7 +3,6 @@
 
 pub mod http;
 
-use std::collections::BTreeMap;
 use std::fs::Permissions;
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
@@ -69,26 +68,21 @@ pub fn collect<P: Port>(
     Ok(text.finish())
 }
 
-/// What the page `show` tells of the machine.
+/// What `version` tells of the machine. The page `show` tells more, and takes a second to measure
+/// rates.
 fn system<P: Port>(
     link: &mut Link<P>,
     out: &mut Output<'_>,
     text: &mut Exposition,
 ) -> Result<(), Error> {
-    let mut told = BTreeMap::new();
-    console::read(link, "show", out, &mut |line| {
-        if let Some((name, value)) = line.split_once(' ') {
-            told.entry(name.to_owned()).or_insert(value.to_owned());
-        }
-    })?;
+    let objects = objects(link, "version json", out)?;
+    let told = |name: &str| objects.first()?[name].as_str();
     let agent = link.agent().version.clone();
-    let labels = ["image", "host", "boot"].map(|name| (name, told.get(name)));
-    let labels = labels
-        .iter()
-        .filter_map(|(name, value)| Some((*name, value.as_ref()?.as_str())));
-    let labels: Vec<_> = [("agent", agent.as_str())]
+    let labels = ["image", "host", "boot"].map(|name| Some((name, told(name)?)));
+    let labels: Vec<_> = [Some(("agent", agent.as_str()))]
         .into_iter()
         .chain(labels)
+        .flatten()
         .collect();
     text.family(
         "nl31_appliance",
@@ -96,16 +90,16 @@ fn system<P: Port>(
         "1, with what the appliance is.",
     );
     text.sample(&labels, 1);
-    if let Some(uptime) = told.get("uptime").and_then(|text| seconds(text)) {
+    if let Some(uptime) = told("uptime").and_then(seconds) {
         text.family("nl31_uptime_seconds", Kind::Gauge, "Time since the boot.");
         text.sample(&[], uptime);
     }
-    if let Some((available, all)) = told.get("memory").and_then(|text| memory(text)) {
+    if let Some((available, all)) = told("memory").and_then(memory) {
         text.family("nl31_memory_bytes", Kind::Gauge, "Memory of the appliance.");
         text.sample(&[("kind", "available")], available);
         text.sample(&[("kind", "all")], all);
     }
-    if let Some(changes) = told.get("changes") {
+    if let Some(changes) = told("changes") {
         let help = "1 while the table or a setting differs from the saved config.";
         text.family("nl31_unsaved_changes", Kind::Gauge, help);
         text.sample(&[], u8::from(changes == "unsaved"));

@@ -2,13 +2,15 @@
 //! Metrics of the real agent, read by the grammar of OpenMetrics 1.0.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use nl31_ctl::commands::metrics::collect;
+use nl31_ctl::journal::Journal;
 use nl31_ctl::output::Output;
 use nl31_netlink::PortCounters;
 use nl31_wire::Op;
 
-use crate::rig::{change, says, with_folder};
+use crate::rig::{TestFile, TestPort, change, says, with_folder};
 
 type Labels = BTreeMap<String, String>;
 
@@ -198,4 +200,27 @@ fn metrics_tell_what_the_appliance_counts() {
     for name in some {
         assert!(!families[name].samples.is_empty(), "{name}\n{text}");
     }
+}
+
+#[test]
+fn scrape_asks_for_no_rates() {
+    let file = TestFile::new("metrics-journal", &[]);
+    let mut link = TestPort::new(0).open();
+    link.set_journal(Rc::new(Journal::open(&file.0).unwrap()));
+    let mut out = Vec::new();
+    collect(&mut link, &mut 0, &mut Output::new(&mut out, false, false)).unwrap();
+    let log = std::fs::read_to_string(&file.0).unwrap();
+    let request = |line: &str| {
+        line.split_once(" > ")
+            .map(|(_, request)| request.to_owned())
+    };
+    let requests: Vec<_> = log.lines().filter_map(request).collect();
+    // The page that measures rates for a second is not among them, nor a wait for a part of it.
+    let expected = [
+        "Line { text: \"version json\" }",
+        "Table",
+        "Line { text: \"port show json\" }",
+        "Line { text: \"link show json\" }",
+    ];
+    assert_eq!(requests, expected);
 }

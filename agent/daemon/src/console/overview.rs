@@ -113,9 +113,6 @@ impl<T: Transport> Console<T> {
         let mut lines = Vec::new();
         let host = self.host_name();
         system::describe(host.as_deref(), |line| lines.push(line.to_string()));
-        if let Some((available, total)) = system::memory() {
-            lines.push(format!("memory {available} KiB of {total} available"));
-        }
         if let Some(unsaved) = self.has_unsaved_changes() {
             let changes = if unsaved { "unsaved" } else { "none" };
             lines.push(format!("changes {changes}"));

@@ -351,7 +351,7 @@ commands! {
     "monitor" => Monitor, Arguments::Word(&ON_OFF), "show changes of the table as they happen, until `monitor off`";
     "stats" => Stats, Arguments::Word(&AS_JSON), "counters of the table and the agent";
     "log" => Log, Arguments::Word(&LOGS), "the agent's log, the last lines; `log kernel`: the kernel's";
-    "version" => Version, Arguments::Word(&AS_JSON), "versions of the agent, the image and the kernel module; host name, boot, uptime, unsaved changes, storage if it is memory only";
+    "version" => Version, Arguments::Word(&AS_JSON), "versions of the agent, the image and the kernel module; host name, boot, uptime, memory, unsaved changes, storage if it is memory only";
     "help" => Help, Arguments::Command, "list the commands, or explain one, or the reply codes";
     "terminal" => Terminal, Arguments::Size, "set the terminal's rows and columns, so that long output pauses; 0 means unknown";
     "exit" => Exit, Arguments::None, "lock the line if it has a PIN, or end the session";

@@ -20,8 +20,8 @@ pub const HOST_NAME_MAX: usize = 64;
 const FILE_MAX: usize = 512;
 
 /// Passes a line for each to `tell`: `image VERSION BUILD` (on an image of this project
-/// only), `host NAME` of the name that is given, `boot ID`, `uptime DAYSd HH:MM:SS`. What
-/// cannot be read has no line.
+/// only), `host NAME` of the name that is given, `boot ID`, `uptime DAYSd HH:MM:SS`, `memory
+/// KIB KiB of KIB available`. What cannot be read has no line.
 pub fn describe(host: Option<&str>, mut tell: impl FnMut(fmt::Arguments)) {
     let mut bytes = [0; FILE_MAX];
     if let Some(release) = read(OS_RELEASE, &mut bytes)
@@ -45,6 +45,9 @@ pub fn describe(host: Option<&str>, mut tell: impl FnMut(fmt::Arguments)) {
             "uptime {days}d {hour:02}:{minute:02}:{second:02}"
         ));
     }
+    if let Some((available, total)) = memory() {
+        tell(format_args!("memory {available} KiB of {total} available"));
+    }
 }
 
 /// Seconds since the boot, also while suspended.
@@ -54,7 +57,7 @@ pub fn seconds_since_boot() -> u64 {
 }
 
 /// Memory that programs can still get, and all of it, in KiB.
-pub fn memory() -> Option<(u64, u64)> {
+fn memory() -> Option<(u64, u64)> {
     let mut bytes = [0; FILE_MAX];
     let text = std::str::from_utf8(read(MEMORY, &mut bytes)?).ok()?;
     let field = |name: &str| {
@@ -125,7 +128,7 @@ mod tests {
     fn this_machine_has_a_boot() {
         let mut lines = Vec::new();
         describe(Some("router-7"), |line| lines.push(line.to_string()));
-        for name in ["host router-7", "boot ", "uptime "] {
+        for name in ["host router-7", "boot ", "uptime ", "memory "] {
             assert!(lines.iter().any(|line| line.starts_with(name)), "{lines:?}");
         }
     }
