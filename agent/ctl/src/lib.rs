@@ -9,7 +9,7 @@
 //! they print, [`connect`] opens a session where the user wants it and [`discovery`]
 //! finds the serial lines, [`feed`] follows a routing daemon, [`import`] reads the routes of
 //! other programs, [`open_metrics`] is a format of counters, [`link`] is a session with the
-//! agent, [`journal`] its log, [`port`] moves bytes.
+//! agent, [`journal`] its log, [`incoming`] finds its frames, [`port`] moves bytes.
 
 pub mod arguments;
 pub mod commands;
@@ -19,6 +19,7 @@ pub mod discovery;
 pub mod error;
 pub mod feed;
 pub mod import;
+pub mod incoming;
 pub mod interrupt;
 pub mod journal;
 pub mod link;

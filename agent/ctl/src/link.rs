@@ -8,13 +8,12 @@ use std::time::{Duration, Instant};
 
 use nl31_route::{DeviceName, Spec};
 use nl31_wire::limits::{FRAME_MAX, SPEED_SILENCE_MS, speed_change_ms};
-use nl31_wire::{
-    Client, Deframer, Frame, Item, News, Op, Request, Response, RetryPolicy, SCHEMA, Task,
-};
+use nl31_wire::{Client, Item, News, Op, Request, Response, RetryPolicy, SCHEMA, Task};
 
 use crate::error::{Error, Refused};
+use crate::incoming::Incoming;
 use crate::interrupt::{self, NOTICE};
-use crate::journal::{Garbage, Journal};
+use crate::journal::Journal;
 use crate::port::Port;
 
 /// How long an agent that has answered is waited for.
@@ -108,7 +107,7 @@ const EVENTS_MAX: usize = 100_000;
 /// A session.
 pub struct Link<P> {
     port: P,
-    deframer: Deframer,
+    incoming: Incoming,
     client: Client,
     agent: Agent,
     start: Instant,
@@ -126,9 +125,6 @@ pub struct Link<P> {
     leaving: bool,
     /// Bytes sent and heard so far.
     traffic: (u64, u64),
-    garbage: Garbage,
-    /// Runs of bytes between two delimiters that were no frame.
-    damaged: u64,
     journal: Option<Rc<Journal>>,
     /// The policy of the session.
     policy: RetryPolicy,
@@ -160,7 +156,7 @@ impl<P: Port> Link<P> {
         let (session, first) = (random as u32, (random >> 32) as u16);
         let mut link = Self {
             port,
-            deframer: Deframer::new(),
+            incoming: Incoming::new(),
             client: Client::new(session, first, looking),
             agent: Agent {
                 boot: 0,
@@ -175,8 +171,6 @@ impl<P: Port> Link<P> {
             goes_on: false,
             leaving: false,
             traffic: (0, 0),
-            garbage: Garbage::default(),
-            damaged: 0,
             journal: None,
             policy: then,
             speed: Speed {
@@ -235,7 +229,7 @@ impl<P: Port> Link<P> {
 
     /// Frames that the line has damaged on their way here so far, and other bytes that were none.
     pub fn damaged(&self) -> u64 {
-        self.damaged
+        self.incoming.damaged()
     }
 
     /// Wants this speed of the line for lists and batches, see [`Link::hurry`].
@@ -433,16 +427,11 @@ impl<P: Port> Link<P> {
                 self.check()?;
             }
             while let Some(byte) = self.received.pop_front() {
-                let now = self.start.elapsed().as_millis() as u32;
                 let journal = self.journal.as_deref();
-                let frame = next_frame(
-                    &mut self.deframer,
-                    &mut self.garbage,
-                    &mut self.damaged,
-                    journal,
-                    byte,
-                );
-                let Some(frame) = frame else { continue };
+                let Some(frame) = self.incoming.byte(byte, journal) else {
+                    continue;
+                };
+                let now = self.start.elapsed().as_millis() as u32;
                 self.speed.heard = Instant::now();
                 match self.client.frame(&frame, now) {
                     News::Answer(_, response) => {
@@ -521,14 +510,9 @@ impl<P: Port> Link<P> {
             }
             while let Some(byte) = self.received.pop_front() {
                 let journal = self.journal.as_deref();
-                let frame = next_frame(
-                    &mut self.deframer,
-                    &mut self.garbage,
-                    &mut self.damaged,
-                    journal,
-                    byte,
-                );
-                let Some(frame) = frame else { continue };
+                let Some(frame) = self.incoming.byte(byte, journal) else {
+                    continue;
+                };
                 let now = self.start.elapsed().as_millis() as u32;
                 if let News::Unasked(response) = self.client.frame(&frame, now) {
                     keep_event(&mut self.events, &response, journal);
@@ -614,34 +598,6 @@ fn unknown(under_way: bool, error: Error) -> Error {
 
 fn port_error(error: std::io::Error) -> Error {
     Error::Port("the line".into(), error)
-}
-
-/// Takes a byte; gives the agent's frame that it completes. Bytes that are not a frame are
-/// the kernel's messages, damage, or an echo of this program's own frames.
-fn next_frame<'a>(
-    deframer: &'a mut Deframer,
-    garbage: &mut Garbage,
-    damaged: &mut u64,
-    journal: Option<&Journal>,
-    byte: u8,
-) -> Option<Frame<'a>> {
-    garbage.push(byte);
-    let frame = deframer.byte(byte)?;
-    *damaged += u64::from(frame.is_err());
-    match (frame, journal) {
-        (Ok(frame), _) => {
-            garbage.forget();
-            (frame.kind >= nl31_wire::RESPONSE).then_some(frame)
-        }
-        (Err(_), Some(journal)) => {
-            garbage.tell(journal);
-            None
-        }
-        (Err(_), None) => {
-            garbage.forget();
-            None
-        }
-    }
 }
 
 fn keep_event(events: &mut VecDeque<Event>, response: &Response<'_>, journal: Option<&Journal>) {
