@@ -195,7 +195,11 @@ pub enum Command {
     /// appliance's name and boot.
     Version,
     /// Show the last lines of the agent's log.
-    Log,
+    Log {
+        /// Show what is logged from now on, until Ctrl-C.
+        #[arg(long, short)]
+        follow: bool,
+    },
     /// Restart the appliance, unless that loses changes.
     Reboot {
         /// Restart, and lose the changes that are not saved.

@@ -6,6 +6,7 @@ pub mod apply;
 pub mod console;
 pub mod feed;
 pub mod file;
+pub mod follow;
 pub mod import;
 pub mod info;
 pub mod lines;

@@ -33,7 +33,9 @@ feed              {\"source\", \"routes\", \"backlog\", \"sent\", \"rate\", \"pa
 version           {\"nl31ctl\", \"agent\", \"uptime\", \"memory\"}, and if known \"image\",
                   \"host\", \"boot\", \"changes\", \"storage\", \"module\", \"abi\"; all are
                   texts
-log               {\"uptime\", \"level\", \"text\"} for each line; uptime in seconds
+log               {\"number\", \"uptime\", \"level\", \"text\"} for each line; the number counts
+                  from 0 when the agent starts, uptime is in seconds; with --follow
+                  {\"event\": \"lost\", \"lines\"} and {\"event\": \"restarted\"}
 confirm, rollback, reboot, factory-reset
                   {\"code\", \"text\"}, the console's status
 ports             {\"port\"}, and \"id\", \"product\" and \"driver\" if it has them

@@ -13,6 +13,7 @@ use serde_json::json;
 use crate::arguments::{Arguments, Command};
 use crate::commands::feed::Feed;
 use crate::commands::file::RouteFile;
+use crate::commands::follow::{Follow, INTERVAL};
 use crate::commands::import::Imported;
 use crate::commands::lines::Lines;
 use crate::commands::load::{self, Mode};
@@ -43,7 +44,10 @@ pub fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Error> {
         _ => {}
     }
     interrupt::catch();
-    if matches!(arguments.command, Command::Monitor | Command::Shell { .. }) {
+    if matches!(
+        arguments.command,
+        Command::Monitor | Command::Shell { .. } | Command::Log { follow: true }
+    ) {
         interrupt::watch_output();
     }
     // A file is read before a port is opened, and once, though a session be lost.
@@ -63,6 +67,10 @@ pub fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Error> {
         Command::Feed(arguments) => Some(Feed::start(arguments, &mut out)?),
         _ => None,
     };
+    let mut follow = match &arguments.command {
+        Command::Log { follow: true } => Some(Follow::default()),
+        _ => None,
+    };
     if let Command::Metrics {
         listen: Some(address),
         ..
@@ -76,12 +84,15 @@ pub fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Error> {
     }
     let mut result = connector.unlock(&mut link);
     loop {
-        result = result.and_then(|()| match (&mut lines, &mut feed, &mut imported) {
-            (Some(lines), ..) => console_result(shell::shell(&mut link, lines, &mut out)),
-            (_, Some(feed), _) => feed.run(&mut link, &mut out),
-            (.., Some((import, routes))) => import::load(&mut link, import, routes, &mut out),
-            _ => execute(&arguments.command, &mut link, &mut out),
-        });
+        result = result.and_then(
+            |()| match (&mut lines, &mut feed, &mut follow, &mut imported) {
+                (Some(lines), ..) => console_result(shell::shell(&mut link, lines, &mut out)),
+                (_, Some(feed), ..) => feed.run(&mut link, &mut out),
+                (.., Some(follow), _) => follow.run(&mut link, INTERVAL, &mut out),
+                (.., Some((import, routes))) => import::load(&mut link, import, routes, &mut out),
+                _ => execute(&arguments.command, &mut link, &mut out),
+            },
+        );
         match result {
             Err(error) if may_repeat(&arguments.command, &error, lines.as_ref(), &out) => {
                 // Its serial line is locked.
@@ -131,7 +142,7 @@ fn may_repeat(command: &Command, error: &Error, lines: Option<&Lines>, out: &Out
         (_, Some(lines)) => lines.is_person() && error.cause().is_link_lost(),
         // Lists the table anew, whether the last change was made or not.
         (Command::Feed(_), _) => error.cause().is_link_lost(),
-        (Command::Monitor, _) => error.is_link_lost(),
+        (Command::Monitor | Command::Log { follow: true }, _) => error.is_link_lost(),
         // Frames before the last one were carried out.
         (Command::Load { frames: true, .. }, _) => false,
         // What was printed cannot be taken back.
@@ -242,7 +253,7 @@ fn execute<P: Port>(
             confirm,
         } => apply::execute(link, file, *dry_run, *confirm, out),
         Command::Diff => console::show(link, "diff", out),
-        Command::Log => console::show(link, "log", out),
+        Command::Log { follow: false } => console::show(link, "log", out),
         Command::Version => console::version(link, out),
         Command::Confirm => console::execute(link, "confirm", out),
         Command::Rollback => console::execute(link, "rollback", out),
@@ -253,7 +264,9 @@ fn execute<P: Port>(
         Command::Import(_) | Command::Ports | Command::Generate(_) => {
             unreachable!("carried out without a session")
         }
-        Command::Feed(_) => unreachable!("carried out over several sessions"),
+        Command::Feed(_) | Command::Log { follow: true } => {
+            unreachable!("carried out over several sessions")
+        }
     }
 }
 

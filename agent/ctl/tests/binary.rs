@@ -709,6 +709,44 @@ fn a_monitor_goes_on_after_its_session_was_lost() {
 }
 
 #[test]
+fn followed_log_goes_on_after_lost_session_until_its_reader_exits() {
+    log_ring::init();
+    let line = Line::new("follow");
+    log::info!("before the first request");
+    // The connection is lost with the second request for the log.
+    let server = console_server(&line, 3);
+    let journal = line.folder.join("journal");
+    let mut ctl = Command::new(env!("CARGO_BIN_EXE_nl31ctl"));
+    ctl.args(["--serial", &server, "--log"]).arg(&journal);
+    let mut ctl = ctl
+        .args(["log", "--follow"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let has_begun = || {
+        let journal = std::fs::read_to_string(&journal).unwrap_or_default();
+        journal.contains("< Output {\"next\":")
+    };
+    while !has_begun() {
+        assert_eq!(ctl.try_wait().unwrap(), None);
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let mut output = BufReader::new(ctl.stdout.take().unwrap());
+    for marker in ["over the lost session", "in the new session"] {
+        log::info!("{marker}");
+        let mut line = String::new();
+        while !line.contains(marker) {
+            line.clear();
+            assert_ne!(output.read_line(&mut line).unwrap(), 0, "{marker}");
+            assert!(!line.contains("before the first request"), "{line}");
+        }
+    }
+    drop(output);
+    assert_eq!(ctl.wait().unwrap().code(), Some(0));
+}
+
+#[test]
 fn completions_know_commands_lines_and_devices() {
     let offered = |words: &[&str]| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_nl31ctl"));

@@ -93,6 +93,16 @@ pub fn read<P: Port>(
     ask(link, command, Effect::Reads, out, each).map(|_| ())
 }
 
+/// The same, where `each` prints, and may fail.
+pub fn each<P: Port>(
+    link: &mut Link<P>,
+    command: &str,
+    out: &mut Output<'_>,
+    each: &mut dyn FnMut(&mut Output<'_>, &str) -> Result<(), Error>,
+) -> Result<(), Error> {
+    ask(link, command, Effect::Reads, out, each).map(|_| ())
+}
+
 /// Prints the data of a command that only reads.
 pub fn show<P: Port>(link: &mut Link<P>, command: &str, out: &mut Output<'_>) -> Result<(), Error> {
     let command = match out.is_json() {

@@ -8,6 +8,7 @@ mod changes;
 mod console;
 mod feed;
 mod files;
+mod follow;
 mod kernel_table;
 mod link;
 mod metrics;

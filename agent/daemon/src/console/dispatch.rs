@@ -5,7 +5,6 @@ use nl31_netlink::{Client, Transport};
 
 use super::commit::Purpose;
 use super::editor::{LINE_MAX, Line};
-use super::info::Log;
 use super::reply::Counted;
 use super::session::{Console, Peer, Running};
 use crate::candidate::edit;
@@ -117,13 +116,9 @@ impl<T: Transport> Console<T> {
                     }
                 }
             }
-            (Action::Log, Arguments::Word(words)) => match grammar::one_of(line, start, words) {
+            (Action::Log, _) => match grammar::log(line, start) {
                 Err(error) => self.misspelled(line, &error),
-                Ok(word) => {
-                    let log = [Log::AgentJson, Log::Kernel];
-                    let log = word.map_or(Log::Agent, |word| log[word]);
-                    self.running = Running::Log(log, 0);
-                }
+                Ok((log, first)) => self.running = Running::Log(log, first),
             },
             (action, Arguments::Word(words)) => {
                 let said = match grammar::one_of(line, start, words) {

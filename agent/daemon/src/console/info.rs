@@ -10,16 +10,8 @@ use super::json::{JsonLog, Quoted};
 use super::reply::Reason;
 use super::session::{Console, LINES_PER_STEP, Running};
 use crate::grammar::codes;
-use crate::grammar::{self, Arguments, COMMANDS, Command, GREETING_MAX, GrammarError};
+use crate::grammar::{self, Arguments, COMMANDS, Command, GREETING_MAX, GrammarError, Log};
 use crate::platform::{kernel_log, log_ring, system};
-
-/// What `log` lists.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Log {
-    Agent,
-    AgentJson,
-    Kernel,
-}
 
 /// Topic of the help.
 #[derive(Clone, Copy, Debug)]
@@ -177,13 +169,15 @@ impl<T: Transport> Console<T> {
                 return;
             }
             let number = match log {
-                Log::Agent | Log::AgentJson => log_ring::line(next).map(|(number, text)| {
-                    match log {
-                        Log::AgentJson => self.data(format_args!("{}", JsonLog(&text))),
-                        _ => self.data(format_args!("{text}")),
-                    }
-                    number
-                }),
+                Log::Agent | Log::AgentJson | Log::AgentFrom => {
+                    log_ring::line(next).map(|(number, text)| {
+                        match log {
+                            Log::Agent => self.data(format_args!("{text}")),
+                            _ => self.data(format_args!("{}", JsonLog(number, &text))),
+                        }
+                        number
+                    })
+                }
                 Log::Kernel => match kernel_log::line(next) {
                     Ok(line) => line.map(|(number, text)| {
                         self.data(format_args!("{text}"));
@@ -198,6 +192,10 @@ impl<T: Transport> Console<T> {
                 },
             };
             let Some(number) = number else {
+                if log == Log::AgentFrom {
+                    let next = next.min(log_ring::next());
+                    self.data(format_args!("{{\"next\":{next}}}"));
+                }
                 return self.status(codes::DONE, format_args!("log"));
             };
             next = number + 1;

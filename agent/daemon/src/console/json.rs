@@ -71,14 +71,14 @@ impl fmt::Display for JsonSettingChange<'_> {
     }
 }
 
-/// A line of the log: `{"uptime":12.345,"level":"INFO","text":"…"}`.
-pub struct JsonLog<'a>(pub &'a str);
+/// A line of the log and its number: `{"number":7,"uptime":12.345,"level":"INFO","text":"…"}`.
+pub struct JsonLog<'a>(pub u64, pub &'a str);
 
 impl fmt::Display for JsonLog<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_char('{')?;
-        let stamped = self
-            .0
+        let Self(number, line) = self;
+        write!(f, r#"{{"number":{number},"#)?;
+        let stamped = line
             .strip_prefix('[')
             .and_then(|line| line.split_once("] "));
         let parts = stamped.and_then(|(uptime, rest)| Some((uptime, rest.split_once(' ')?)));
@@ -88,7 +88,7 @@ impl fmt::Display for JsonLog<'_> {
                 write!(f, r#""uptime":{uptime},"level":{},"#, Quoted(level))?;
                 text
             }
-            None => self.0,
+            None => line,
         };
         write!(f, r#""text":{}}}"#, Quoted(text))
     }
@@ -165,12 +165,15 @@ mod tests {
 
     #[test]
     fn a_line_of_the_log_is_its_parts() {
-        let line = JsonLog("[   12.345] INFO agent \"0.1.0\" started").to_string();
+        let line = JsonLog(7, "[   12.345] INFO agent \"0.1.0\" started").to_string();
         assert_eq!(
             line,
-            r#"{"uptime":12.345,"level":"INFO","text":"agent \"0.1.0\" started"}"#
+            r#"{"number":7,"uptime":12.345,"level":"INFO","text":"agent \"0.1.0\" started"}"#
         );
-        assert_eq!(JsonLog("cut").to_string(), r#"{"text":"cut"}"#);
+        assert_eq!(
+            JsonLog(8, "cut").to_string(),
+            r#"{"number":8,"text":"cut"}"#
+        );
     }
 
     #[test]

@@ -22,7 +22,7 @@ use super::config::Save;
 use super::dialogue::Dialogue;
 use super::diff::{CandidateDiff, ConfigDiff};
 use super::editor::{DRAWN_MAX, Editor, LINE_MAX, Line, Request};
-use super::info::{Log, Topic};
+use super::info::Topic;
 use super::intake::{Intake, Verdict};
 use super::links::LinkList;
 use super::lock::{self, Lock};
@@ -37,7 +37,7 @@ use crate::config::boot::Boot;
 use crate::config::file::BYTE_ORDER_MARK;
 use crate::config::load::Loading;
 use crate::config::settings::file::Configured;
-use crate::grammar::codes;
+use crate::grammar::{Log, codes};
 use crate::platform::devices::Devices;
 use crate::platform::output::Output;
 

@@ -7,6 +7,7 @@ use super::device_word::{DEV, index_in};
 use super::dhcp_line;
 use super::level::Level;
 use super::link_line;
+use super::log_line;
 use super::parse::{command, descend};
 use super::port_line;
 use super::table::{Arguments, CODES, COMMANDS, CONFIRMED, Command};
@@ -126,6 +127,19 @@ pub fn suggestions(
                 });
             }
         }
+        Arguments::Log => match (before.next(), before.next()) {
+            (None, _) => log_line::LOGS
+                .iter()
+                .for_each(|keyword| literal(keyword.word, keyword.help)),
+            (Some(word), None) if index_in(word, &log_line::LOGS, false) == Ok(log_line::FROM) => {
+                each(Suggestion {
+                    text: Value::Number.placeholder(),
+                    help: "the number of a line, as `log json` shows it",
+                    literal: false,
+                });
+            }
+            _ => {}
+        },
         Arguments::AnyDevice => match (before.next(), before.next()) {
             (None, _) => literal(link_line::DEVICE[0].word, ""),
             (Some(_), None) => devices.names(&mut |name| literal(name, "")),
@@ -603,6 +617,10 @@ mod tests {
         assert_eq!(offered("address add ::1/64 ").1, "dev");
         assert_eq!(offered("address add ::1/64 dev ").1, "lo eth0");
         assert_eq!(offered("multipath "), (10, "on off".into()));
+        assert_eq!(offered("log "), (4, "json kernel from".into()));
+        assert_eq!(offered("log from "), (9, "NUMBER".into()));
+        assert_eq!(offered("log kernel ").1, "");
+        assert_eq!(offered("log from 7 ").1, "");
         assert_eq!(offered("monitor "), (8, "on off".into()));
         assert_eq!(offered("monitor on "), (11, "".into()));
         assert_eq!(

@@ -94,6 +94,8 @@ pub enum GrammarErrorKind {
     NoCount,
     /// Not a size of an echo request.
     NoProbeSize,
+    /// Not the number of a line of the log.
+    NoLogLine,
 }
 
 impl From<InvalidMac> for GrammarErrorKind {
@@ -169,6 +171,7 @@ impl fmt::Display for GrammarErrorKind {
             ),
             Self::NoCount => write!(f, "expected a number of packets, from 1 to {PROBES_MAX}"),
             Self::NoProbeSize => write!(f, "expected bytes, from 0 to {PROBE_SIZE_MAX}"),
+            Self::NoLogLine => f.write_str("expected the number of a line"),
             Self::NoSize => write!(f, "expected a number from 0 to {TERMINAL_SIZE_MAX}"),
             Self::NoSeconds => write!(f, "expected seconds, from 1 to {CONFIRM_SECONDS_MAX}"),
             Self::NotOneOf(keywords) => {

@@ -23,6 +23,7 @@ impl fmt::Display for Command {
             Arguments::Confirmed => write!(f, " [{} SECONDS]", CONFIRMED.word),
             Arguments::File => f.write_str(" [FILE]"),
             Arguments::Size => f.write_str(" [ROWS [COLUMNS]]"),
+            Arguments::Log => f.write_str(" [json|kernel|from NUMBER]"),
             Arguments::Probe { words, optional } => {
                 f.write_str(if *optional { " [ADDRESS" } else { " ADDRESS" })?;
                 for keyword in words.iter() {

@@ -170,6 +170,8 @@ pub enum Arguments {
     File,
     /// Rows and columns of a terminal, or rows, or nothing.
     Size,
+    /// `json`, `kernel`, or `from` and the number of a line; or nothing.
+    Log,
 }
 
 /// A command.
@@ -221,7 +223,7 @@ static GET: Syntax = Syntax {
     abbreviations: false,
 };
 
-const JSON_WORD: Keyword = flag("json", "as JSON, one object a line");
+pub(super) const JSON_WORD: Keyword = flag("json", "as JSON, one object a line");
 
 const LONGER_WORD: Keyword = flag("longer", "with all longer prefixes inside of this one");
 
@@ -237,9 +239,6 @@ pub const COUNT: u8 = 4;
 pub const GET_JSON: u8 = 1;
 
 static AS_JSON: [Keyword; 1] = [JSON_WORD];
-
-/// The argument of `log`.
-static LOGS: [Keyword; 2] = [JSON_WORD, flag("kernel", "the kernel's log")];
 
 /// The argument of `reboot`.
 static NOW: [Keyword; 1] = [flag("now", "even if changes are not saved")];
@@ -350,7 +349,7 @@ commands! {
     "factory-reset" => FactoryReset, Arguments::None, "delete the saved config; the next boot starts with factory settings";
     "monitor" => Monitor, Arguments::Word(&ON_OFF), "show changes of the table as they happen, until `monitor off`";
     "stats" => Stats, Arguments::Word(&AS_JSON), "counters of the table and the agent";
-    "log" => Log, Arguments::Word(&LOGS), "the agent's log, the last lines; `log kernel`: the kernel's";
+    "log" => Log, Arguments::Log, "the agent's log, the last lines; `log kernel`: the kernel's";
     "version" => Version, Arguments::Word(&AS_JSON), "versions of the agent, the image and the kernel module; host name, boot, uptime, memory, unsaved changes, storage if it is memory only";
     "help" => Help, Arguments::Command, "list the commands, or explain one, or the reply codes";
     "terminal" => Terminal, Arguments::Size, "set the terminal's rows and columns, so that long output pauses; 0 means unknown";

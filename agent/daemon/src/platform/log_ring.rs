@@ -58,6 +58,12 @@ pub fn line(from: u64) -> Option<(u64, LogLine)> {
         .map(|line| (number, line.clone()))
 }
 
+/// The number of the next line.
+pub fn next() -> u64 {
+    let ring = RING.lock().unwrap_or_else(PoisonError::into_inner);
+    ring.first + ring.lines.len() as u64
+}
+
 struct RingWriter;
 
 impl Write for RingWriter {
@@ -104,6 +110,7 @@ mod tests {
             lines.push(line);
         }
         assert_eq!(lines.len(), LINES);
+        assert!(super::next() >= next && line(u64::MAX).is_none());
         assert!(
             lines
                 .iter()

@@ -35,7 +35,7 @@ proptest! {
             proptest::sample::select(vec![
                 "ping", "greet hi", "route", "route add 10.0.0.0/8 dev eth0", "route del 10.0.0.0/8",
                 "route show", "route flush all", "route get 10.0.0.1", "stats", "help", "nonsense",
-                "monitor", "log", "version", "route add 10.0.0.0/8 via", "begin", "diff", "check",
+                "monitor", "log", "log from 0", "version", "route add 10.0.0.0/8 via", "begin", "diff", "check",
                 "commit", "commit confirmed 9", "confirm", "rollback", "save", "load", "stats json",
                 "factory-reset", "reboot",
             ]),

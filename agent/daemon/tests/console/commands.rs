@@ -442,6 +442,12 @@ fn help_lists_every_command_and_code() {
             .contains("module 0.0-fake abi 1\nI200 version\n")
     );
     assert!(session.types("log\n").ends_with("I200 log\n"));
+    let line = "log from 18446744073709551615\n";
+    let next = session.types(line).replace("I200 log\n", "");
+    assert!(
+        next.starts_with("{\"next\":") && next.lines().count() == 1,
+        "{next}"
+    );
 }
 
 #[test]
