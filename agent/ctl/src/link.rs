@@ -96,7 +96,7 @@ pub enum Event {
     RolledBack {
         /// Prefixes whose earlier paths were restored.
         prefixes: u32,
-        /// Paths that were not restored because their device is gone.
+        /// Prefixes that were left as they are: the table was changed since the commit.
         lost: u32,
     },
 }

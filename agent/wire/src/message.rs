@@ -360,7 +360,7 @@ messages! {
     0xc2 RolledBack {
         /// Prefixes whose paths were restored.
         prefixes: u32,
-        /// Always 0: a path whose device is gone is back too, and waits for it.
+        /// Prefixes that were left as they are: the table was changed since the commit.
         lost: u32,
     }
 }

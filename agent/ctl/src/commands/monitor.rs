@@ -130,8 +130,8 @@ pub fn text(event: Event, as_json: bool) -> String {
             json!({ "event": "rolled-back", "prefixes": prefixes, "lost": lost }).to_string()
         }
         Event::RolledBack { prefixes, lost } => format!(
-            "a commit was rolled back: restored the paths of {prefixes} prefixes; {lost} paths \
-             were not restored because their device is gone"
+            "a commit was rolled back: restored the paths of {prefixes} prefixes; left {lost} \
+             prefixes as they are, because the table was changed since the commit"
         ),
         Event::Lost if as_json => json!({ "event": "lost" }).to_string(),
         Event::Lost => "some changes were lost and are not shown".into(),

@@ -4,19 +4,23 @@
 use std::time::Duration;
 
 use indicatif::ProgressBar;
-use nl31_agent::candidate::confirmed_commit::RolledBack;
+use nl31_agent::candidate::confirmed_commit::{LaterChanges, RolledBack, roll_back};
+use nl31_agent::frames::host::Host;
 use nl31_ctl::commands::apply::plan;
 use nl31_ctl::commands::file::RouteFile;
 use nl31_ctl::commands::load::{Mode, load};
 use nl31_ctl::commands::{console, shell};
 use nl31_ctl::error::Error;
 use nl31_ctl::link::{Event, Link};
+use nl31_netlink::{Add, Device};
+use nl31_route::{DeviceName, Route};
 use nl31_wire::limits::VERSION;
 use nl31_wire::{Frame, ItemsBuffer, Op, Packer, Request, Response, code};
 
 use crate::rig::{
-    Kernel, TestFile, TestPort, apply_file, change, code_of, has_failed_up_to_its_commit,
-    like_a_table, listed, load_file, printed, routes, says, scattered, sorted, spec, with_folder,
+    Kernel, TestDevices, TestFile, TestPort, apply_file, change, code_of,
+    has_failed_up_to_its_commit, like_a_table, listed, load_file, printed, routes, says, scattered,
+    sorted, spec, with_folder,
 };
 
 #[test]
@@ -258,6 +262,7 @@ fn who_subscribes_is_told_of_a_commit_that_is_taken_back() {
     let mut link = port.open();
     let done = RolledBack {
         prefixes: 300,
+        left: 2,
         ..RolledBack::default()
     };
     let tell = || port.0.borrow_mut().program.rolled_back(done);
@@ -270,7 +275,7 @@ fn who_subscribes_is_told_of_a_commit_that_is_taken_back() {
     let Event::RolledBack { prefixes, lost } = event else {
         panic!("{event:?}");
     };
-    assert_eq!((prefixes, lost), (300, 0));
+    assert_eq!((prefixes, lost), (300, 2));
     // In a shell it comes with the next command.
     let mut out = Vec::new();
     shell::line(&mut link, "ping", &mut out).unwrap();
@@ -281,7 +286,8 @@ fn who_subscribes_is_told_of_a_commit_that_is_taken_back() {
     assert_eq!(
         lines[1..],
         [
-            "* rolled back: restored the paths of 300 prefixes",
+            "* rolled back: restored the paths of 300 prefixes; left 2 prefixes as now: changed \
+             since the commit, see `log`",
             "I200 the kernel is alive"
         ]
     );
@@ -459,4 +465,28 @@ fn what_is_applied_until_it_is_confirmed_is_kept_by_confirm_alone() {
         assert_eq!(port.routes(), [kept]);
         assert!(port.kernel().1.left().is_none());
     }
+}
+
+#[test]
+fn deadline_leaves_what_another_client_of_the_kernel_changed() {
+    let (port, _folder) = with_folder("deadline");
+    let mut link = port.open();
+    for text in ["10.0.0.0/8 dev lo", "11.0.0.0/8 dev lo"] {
+        change(&mut link, Op::Add, text).unwrap();
+    }
+    link.done(&Request::BeginConfirmed { seconds: 60 }).unwrap();
+    for text in ["10.0.0.0/8 dev eth0", "11.0.0.0/8 dev eth0"] {
+        change(&mut link, Op::Replace, text).unwrap();
+    }
+    link.call(&Request::Commit {}, |_| Ok(())).unwrap();
+    let kernel = port.kernel();
+    let mut other = kernel.connect().unwrap();
+    let route: Route<DeviceName> = "blackhole 10.0.0.0/8".parse().unwrap();
+    other
+        .add(Add::Replace, &route.map_device(Device::Name))
+        .unwrap();
+    let files = &kernel.1.config.files;
+    let done = roll_back(&mut other, &TestDevices, files, LaterChanges::Keep).unwrap();
+    assert_eq!((done.prefixes, done.left), (1, 1));
+    assert_eq!(port.routes(), ["blackhole 10.0.0.0/8", "11.0.0.0/8 dev lo"]);
 }

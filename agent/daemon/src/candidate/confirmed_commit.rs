@@ -3,12 +3,18 @@
 //!
 //! Before such a commit, the agent writes the paths of every affected prefix to a file of
 //! the run folder, with the deadline. After a kill, the next agent finds the file and goes
-//! on. A reboot empties the folder, and the commit was not saved. The roll-back restores
-//! these prefixes, whatever changed them since; other prefixes stay as they are.
+//! on. A reboot empties the folder, and the commit was not saved. After the commit the agent
+//! adds a digest of the paths that each prefix has now.
+//!
+//! A user's roll-back restores these prefixes, whatever changed them since; other prefixes stay
+//! as they are. The roll-back at the deadline leaves alone what another client of the kernel, or
+//! a later command, has made of the prefixes, see [`LaterChanges::Keep`].
 
 use std::collections::BTreeSet;
-use std::fmt;
-use std::io::{self, Write};
+use std::fmt::{self, Write as _};
+use std::fs::File;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io::{self, Write as _};
 use std::path::Path as FilePath;
 
 use nix::libc;
@@ -39,8 +45,13 @@ const PREFIX: &str = "prefix ";
 /// follows, and a line of the object.
 const KERNEL: &str = "kernel ";
 const CONFIGURED: &str = "configured ";
-/// Begins the last line.
+/// Begins the line that arms the roll-back.
 const UNTIL: &str = "until ";
+/// Begin the lines behind it, one for each prefix; a digest of the paths after the commit follows.
+const RESULT: &str = "result ";
+
+/// Prefixes left alone by a roll-back that the log names.
+const LEFT_NAMED: usize = 8;
 
 /// Milliseconds since the boot, also while suspended.
 pub fn now() -> u64 {
@@ -159,17 +170,95 @@ fn saved_form(prefix: Prefix, paths: &Paths, devices: &mut Cached<'_>) -> Vec<Pa
     routes.map(|route| route.path).collect()
 }
 
+/// A digest of the paths of a prefix.
+fn digest(paths: &[Path<DeviceName>], prefix: Prefix) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    for path in paths {
+        let path = path.clone();
+        Route { prefix, path }.to_string().hash(&mut hasher);
+    }
+    hasher.finish()
+}
+
+/// Adds to the undo file what the commit has made of each prefix. Without that, as after a kill,
+/// the roll-back at the deadline restores all prefixes.
+pub fn record_result<T: Transport>(client: &mut Client<T>, devices: &dyn Devices, path: &FilePath) {
+    let recorded = current_digests(client, devices, path).and_then(|digests| {
+        let mut text = String::new();
+        for digest in digests {
+            let _ = writeln!(text, "{RESULT}{digest:016x}");
+        }
+        let file = File::options().append(true).open(path);
+        let written = file.and_then(|mut file| file.write_all(text.as_bytes()));
+        written.map_err(from_io)
+    });
+    if let Err(error) = recorded {
+        let path = path.display();
+        log::warn!("{path}: {error}; changes from now on would be rolled back, too");
+    }
+}
+
+/// Digests of the paths that the prefixes of the file have now.
+fn current_digests<T: Transport>(
+    client: &mut Client<T>,
+    devices: &dyn Devices,
+    path: &FilePath,
+) -> Result<Vec<u64>, Error> {
+    let mut devices = Cached::new(devices);
+    let mut lines = Lines::open(path).map_err(from_io)?;
+    let mut digests = Vec::new();
+    while lines.advance().map_err(|_| damaged())? {
+        if let Some(prefix) = prefix_of(lines.text()) {
+            let paths = client.paths(prefix)?;
+            digests.push(digest(&saved_form(prefix, &paths, &mut devices), prefix));
+        }
+    }
+    Ok(digests)
+}
+
+/// The prefix of a line that begins one.
+fn prefix_of(line: &str) -> Option<Prefix> {
+    line.strip_prefix(PREFIX)?.parse().ok()
+}
+
+/// The digests of the file; none if not all were written.
+fn recorded_digests(path: &FilePath) -> Result<Vec<u64>, Error> {
+    let mut lines = Lines::open(path).map_err(from_io)?;
+    let (mut prefixes, mut digests) = (0, Vec::new());
+    while lines.advance().map_err(|_| damaged())? {
+        let line = lines.text();
+        prefixes += usize::from(prefix_of(line).is_some());
+        let digest = line
+            .strip_prefix(RESULT)
+            .filter(|digest| digest.len() == 16);
+        digests.extend(digest.and_then(|digest| u64::from_str_radix(digest, 16).ok()));
+    }
+    match digests.len() == prefixes {
+        true => Ok(digests),
+        false => Ok(Vec::new()),
+    }
+}
+
 /// The deadline of an unconfirmed commit, if there is one.
 pub fn until(path: &FilePath) -> Option<u64> {
     let mut lines = Lines::open(path).ok()?;
-    let mut until = None;
     while let Ok(true) = lines.advance() {
-        until = lines
-            .text()
-            .strip_prefix(UNTIL)
-            .and_then(|text| text.parse().ok());
+        if let Some(until) = lines.text().strip_prefix(UNTIL) {
+            return until.parse().ok();
+        }
     }
-    until
+    None
+}
+
+/// What becomes of prefixes that were changed after the commit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LaterChanges {
+    /// They stay as they are: no user has asked for the roll-back. Where there is one, so do the
+    /// prefixes that the commit has deleted: another client may have made the table anew,
+    /// without them.
+    Keep,
+    /// They are restored.
+    Undo,
 }
 
 /// The result of a roll-back.
@@ -177,6 +266,8 @@ pub fn until(path: &FilePath) -> Option<u64> {
 pub struct RolledBack {
     /// Prefixes whose paths were restored.
     pub prefixes: usize,
+    /// Prefixes that were left as they are, see [`LaterChanges::Keep`].
+    pub left: usize,
     /// Settings that were restored.
     pub settings: usize,
     /// Whether the kernel has refused to restore some; the log has them.
@@ -195,6 +286,14 @@ impl fmt::Display for RolledBack {
             let plural = if self.settings == 1 { "" } else { "s" };
             write!(f, " and {} setting{plural}", self.settings)?;
         }
+        if self.left > 0 {
+            let plural = if self.left == 1 { "" } else { "es" };
+            let left = self.left;
+            write!(
+                f,
+                "; left {left} prefix{plural} as now: changed since the commit, see `log`"
+            )?;
+        }
         match self.is_partial {
             true => f.write_str("; some settings could not be restored: see `log`"),
             false => Ok(()),
@@ -202,17 +301,18 @@ impl fmt::Display for RolledBack {
     }
 }
 
-/// Restores the paths of each prefix of the file in one transaction, then its settings, and
+/// Restores the paths of the prefixes of the file in one transaction, then its settings, and
 /// removes the file.
 pub fn roll_back<T: Transport>(
     client: &mut Client<T>,
     devices: &dyn Devices,
     files: &Files,
+    later: LaterChanges,
 ) -> Result<RolledBack, Error> {
     let path = &files.undo();
     let mut tries = 0;
     loop {
-        match restore(client, devices, path) {
+        match restore(client, devices, path, later) {
             // Another socket changed one of the prefixes after its paths were read.
             Err(error)
                 if tries < 3
@@ -240,7 +340,6 @@ fn restore_settings<T: Transport>(
     files: &Files,
     done: &mut RolledBack,
 ) -> Result<(), Error> {
-    let damaged = || from_io(io::ErrorKind::InvalidData.into());
     let mut lines = Lines::open(&files.undo()).map_err(from_io)?;
     let (mut in_kernel, mut configured) = (Vec::new(), Vec::new());
     while lines.advance().map_err(|_| damaged())? {
@@ -284,9 +383,14 @@ fn restore<T: Transport>(
     client: &mut Client<T>,
     devices: &dyn Devices,
     path: &FilePath,
+    later: LaterChanges,
 ) -> Result<RolledBack, Error> {
+    let left = match later {
+        LaterChanges::Keep => changed_since(client, devices, path)?,
+        LaterChanges::Undo => Vec::new(),
+    };
     let mut load = Load::new(client, Mode::Transaction, 1);
-    let restored = put_all_back(client, &mut load, devices, path);
+    let restored = put_all_back(client, &mut load, devices, path, &left);
     if restored.is_err()
         && let Err(error) = load.abort(client)
     {
@@ -295,19 +399,44 @@ fn restore<T: Transport>(
     restored
 }
 
+/// For each prefix of the file, whether the roll-back at the deadline leaves it alone.
+fn changed_since<T: Transport>(
+    client: &mut Client<T>,
+    devices: &dyn Devices,
+    path: &FilePath,
+) -> Result<Vec<bool>, Error> {
+    let result = recorded_digests(path)?;
+    if result.is_empty() {
+        return Ok(Vec::new());
+    }
+    let now = current_digests(client, devices, path)?;
+    if result == now {
+        return Ok(Vec::new());
+    }
+    let deleted = DefaultHasher::new().finish();
+    let pairs = result.iter().zip(&now);
+    Ok(pairs
+        .map(|(result, now)| result != now || *result == deleted)
+        .collect())
+}
+
+/// Restores all prefixes but those that `left` marks.
 fn put_all_back<T: Transport>(
     client: &mut Client<T>,
     load: &mut Load,
     devices: &dyn Devices,
     path: &FilePath,
+    left: &[bool],
 ) -> Result<RolledBack, Error> {
     let mut lines = Lines::open(path).map_err(from_io)?;
     let mut devices = Cached::new(devices);
     let mut done = RolledBack::default();
+    let mut left = left.iter();
+    let mut named = Vec::new();
     let mut group: Option<(Prefix, Vec<Path<DeviceName>>)> = None;
     loop {
         let advanced = lines.advance();
-        let more = advanced.map_err(|_| from_io(io::ErrorKind::InvalidData.into()))?;
+        let more = advanced.map_err(|_| damaged())?;
         let text = if more { lines.text() } else { "" };
         if more && let Ok(route) = text.parse::<Route<DeviceName>>() {
             if let Some((_, paths)) = &mut group {
@@ -315,18 +444,24 @@ fn put_all_back<T: Transport>(
             }
             continue;
         }
-        if let Some((prefix, wanted)) = group.take()
-            && put_back(client, load, prefix, wanted, &mut devices)?
-        {
-            done.prefixes += 1;
+        if let Some((prefix, wanted)) = group.take() {
+            if left.next() == Some(&true) {
+                done.left += 1;
+                named.push(prefix);
+                named.truncate(LEFT_NAMED);
+            } else if put_back(client, load, prefix, wanted, &mut devices)? {
+                done.prefixes += 1;
+            }
         }
         if !more {
             break;
         }
-        let prefix = text.strip_prefix(PREFIX).and_then(|text| text.parse().ok());
-        group = prefix.map(|prefix| (prefix, Vec::new()));
+        group = prefix_of(text).map(|prefix| (prefix, Vec::new()));
     }
     load.finish(client)?;
+    for prefix in named {
+        log::warn!("roll-back: {prefix} stays as it is: the table was changed since the commit");
+    }
     Ok(done)
 }
 
@@ -355,6 +490,10 @@ fn put_back<T: Transport>(
         load.push(client, 0, &Change::Add(Add::Append, route))?;
     }
     Ok(true)
+}
+
+fn damaged() -> Error {
+    from_io(io::ErrorKind::InvalidData.into())
 }
 
 fn from_io(error: io::Error) -> Error {
@@ -386,10 +525,6 @@ mod tests {
             let folder = Folder::new(&format!("undo-{committed}"));
             let file = folder.0.join("undo");
             let mut client = Client::with_timeout(FakeKernel::default(), Duration::ZERO);
-            let route = |text: &str| -> Route<Device> {
-                let route: Route<DeviceName> = text.parse().unwrap();
-                route.map_device(Device::Name)
-            };
             let (ten, eleven) = (route("10.0.0.0/8 dev eth0"), route("11.0.0.0/8 dev eth0"));
             client.add(Add::Add, &ten).unwrap();
 
@@ -412,10 +547,134 @@ mod tests {
             // Another agent.
             assert_eq!(until(&file), Some(7));
             let files = Files::new(Some(&folder.0.join("routes.conf")), &folder.0);
-            let done = roll_back(&mut client, &devices, &files).unwrap();
+            let done = roll_back(&mut client, &devices, &files, LaterChanges::Keep).unwrap();
             assert_eq!(done.prefixes, if committed { 2 } else { 0 });
             assert_eq!(client.transport().routes(), [ten]);
             assert_eq!(until(&file), None);
         }
+    }
+
+    fn route(text: &str) -> Route<Device> {
+        let route: Route<DeviceName> = text.parse().unwrap();
+        route.map_device(Device::Name)
+    }
+
+    fn delete(client: &mut Client<FakeKernel>, prefix: &str) {
+        let spec = Spec {
+            prefix: Some(prefix.parse().unwrap()),
+            ..Spec::default()
+        };
+        client.delete(&spec).unwrap();
+    }
+
+    /// A commit that replaces, deletes and adds a prefix, and changes by another client after it.
+    /// Of the undo file, so many bytes at the end were not written before a kill. Gives what the
+    /// roll-back does, and the table then.
+    fn rolled_back(
+        name: &str,
+        later: LaterChanges,
+        cut: u64,
+        others: impl FnOnce(&mut Client<FakeKernel>),
+    ) -> (RolledBack, Vec<String>) {
+        let folder = Folder::new(name);
+        let files = Files::new(Some(&folder.0.join("routes.conf")), &folder.0);
+        let devices = TestDevices::default();
+        let mut client = Client::with_timeout(FakeKernel::default(), Duration::ZERO);
+        for text in [
+            "10.0.0.0/8 dev eth0",
+            "11.0.0.0/8 dev eth0",
+            "14.0.0.0/8 dev eth0",
+        ] {
+            client.add(Add::Add, &route(text)).unwrap();
+        }
+        let mut writer = Writer::create(&files.undo()).unwrap();
+        for prefix in ["10.0.0.0/8", "11.0.0.0/8", "12.0.0.0/8"] {
+            let prefix = prefix.parse().unwrap();
+            let before = client.paths(prefix).unwrap();
+            let cached = &mut Cached::new(&devices);
+            assert!(writer.prefix(prefix, &before, cached).unwrap());
+        }
+        writer.arm(7).unwrap();
+        client
+            .add(Add::Replace, &route("10.0.0.0/8 dev lo"))
+            .unwrap();
+        delete(&mut client, "11.0.0.0/8");
+        client.add(Add::Add, &route("12.0.0.0/8 dev lo")).unwrap();
+        record_result(&mut client, &devices, &files.undo());
+        let file = File::options().write(true).open(files.undo()).unwrap();
+        file.set_len(file.metadata().unwrap().len() - cut).unwrap();
+        assert_eq!(until(&files.undo()), Some(7));
+        others(&mut client);
+        let done = roll_back(&mut client, &devices, &files, later).unwrap();
+        assert_eq!(until(&files.undo()), None);
+        let routes = client.transport().routes();
+        (done, routes.iter().map(ToString::to_string).collect())
+    }
+
+    const OLD: [&str; 3] = [
+        "10.0.0.0/8 dev eth0",
+        "11.0.0.0/8 dev eth0",
+        "14.0.0.0/8 dev eth0",
+    ];
+
+    #[test]
+    fn deadline_restores_all_prefixes_that_commit_left_so() {
+        // What else was changed is of no matter.
+        let elsewhere = |client: &mut Client<FakeKernel>| {
+            client.add(Add::Add, &route("13.0.0.0/8 dev lo")).unwrap();
+            delete(client, "14.0.0.0/8");
+        };
+        let (done, table) = rolled_back("undo-same", LaterChanges::Keep, 0, elsewhere);
+        assert_eq!((done.prefixes, done.left), (3, 0));
+        assert_eq!(table, [OLD[0], OLD[1], "13.0.0.0/8 dev lo"]);
+        assert_eq!(
+            done.to_string(),
+            "rolled back: restored the paths of 3 prefixes"
+        );
+    }
+
+    #[test]
+    fn deadline_leaves_prefixes_changed_since_the_commit() {
+        let replace = |client: &mut Client<FakeKernel>| {
+            client
+                .add(Add::Replace, &route("10.0.0.0/8 dev eth1"))
+                .unwrap();
+        };
+        let (done, table) = rolled_back("undo-other", LaterChanges::Keep, 0, replace);
+        assert_eq!((done.prefixes, done.left), (1, 2));
+        assert_eq!(table, ["10.0.0.0/8 dev eth1", OLD[2]]);
+        assert_eq!(
+            done.to_string(),
+            "rolled back: restored the paths of 1 prefix; left 2 prefixes as now: changed since \
+             the commit, see `log`"
+        );
+        let (done, table) = rolled_back("undo-asked", LaterChanges::Undo, 0, replace);
+        assert_eq!((done.prefixes, done.left), (3, 0), "a user wants it");
+        assert_eq!(table, OLD);
+        // Of the three digests, the last one was cut off by a kill, or all were.
+        for cut in [2, 3 * (RESULT.len() as u64 + 17)] {
+            let (done, table) = rolled_back("undo-killed", LaterChanges::Keep, cut, replace);
+            assert_eq!((done.prefixes, done.left), (3, 0), "{cut}");
+            assert_eq!(table, OLD);
+        }
+    }
+
+    #[test]
+    fn deadline_puts_nothing_into_table_made_anew() {
+        let flush = |client: &mut Client<FakeKernel>| {
+            client.delete_all(&Spec::default()).unwrap();
+        };
+        let (done, table) = rolled_back("undo-flushed", LaterChanges::Keep, 0, flush);
+        assert_eq!((done.prefixes, done.left), (0, 3));
+        assert!(table.is_empty(), "{table:?}");
+        let replace = |client: &mut Client<FakeKernel>| {
+            let mut load = Load::new(client, Mode::Replace, 1);
+            let other = Change::Add(Add::Append, route("10.0.0.0/8 dev eth1"));
+            load.push(client, 0, &other).unwrap();
+            load.finish(client).unwrap();
+        };
+        let (done, table) = rolled_back("undo-replaced", LaterChanges::Keep, 0, replace);
+        assert_eq!((done.prefixes, done.left), (0, 3));
+        assert_eq!(table, ["10.0.0.0/8 dev eth1"]);
     }
 }

@@ -9,7 +9,7 @@ use nl31_netlink::{Error, Load, Mode, Prefix, Transport};
 use super::reply::{Counted, Reason};
 use super::session::{Console, LINES_PER_STEP, Running};
 use crate::candidate::affected::{self, FLUSHED_MAX, PreviewError};
-use crate::candidate::confirmed_commit;
+use crate::candidate::confirmed_commit::{self, LaterChanges};
 use crate::candidate::edit::{self, Edit, Fault};
 use crate::candidate::edit_log::{Candidate, CandidateError};
 use crate::config::file::Lines;
@@ -336,6 +336,10 @@ impl<T: Transport> Console<T> {
                     (Some(settings), Some(client)) => settings.finish(client),
                     _ => Left::default(),
                 };
+                if let (Purpose::Confirmed(_), Some(client)) = (commit.purpose, &mut self.client) {
+                    let path = self.shared.config.files.undo();
+                    confirmed_commit::record_result(client, &*self.devices, &path);
+                }
                 let edits = self
                     .candidate
                     .take()
@@ -509,7 +513,7 @@ impl<T: Transport> Console<T> {
         let Some(client) = &mut self.client else {
             return self.absent();
         };
-        match confirmed_commit::roll_back(client, &*self.devices, files) {
+        match confirmed_commit::roll_back(client, &*self.devices, files, LaterChanges::Undo) {
             Ok(done) => {
                 self.shared.rolled_back(done);
                 log::info!("{done}");

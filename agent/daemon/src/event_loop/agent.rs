@@ -18,7 +18,7 @@ use super::leases::Leases;
 use super::line_speed::LineSpeed;
 use super::retry::Retry;
 use super::stall::Stall;
-use crate::candidate::confirmed_commit;
+use crate::candidate::confirmed_commit::{self, LaterChanges};
 use crate::config::boot::Boot;
 use crate::config::locations::Files;
 use crate::console::access::{Access, LineLock};
@@ -310,7 +310,8 @@ impl Agent {
         // A new client: the console's may be in the middle of a list.
         let host = System(Rc::clone(&self.shared));
         let done = host.connect().and_then(|mut client| {
-            confirmed_commit::roll_back(&mut client, &SystemDevices, &self.shared.config.files)
+            let files = &self.shared.config.files;
+            confirmed_commit::roll_back(&mut client, &SystemDevices, files, LaterChanges::Keep)
         });
         match done {
             Ok(done) => {

@@ -421,6 +421,10 @@ impl<H: Host> Program<H> {
                 }
                 let count = match load.finish(&mut client) {
                     Ok(loaded) => {
+                        if confirms {
+                            let path = files.undo();
+                            confirmed_commit::record_result(&mut client, &*self.devices, &path);
+                        }
                         if let Some(settings) = settings {
                             let left = settings.finish(&mut client);
                             if !left.is_empty() {

@@ -294,9 +294,9 @@ impl<H: Host> Program<H> {
         if room && std::mem::take(&mut self.lost) {
             self.tell(&Response::Lost {});
         }
-        if room && let Some(RolledBack { prefixes, .. }) = self.rolled_back.take() {
-            let prefixes = prefixes as u32;
-            self.tell(&Response::RolledBack { prefixes, lost: 0 });
+        if room && let Some(RolledBack { prefixes, left, .. }) = self.rolled_back.take() {
+            let (prefixes, lost) = (prefixes as u32, left as u32);
+            self.tell(&Response::RolledBack { prefixes, lost });
         }
         room
     }

@@ -3,9 +3,9 @@
 
 use std::fs;
 
-use nl31_agent::candidate::confirmed_commit;
+use nl31_agent::candidate::confirmed_commit::{self, LaterChanges};
 
-use crate::session::{Session, script};
+use crate::session::{Session, TestDevices, script};
 
 #[test]
 fn confirmed_commit_stays_and_is_saved() {
@@ -183,4 +183,28 @@ fn rollback_without_edits_takes_back_the_commit_that_waits() {
         ",
     );
     assert!(session.table().is_empty());
+}
+
+#[test]
+fn deadline_leaves_what_later_command_changed() {
+    let mut session = Session::new(false);
+    session.types("route add 10.0.0.0/8 dev eth0\nroute add 11.0.0.0/8 dev eth0\n");
+    session.types(
+        "begin\nroute change 10.0.0.0/8 dev lo\nroute change 11.0.0.0/8 dev lo\n\
+         commit confirmed 60\n",
+    );
+    session.types("route append 10.0.0.0/8 via 192.0.2.1\n");
+    let files = session.folder.files();
+    let client = session.console.client().unwrap();
+    let devices = TestDevices::default();
+    let done = confirmed_commit::roll_back(client, &devices, &files, LaterChanges::Keep);
+    assert_eq!(done.unwrap().left, 1);
+    assert_eq!(
+        session.table(),
+        [
+            "10.0.0.0/8 dev lo",
+            "10.0.0.0/8 via 192.0.2.1",
+            "11.0.0.0/8 dev eth0"
+        ]
+    );
 }
