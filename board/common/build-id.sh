@@ -9,6 +9,18 @@ if [ -n "${NL31_BUILD_ID:-}" ]; then
 	exit
 fi
 cd "$(dirname "$0")/../.."
-git describe --always --dirty --abbrev=12 2>/dev/null ||
-	find Cargo.* agent board buildroot kmod rootfs-overlay -name target -prune -o -type f -print |
-	LC_ALL=C sort | xargs sha256sum | sha256sum | cut -c 1-12
+set -- Cargo.toml Cargo.lock agent board buildroot kmod rootfs-overlay
+
+# Of this tree: it may lie, without a history, in a folder that has one.
+if git ls-files --error-unmatch board/common/build-id.sh >/dev/null 2>&1; then
+	build=$(git describe --always --dirty --abbrev=12)
+	# What was never added goes into the image as well, which git does not call dirty.
+	case $build in
+	*-dirty) ;;
+	*) [ -z "$(git ls-files --others --exclude-standard -- "$@")" ] || build=$build-dirty ;;
+	esac
+	echo "$build"
+else
+	find "$@" -name target -prune -o -type f -print0 |
+		LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum | cut -c 1-12
+fi

@@ -3,6 +3,7 @@
 
 mod bench;
 mod boot;
+mod build_id;
 mod buildroot;
 mod console;
 mod dhcp;
