@@ -63,8 +63,11 @@ build=$("$project/board/common/build-id.sh")
 case $build in
 lab-*) ;;
 *)
-	grep -aqF -e "$build" "$target/usr/sbin/nl31-agent" ||
+	# git names others by appending to this name: the tree with edits, a commit after a tag
+	if ! grep -aqF -e "$build" "$target/usr/sbin/nl31-agent" ||
+		grep -aq -e "$build-dirty" -e "$build-[0-9][0-9]*-g" "$target/usr/sbin/nl31-agent"; then
 		die "/usr/sbin/nl31-agent is not of build $build: the tree was changed meanwhile; run make again"
+	fi
 	;;
 esac
 rm -f "$target/etc/os-release"

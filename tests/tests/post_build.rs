@@ -87,6 +87,23 @@ fn agent_of_another_build_is_refused() {
     assert!(target.finish("lab-ba9876543210").status.success());
 }
 
+/// Edits that are taken back while make runs leave an agent with them.
+#[test]
+fn agent_whose_build_only_begins_with_the_images_name_is_refused() {
+    let target = Target::new();
+    for (tag, more) in [(BUILD, "-dirty"), ("v0.1.0", "-12-g0123456789ab")] {
+        let longer = format!("{tag}{more}");
+        target.has("usr/sbin/nl31-agent", &format!("of build {longer}\n"));
+        let output = target.finish(tag);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(
+            !output.status.success() && said.contains(&format!("not of build {tag}:")),
+            "{said}"
+        );
+        assert!(target.finish(&longer).status.success(), "{longer}");
+    }
+}
+
 /// A folder that Buildroot made before the image was without modules has it.
 #[test]
 fn script_that_loads_modules_is_removed() {
