@@ -111,6 +111,12 @@ fn leased_router_comes_back_after_power_cut_and_leaves_with_the_lease() {
     let page = succeeds(&mut guest, "show");
     let line = format!("dhcp {BOUND} seconds ");
     assert!(page.data().any(|is| is.starts_with(&line)), "{page}");
+    let client = succeeds(&mut guest, "dhcp show json");
+    let lease = [
+        r#"{"dev":"wan0","state":"bound","address":"192.0.2.10","len":24,"#,
+        r#""gateway":"192.0.2.1","server":"192.0.2.1","seconds":"#,
+    ];
+    assert!(client.lines[0].starts_with(&lease.concat()), "{client}");
     succeeds(&mut guest, "save");
     let file = sh(&mut guest, "grep -v '^#' /data/nl31/routes.conf");
     assert_eq!(file, "dhcp wan0 on\n");
@@ -140,7 +146,8 @@ fn leased_router_comes_back_after_power_cut_and_leaves_with_the_lease() {
     wait_for(&mut guest, "wan0 searching");
     wait_for_route(&mut guest, None);
     sh(&mut guest, "kill -USR1 $(pidof udhcpc)");
-    wait_for(&mut guest, "wan0 bound 192.0.2.10/24 server 192.0.2.1");
+    let refused = "wan0 bound 192.0.2.10/24 server 192.0.2.1 refused-gateway 203.0.113.1";
+    wait_for(&mut guest, refused);
     let refused = guest.wait("the refusal in the log", 2, |guest| {
         let log = guest.command("log")?.to_string();
         let is_told = log.contains("DHCP on wan0: the router 203.0.113.1 is refused");

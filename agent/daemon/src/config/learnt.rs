@@ -40,25 +40,25 @@ pub fn clients(
     names.map(state).collect()
 }
 
-/// A line for each client, for a person. A lease is bound once the kernel has its address, which
-/// is one of `addresses`.
-pub fn lines(
-    clients: &[(DeviceName, ClientState)],
+/// The same, as they are told: a lease is bound once the kernel has its address, which is one of
+/// `addresses`.
+pub fn told(
+    mut clients: Vec<(DeviceName, ClientState)>,
     devices: &dyn Devices,
     addresses: &[LinkAddress],
-    now: u64,
-) -> Vec<String> {
-    let line = |(device, state): &(DeviceName, ClientState)| match state {
-        ClientState::Bound(lease)
-            if !addresses.iter().any(|own| {
-                own.address == lease.address && Some(own.index) == devices.index(device)
-            }) =>
+) -> Vec<(DeviceName, ClientState)> {
+    for (device, state) in &mut clients {
+        let index = devices.index(device);
+        let has = |own: &LinkAddress, lease: &Lease| {
+            own.address == lease.address && Some(own.index) == index
+        };
+        if let ClientState::Bound(lease) = state
+            && !addresses.iter().any(|own| has(own, lease))
         {
-            format!("{device} leased {lease}")
+            *state = ClientState::Leased(lease.clone());
         }
-        state => format!("{device} {}", state.line(now)),
-    };
-    clients.iter().map(line).collect()
+    }
+    clients
 }
 
 /// Keeps what the kernel has equal to the leases.

@@ -85,6 +85,8 @@ pub enum ClientState {
     Searching,
     /// A lease that is not used.
     Refused(LeaseError),
+    /// A lease whose address the kernel does not have.
+    Leased(Lease),
     /// A lease.
     Bound(Lease),
 }
@@ -113,25 +115,56 @@ impl ClientState {
         }
     }
 
+    /// The word for it.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Deferred => "deferred",
+            Self::Searching => "searching",
+            Self::Refused(_) => "refused",
+            Self::Leased(_) => "leased",
+            Self::Bound(_) => "bound",
+        }
+    }
+
+    /// Its lease, if it has one that is used.
+    pub fn lease(&self) -> Option<&Lease> {
+        match self {
+            Self::Leased(lease) | Self::Bound(lease) => Some(lease),
+            Self::Deferred | Self::Searching | Self::Refused(_) => None,
+        }
+    }
+
     /// The line for a person, `now` seconds after the boot.
     pub fn line(&self, now: u64) -> impl fmt::Display {
         struct Line<'a>(&'a ClientState, u64);
         impl fmt::Display for Line<'_> {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                let lease = match self.0 {
-                    ClientState::Deferred => return f.write_str("deferred"),
-                    ClientState::Searching => return f.write_str("searching"),
-                    ClientState::Refused(error) => return write!(f, "refused: {error}"),
-                    ClientState::Bound(lease) => lease,
+                let Self(state, now) = self;
+                f.write_str(state.word())?;
+                if let ClientState::Refused(error) = state {
+                    write!(f, ": {error}")?;
+                }
+                let Some(lease) = state.lease() else {
+                    return Ok(());
                 };
-                write!(f, "bound {lease}")?;
-                match lease.until {
-                    Some(until) => write!(f, " seconds {}", until.saturating_sub(self.1)),
+                write!(f, " {lease}")?;
+                if let Some(router) = lease.refused_router {
+                    write!(f, " refused-gateway {router}")?;
+                }
+                match lease.seconds(*now) {
+                    Some(seconds) => write!(f, " seconds {seconds}"),
                     None => Ok(()),
                 }
             }
         }
         Line(self, now)
+    }
+}
+
+impl Lease {
+    /// The seconds that are left of it, `now` seconds after the boot; `None` without an end.
+    pub fn seconds(&self, now: u64) -> Option<u64> {
+        self.until.map(|until| until.saturating_sub(now))
     }
 }
 

@@ -56,9 +56,13 @@ impl<T: Transport> Console<T> {
         {
             return self.misspelled(line, &error);
         }
+        if command.action == Action::Dhcp
+            && let Some(json) = grammar::shows_dhcp(line, start)
+        {
+            return self.show_dhcp(json);
+        }
         if command.action.shows_alone() && grammar::nothing(line, start).is_ok() {
             return match command.action {
-                Action::Dhcp => self.show_dhcp(),
                 Action::Multipath => self.show_multipath(),
                 _ => self.show_host_name(),
             };

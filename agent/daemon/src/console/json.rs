@@ -7,6 +7,7 @@ use std::fmt::{self, Write as _};
 use nl31_netlink::{PathFlags, Route};
 use nl31_route::DeviceName;
 
+use crate::config::lease::ClientState;
 use crate::grammar::Setting;
 
 /// A route as one object: `{"type":"unicast","dst":"10.0.0.0/8","dev":"eth0",…}`.
@@ -68,6 +69,41 @@ impl fmt::Display for JsonSettingChange<'_> {
             self.0,
             Quoted(&line)
         )
+    }
+}
+
+/// The DHCP client of a device, at so many seconds since the boot:
+/// `{"dev":"eth0","state":"bound","address":"192.0.2.10","len":24,"gateway":"192.0.2.1",…}`.
+/// Absent parts are left out.
+pub struct JsonClient<'a>(pub &'a DeviceName, pub &'a ClientState, pub u64);
+
+impl fmt::Display for JsonClient<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(device, state, now) = self;
+        let device = device.to_string();
+        let word = state.word();
+        write!(f, r#"{{"dev":{},"state":"{word}""#, Quoted(&device))?;
+        if let ClientState::Refused(error) = state {
+            let error = error.to_string();
+            write!(f, r#","error":{}"#, Quoted(&error))?;
+        }
+        if let Some(lease) = state.lease() {
+            let (address, len) = (lease.address.address(), lease.address.len());
+            write!(f, r#","address":"{address}","len":{len}"#)?;
+            for (name, host) in [
+                ("gateway", lease.router),
+                ("refused-gateway", lease.refused_router),
+                ("server", lease.server),
+            ] {
+                if let Some(host) = host {
+                    write!(f, r#","{name}":"{host}""#)?;
+                }
+            }
+            if let Some(seconds) = lease.seconds(*now) {
+                write!(f, r#","seconds":{seconds}"#)?;
+            }
+        }
+        f.write_char('}')
     }
 }
 

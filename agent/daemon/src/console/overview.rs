@@ -143,8 +143,8 @@ impl<T: Transport> Console<T> {
             let now = system::seconds_since_boot();
             let settings = &configured.settings;
             let clients = learnt::clients(settings, &*self.devices, &self.shared.config, now);
-            for line in learnt::lines(&clients, &*self.devices, &addresses, now) {
-                lines.push(format!("dhcp {line}"));
+            for (device, state) in learnt::told(clients, &*self.devices, &addresses) {
+                lines.push(format!("dhcp {device} {}", state.line(now)));
             }
             let settings = configured.settings.all().iter();
             for setting in settings

@@ -5,6 +5,7 @@ use nl31_netlink::{Client, Transport};
 use nl31_route::words;
 
 use super::info::on_off;
+use super::json::JsonClient;
 use super::reply::{Counted, Reason};
 use super::session::{Console, LINES_PER_STEP, Running};
 use crate::config::learnt;
@@ -113,7 +114,7 @@ impl<T: Transport> Console<T> {
     }
 
     /// Shows what DHCP servers have set; at most 16 lines.
-    pub(super) fn show_dhcp(&mut self) {
+    pub(super) fn show_dhcp(&mut self, json: bool) {
         let configured = match self.shared.config.configured() {
             Ok(configured) => configured.settings,
             Err(error) => return self.file_failed(&error),
@@ -124,8 +125,12 @@ impl<T: Transport> Console<T> {
         };
         let now = system::seconds_since_boot();
         let clients = learnt::clients(&configured, &*self.devices, &self.shared.config, now);
-        for line in learnt::lines(&clients, &*self.devices, &addresses, now) {
-            self.data(format_args!("{line}"));
+        let clients = learnt::told(clients, &*self.devices, &addresses);
+        for (device, state) in &clients {
+            match json {
+                true => self.data(format_args!("{}", JsonClient(device, state, now))),
+                false => self.data(format_args!("{device} {}", state.line(now))),
+            }
         }
         let count = Counted(clients.len() as u64, "DHCP client");
         self.status(codes::DONE, format_args!("{count}"));

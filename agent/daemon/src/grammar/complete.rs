@@ -185,8 +185,12 @@ pub fn suggestions(
             if device.is_some_and(|word| word.text == DEV) {
                 device = before.next();
             }
+            let [show, json] = &dhcp_line::SHOW;
             if device.is_none() {
                 devices.names(&mut |name| literal(name, ""));
+                if matches!(arguments, Arguments::Dhcp) {
+                    literal(show.word, show.help);
+                }
             } else if matches!(arguments, Arguments::Port) {
                 port_suggestions(before, &mut literal);
             } else if matches!(arguments, Arguments::Link) {
@@ -194,6 +198,9 @@ pub fn suggestions(
             } else if matches!(arguments, Arguments::Dhcp) && before.next().is_none() {
                 for switch in &dhcp_line::SWITCH {
                     literal(switch.word, switch.help);
+                }
+                if device.is_some_and(|word| word.text == show.word) {
+                    literal(json.word, json.help);
                 }
             }
         }
@@ -628,7 +635,8 @@ mod tests {
             (11, "add replace change append del get show flush".into())
         );
         assert!(offered("help ").1.ends_with("reboot codes"));
-        assert_eq!(offered("dhcp "), (5, "lo eth0".into()));
+        assert_eq!(offered("dhcp "), (5, "lo eth0 show".into()));
+        assert_eq!(offered("dhcp show ").1, "on off json");
         assert_eq!(offered("dhcp eth0 "), (10, "on off".into()));
         assert_eq!(offered("dhcp eth0 on ").1, "");
         assert_eq!(offered("hostname "), (9, "NAME".into()));

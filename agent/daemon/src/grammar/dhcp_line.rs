@@ -13,6 +13,24 @@ pub(super) static SWITCH: [Keyword; 2] = [
     flag("off", "remove them; ask no server any more"),
 ];
 
+/// The word that shows the clients, and what may follow it.
+pub(super) static SHOW: [Keyword; 2] = [
+    flag("show", "what the servers have set"),
+    flag("json", "as JSON, one object a line"),
+];
+
+/// Whether the clients are to be shown, which no word asks for too; and whether as JSON.
+pub fn shows_dhcp(line: &str, start: usize) -> Option<bool> {
+    let [show, json] = &SHOW;
+    let mut words = words(line, start).map(|word| word.text);
+    match (words.next(), words.next(), words.next()) {
+        (None, ..) => Some(false),
+        (Some(first), None, _) if first == show.word => Some(false),
+        (Some(first), Some(next), None) if first == show.word && next == json.word => Some(true),
+        _ => None,
+    }
+}
+
 /// A device, and whether it is switched on. Its name is an argument of the DHCP client, and
 /// stands in the config as the kernel has it.
 pub(super) fn dhcp(
@@ -35,6 +53,21 @@ mod tests {
     use super::*;
 
     #[test]
+    fn dhcp_without_switch_shows_clients() {
+        for (line, shows) in [
+            ("dhcp", Some(false)),
+            ("dhcp show ", Some(false)),
+            ("dhcp show json", Some(true)),
+            ("dhcp json", None),
+            ("dhcp show on", None),
+            ("dhcp show json on", None),
+            ("dhcp eth0", None),
+        ] {
+            assert_eq!(shows_dhcp(line, 4), shows, "{line}");
+        }
+    }
+
+    #[test]
     fn dhcp_names_device_and_switch() {
         let read =
             |line| dhcp(line, 4, false).map_err(|error| (error.column, error.kind.to_string()));
@@ -43,6 +76,7 @@ mod tests {
             ("dhcp eth0 of", "eth0", false),
             ("dhcp dev #wan on", "#wan", true),
             ("dhcp dev dev off", "dev", false),
+            ("dhcp show on", "show", true),
         ] {
             assert_eq!(read(line), Ok((name.parse().unwrap(), on)), "{line}");
         }

@@ -54,7 +54,7 @@ impl fmt::Display for Command {
                 }
                 Ok(())
             }
-            Arguments::Dhcp => f.write_str(" [NAME on|off]"),
+            Arguments::Dhcp => f.write_str(" [show [json]|NAME on|off]"),
             Arguments::HostName => f.write_str(" [NAME]"),
             Arguments::Command => write!(f, " [COMMAND|{CODES}]"),
             Arguments::Route(syntax) => route_synopsis(f, syntax, " PREFIX"),

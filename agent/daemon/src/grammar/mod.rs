@@ -22,6 +22,7 @@ mod virtual_link_line;
 
 pub use complete::{Suggestion, in_text, suggestions};
 pub use device_word::listed;
+pub use dhcp_line::shows_dhcp;
 pub use errors::{GrammarError, GrammarErrorKind};
 pub use help::markdown;
 pub use host_name::HostName;

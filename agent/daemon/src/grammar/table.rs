@@ -158,7 +158,7 @@ pub enum Arguments {
     AnyDevice,
     /// A device, or nothing; and `json`, or nothing.
     Listed(&'static [Keyword]),
-    /// A device, and `on` or `off`; or nothing.
+    /// A device, and `on` or `off`; or `show`, alone or with `json`; or nothing.
     Dhcp,
     /// The name of this host, or nothing.
     HostName,
@@ -333,7 +333,7 @@ commands! {
     "port" "set" => PortSet, Arguments::Port, "forward the packets that come in on a device by the table, or change how";
     "port" "del" => PortDel, Arguments::Device, "leave the packets of a device to Linux again";
     "port" "show" => PortShow, Arguments::Word(&AS_JSON), "list ports, and count their packets";
-    "dhcp" => Dhcp, Arguments::Dhcp, "have a server set address and default route of a device; alone, show what it has set";
+    "dhcp" => Dhcp, Arguments::Dhcp, "have a server set address and default route of a device; `show` or alone, show what it has set";
     "config" "show" => ConfigShow, Arguments::None, "list the settings that are configured, as `save` writes them";
     "hostname" => HostName, Arguments::HostName, "show the name of this router, or set it: the prompt begins with it";
     "setup" => Setup, Arguments::None, "ask for the host name, addresses, ports and default routes, and commit them until `confirm`";

@@ -516,10 +516,46 @@ fn dhcp_is_saved_without_what_it_teaches() {
         > dhcp
         eth0 leased 192.0.2.10/24 via 192.0.2.1 server 192.0.2.2
         I200 1 DHCP client
+        > dhcp show json
+        {\"dev\":\"eth0\",\"state\":\"leased\",\"address\":\"192.0.2.10\",\"len\":24,\"gateway\":\"192.0.2.1\",\"server\":\"192.0.2.2\"}
+        I200 1 DHCP client
         > address add 192.0.2.10/24 dev eth0
         I200 192.0.2.10/24 dev eth0
         > dhcp
         eth0 bound 192.0.2.10/24 via 192.0.2.1 server 192.0.2.2
+        I200 1 DHCP client
+        > dhcp show json
+        {\"dev\":\"eth0\",\"state\":\"bound\",\"address\":\"192.0.2.10\",\"len\":24,\"gateway\":\"192.0.2.1\",\"server\":\"192.0.2.2\"}
+        I200 1 DHCP client
+        ",
+    );
+    let refused = lease.replace("router 192.0.2.1", "router 198.51.100.1");
+    fs::write(folder.join("eth0"), refused).unwrap();
+    session.plays(
+        "
+        > dhcp show
+        eth0 bound 192.0.2.10/24 server 192.0.2.2 refused-gateway 198.51.100.1
+        I200 1 DHCP client
+        ",
+    );
+    let wrong = lease.replace("seconds 4294967295", "seconds 0");
+    fs::write(folder.join("eth0"), wrong).unwrap();
+    session.plays(
+        "
+        > dhcp show json
+        {\"dev\":\"eth0\",\"state\":\"refused\",\"error\":\"the lease lasts 0 seconds\"}
+        I200 1 DHCP client
+        > dhcp show yaml
+          dhcp show yaml
+                    ^^^^
+        E400 column 11: expected on or off
+        ",
+    );
+    fs::remove_file(folder.join("eth0")).unwrap();
+    session.plays(
+        "
+        > dhcp show json
+        {\"dev\":\"eth0\",\"state\":\"searching\"}
         I200 1 DHCP client
         ",
     );
