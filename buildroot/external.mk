@@ -20,6 +20,13 @@ $(NL31_STAMP)agent: nl31-check-sources
 $(NL31_AGENT_TARGET_RSYNC): $(NL31_STAMP)agent
 $(NL31_AGENT_TARGET_BUILD): $(NL31_AGENT_TARGET_RSYNC)
 
+# Before the overlays are copied.
+define NL31_DROP_OVERLAY_FILES
+	$(BR2_EXTERNAL_NL31_PATH)/drop-overlay-files.sh $(BUILD_DIR)/.nl31_overlay_files \
+		$(TARGET_DIR) $(call qstrip,$(BR2_ROOTFS_OVERLAY))
+endef
+TARGET_FINALIZE_HOOKS += NL31_DROP_OVERLAY_FILES
+
 # Buildroot goes by a fragment's time; what it says and which there are decide as well.
 # Kconfig silently drops what it does not know, and what depends on something absent.
 define NL31_CHECK_FRAGMENTS

@@ -16,6 +16,7 @@ mod links;
 mod memory;
 mod microcontroller;
 mod newcomer;
+mod overlay;
 mod post_build;
 mod power_cut;
 mod program;
