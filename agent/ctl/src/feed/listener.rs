@@ -151,8 +151,8 @@ fn converse(stream: TcpStream, peer: SocketAddr, shared: &Shared) {
     shared.wake();
 }
 
-/// Reads frames; gives why there are no more.
-fn read(stream: &TcpStream, shared: &Shared) -> String {
+/// Reads frames into the source; gives why there are no more.
+pub fn read(stream: impl Read, shared: &Shared) -> String {
     let mut stream = BufReader::with_capacity(1 << 16, stream);
     let mut payload = vec![0; usize::from(u16::MAX)];
     loop {

@@ -105,6 +105,17 @@ fn is_link_local(gateway: IpAddr) -> bool {
 pub struct NextHops {
     objects: HashMap<u32, NextHop>,
     changed: HashSet<u32>,
+    /// Of the changed ones, those whose routes go.
+    gone: HashSet<u32>,
+}
+
+/// See [`NextHops::take_changed`].
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Changed {
+    /// Objects that have come, changed or gone, and the groups that have one of them.
+    pub all: HashSet<u32>,
+    /// Those of them that were deleted, and that no route has named since.
+    pub gone: HashSet<u32>,
 }
 
 impl NextHops {
@@ -122,6 +133,7 @@ impl NextHops {
         }
         self.objects.insert(id, next_hop);
         self.changed.insert(id);
+        self.gone.remove(&id);
         true
     }
 
@@ -129,7 +141,14 @@ impl NextHops {
     pub fn delete(&mut self, id: u32) {
         if self.objects.remove(&id).is_some() {
             self.changed.insert(id);
+            self.gone.insert(id);
         }
+    }
+
+    /// A route names the object. If it was deleted and is announced only later, the route
+    /// waits for it, and does not go with those that named it before.
+    pub fn await_object(&mut self, id: u32) {
+        self.gone.remove(&id);
     }
 
     /// Whether [`NextHops::take_changed`] has some.
@@ -137,19 +156,19 @@ impl NextHops {
         !self.changed.is_empty()
     }
 
-    /// The objects that have come, changed or gone since the last call, and the groups that
-    /// have one of them.
-    pub fn take_changed(&mut self) -> HashSet<u32> {
-        let mut changed = std::mem::take(&mut self.changed);
-        if !changed.is_empty() {
+    /// What has changed since the last call.
+    pub fn take_changed(&mut self) -> Changed {
+        let mut all = std::mem::take(&mut self.changed);
+        if !all.is_empty() {
             let groups = self.objects.iter().filter(|(_, object)| match object {
-                NextHop::Group(members) => members.iter().any(|id| changed.contains(id)),
+                NextHop::Group(members) => members.iter().any(|id| all.contains(id)),
                 _ => false,
             });
             let groups: Vec<u32> = groups.map(|(&id, _)| id).collect();
-            changed.extend(groups);
+            all.extend(groups);
         }
-        changed
+        let gone = std::mem::take(&mut self.gone);
+        Changed { all, gone }
     }
 
     /// Whether there is an object of this number.
@@ -268,12 +287,17 @@ mod tests {
         next_hops.set(1, NextHop::Hop(hop("192.0.2.1", None)));
         next_hops.set(2, NextHop::Hop(hop("192.0.2.2", None)));
         next_hops.set(7, NextHop::Group(vec![1, 2, 3]));
-        assert_eq!(next_hops.take_changed(), HashSet::from([1, 2, 7]));
+        assert_eq!(next_hops.take_changed().all, HashSet::from([1, 2, 7]));
         assert_eq!(next_hops.paths(7, v4, &mut devices()).unwrap().len(), 2);
         next_hops.set(2, NextHop::Hop(hop("192.0.2.2", None)));
-        assert!(next_hops.take_changed().is_empty(), "the same once more");
+        assert!(
+            next_hops.take_changed().all.is_empty(),
+            "the same once more"
+        );
         next_hops.delete(2);
-        assert_eq!(next_hops.take_changed(), HashSet::from([2, 7]));
+        let changed = next_hops.take_changed();
+        assert_eq!(changed.all, HashSet::from([2, 7]));
+        assert_eq!(changed.gone, HashSet::from([2]));
         assert_eq!(next_hops.paths(7, v4, &mut devices()).unwrap().len(), 1);
         next_hops.set(1, NextHop::Blackhole);
         let paths = next_hops.paths(7, v4, &mut devices()).unwrap();

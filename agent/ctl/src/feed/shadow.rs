@@ -5,11 +5,12 @@
 //! A route is a prefix and a metric, as in Linux; it takes some 100 bytes. Of the board's
 //! routes only those are here that the feed owns.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
 use nl31_route::{Prefix, Protocol};
 
+use super::next_hops::Changed;
 use super::path_list::PathList;
 
 /// Fewest rounds for which a deletion is held.
@@ -145,10 +146,15 @@ impl Shadow {
         keys.len()
     }
 
-    /// What the source wants of a route. Gives `false` if it is a new one, and there are
-    /// `limit` of them.
+    /// What the source wants of a route. Gives `false` if it is a new one, and the source has
+    /// `limit` of them; those that only the board has do not count.
     pub fn set(&mut self, key: Key, wanted: Wanted, limit: usize) -> bool {
-        if let Some(entry) = self.entries.get_mut(&key) {
+        let entry = self.entries.get_mut(&key);
+        let is_new = entry.as_ref().is_none_or(|entry| !entry.wanted.is_route());
+        if is_new && self.routes >= limit {
+            return false;
+        }
+        if let Some(entry) = entry {
             entry.epoch = self.epoch;
             if entry.wanted != wanted {
                 self.routes += usize::from(!entry.wanted.is_route());
@@ -157,9 +163,6 @@ impl Shadow {
                 self.dirty.insert(key);
             }
             return true;
-        }
-        if self.entries.len() >= limit {
-            return false;
         }
         let entry = Entry {
             wanted,
@@ -180,7 +183,11 @@ impl Shadow {
         };
         entry.epoch = self.epoch;
         self.routes -= usize::from(entry.wanted.is_route());
-        if entry.wanted != Wanted::Nothing {
+        if !self.board_known && entry.board.is_none() {
+            // Without a board nothing would remove the entries of a source that goes on.
+            self.entries.remove(&key);
+            self.dirty.remove(&key);
+        } else if entry.wanted != Wanted::Nothing {
             entry.wanted = Wanted::Nothing;
             entry.held = 0;
             self.dirty.insert(key);
@@ -195,35 +202,42 @@ impl Shadow {
         }
     }
 
+    /// Whether the source wants such a route; one that is only to be deleted on the board is none.
+    pub fn has(&self, key: Key) -> bool {
+        let entry = self.entries.get(&key);
+        entry.is_some_and(|entry| entry.wanted != Wanted::Nothing)
+    }
+
     /// The metrics with which a prefix has routes.
     pub fn metrics(&self, prefix: Prefix) -> Vec<u32> {
         let keys = self.entries.range((prefix, 0)..=(prefix, u32::MAX));
         keys.map(|((_, metric), _)| *metric).collect()
     }
 
-    /// Objects have come, changed or gone: their routes are to be compared, and those of one
-    /// that is gone are deleted.
-    pub fn objects_changed(&mut self, changed: &HashSet<u32>, has: impl Fn(u32) -> bool) {
-        if changed.is_empty() {
+    /// Objects have changed: their routes are to be compared, and those of one that is gone are
+    /// deleted.
+    pub fn objects_changed(&mut self, changed: &Changed) {
+        if changed.all.is_empty() {
             return;
         }
         let keys = self.entries.iter().filter_map(|(key, entry)| {
             let Wanted::Object(id, _) = entry.wanted else {
                 return None;
             };
-            changed.contains(&id).then(|| (*key, has(id)))
+            let is_gone = changed.gone.contains(&id);
+            changed.all.contains(&id).then_some((*key, is_gone))
         });
-        for (key, is_there) in keys.collect::<Vec<_>>() {
-            match is_there {
-                true => {
+        for (key, is_gone) in keys.collect::<Vec<_>>() {
+            match is_gone {
+                false => {
                     self.dirty.insert(key);
                 }
-                false => {
+                true => {
                     let epoch = self.entries[&key].epoch;
                     self.delete(key);
-                    self.entries
-                        .entry(key)
-                        .and_modify(|entry| entry.epoch = epoch);
+                    if let Some(entry) = self.entries.get_mut(&key) {
+                        entry.epoch = epoch;
+                    }
                 }
             }
         }

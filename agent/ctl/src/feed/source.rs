@@ -88,6 +88,7 @@ impl Source {
             shadow,
             ..
         } = self;
+        shadow.objects_changed(&next_hops.take_changed());
         shadow
             .begin_epoch(|key, id, protocol| resolve(next_hops, devices, lists, key, id, protocol));
         self.next_hops = NextHops::default();
@@ -132,7 +133,7 @@ impl Source {
         // Linux uses the first route of a metric, and those behind it only when it is gone.
         // Of IPv6 it tells all paths of the metric.
         let behind = append && prefix.family() == Family::V4 && self.metrics == Metrics::Each;
-        if behind && self.shadow.metrics(prefix).contains(&key.1) {
+        if behind && self.shadow.has(key) {
             return;
         }
         if self.metrics == Metrics::One {
@@ -162,6 +163,7 @@ impl Source {
         let head = head(key, Protocol(route.protocol));
         let paths = match (PathKind::try_from(route.kind), &route.via) {
             (Ok(PathKind::Unicast), Via::Object(id)) => {
+                self.next_hops.await_object(*id);
                 return Ok(Wanted::Object(*id, head.protocol));
             }
             (Ok(PathKind::Unicast), Via::Hops(hops)) => head.through(hops, &mut self.devices)?,
@@ -246,8 +248,7 @@ impl Source {
             shadow,
             ..
         } = self;
-        let changed = next_hops.take_changed();
-        shadow.objects_changed(&changed, |id| next_hops.has(id));
+        shadow.objects_changed(&next_hops.take_changed());
         shadow.take(limit, more, |key, id, protocol| {
             resolve(next_hops, devices, lists, key, id, protocol)
         })

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use nl31_route::{DeviceName, Route};
@@ -151,20 +152,26 @@ fn object_is_asked_for_when_its_route_is_sent() {
     assert_eq!(shadow.backlog(), 0, "it waits for the object");
     let named =
         |name: &'static str| move |_: Key, _: u32, _: Protocol| Resolved::Paths(paths(name));
-    let changed = HashSet::from([7]);
-    shadow.objects_changed(&changed, |_| true);
+    let changed = |id| Changed {
+        all: HashSet::from([id]),
+        ..Changed::default()
+    };
+    shadow.objects_changed(&changed(7));
     let changes = shadow.take(9, false, named("dev a"));
     assert_eq!(changes[0].after, Some(paths("dev a")));
     shadow.made(changes);
-    shadow.objects_changed(&HashSet::from([8]), |_| true);
+    shadow.objects_changed(&changed(8));
     assert_eq!(shadow.backlog(), 0);
     // Another source may give its objects the same numbers.
     shadow.begin_epoch(named("dev a"));
-    shadow.objects_changed(&changed, |_| true);
+    shadow.objects_changed(&changed(7));
     assert_eq!(shadow.backlog(), 0);
     shadow.set(key("10.0.0.0/8"), Wanted::Object(7, BGP), 100);
     assert!(shadow.take(9, false, named("dev a")).is_empty());
-    shadow.objects_changed(&changed, |_| false);
+    shadow.objects_changed(&Changed {
+        gone: HashSet::from([7]),
+        ..changed(7)
+    });
     assert_eq!(settle(&mut shadow), ["10.0.0.0/8 a>-"]);
 }
 
@@ -176,6 +183,36 @@ fn routes_beyond_the_limit_are_refused() {
     assert!(!shadow.set(key("11.0.0.0/8"), wanted(), 1));
     assert!(shadow.set(key("10.0.0.0/8"), wanted(), 1));
     assert_eq!(shadow.len(), 1);
+}
+
+#[test]
+fn limit_counts_the_routes_of_the_source_alone() {
+    let mut shadow = Shadow::default();
+    let wanted = || Wanted::Paths(paths("dev a"));
+    for prefix in ["10.0.0.0/8", "11.0.0.0/8", "12.0.0.0/8"] {
+        shadow.board_has(key(prefix), paths("dev b"));
+    }
+    shadow.board_is_known();
+    assert!(shadow.set(key("13.0.0.0/8"), wanted(), 2), "an old table");
+    assert!(shadow.set(key("11.0.0.0/8"), wanted(), 2));
+    assert!(!shadow.set(key("12.0.0.0/8"), wanted(), 2));
+    assert_eq!(shadow.routes(), 2);
+    shadow.sweep();
+    settle(&mut shadow);
+    assert_eq!(shadow.len(), 2);
+}
+
+#[test]
+fn routes_that_come_and_go_without_a_board_leave_nothing() {
+    let mut shadow = shadow();
+    shadow.forget_board();
+    for number in 0..100 {
+        let prefix = format!("{number}.0.0.0/8");
+        set(&mut shadow, &prefix, "dev a");
+        shadow.delete(key(&prefix));
+    }
+    assert!(shadow.is_empty());
+    assert_eq!(shadow.backlog(), 0);
 }
 
 #[test]

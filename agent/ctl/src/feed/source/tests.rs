@@ -178,6 +178,68 @@ fn objects_of_another_connection_are_others() {
     assert_eq!(made(&mut source), [first.replace("2.1 ", "2.2 ")]);
 }
 
+fn add_by_object(source: &mut Source, prefix: &str, id: u32) {
+    let mut route = route(prefix, Some(20), "");
+    route.via = Via::Object(id);
+    add(source, route);
+}
+
+fn announce(source: &mut Source, id: u32, gateway: &str) {
+    let hop = Hop {
+        gateway: gateway.parse().ok(),
+        ..Hop::default()
+    };
+    source.message(Message::NewNextHop(id, NextHop::Hop(hop)));
+}
+
+#[test]
+fn object_that_changed_before_the_connection_ended_reaches_the_board() {
+    let mut source = source(Metrics::One);
+    announce(&mut source, 1, "192.0.2.1");
+    add_by_object(&mut source, "10.0.0.0/8", 1);
+    made(&mut source);
+    announce(&mut source, 1, "192.0.2.2");
+    source.begin();
+    // The same without an object: it is as it was wanted, and not as the board has it.
+    add(&mut source, route("10.0.0.0/8", Some(20), "192.0.2.2"));
+    let changed = "10.0.0.0/8 via 192.0.2.2 metric 20 proto bgp";
+    assert_eq!(made(&mut source), [changed]);
+}
+
+#[test]
+fn route_said_after_the_end_of_its_object_waits_for_it() {
+    let mut source = source(Metrics::One);
+    announce(&mut source, 1, "192.0.2.1");
+    add_by_object(&mut source, "10.0.0.0/8", 1);
+    made(&mut source);
+    source.message(Message::DeleteNextHop(1));
+    add_by_object(&mut source, "10.0.0.0/8", 1);
+    add_by_object(&mut source, "11.0.0.0/8", 1);
+    assert!(made(&mut source).is_empty(), "they wait for it");
+    assert_eq!(source.shadow.routes(), 2);
+    announce(&mut source, 1, "192.0.2.2");
+    let both = [
+        "10.0.0.0/8 via 192.0.2.2 metric 20 proto bgp",
+        "11.0.0.0/8 via 192.0.2.2 metric 20 proto bgp",
+    ];
+    assert_eq!(made(&mut source), both);
+    // With the end of the object alone they go.
+    source.message(Message::DeleteNextHop(1));
+    made(&mut source);
+    assert!(source.shadow.is_empty());
+}
+
+#[test]
+fn route_appended_to_one_that_is_being_deleted_is_used() {
+    let mut source = source(Metrics::Each);
+    add(&mut source, route("10.0.0.0/8", None, "192.0.2.1"));
+    made(&mut source);
+    source.message(Message::DeleteRoute(route("10.0.0.0/8", None, "")));
+    let appended = route("10.0.0.0/8", None, "192.0.2.2");
+    source.message(Message::NewRoute(appended, true));
+    assert_eq!(made(&mut source), ["10.0.0.0/8 via 192.0.2.2 proto bgp"]);
+}
+
 /// What zebra 8.4.4 has said: a connected route with its next hop, and a route of bgp with
 /// another one.
 #[test]
