@@ -68,6 +68,7 @@ pub const TARGETS: &[Target] = &[
     on_host("config", 2048),
     on_host("console", 512),
     on_host("editor", 1024),
+    on_host("feed", 2048),
     on_host("frame", 2048),
     on_host("grammar", 256),
     on_host("import", 2048),

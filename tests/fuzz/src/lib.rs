@@ -5,6 +5,7 @@
 
 pub mod devices;
 pub mod exchange;
+pub mod feed;
 pub mod kernel;
 pub mod message;
 pub mod model;
