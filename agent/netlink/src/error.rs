@@ -28,6 +28,8 @@ pub enum Op {
     Master,
     Mac,
     Address,
+    AddressAdd,
+    AddressDelete,
     Neighbour,
     Load,
 }
@@ -117,6 +119,8 @@ impl fmt::Display for Op {
             Self::Master => "master",
             Self::Mac => "MAC address",
             Self::Address => "address",
+            Self::AddressAdd => "address add",
+            Self::AddressDelete => "address delete",
             Self::Neighbour => "neighbour",
             Self::Load => "load",
         })

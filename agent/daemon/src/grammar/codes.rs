@@ -80,8 +80,8 @@ impl Code {
             ErrorKind::Absent => ABSENT,
             ErrorKind::TimedOut => TIMEOUT,
             ErrorKind::Kernel(kernel) => match (error.op, kernel.errno) {
-                (Op::Address, libc::EEXIST) => HAS_ADDRESS,
-                (Op::Address, libc::EADDRNOTAVAIL) => NO_ADDRESS,
+                (Op::AddressAdd, libc::EEXIST) => HAS_ADDRESS,
+                (Op::AddressDelete, libc::EADDRNOTAVAIL) => NO_ADDRESS,
                 (Op::LinkAdd, libc::EEXIST) => HAS_LINK,
                 (Op::Neighbour, libc::ENOENT) => NO_NEIGHBOUR,
                 (Op::Master, libc::EBUSY | libc::EEXIST) => REFUSED,

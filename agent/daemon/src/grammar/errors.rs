@@ -68,6 +68,8 @@ pub enum GrammarErrorKind {
     NoDevice,
     /// Not an address with its length.
     NoAddress,
+    /// An address that no host can have.
+    NoHostAddress,
     /// Not an MTU.
     NoMtu,
     /// Not the MAC address of a device.
@@ -144,6 +146,7 @@ impl fmt::Display for GrammarErrorKind {
             Self::NoAddress => {
                 f.write_str("expected an address with its length, like 192.0.2.1/24")
             }
+            Self::NoHostAddress => f.write_str("no device can have this address"),
             Self::NoMac(error) => error.fmt(f),
             Self::NoMtu => write!(f, "expected bytes, from {MTU_MIN} to {MTU_MAX}"),
             Self::NoPlainDevice => f.write_str("expected a device whose name has no \\xHH"),

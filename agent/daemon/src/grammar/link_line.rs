@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::str::FromStr;
 
 use nl31_netlink::rtnetlink::{InterfaceAddress, InvalidMac, LinkSpec, Master};
-use nl31_route::{DeviceName, Keyword, Value, Word, words};
+use nl31_route::{DeviceName, Keyword, Value, Word, is_host, words};
 
 use super::device_word::{DEV, first_device, index_in};
 use super::errors::{GrammarError, GrammarErrorKind};
@@ -96,6 +96,21 @@ pub(super) fn address(
 ) -> Result<(InterfaceAddress, DeviceName), GrammarError> {
     let (address, end) = first(line, start, GrammarErrorKind::NoAddress)?;
     Ok((address, behind_dev(line, end, whole)?))
+}
+
+/// The same, where the address is that of a host. The kernel takes others, and makes nothing of
+/// some.
+pub(super) fn new_address(
+    line: &str,
+    start: usize,
+    whole: bool,
+) -> Result<(InterfaceAddress, DeviceName), GrammarError> {
+    let (own, device) = address(line, start, whole)?;
+    if !is_host(own.address()) {
+        let word = words(line, start).next().expect("the line has an address");
+        return Err(GrammarError::at(word, GrammarErrorKind::NoHostAddress));
+    }
+    Ok((own, device))
 }
 
 /// A host, and behind `dev` the device behind which it is.
@@ -194,6 +209,34 @@ mod tests {
             ),
         ] {
             assert_eq!(spec(line), Err((column, text.into())), "{line}");
+        }
+    }
+
+    #[test]
+    fn only_the_address_of_a_host_is_added() {
+        let read = |line: &str| {
+            let read = new_address(line, 11, false);
+            read.map_err(|error| (error.column, error.len, error.kind))
+        };
+        for good in ["192.0.2.0/24", "127.0.0.2/8", "::1/128", "fe80::1/64"] {
+            assert!(
+                read(&format!("address add {good} dev lo")).is_ok(),
+                "{good}"
+            );
+        }
+        for bad in [
+            "0.0.0.0/0",
+            "0.0.0.0/24",
+            "224.0.0.1/24",
+            "255.255.255.255/32",
+            "::/128",
+            "ff02::1/64",
+        ] {
+            let error = read(&format!("address add {bad} dev eth0")).unwrap_err();
+            assert_eq!(error, (12, bad.len(), GrammarErrorKind::NoHostAddress));
+            // One that is there can be taken away.
+            let line = format!("address del {bad} dev eth0");
+            assert!(address(&line, 11, false).is_ok(), "{bad}");
         }
     }
 

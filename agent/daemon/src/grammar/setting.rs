@@ -288,12 +288,13 @@ pub fn setting_change(
         Action::LinkSet => {
             link_line::link(line, start, whole).map(|link| SettingChange::make(Setting::Link(link)))
         }
-        Action::AddressAdd | Action::AddressDel => {
+        Action::AddressAdd => {
+            let (address, device) = link_line::new_address(line, start, whole)?;
+            Ok(SettingChange::make(Setting::Address(address, device)))
+        }
+        Action::AddressDel => {
             let (address, device) = link_line::address(line, start, whole)?;
-            Ok(SettingChange {
-                setting: Setting::Address(address, device),
-                made: command.action == Action::AddressAdd,
-            })
+            Ok(SettingChange::end(Setting::Address(address, device)))
         }
         Action::PortDel => {
             let device = device_word::device(line, start)?;

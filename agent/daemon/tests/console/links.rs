@@ -19,6 +19,38 @@ fn addresses(session: &mut Session) -> Vec<String> {
 }
 
 #[test]
+fn another_length_of_an_ipv6_address_is_refused_until_the_first_is_deleted() {
+    let mut session = Session::new(false);
+    session.plays(
+        "
+        > address add 2001:db8::1/64 dev eth0
+        I200 2001:db8::1/64 dev eth0
+        > address add 2001:db8::1/48 dev eth0
+        E408 2001:db8::1/48 dev eth0: the device has this address as 2001:db8::1/64: delete that first
+        > config show
+        address add 2001:db8::1/64 dev eth0
+        I200 1 setting; `route show` lists the routes
+        > address del 2001:db8::1/48 dev eth0
+        E405 2001:db8::1/48 dev eth0: the device has no such address
+        > begin
+        I200 edits wait for `commit` from now on
+        > address del 2001:db8::1/64 dev eth0
+        I200 edit 1
+        > address add 2001:db8::1/48 dev eth0
+        I200 edit 2
+        > commit
+        I200 committed 2 edits
+        > address add 192.0.2.1/24 dev eth0
+        I200 192.0.2.1/24 dev eth0
+        > address add 192.0.2.1/32 dev eth0
+        I200 192.0.2.1/32 dev eth0
+        ",
+    );
+    let all = ["2001:db8::1/48", "192.0.2.1/24", "192.0.2.1/32"];
+    assert_eq!(addresses(&mut session), all);
+}
+
+#[test]
 fn links_and_addresses_are_set_and_shown() {
     let mut session = Session::new(false);
     session.plays(
@@ -87,7 +119,11 @@ fn link_errors_name_their_place_or_the_kernels_reason() {
         > link set eth0 mtu 9001
         E422 link eth0: mtu greater than device maximum
         > address add 224.0.0.1/24 dev eth0
-        E422 224.0.0.1/24 dev eth0: the address does not suit a device
+          address add 224.0.0.1/24 dev eth0
+                      ^^^^^^^^^^^^
+        E400 column 13: no device can have this address
+        > address add ::1/128 dev eth0
+        E422 ::1/128 dev eth0: the address does not suit the device
         > address del 192.0.2.1/24 dev eth0
         E405 192.0.2.1/24 dev eth0: the device has no such address
         > address add 192.0.2.1/24 dev eth0

@@ -44,8 +44,7 @@ impl FakeKernel {
         } else if header.kind == KINDS.del_link {
             self.del_link(payload).map(|()| true)
         } else {
-            let added = header.kind == KINDS.new_address;
-            self.change_address(payload, added).map(|()| true)
+            self.change_address(&header, payload).map(|()| true)
         };
         match result {
             Ok(true) => self.ack(&header, payload, (0, None, "")),
@@ -203,7 +202,8 @@ impl FakeKernel {
         Ok(())
     }
 
-    fn change_address(&mut self, payload: &[u8], added: bool) -> Result<(), Refusal> {
+    fn change_address(&mut self, header: &Header, payload: &[u8]) -> Result<(), Refusal> {
+        let added = header.kind == KINDS.new_address;
         let (head, rest) = payload.split_at(8);
         let attribute = |kind| {
             let mut all = attributes(rest).map(|attribute| attribute.expect("whole"));
@@ -214,13 +214,25 @@ impl FakeKernel {
         let leased = attribute(IFA_PROTO).is_some_and(|own| own.payload == [Protocol::DHCP.0]);
         let address: InterfaceAddress = format!("{own}/{}", head[1]).parse().unwrap();
         let device = self.device_at(payload)?;
+        // As Linux does: the length is no part of an IPv6 address, and stays what it is.
+        let mut all = device.addresses.iter();
+        let is_same = |other: &InterfaceAddress| match own.is_ipv6() {
+            true => other.address() == own,
+            false => *other == address,
+        };
+        let there = all.any(is_same);
+        if added && there && header.flags & NLM_F_EXCL != 0 {
+            return Err((libc::EEXIST, None, ""));
+        }
+        if added && own.is_ipv6() && own.is_loopback() && device.name.as_bytes() != b"lo" {
+            return Err((libc::EADDRNOTAVAIL, None, ""));
+        }
         device.leased.retain(|other| *other != address);
         device.leased.extend(leased.then_some(address));
         let at = device.addresses.iter().position(|other| *other == address);
         match (at, added) {
-            (None, true) if own.is_multicast() => return Err((libc::EINVAL, None, "")),
-            (None, true) => device.addresses.push(address),
-            (Some(_), true) => {}
+            (None, true) if !there => device.addresses.push(address),
+            (_, true) => {}
             (Some(at), false) => {
                 device.addresses.remove(at);
                 // As Linux does: with the first address of an IPv4 network go its others.

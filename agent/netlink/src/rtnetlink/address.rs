@@ -165,18 +165,44 @@ impl<T: Transport> Client<T> {
         address: InterfaceAddress,
         protocol: Protocol,
     ) -> Result<(), Error> {
-        let flags = NLM_F_ACK | NLM_F_CREATE | NLM_F_REPLACE;
-        self.change_address(KINDS.new_address, flags, index, address, protocol)
+        let (op, kind) = (Op::AddressAdd, KINDS.new_address);
+        let create = NLM_F_ACK | NLM_F_CREATE;
+        // Linux tells IPv6 addresses apart without their lengths: with NLM_F_REPLACE alone it
+        // would keep the old length, and acknowledge.
+        if address.address().is_ipv6() {
+            let flags = create | NLM_F_EXCL;
+            match self.change_address(op, kind, flags, index, address, protocol) {
+                Err(error) if error.errno() == Some(libc::EEXIST) => {}
+                added => return added,
+            }
+            let own = |own: &&LinkAddress| {
+                (own.index, own.address.address()) == (index, address.address())
+            };
+            let present = self.addresses()?;
+            if let Some(other) = present.iter().find(own)
+                && other.address != address
+            {
+                let text = format!(
+                    "the device has this address as {}: delete that first",
+                    other.address
+                );
+                return Err(Error::known(op, libc::EEXIST, &text));
+            }
+        }
+        let flags = create | NLM_F_REPLACE;
+        self.change_address(op, kind, flags, index, address, protocol)
     }
 
     /// Takes an address of a link away. Fails with `EADDRNOTAVAIL` if it has none such.
     pub fn delete_address(&mut self, index: u32, address: InterfaceAddress) -> Result<(), Error> {
         let any = Protocol::UNSPEC;
-        self.change_address(KINDS.del_address, NLM_F_ACK, index, address, any)
+        let kind = KINDS.del_address;
+        self.change_address(Op::AddressDelete, kind, NLM_F_ACK, index, address, any)
     }
 
     fn change_address(
         &mut self,
+        op: Op,
         kind: u16,
         flags: u16,
         index: u32,
@@ -195,7 +221,7 @@ impl<T: Transport> Client<T> {
             libc::RT_SCOPE_UNIVERSE
         };
         self.rtnetlink(
-            Op::Address,
+            op,
             kind,
             flags,
             &|request| {

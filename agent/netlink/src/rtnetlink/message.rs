@@ -141,9 +141,11 @@ fn explained(op: Op, mut error: KernelError) -> KernelError {
         (Op::Link, libc::ENETDOWN) => "the device below it is down",
         (Op::Neighbour, libc::ENOENT) => "the device has no such neighbour",
         (Op::Neighbour, libc::EINVAL) => "the device has no neighbours",
-        (Op::Address, libc::EEXIST) => "the device has this address already",
-        (Op::Address, libc::EADDRNOTAVAIL) => "the device has no such address",
-        (Op::Address, libc::EINVAL) => "the address does not suit a device",
+        (Op::AddressAdd, libc::EEXIST) => "the device has this address already",
+        (Op::AddressDelete, libc::EADDRNOTAVAIL) => "the device has no such address",
+        (Op::AddressAdd, libc::EINVAL | libc::EADDRNOTAVAIL) => {
+            "the address does not suit the device"
+        }
         (Op::Link, libc::EINVAL | libc::ERANGE) => "the device does not take this MTU",
         _ => return error,
     };

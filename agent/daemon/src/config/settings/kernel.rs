@@ -110,13 +110,16 @@ pub(super) fn make<T: Transport>(
             let nothing = LinkSpec::of(spec.device.clone());
             client.set_link(index(&spec.device, Op::Link)?, &nothing, master)
         }
-        Setting::Address(address, device) => {
-            let index = index(device, Op::Address)?;
-            match change.made {
-                true => client.add_address(index, *address, Protocol::UNSPEC),
-                false => client.delete_address(index, *address),
+        Setting::Address(address, device) => match change.made {
+            true => {
+                let index = index(device, Op::AddressAdd)?;
+                client.add_address(index, *address, Protocol::UNSPEC)
             }
-        }
+            false => {
+                let index = index(device, Op::AddressDelete)?;
+                client.delete_address(index, *address)
+            }
+        },
         Setting::Port(spec) if change.made => client.set_port(spec),
         Setting::Port(spec) => client.delete_port(&spec.device),
     }
@@ -203,10 +206,10 @@ fn virtual_link<T: Transport>(
 
 /// Whether the object or its device does not exist.
 pub(super) fn is_gone(error: &Error) -> bool {
-    matches!(
-        error.errno(),
-        Some(libc::ENODEV | libc::ESRCH | libc::EADDRNOTAVAIL)
-    )
+    match (error.op, error.errno()) {
+        (Op::AddressDelete, Some(libc::EADDRNOTAVAIL)) => true,
+        (_, errno) => matches!(errno, Some(libc::ENODEV | libc::ESRCH)),
+    }
 }
 
 /// What the kernel has of the kinds that changes touch.
