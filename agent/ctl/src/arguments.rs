@@ -300,6 +300,12 @@ pub struct FeedArguments {
     #[arg(long, value_name = "SECONDS", default_value_t = 10)]
     pub sweep_after: u32,
 
+    /// Tell zebra of each route once the board has it, or has refused it, by RTM_F_OFFLOAD and
+    /// RTM_F_OFFLOAD_FAILED: for zebra with `--asic-offload=notify_on_offload`, and for bgpd
+    /// with `bgp suppress-fib-pending`. FRR 8.4 reads and ignores it; later ones do not.
+    #[arg(long, requires = "fpm")]
+    pub offload: bool,
+
     /// Print the counters so often, if they have changed.
     #[arg(long, value_name = "SECONDS", default_value_t = 10,
           value_parser = clap::value_parser!(u32).range(1..))]

@@ -3,10 +3,11 @@
 //!
 //! From the top down: [`listener`] takes zebra's connection and reads it whenever there is
 //! something to read, [`kernel_table`] follows a table of this machine; [`source`] carries each message out on the [`shadow`] table, for which it
-//! asks the [`selection`], the [`devices`] and the [`next_hops`]; [`fpm`] finds frames in a
-//! stream, and [`rtnetlink`] reads the messages in them. `commands::feed` sends what differs
+//! asks the [`selection`], the [`devices`] and the [`next_hops`]; [`answers`] are for zebra;
+//! [`fpm`] finds frames in a stream, and [`rtnetlink`] reads the messages in them. `commands::feed` sends what differs
 //! from the board's table.
 
+pub mod answers;
 pub mod devices;
 pub mod fpm;
 pub mod kernel_table;

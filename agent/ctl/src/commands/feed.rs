@@ -57,7 +57,11 @@ impl Feed {
             None => Metrics::Each,
         };
         let table = selection.table;
-        let shared = Arc::new(Shared::new(Source::new(selection, metrics, devices)));
+        let mut source = Source::new(selection, metrics, devices);
+        if arguments.offload {
+            source.shadow().answer();
+        }
+        let shared = Arc::new(Shared::new(source));
         let failed = |what: String| move |error| Error::Port(what, error);
         let (reader, text) = match arguments.fpm {
             Some(address) => {

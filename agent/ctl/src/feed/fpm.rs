@@ -28,6 +28,12 @@ fn hint(kind: u8) -> &'static str {
     }
 }
 
+/// The header of a frame with so many bytes behind it, which has to be less than 64 KiB.
+pub fn header(len: usize) -> [u8; HEADER] {
+    let [high, low] = ((HEADER + len) as u16).to_be_bytes();
+    [VERSION, NETLINK, high, low]
+}
+
 /// Checks a header; gives the number of bytes behind it.
 pub fn payload_len(header: [u8; HEADER]) -> Result<usize, BadFrame> {
     let [version, kind, high, low] = header;
@@ -50,6 +56,7 @@ mod tests {
     #[test]
     fn header_has_version_type_and_length() {
         assert_eq!(payload_len([1, 1, 0, 4]), Ok(0));
+        assert_eq!(payload_len(header(300)), Ok(300));
         assert_eq!(payload_len([1, 1, 0xff, 0xff]), Ok(0xffff - 4));
         assert_eq!(payload_len([2, 1, 0, 4]), Err(BadFrame::Version(2)));
         assert_eq!(payload_len([1, 1, 0, 3]), Err(BadFrame::Length(3)));

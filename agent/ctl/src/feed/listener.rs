@@ -2,7 +2,7 @@
 //! Takes zebra's connection, in threads of its own that never wait for the board's line: zebra
 //! resets a connection that is not read for 15 seconds.
 
-use std::io::{self, BufReader, ErrorKind, Read};
+use std::io::{self, BufReader, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,6 +20,12 @@ const NOTICE: Duration = Duration::from_millis(100);
 /// Seconds of silence after which a peer is asked whether it is still there, between two
 /// questions, and the number of those: a host that was switched off must not keep its place.
 const KEEP_ALIVE: (u32, u32, u32) = (10, 5, 3);
+
+/// Answers that are sent at once.
+const ANSWERS: usize = 1000;
+
+/// How long zebra may leave them unread; it reads them whenever there are some.
+const ANSWER: Duration = Duration::from_secs(30);
 
 /// A listener; it ends when it is dropped.
 #[derive(Debug)]
@@ -140,8 +146,17 @@ fn converse(stream: TcpStream, peer: SocketAddr, shared: &Shared) {
         state.notice(format!("{peer} has connected"));
     }
     shared.wake();
-    let end = read(&stream, shared);
-    let _ = stream.shutdown(Shutdown::Both);
+    let ends = AtomicBool::new(false);
+    let end = std::thread::scope(|scope| {
+        if shared.lock().source.shadow().answers().is_some() {
+            scope.spawn(|| answer(&stream, shared, &ends));
+        }
+        let end = read(&stream, shared);
+        let _ = stream.shutdown(Shutdown::Both);
+        ends.store(true, Ordering::SeqCst);
+        shared.wake();
+        end
+    });
     let mut state = shared.lock();
     state.peer = None;
     state.heard = None;
@@ -149,6 +164,18 @@ fn converse(stream: TcpStream, peer: SocketAddr, shared: &Shared) {
     state.notice(format!("{peer}: {end}; the table is kept"));
     drop(state);
     shared.wake();
+}
+
+/// Tells zebra what the board has done. Where that fails, the connection ends.
+fn answer(mut stream: &TcpStream, shared: &Shared, ends: &AtomicBool) {
+    let is_ready = stream.set_write_timeout(Some(ANSWER));
+    while !ends.load(Ordering::SeqCst) {
+        let frames = shared.take_answers(ANSWERS, NOTICE);
+        if is_ready.is_err() || stream.write_all(&frames).is_err() {
+            let _ = stream.shutdown(Shutdown::Both);
+            return;
+        }
+    }
 }
 
 /// Reads frames into the source; gives why there are no more.

@@ -10,6 +10,7 @@ use std::ops::Bound;
 
 use nl31_route::{Prefix, Protocol};
 
+use super::answers::Answers;
 use super::next_hops::Changed;
 use super::path_list::PathList;
 
@@ -84,9 +85,21 @@ pub struct Shadow {
     epoch: u32,
     swept: bool,
     board_known: bool,
+    /// What the source is to be told of its routes, if it wants to.
+    answers: Option<Answers>,
 }
 
 impl Shadow {
+    /// The source is to be told of each route, also of one that the board has had before.
+    pub fn answer(&mut self) {
+        self.answers = Some(Answers::default());
+    }
+
+    /// What it is to be told.
+    pub fn answers(&mut self) -> Option<&mut Answers> {
+        self.answers.as_mut()
+    }
+
     /// Routes that the source wants.
     pub fn routes(&self) -> usize {
         self.routes
@@ -122,6 +135,9 @@ impl Shadow {
     pub fn begin_epoch(&mut self, mut resolve: impl FnMut(Key, u32, Protocol) -> Resolved) {
         self.epoch = self.epoch.wrapping_add(1);
         self.swept = false;
+        if let Some(answers) = &mut self.answers {
+            answers.clear();
+        }
         for (key, entry) in &mut self.entries {
             if let Wanted::Object(id, protocol) = entry.wanted {
                 entry.wanted = match resolve(*key, id, protocol) {
@@ -156,6 +172,10 @@ impl Shadow {
         }
         if let Some(entry) = entry {
             entry.epoch = self.epoch;
+            if let Some(answers) = &mut self.answers {
+                answers.remove(key);
+                self.dirty.insert(key);
+            }
             if entry.wanted != wanted {
                 self.routes += usize::from(!entry.wanted.is_route());
                 entry.wanted = wanted;
@@ -183,6 +203,9 @@ impl Shadow {
         };
         entry.epoch = self.epoch;
         self.routes -= usize::from(entry.wanted.is_route());
+        if let Some(answers) = &mut self.answers {
+            answers.remove(key);
+        }
         if !self.board_known && entry.board.is_none() {
             // Without a board nothing would remove the entries of a source that goes on.
             self.entries.remove(&key);
@@ -278,7 +301,9 @@ impl Shadow {
             .filter(|(_, entry)| match &entry.wanted {
                 Wanted::Unknown => false,
                 Wanted::Nothing => true,
-                Wanted::Paths(paths) => entry.board.as_ref() != Some(paths),
+                Wanted::Paths(paths) => {
+                    entry.board.as_ref() != Some(paths) || self.answers.is_some()
+                }
                 Wanted::Object(..) => true,
             });
         self.dirty = differing.map(|(key, _)| *key).collect();
@@ -306,12 +331,19 @@ impl Shadow {
                 settled.push(key);
                 continue;
             };
+            let mut is_known = true;
             let after = match &entry.wanted {
-                Wanted::Unknown => entry.board.clone(),
+                Wanted::Unknown => {
+                    is_known = false;
+                    entry.board.clone()
+                }
                 Wanted::Nothing => None,
                 Wanted::Paths(paths) => Some(paths.clone()),
                 Wanted::Object(id, protocol) => match resolve(key, *id, *protocol) {
-                    Resolved::Unknown => entry.board.clone(),
+                    Resolved::Unknown => {
+                        is_known = false;
+                        entry.board.clone()
+                    }
                     Resolved::Nothing => None,
                     Resolved::Paths(paths) => Some(paths),
                 },
@@ -327,6 +359,15 @@ impl Shadow {
                 changes.push(Change { key, before, after });
             } else if entry.wanted == Wanted::Nothing {
                 self.entries.remove(&key);
+            } else if let Some(answers) = &mut self.answers
+                && is_known
+                && entry.epoch == self.epoch
+            {
+                match (&after, &entry.wanted) {
+                    (Some(paths), _) => answers.add(key, paths, true),
+                    (None, Wanted::Object(_, protocol)) => answers.refuse(key, *protocol),
+                    (None, _) => {}
+                }
             }
             if changes.len() == limit {
                 break;
@@ -346,10 +387,33 @@ impl Shadow {
                 continue;
             };
             entry.board = after;
+            // Of one that has changed meanwhile the source is told when that is made; of one that
+            // it has not said in this connection, when it has.
+            if let Some(answers) = &mut self.answers
+                && entry.epoch == self.epoch
+                && !self.dirty.contains(&key)
+            {
+                match (&entry.board, &entry.wanted) {
+                    (Some(paths), _) => answers.add(key, paths, true),
+                    (None, Wanted::Object(_, protocol)) => answers.refuse(key, *protocol),
+                    (None, _) => {}
+                }
+            }
             if entry.board.is_none() && entry.wanted == Wanted::Nothing {
                 self.entries.remove(&key);
                 self.dirty.remove(&key);
             }
+        }
+    }
+
+    /// The board has refused this change.
+    pub fn refused(&mut self, change: &Change) {
+        let entry = self.entries.get(&change.key);
+        if let (Some(answers), Some(paths)) = (&mut self.answers, &change.after)
+            && entry.is_some_and(|entry| entry.epoch == self.epoch)
+            && !self.dirty.contains(&change.key)
+        {
+            answers.add(change.key, paths, false);
         }
     }
 

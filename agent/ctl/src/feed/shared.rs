@@ -86,6 +86,29 @@ impl Shared {
         self.changed.notify_all();
     }
 
+    /// Takes up to `limit` frames of what the source is to be told; waits for some until it is
+    /// woken, or this time has passed.
+    pub fn take_answers(&self, limit: usize, wait: Duration) -> Vec<u8> {
+        let mut state = self.lock();
+        if state
+            .source
+            .shadow()
+            .answers()
+            .is_none_or(|answers| answers.is_empty())
+        {
+            let waited = self.changed.wait_timeout(state, wait);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        let table = state.source.selection().table;
+        let answers = state.source.shadow().answers();
+        let answers = answers.map_or_else(Vec::new, |answers| answers.take(limit));
+        drop(state);
+        answers
+            .iter()
+            .flat_map(|answer| answer.frame(table))
+            .collect()
+    }
+
     /// Waits until it is woken, or this time has passed, unless something is to be sent.
     pub fn wait(&self, time: Duration) {
         let state = self.lock();

@@ -149,13 +149,24 @@ impl Source {
         match self.wanted(key, &route) {
             Ok(wanted) => {
                 if !self.shadow.set(key, wanted, self.selection.max_routes) {
+                    self.refuse(key, &route);
                     self.pass_over("more routes than --max-routes", &prefix.to_string());
                 }
             }
             Err(reason) => {
                 self.shadow.delete(key);
+                self.refuse(key, &route);
                 self.pass_over(reason, &prefix.to_string());
             }
+        }
+    }
+
+    /// Zebra is told, unless it has as many answers to read as it may have routes.
+    fn refuse(&mut self, key: Key, route: &RouteMessage) {
+        if let Some(answers) = self.shadow.answers()
+            && answers.len() < self.selection.max_routes
+        {
+            answers.refuse(key, Protocol(route.protocol));
         }
     }
 

@@ -496,6 +496,32 @@ fn what_the_board_refuses_is_told_and_the_rest_is_made() {
 }
 
 #[test]
+fn zebra_is_told_what_the_board_has_and_what_it_refuses() {
+    let mut rig = Rig::new();
+    rig.shared.lock().source.shadow().answer();
+    rig.port.kernel().0.borrow_mut().max_routes = 2;
+    let mut zebra = rig.zebra();
+    let all = ["10.0.0.0/8", "11.0.0.0/8", "12.0.0.0/8"];
+    zebra.say(&all.map(|prefix| via(prefix, "192.0.2.1")));
+    rig.wait(|shared| shared.lock().source.shadow().routes() == 3);
+    let is_empty = |shared: &Shared| {
+        let mut state = shared.lock();
+        state.source.shadow().answers().unwrap().is_empty()
+    };
+    assert!(is_empty(&rig.shared), "nothing is on the board");
+    rig.run(|routes| routes.len() == 2);
+    zebra.is_told(&[
+        ("10.0.0.0/8", true),
+        ("11.0.0.0/8", true),
+        ("12.0.0.0/8", false),
+    ]);
+    // One that is said again, as by a zebra that comes back, and one for which there is room now.
+    zebra.say(&[delete("11.0.0.0/8"), via("10.0.0.0/8", "192.0.2.1")]);
+    rig.run(|routes| routes.len() == 2 && routes[1].starts_with("12.0.0.0/8"));
+    zebra.is_told(&[("10.0.0.0/8", true), ("12.0.0.0/8", true)]);
+}
+
+#[test]
 fn only_selected_routes_are_carried() {
     let selection = Selection {
         protocols: vec!["bgp".parse().unwrap()],

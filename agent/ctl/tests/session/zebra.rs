@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! A zebra that speaks the forwarding plane manager's protocol to the feed under test.
 
+use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::time::Duration;
@@ -141,6 +142,29 @@ impl Zebra {
     /// Sends a frame.
     pub(crate) fn say(&mut self, messages: &[Vec<u8>]) {
         self.0.write_all(&frame(messages)).unwrap();
+    }
+
+    /// Reads answers about IPv4 routes until the last ones about these prefixes, which end with an
+    /// octet, are that the board has them, or has refused them.
+    #[track_caller]
+    pub(crate) fn is_told(&mut self, expected: &[(&str, bool)]) {
+        let mut told = BTreeMap::new();
+        while !expected
+            .iter()
+            .all(|(prefix, is_installed)| told.get(*prefix) == Some(is_installed))
+        {
+            let mut frame = [0; 56];
+            let read = self.0.read_exact(&mut frame);
+            read.unwrap_or_else(|error| panic!("{error}; was told {told:?}"));
+            assert_eq!(frame[..4], [1, 1, 0, 56]);
+            let (len, first) = (frame[21], frame[36]);
+            let is_installed = match u32::from_ne_bytes(frame[28..32].try_into().unwrap()) {
+                0x4000 => true,
+                0x2000_0000 => false,
+                flags => panic!("{flags:#x}"),
+            };
+            told.insert(format!("{first}.0.0.0/{len}"), is_installed);
+        }
     }
 
     /// Whether the feed closes the connection.

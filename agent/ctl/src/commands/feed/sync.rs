@@ -103,6 +103,7 @@ pub fn sync<P: Port>(
                 let has_room = changes.iter().any(|change| change.after.is_none());
                 let mut state = shared.lock();
                 state.source.shadow().made(changes);
+                shared.wake();
                 if has_room {
                     let again = std::mem::take(&mut board.without_room);
                     state.source.shadow().not_made(&again);
@@ -284,6 +285,12 @@ fn refused(
                     *index == tag || code == FULL && *index > tag && change.before.is_none()
                 });
                 changes.extend(rest.into_iter().map(|(_, change)| change));
+                let mut state = shared.lock();
+                for (_, change) in &aside {
+                    state.source.shadow().refused(change);
+                }
+                drop(state);
+                shared.wake();
                 let count = aside.len() as u64;
                 if code == FULL {
                     let aside = aside.into_iter().map(|(_, change)| change);

@@ -178,6 +178,50 @@ fn objects_of_another_connection_are_others() {
     assert_eq!(made(&mut source), [first.replace("2.1 ", "2.2 ")]);
 }
 
+#[test]
+fn zebra_is_told_of_routes_that_a_board_cannot_have() {
+    let mut source = source(Metrics::One);
+    source.shadow.answer();
+    add(&mut source, route("10.0.0.0/8", Some(20), "2001:db8::1"));
+    announce(&mut source, 1, "2001:db8::1");
+    add_by_object(&mut source, "11.0.0.0/8", 1);
+    add(&mut source, route("12.0.0.0/8", Some(20), "192.0.2.1"));
+    made(&mut source);
+    let told = |source: &mut Source| {
+        let answers = source.shadow.answers().unwrap().take(9);
+        let text = answers
+            .iter()
+            .map(|answer| (answer.key.0.to_string(), answer.is_installed));
+        text.collect::<Vec<_>>()
+    };
+    let expected = [
+        ("10.0.0.0/8".to_owned(), false),
+        ("11.0.0.0/8".to_owned(), false),
+        ("12.0.0.0/8".to_owned(), true),
+    ];
+    assert_eq!(told(&mut source), expected);
+    // The board has it when the object is another one, and not before.
+    announce(&mut source, 1, "192.0.2.1");
+    let changes = source.take(9, false);
+    assert!(told(&mut source).is_empty());
+    source.shadow.made(changes);
+    assert_eq!(told(&mut source), [("11.0.0.0/8".to_owned(), true)]);
+    // Of what was said in another connection zebra is told when it says it again.
+    source.begin();
+    source.shadow.forget_board();
+    source.shadow.board_is_known();
+    made(&mut source);
+    assert!(told(&mut source).is_empty());
+    add(&mut source, route("11.0.0.0/8", Some(20), "192.0.2.1"));
+    made(&mut source);
+    assert_eq!(told(&mut source), [("11.0.0.0/8".to_owned(), true)]);
+    // A route that is deleted needs no answer.
+    add(&mut source, route("12.0.0.0/8", Some(20), "192.0.2.1"));
+    source.take(9, false);
+    source.message(Message::DeleteRoute(route("12.0.0.0/8", None, "")));
+    assert!(told(&mut source).is_empty());
+}
+
 fn add_by_object(source: &mut Source, prefix: &str, id: u32) {
     let mut route = route(prefix, Some(20), "");
     route.via = Via::Object(id);
