@@ -6,7 +6,8 @@ use nl31_ctl::commands::route;
 use nl31_ctl::error::Error;
 use nl31_netlink::Device;
 use nl31_route::{DeviceName, Route, Spec};
-use nl31_wire::{ItemsBuffer, Op, Request};
+use nl31_wire::limits::ITEMS_MAX;
+use nl31_wire::{Items, ItemsBuffer, Op, Request, Response, code};
 
 use crate::rig::{TestPort, change, has_failed_up_to_its_commit, listed, spec};
 
@@ -156,4 +157,47 @@ fn a_prefix_is_deleted_whole_whatever_path_was_said_before() {
     };
     link.call(&change, |_| Ok(())).unwrap();
     assert_eq!(port.routes(), ["11.0.0.0/8 dev eth0"]);
+}
+
+#[test]
+fn change_with_an_item_too_many_or_something_behind_the_last_one_changes_nothing() {
+    let port = TestPort::new(0);
+    let mut link = port.open();
+    let blackhole = [0xe0, 2];
+    let items = |count: usize| {
+        let prefixes = (1..=count as u8).flat_map(|octet| [8, octet]);
+        blackhole.into_iter().chain(prefixes).collect::<Vec<u8>>()
+    };
+    let mut unknown = items(ITEMS_MAX);
+    unknown.push(0xff);
+    for bytes in [items(ITEMS_MAX + 1), items(200), unknown] {
+        let items = Items::new(&bytes);
+        match link.call(&Request::Change { items }, |_| Ok(())) {
+            Err(Error::Refused(refused)) => {
+                let index = Some(ITEMS_MAX as u16);
+                assert_eq!((refused.code, refused.index), (code::BAD_MESSAGE, index));
+            }
+            other => panic!("{other:?}"),
+        }
+        assert_eq!(port.routes(), [""; 0]);
+    }
+    let most = items(ITEMS_MAX);
+    let items = Items::new(&most);
+    let changed = link.call(&Request::Change { items }, |answer| match answer {
+        Response::Changed { count } => Ok(count),
+        other => panic!("{other:?}"),
+    });
+    assert_eq!(changed.unwrap(), ITEMS_MAX as u32);
+    assert_eq!(port.routes().len(), ITEMS_MAX);
+}
+
+#[test]
+fn speed_of_nothing_is_refused() {
+    let port = TestPort::new(0);
+    port.0.borrow_mut().program.set_line_with_speed(true);
+    let mut link = port.open();
+    match link.call(&Request::Speed { baud: 0 }, |_| Ok(())) {
+        Err(Error::Refused(refused)) => assert_eq!(refused.code, code::NO_SPEED),
+        other => panic!("{other:?}"),
+    }
 }

@@ -161,7 +161,15 @@ impl<H: Host> Program<H> {
     }
 
     pub(super) fn change(&mut self, items: Items<'_>) -> Refused<()> {
-        let changes = self.read_changes(&mut items.iter())?;
+        let mut items = items.iter();
+        let changes = self.read_changes(&mut items)?;
+        // What stands behind the last one that is read is an item too many, or none.
+        if let Some(Err(excess)) = items.next() {
+            return Err(Refusal {
+                index: Some(changes.len()),
+                ..excess.into()
+            });
+        }
         let count = self.apply(&changes)?;
         self.answer(&Response::Changed { count });
         Ok(())

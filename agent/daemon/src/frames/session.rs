@@ -443,6 +443,11 @@ impl<H: Host> Program<H> {
                 let what = format_args!("this connection has no speed");
                 return Err(Refusal::new(code::NO_SPEED, what));
             }
+            // For termios it is a hangup.
+            Request::Speed { baud: 0 } => {
+                let what = format_args!("0 is no speed of a line");
+                return Err(Refusal::new(code::NO_SPEED, what));
+            }
             Request::Speed { baud } => self.speed.asked = Some(baud),
         }
         Ok(())
