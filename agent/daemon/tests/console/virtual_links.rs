@@ -394,3 +394,68 @@ fn vlan_over_a_missing_device_waits() {
         ",
     );
 }
+
+#[test]
+fn port_does_not_become_a_member_of_a_bridge_so_that_the_config_can_be_loaded() {
+    let mut session = Session::new(false);
+    session.plays(
+        "
+        > link add br0 type bridge
+        I200 added link br0
+        > port set eth0
+        I200 port eth0
+        > link set eth0 master br0
+        E422 link eth0: the device is a port, which no member of a bridge can be: `port del` first
+        > config show
+        link add br0 type bridge
+        port set eth0
+        I200 2 settings; `route show` lists the routes
+        > begin
+        I200 edits wait for `commit` from now on
+        > port del eth0
+        I200 edit 1
+        > link set eth0 master br0
+        I200 edit 2
+        > commit
+        I200 committed 2 edits
+        > config show
+        link add br0 type bridge
+        link set eth0 master br0
+        I200 2 settings; `route show` lists the routes
+        ",
+    );
+}
+
+#[test]
+fn vlan_comes_back_as_far_as_the_device_below_it_allows() {
+    // All of it can be typed: the VLAN first, then the device below it.
+    let text = "link add link eth0 name v type vlan id 7\n\
+                link set eth0 down mtu 1300\n\
+                link set v up mtu 1400\n";
+    let mut session = Session::boots(text);
+    let told = session.types("");
+    assert!(told.contains("loaded 0 routes and 3 settings"), "{told}");
+    let vlan = |session: &mut Session| {
+        let mut devices = session.kernel().devices.iter();
+        let vlan = devices.find(|device| device.name.as_bytes() == b"v");
+        vlan.map(|vlan| (vlan.up, vlan.mtu)).expect("v is there")
+    };
+    assert_eq!(vlan(&mut session), (false, 1300));
+    // One that is typed is refused.
+    session.plays(
+        "
+        > link set v mtu 1400
+        E422 link v: the device does not take this MTU
+        > link set v up
+        E422 link v: the device below it is down
+        > config show
+        link add link eth0 name v type vlan id 7
+        link set eth0 down mtu 1300
+        link set v up mtu 1400
+        I200 3 settings; `route show` lists the routes
+        > link set eth0 up
+        I200 link eth0
+        ",
+    );
+    assert_eq!(vlan(&mut session), (true, 1300));
+}

@@ -38,6 +38,8 @@ pub enum SettingErrorKind {
     NoDevice(DeviceName),
     /// The address or the virtual link is configured already.
     Exists,
+    /// The device is a port, and is to be a member of a bridge.
+    IsPort,
     /// The kernel refused.
     Kernel(Error),
     /// The file of the settings failed.
@@ -71,6 +73,7 @@ impl SettingError {
                 Some(Setting::VirtualLink(_)) => codes::HAS_LINK,
                 _ => codes::HAS_ADDRESS,
             },
+            SettingErrorKind::IsPort => codes::REFUSED,
             SettingErrorKind::Kernel(error) => Code::of(error),
             SettingErrorKind::Io(error) => codes::of_io(error),
         }
@@ -92,8 +95,10 @@ impl From<Error> for SettingError {
 /// The object and the reason.
 impl fmt::Display for SettingError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let (Some(setting), SettingErrorKind::Kernel(_) | SettingErrorKind::Exists) =
-            (&self.setting, &self.kind)
+        if let (
+            Some(setting),
+            SettingErrorKind::Kernel(_) | SettingErrorKind::Exists | SettingErrorKind::IsPort,
+        ) = (&self.setting, &self.kind)
         {
             write!(f, "{}: ", setting.name())?;
         }
@@ -107,6 +112,9 @@ impl fmt::Display for SettingError {
                 Some(Setting::VirtualLink(_)) => f.write_str("the link is configured already")?,
                 _ => f.write_str("the address is configured already")?,
             },
+            SettingErrorKind::IsPort => f.write_str(
+                "the device is a port, which no member of a bridge can be: `port del` first",
+            )?,
             SettingErrorKind::Kernel(error) => codes::Reason(error).fmt(f)?,
             SettingErrorKind::Io(error) if error.kind() == io::ErrorKind::ResourceBusy => {
                 f.write_str("another session changes settings: try again")?;

@@ -59,7 +59,7 @@ pub(super) fn make_all<'a, T: Transport>(
 ) -> Left {
     let mut left = Left::default();
     for change in changes {
-        if let Err(error) = make(client, devices, change)
+        if let Err(error) = make_of_config(client, devices, change)
             && !is_gone(&error)
         {
             left.add(&change.setting, &codes::Reason(&error));
@@ -150,6 +150,40 @@ fn set_mac<T: Transport>(
     let set = client.set_mac(index, mac);
     let up = client.set_link(index, &switch(true), None);
     set.and(up)
+}
+
+/// Makes a setting of a config. Where a device goes down or gets a smaller MTU, Linux does the
+/// same to the VLANs over it. What is configured of them is made as far as that leaves it, else
+/// a config that was saved could not be loaded.
+pub(super) fn make_of_config<T: Transport>(
+    client: &mut Client<T>,
+    devices: &dyn Devices,
+    change: &SettingChange,
+) -> Result<(), Error> {
+    let made = make(client, devices, change);
+    let (Setting::Link(spec), Err(error)) = (&change.setting, &made) else {
+        return made;
+    };
+    let limits = [libc::ENETDOWN, libc::EINVAL, libc::ERANGE];
+    if !error.errno().is_some_and(|errno| limits.contains(&errno)) {
+        return made;
+    }
+    let links = client.links()?;
+    let named = |name: &DeviceName| links.iter().find(|link| link.device == *name);
+    let own = named(&spec.device).and_then(|link| VirtualLink::of(link, &links));
+    let below = own.as_ref().and_then(VirtualLink::parent).and_then(named);
+    let Some(below) = below else {
+        return made;
+    };
+    let within = LinkSpec {
+        up: spec.up.filter(|up| !up || below.up),
+        mtu: spec.mtu.map(|mtu| mtu.min(below.mtu)),
+        ..spec.clone()
+    };
+    if within == *spec {
+        return made;
+    }
+    make(client, devices, &SettingChange::make(Setting::Link(within)))
 }
 
 /// Makes a virtual link and switches it on, as init does with every link; one that is there

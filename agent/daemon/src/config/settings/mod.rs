@@ -176,6 +176,21 @@ impl Settings {
         }
     }
 
+    /// Whether the setting makes a port a member of a bridge. The kernel takes that, but no port
+    /// of a member: so the config could not be loaded.
+    pub(super) fn is_port_to_join(&self, setting: &Setting) -> bool {
+        let Setting::Link(LinkSpec {
+            device,
+            master: Some(Master::Device(_)),
+            ..
+        }) = setting
+        else {
+            return false;
+        };
+        let mut all = self.all.iter();
+        all.any(|other| matches!(other, Setting::Port(port) if port.device == *device))
+    }
+
     /// The device, and those of the VLANs over it.
     pub fn over(&self, device: &DeviceName) -> Vec<DeviceName> {
         let mut over = vec![device.clone()];

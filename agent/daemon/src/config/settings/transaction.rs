@@ -18,7 +18,7 @@ use nl31_route::DeviceName;
 
 use super::error::{CHANGES_MAX, Left, SettingError, SettingErrorKind};
 use super::file::{Configured, Locked};
-use super::kernel::{KernelState, is_gone, make, restore, was, whole};
+use super::kernel::{KernelState, is_gone, make, make_of_config, restore, was, whole};
 use crate::config::waiting::Waiting;
 use crate::grammar::codes;
 use crate::grammar::{Setting, SettingChange};
@@ -122,6 +122,9 @@ impl Transaction {
         );
         if change.made && is_once && is_configured {
             return Err(fault(SettingErrorKind::Exists, change));
+        }
+        if change.made && settings.is_port_to_join(&change.setting) {
+            return Err(fault(SettingErrorKind::IsPort, change));
         }
         let changes = settings.with_dependents(change.clone());
         if self.changes.len() + changes.len() > CHANGES_MAX {
@@ -350,6 +353,7 @@ impl Transaction {
             let made = match &change.setting {
                 Setting::Port(spec) if change.made => self.set_port(client, spec.clone()),
                 Setting::Multipath if self.is_multipath_pushed => Ok(()),
+                _ if change.made && self.replaces => make_of_config(client, devices, &change),
                 _ if change.made => make(client, devices, &change),
                 _ => self.end(client, devices, &change),
             };
