@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use nl31_netlink::rtnetlink::InterfaceAddress;
 use nl31_route::{DeviceName, Family, Prefix, PrefixError, is_host};
 
-use crate::grammar::{Setting, setting};
+use crate::grammar::{Named, Setting, setting};
 
 /// Links that it asks about.
 pub const LINKS_MAX: usize = 8;
@@ -301,11 +301,11 @@ impl Setup {
             }
             if link.wants_port != link.was_port {
                 let verb = if link.wants_port { "set" } else { "del" };
-                edits.push(format!("port {verb} {device}"));
+                edits.push(format!("port {verb} {}", Named(device)));
             }
             if wanted.dhcp != was.dhcp {
                 let state = if wanted.dhcp { "on" } else { "off" };
-                edits.push(format!("dhcp {device} {state}"));
+                edits.push(format!("dhcp {} {state}", Named(device)));
             }
         }
         for (gateway, device) in &self.gateways {
@@ -333,5 +333,36 @@ fn network(address: InterfaceAddress) -> Option<Prefix> {
     match Prefix::new(address.address(), address.len()) {
         Ok(prefix) | Err(PrefixError::HostBits(prefix)) => Some(prefix),
         Err(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::grammar::{command, setting_change};
+
+    #[test]
+    fn lines_are_commands_whatever_a_link_is_called() {
+        for name in ["eth0", "dev", "#wan", "json", "\\xff"] {
+            let device: DeviceName = name.parse().unwrap();
+            let mut setup = Setup::new("r1", vec![device.clone()], &[]);
+            for answer in ["", "dhcp 192.0.2.1/24", "yes", "192.0.2.254"] {
+                assert_eq!(setup.answer(answer), Ok(false), "{name}");
+            }
+            let edits = setup.edits();
+            assert_eq!(edits.len(), 4, "{edits:?}");
+            for line in &edits[..3] {
+                let (command, end) = command(line).unwrap().unwrap();
+                match setting_change(command, line, end, false) {
+                    Ok(change) => assert_eq!(change.setting.device(), Some(&device), "{line}"),
+                    // A DHCP client takes only some names, and the line says so.
+                    Err(error) => assert!(
+                        name.starts_with('\\') && line.starts_with("dhcp "),
+                        "{line}: {}",
+                        error.kind
+                    ),
+                }
+            }
+        }
     }
 }

@@ -33,7 +33,7 @@ pub use log_line::{Log, log};
 pub use parse::{command, confirmed, nothing, one_of, one_word, size};
 pub use probe_line::{Probe, probe};
 pub use route_line::{route_words, within_family};
-pub use setting::{Setting, SettingChange, is_setting, made_link, setting, setting_change};
+pub use setting::{Named, Setting, SettingChange, is_setting, made_link, setting, setting_change};
 pub use table::{
     ALL, Action, Arguments, CODES, COMMANDS, CONFIRMED, COUNT, Command, GET_JSON, JSON, LONGER,
 };

@@ -192,7 +192,7 @@ impl fmt::Display for Setting {
 }
 
 /// A device in a line, after `dev` where its name alone would be a comment or that word.
-struct Named<'a>(&'a DeviceName);
+pub struct Named<'a>(pub &'a DeviceName);
 
 impl fmt::Display for Named<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
