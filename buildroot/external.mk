@@ -17,8 +17,9 @@ $(NL31_STAMP)agent: nl31-check-sources
 		$(addprefix $(NL31_PROJECT)/,Cargo.toml Cargo.lock agent) \
 		$(BR2_EXTERNAL_NL31_PATH)/package/nl31-agent
 
+# From the configuration on, as there Buildroot begins to note what a package installs.
 $(NL31_AGENT_TARGET_RSYNC): $(NL31_STAMP)agent
-$(NL31_AGENT_TARGET_BUILD): $(NL31_AGENT_TARGET_RSYNC)
+$(NL31_AGENT_TARGET_CONFIGURE): $(NL31_AGENT_TARGET_RSYNC)
 
 # Before the overlays are copied.
 define NL31_DROP_OVERLAY_FILES
