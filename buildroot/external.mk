@@ -28,6 +28,15 @@ define NL31_DROP_OVERLAY_FILES
 endef
 TARGET_FINALIZE_HOOKS += NL31_DROP_OVERLAY_FILES
 
+# The settings of Raspberry Pi's firmware are copied beside it once, as it is.
+ifneq ($(RPI_FIRMWARE_CONFIG_FILE)$(RPI_FIRMWARE_CMDLINE_FILE),)
+$(NL31_STAMP)rpi-firmware: nl31-check-sources
+	@$(BR2_EXTERNAL_NL31_PATH)/stamp.sh $@ rpi-firmware \
+		$(RPI_FIRMWARE_CONFIG_FILE) $(RPI_FIRMWARE_CMDLINE_FILE)
+
+$(RPI_FIRMWARE_TARGET_CONFIGURE): $(NL31_STAMP)rpi-firmware
+endif
+
 # Buildroot goes by a fragment's time; what it says and which there are decide as well.
 # Kconfig silently drops what it does not know, and what depends on something absent.
 define NL31_CHECK_FRAGMENTS

@@ -26,7 +26,8 @@ struct Built {
 }
 
 impl Tree {
-    fn new() -> Self {
+    /// Configured for `board`.
+    fn new(board: &str) -> Self {
         let tree = Self(tempfile::tempdir().expect("a folder"));
         fs::create_dir(tree.project("")).expect("to make a folder");
         let parts = [
@@ -58,7 +59,7 @@ impl Tree {
         }
         let menu = "source \"net/netlink/Kconfig\"\n";
         fs::write(kernel.join("net/Kconfig"), menu).expect("to write");
-        tree.make(&["nl31_qemu_x86_64_defconfig"]);
+        tree.make(&[&format!("nl31_{board}_defconfig")]);
         tree
     }
 
@@ -141,7 +142,7 @@ impl Tree {
 
 #[test]
 fn what_was_edited_is_built_again_and_nothing_else() {
-    let tree = Tree::new();
+    let tree = Tree::new("qemu_x86_64");
     let same = |name: &str, package: &str, copy: &str| {
         let is = fs::read(tree.builds(package).join(copy)).expect("a copy");
         is == fs::read(tree.project(name)).expect("the source")
@@ -195,4 +196,34 @@ fn what_was_edited_is_built_again_and_nothing_else() {
     assert!(!tree.builds("nl31-agent").join(gone).exists());
     assert!(!tree.builds("linux").join("net/nl31/gone.c").exists());
     assert_eq!(tree.build(), nothing);
+}
+
+#[test]
+fn edited_settings_of_the_firmware_reach_the_card() {
+    let tree = Tree::new("raspberrypi_64");
+    let build = || {
+        tree.make(&[
+            "rpi-firmware",
+            // The firmware itself is not free, and is left out.
+            "RPI_FIRMWARE_FINAL_DEPENDENCIES=",
+            "RPI_FIRMWARE_FINAL_DOWNLOAD_DEPENDENCIES=",
+            "RPI_FIRMWARE_FINAL_EXTRACT_DEPENDENCIES=",
+            "RPI_FIRMWARE_MAIN_DOWNLOAD=",
+            "RPI_FIRMWARE_ALL_DOWNLOADS=",
+            "RPI_FIRMWARE_ADDITIONAL_DOWNLOADS=",
+            "RPI_FIRMWARE_EXTRACT_CMDS=true",
+            "RPI_FIRMWARE_INSTALL_BIN=true",
+            "check_bin_arch=true",
+        ]);
+    };
+    build();
+    for name in ["config.txt", "cmdline.txt"] {
+        let source = tree.project("board/raspberrypi_64").join(name);
+        append(&source, "edited\n");
+        set_time(&source, long_ago());
+        build();
+        let card = tree.output("images/rpi-firmware").join(name);
+        let is = fs::read_to_string(card).expect("a copy");
+        assert!(is.ends_with("edited\n"), "{name}: {is}");
+    }
 }
