@@ -44,6 +44,14 @@ impl Router {
             .spawn()
             .expect("unshare, as root");
         let input = shell.stdin.take().expect("piped");
+        // Until then its network is this machine's, and so would be what nsenter makes there.
+        let network = |process: &str| fs::read_link(format!("/proc/{process}/ns/net"));
+        let own = network("self").expect("to look at a namespace");
+        let deadline = Instant::now() + HANG;
+        while network(&shell.id().to_string()).expect("unshare runs") == own {
+            assert!(Instant::now() < deadline, "unshare makes no namespace");
+            std::thread::sleep(Duration::from_millis(10));
+        }
         Self {
             folder,
             shell,
