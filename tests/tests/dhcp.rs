@@ -10,7 +10,7 @@ const SERVER: &str = r#"
 set -e
 unshare --net sleep 100000 </dev/null >/dev/null 2>&1 &
 echo $! >/run/isp
-sleep 0.2
+while [ /proc/$!/ns/net -ef /proc/self/ns/net ]; do sleep 0.1; done
 ip link add wan0 type veth
 ip link set $(ls /sys/class/net | grep '^veth') name isp0
 ip link set isp0 netns $(cat /run/isp)

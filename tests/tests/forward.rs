@@ -13,7 +13,7 @@ echo 0 >/proc/sys/net/ipv6/conf/default/accept_dad
 neighbour() {
 	unshare --net sleep 100000 </dev/null >/dev/null 2>&1 &
 	echo $! >/run/$1
-	sleep 0.2
+	while [ /proc/$!/ns/net -ef /proc/self/ns/net ]; do sleep 0.1; done
 	in_ $1 ip link set lo up
 	in_ $1 sh -c 'echo 0 >/proc/sys/net/ipv6/conf/default/accept_dad'
 }
@@ -60,7 +60,7 @@ in_() {
 }
 unshare --net sleep 100000 </dev/null >/dev/null 2>&1 &
 echo $! >/run/c
-sleep 0.2
+while [ /proc/$!/ns/net -ef /proc/self/ns/net ]; do sleep 0.1; done
 ip link add d0 type veth
 ip link set $(ls /sys/class/net | grep '^veth') name d0-peer
 ip link set d0 netns $(cat /run/b)
