@@ -9,6 +9,9 @@ if [ -n "${NL31_BUILD_ID:-}" ]; then
 	exit
 fi
 cd "$(dirname "$0")/../.."
+# Buildroot sets GIT_DIR so that no package finds a history around it; the agent would have
+# another name than the image.
+unset GIT_DIR GIT_WORK_TREE
 set -- Cargo.toml Cargo.lock agent board buildroot kmod rootfs-overlay
 
 # Of this tree: it may lie, without a history, in a folder that has one.

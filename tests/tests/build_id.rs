@@ -50,9 +50,15 @@ fn run(command: &mut Command) -> String {
         .to_owned()
 }
 
-/// What the script names the project in `dir`.
+/// What the script names the project in `dir`: alone, and the same where Buildroot builds a package,
+/// which is to find no history.
 fn name(dir: &Path) -> String {
-    run(Command::new(dir.join(SCRIPT)).current_dir("/"))
+    let script = || Command::new(dir.join(SCRIPT));
+    let name = run(script().current_dir("/"));
+    let output = script().env("GIT_DIR", ".").output().expect("to run");
+    let of_package = String::from_utf8(output.stdout).expect("text");
+    assert_eq!(of_package.trim(), name);
+    name
 }
 
 /// Makes a repository of all files in `dir`, and returns the commit's name.
