@@ -117,7 +117,7 @@ fn tree_without_a_history_is_named_for_its_content_in_a_repository_of_others_too
     write(&dir.join("rootfs-overlay/a file"), "");
     let more = name(&dir);
     assert!(more.len() == 12 && more != alone, "{more}");
-    // What cargo built there is no source.
+    // The hash leaves out the output of cargo.
     write(&dir.join("agent/target/nl31-agent"), "");
     assert_eq!(name(&dir), more);
 }

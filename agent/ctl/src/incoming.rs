@@ -28,8 +28,8 @@ impl Incoming {
         self.damaged
     }
 
-    /// Takes a byte; gives the agent's frame that it completes. Bytes that are no frame go to
-    /// `journal`.
+    /// Takes a byte; gives the agent's frame that it completes. Bytes outside of frames
+    /// go to `journal`.
     pub fn byte(&mut self, byte: u8, journal: Option<&Journal>) -> Option<Frame<'_>> {
         self.garbage.push(byte);
         let frame = self.deframer.byte(byte)?;

@@ -117,7 +117,7 @@ fn routes(router: &Router) -> BTreeSet<String> {
             .command(Path::new("ip"))
             .args([family, "-json", "route", "show", "table", "100"])
             .output();
-        // Before the first route there is no such table.
+        // Linux makes the table when BIRD installs the first route.
         let found: Vec<Value> =
             serde_json::from_slice(&output.expect("ip").stdout).unwrap_or_default();
         for route in found {

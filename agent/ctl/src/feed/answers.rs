@@ -111,7 +111,7 @@ impl Answer {
         let mut message = Vec::new();
         message.extend((16 + payload.len() as u32).to_ne_bytes());
         message.extend(libc::RTM_NEWROUTE.to_ne_bytes());
-        // Zebra passes over what is no request.
+        // Zebra ignores a message without this flag.
         message.extend((libc::NLM_F_REQUEST as u16).to_ne_bytes());
         message.extend([0; 8]);
         message.extend(payload);

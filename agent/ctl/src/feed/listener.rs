@@ -178,7 +178,7 @@ fn answer(mut stream: &TcpStream, shared: &Shared, ends: &AtomicBool) {
     }
 }
 
-/// Reads frames into the source; gives why there are no more.
+/// Reads frames into the source until the stream ends; returns the reason.
 pub fn read(stream: impl Read, shared: &Shared) -> String {
     let mut stream = BufReader::with_capacity(1 << 16, stream);
     let mut payload = vec![0; usize::from(u16::MAX)];

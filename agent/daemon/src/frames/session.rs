@@ -445,7 +445,7 @@ impl<H: Host> Program<H> {
             }
             // For termios it is a hangup.
             Request::Speed { baud: 0 } => {
-                let what = format_args!("0 is no speed of a line");
+                let what = format_args!("a line cannot run at 0 baud");
                 return Err(Refusal::new(code::NO_SPEED, what));
             }
             Request::Speed { baud } => self.speed.asked = Some(baud),

@@ -214,7 +214,7 @@ impl FakeKernel {
         let leased = attribute(IFA_PROTO).is_some_and(|own| own.payload == [Protocol::DHCP.0]);
         let address: InterfaceAddress = format!("{own}/{}", head[1]).parse().unwrap();
         let device = self.device_at(payload)?;
-        // As Linux does: the length is no part of an IPv6 address, and stays what it is.
+        // Linux finds an IPv6 address without looking at the length, and keeps the old length.
         let mut all = device.addresses.iter();
         let is_same = |other: &InterfaceAddress| match own.is_ipv6() {
             true => other.address() == own,

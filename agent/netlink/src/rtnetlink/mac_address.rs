@@ -9,7 +9,7 @@ use std::str::FromStr;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MacAddress([u8; 6]);
 
-/// Why a text or some bytes are no [`MacAddress`].
+/// The reason why a text or some bytes are not a [`MacAddress`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidMac {
     /// Not six bytes.
